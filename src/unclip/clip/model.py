@@ -1,0 +1,62 @@
+"""CLIP (Radford et al. 2021): pictures and captions in one space of unit vectors, trained from random weights."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from unclip.clip.loss import sigmoid_loss, softmax_loss
+from unclip.clip.text import TextConfig, TextTower
+from unclip.clip.vision import VisionConfig, VisionTower
+from unclip.core.config import Config
+from unclip.core.noise import Noise
+from unclip.core.task import Batch, Losses
+from unclip.core.typing import Ids, Images, Mask, Tokens, Vectors
+
+
+@dataclass(frozen=True)
+class CLIPConfig(Config):
+    """width: of the joint space; form: which contrastive loss."""
+
+    text: TextConfig
+    vision: VisionConfig
+    width: int = 128
+    form: Literal["softmax", "sigmoid"] = "softmax"
+
+
+class CLIP(nn.Module):
+    """Two towers, two linear projections without bias, a learned temperature (1/0.07 at the start, at most 100)."""
+
+    def __init__(self, config: CLIPConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.text, self.vision = TextTower(config.text), VisionTower(config.vision)
+        self.text_projection = nn.Linear(config.text.width, config.width, bias=False)
+        self.image_projection = nn.Linear(config.vision.width, config.width, bias=False)
+        softmax = config.form == "softmax"
+        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07 if softmax else 10.0)))
+        self.bias = None if softmax else nn.Parameter(torch.tensor(-10.0))
+
+    def embed_images(self, images: Images) -> Vectors:
+        """Pictures -> unit vectors [b, width]."""
+        return F.normalize(self.image_projection(self.vision(images)).float(), dim=-1)
+
+    def embed_text(self, ids: Ids, mask: Mask) -> tuple[Vectors, Tokens]:
+        """Captions -> unit vectors [b, width] and the tower's token features [b, n, text.width]."""
+        tokens, end = self.text(ids, mask)
+        return F.normalize(self.text_projection(end).float(), dim=-1), tokens.float()
+
+    def loss(self, batch: Batch, noise: Noise) -> Losses:
+        """The contrastive loss; `same` tells which captions of the batch are equal. No randomness is needed."""
+        assert batch.images is not None and batch.ids is not None and batch.mask is not None and batch.same is not None
+        images, (texts, _) = self.embed_images(batch.images), self.embed_text(batch.ids, batch.mask)
+        logits = self.log_scale.exp().clamp(max=100) * images @ texts.t()
+        positive = batch.same[:, None] == batch.same[None]
+        if self.bias is None:
+            total = softmax_loss(logits, positive)
+        else:
+            total = sigmoid_loss(logits + self.bias, positive)
+        return Losses(total, {"temperature": 1 / math.exp(float(self.log_scale))})

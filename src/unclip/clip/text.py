@@ -1,0 +1,39 @@
+"""CLIP's text tower: a causal transformer; the feature at <end> is the caption's (Radford et al. 2021, section 2.4)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from unclip.core.config import Config
+from unclip.core.typing import Ids, Mask, Tokens, Vectors
+from unclip.nn.transformer import Transformer
+
+
+@dataclass(frozen=True)
+class TextConfig(Config):
+    """vocabulary: token count; context: most tokens of a caption; the rest sizes the transformer."""
+
+    vocabulary: int
+    context: int
+    width: int = 128
+    layers: int = 3
+    heads: int = 4
+
+
+class TextTower(nn.Module):
+    """ids [b, n] -> token features [b, n, width] and the caption's feature at <end>, [b, width]."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocabulary, config.width)
+        self.position = nn.Parameter(torch.zeros(config.context, config.width))
+        self.transformer = Transformer(config.width, config.layers, config.heads, causal=True)
+        nn.init.normal_(self.embedding.weight, std=0.02)
+        nn.init.normal_(self.position, std=0.01)
+
+    def forward(self, ids: Ids, mask: Mask) -> tuple[Tokens, Vectors]:
+        tokens = self.transformer(self.embedding(ids) + self.position[: ids.shape[1]])
+        end = mask.sum(1) - 1
+        return tokens, tokens[torch.arange(len(ids), device=ids.device), end]

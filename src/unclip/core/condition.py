@@ -1,0 +1,52 @@
+"""What a backbone may be conditioned on, in one type, so that guidance and dropout are written once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from unclip.core.typing import Bool, Images, Mask, Tokens, Vectors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """All parts are optional and share the batch size b.
+
+    vector: added to the noise-level embedding, [b, v]. tokens: attended to, [b, n, w]; mask: which tokens are real,
+    [b, n] (None: all). image: concatenated to the input's channels, [b, c, h, w].
+    """
+
+    vector: Vectors | None = None
+    tokens: Tokens | None = None
+    mask: Mask | None = None
+    image: Images | None = None
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Condition":
+        """The same condition with `change` applied to every part that is there."""
+        parts = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Condition(**{k: None if v is None else change(v) for k, v in parts.items()})
+
+    def repeat(self, times: int) -> "Condition":
+        """Each sample `times` in a row: a, a, b, b, ..."""
+        return self.map(lambda t: t.repeat_interleave(times, dim=0))
+
+    @staticmethod
+    def cat(parts: "list[Condition]") -> "Condition":
+        """Joins conditions along the batch; all must have the same parts."""
+        return _zip(parts, lambda tensors: torch.cat(tensors))
+
+    @staticmethod
+    def where(keep: Bool[Tensor, " b"], a: "Condition", b: "Condition") -> "Condition":
+        """Sample i comes from `a` where keep[i], else from `b`."""
+        return _zip([a, b], lambda t: torch.where(keep.view(-1, *[1] * (t[0].dim() - 1)), t[0], t[1]))
+
+
+def _zip(parts: list[Condition], join: Callable[[list[Tensor]], Tensor]) -> Condition:
+    joined: dict[str, Tensor | None] = {}
+    for field in fields(Condition):
+        values = [getattr(p, field.name) for p in parts]
+        present = [v for v in values if v is not None]
+        assert len(present) in (0, len(values)), f"only some conditions have a {field.name}"
+        joined[field.name] = join(present) if present else None
+    return Condition(**joined)

@@ -1,0 +1,64 @@
+"""What this machine is good at, found by measuring: precision, threads, memory."""
+
+import ctypes
+import os
+import platform
+import time
+from functools import cache
+
+import torch
+from torch import Tensor
+
+
+def prepare_memory() -> None:
+    """Tells glibc to keep large blocks instead of mapping and faulting them afresh at each operation.
+
+    1.1-1.3x on a training step on the CPU (docs/results.md); does nothing where the C library is not glibc.
+    """
+    if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    m_trim_threshold, m_mmap_max = -1, -4
+    libc.mallopt(m_mmap_max, 0)
+    libc.mallopt(m_trim_threshold, 2**30)
+
+
+def device() -> str:
+    """The best device at hand: cuda, mps or cpu."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+@cache
+def matmul_peak(dtype: torch.dtype, where: str = "cpu", size: int = 1024, seconds: float = 0.3) -> float:
+    """Measured matrix-multiplication speed in TFLOP/s (best of the calls that fit in `seconds`)."""
+    a = torch.ones(size, size, device=where, dtype=dtype)
+    best, start = float("inf"), time.perf_counter()
+    while time.perf_counter() - start < seconds or best == float("inf"):
+        best = min(best, _seconds(a, where))
+    return 2 * size**3 / best / 1e12
+
+
+def _seconds(a: Tensor, where: str) -> float:
+    start = time.perf_counter()
+    a @ a
+    if where == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+@cache
+def best_precision(where: str = "cpu") -> str:
+    """`bfloat16` where it multiplies at least twice as fast as float32 here (AMX, GPUs), else `float32`.
+
+    Measured, because a CPU without bf16 units still runs bf16, hundreds of times slower.
+    """
+    small = 256 if where == "cpu" else 2048
+    fast, plain = (matmul_peak(d, where, small, 0.05) for d in (torch.bfloat16, torch.float32))
+    return "bfloat16" if fast > 2 * plain else "float32"
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,123 @@
+"""A model on disk: `config.json` + `model.safetensors`, checked by SHA-256, written atomically, never unpickled.
+
+    config.json    {"format": 1, "kind": "Decoder", "config": {...}, "sha256": {"model.safetensors": "..."}, "extra": {...}}
+
+A folder is written beside its place under a temporary name and renamed, so a killed save leaves the old one whole.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+FORMAT = 1
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a model folder holds."""
+
+    kind: str
+    config: dict[str, Any]
+    tensors: dict[str, Tensor]
+    extra: dict[str, Any]
+    sha256: str
+
+
+def write_atomic(path: Path, data: str | bytes) -> None:
+    """Replaces `path` in one step: readers see the old file or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_bytes(data.encode() if isinstance(data, str) else data)
+    os.replace(part, path)
+
+
+def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
+    """Calls `fill` on a fresh folder beside `path`, then puts it in the place of `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part, old = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("part", "old"))
+    for leftover in (part, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    part.mkdir()
+    fill(part)
+    if path.exists():
+        os.replace(path, old)
+    os.replace(part, path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def recover(path: Path) -> None:
+    """Finishes a replacement that was cut between its two renames, so that nothing is lost."""
+    for old in path.parent.glob(f".{path.name}.*.old"):
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.replace(old, path)
+    for part in path.parent.glob(f".{path.name}.*.part"):
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save(
+    path: Path, kind: str, config: dict[str, Any], tensors: dict[str, Tensor], extra: dict[str, Any] | None = None
+) -> str:
+    """Writes a model folder and returns the SHA-256 of its weights."""
+
+    def fill(folder: Path) -> None:
+        save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, folder / WEIGHTS)
+        head = {"format": FORMAT, "kind": kind, "config": config, "extra": extra or {}}
+        head["sha256"] = {WEIGHTS: sha256(folder / WEIGHTS)}
+        (folder / "config.json").write_text(json.dumps(head, indent=1))
+
+    write_folder(path, fill)
+    return sha256(path / WEIGHTS)
+
+
+def load(path: Path, kind: str | None = None) -> Stored:
+    """Reads a model folder.
+
+    Raises ValueError that names the file and the fix: missing, of another kind or format, or damaged (SHA-256).
+    """
+    recover(path)
+    head = _read_head(path)
+    if kind is not None and head["kind"] != kind:
+        raise ValueError(f"{path}: holds a {head['kind']}, not a {kind}; point at the folder of a {kind}")
+    found, promised = sha256(path / WEIGHTS), head["sha256"][WEIGHTS]
+    if found != promised:
+        raise ValueError(
+            f"{path / WEIGHTS}: damaged (SHA-256 {found[:12]}..., expected {promised[:12]}...); "
+            "copy the file again, or train this stage again"
+        )
+    try:
+        tensors = load_file(path / WEIGHTS)
+    except SafetensorError as error:
+        raise ValueError(f"{path / WEIGHTS}: not a safetensors file ({error})") from error
+    return Stored(head["kind"], head["config"], tensors, head["extra"], found)
+
+
+def _read_head(path: Path) -> dict[str, Any]:
+    for name in ("config.json", WEIGHTS):
+        if not (path / name).is_file():
+            raise ValueError(f"{path / name}: not found; a model folder holds config.json and {WEIGHTS}")
+    try:
+        head = json.loads((path / "config.json").read_text())
+        version = head["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path / 'config.json'}: not a model's config ({error})") from error
+    if version != FORMAT:
+        raise ValueError(f"{path / 'config.json'}: format {version}, this unclip reads {FORMAT}; use the version that wrote it")
+    return head

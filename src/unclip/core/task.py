@@ -1,0 +1,47 @@
+"""What the trainer knows of a model: a `Task` has a loss on a `Batch`."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Tensor
+
+from unclip.core.noise import Noise
+from unclip.core.typing import Float, Ids, Images, Int, Mask, Tokens, Vectors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A training batch; a task uses the parts that it needs.
+
+    images in [-1, 1]; ids and mask: the caption's tokens; same: equal numbers mark equal captions;
+    image_embedding, text_embedding, text_tokens: the frozen CLIP's unit vectors and token features.
+    """
+
+    images: Images | None = None
+    ids: Ids | None = None
+    mask: Mask | None = None
+    same: Int[Tensor, " b"] | None = None
+    image_embedding: Vectors | None = None
+    text_embedding: Vectors | None = None
+    text_tokens: Tokens | None = None
+
+    def to(self, device: str) -> "Batch":
+        """The batch on another device."""
+        parts = {k: None if v is None else v.to(device, non_blocking=True) for k, v in vars(self).items()}
+        return Batch(**parts)
+
+
+@dataclass(frozen=True)
+class Losses:
+    """total: what is minimised, a scalar. parts: named figures for the log, scalars without gradient."""
+
+    total: Float[Tensor, ""]
+    parts: dict[str, float] = field(default_factory=dict)
+
+
+class Task(Protocol):
+    """All that the trainer knows of a model."""
+
+    def loss(self, batch: Batch, noise: Noise) -> Losses:
+        """The loss on a batch, every random number from `noise`."""
+        ...

@@ -1,0 +1,18 @@
+"""Shape vocabulary shared by every room: b batch, c channels, h/w pixels, n tokens, d embedding width."""
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+Images = Float[Tensor, "b c h w"]
+"""Pictures or image-shaped states, in [-1, 1] when clean."""
+Vectors = Float[Tensor, "b d"]
+Tokens = Float[Tensor, "b n d"]
+Mask = Bool[Tensor, "b n"]
+Ids = Int[Tensor, "b n"]
+PerSample = Float[Tensor, " b"]
+State = Float[Tensor, "b ..."]
+"""Whatever a diffusion denoises: pictures [b,c,h,w] or embeddings [b,d]."""
+LogSNR = Float[Tensor, "..."]
+"""log(alpha^2 / sigma^2), natural logarithm."""
+
+__all__ = ["Bool", "Float", "Ids", "Images", "Int", "LogSNR", "Mask", "PerSample", "State", "Tensor", "Tokens", "Vectors"]

@@ -1,0 +1,187 @@
+"""What is in a data set, what is wrong with it, and how to put it right."""
+
+import dataclasses
+import hashlib
+import itertools
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Self, TypeVar
+
+from unclip.data.decode import Pixels, decode_sized
+from unclip.data.item import Item, Source
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """Counts over a data set. The words and sizes are (smallest, median, largest), pixels as (width, height)."""
+
+    kind: str
+    pairs: int  # usable ones
+    orphans: int = 0  # pictures without a usable caption
+    caption_orphans: int = 0  # captions or metadata lines that lead to no picture
+    unreadable: int = 0  # pictures that do not decode
+    duplicates: int = 0  # usable pairs whose picture has the same bytes as an earlier one
+    distinct_captions: int = 0
+    caption_words: tuple[int, int, int] = (0, 0, 0)
+    image_size: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0), (0, 0))  # by area
+    problems: tuple[str, ...] = ()  # the first few, as "key: reason; fix"
+
+    @property
+    def bad(self) -> int:
+        """The number of items that cannot be used."""
+        return self.orphans + self.caption_orphans + self.unreadable
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The inverse of `as_dict` after a trip through JSON; raises TypeError on unknown or missing fields."""
+        low, middle, high = (tuple(size) for size in values["image_size"])
+        tuples = {name: tuple(values[name]) for name in ("caption_words", "problems")}
+        return cls(**{**values, **tuples, "image_size": (low, middle, high)})
+
+    def lines(self) -> list[str]:
+        """The report for a terminal; a line that begins with "!" says what is off and how to put it right."""
+        return [*self._facts(), *self._faults(), *(f"    {problem}" for problem in self.problems)]
+
+    def _facts(self) -> Iterator[str]:
+        yield f"{self.pairs:,} pairs ({self.kind})"
+        if self.pairs:
+            words, sizes = self.caption_words, [f"{width} x {height}" for width, height in self.image_size]
+            yield f"captions: {words[0]} to {words[2]} words, median {words[1]}; {self.distinct_captions:,} different ones"
+            yield f"pictures: {sizes[0]} to {sizes[2]} pixels, median {sizes[1]}"
+
+    def _faults(self) -> Iterator[str]:
+        if not self.pairs:
+            yield "! not one usable pair"
+        if self.pairs > 1 and self.distinct_captions == 1:
+            yield "! all captions are the same: a model cannot learn to follow words from them; write different ones"
+        if self.duplicates:
+            yield (
+                f"! {self.duplicates:,} pictures have the same bytes as an earlier one: repeated pictures are learnt by "
+                "heart; delete the copies, or give one picture several captions"
+            )
+        if self.orphans:
+            yield f"! {self.orphans:,} pictures have no caption: write one for each, or delete them"
+        if self.caption_orphans:
+            yield f"! {self.caption_orphans:,} captions lead to no picture: add the picture, or delete the caption"
+        if self.unreadable:
+            yield f"! {self.unreadable:,} pictures cannot be read: replace or delete them"
+        if self.problems:
+            yield f"the first {len(self.problems)} of {self.bad:,}:" if self.bad > len(self.problems) else "in full:"
+
+
+@dataclass(frozen=True)
+class Examined:
+    """An item after its picture was read: the pixels, or the reason why the pair cannot be used."""
+
+    item: Item
+    pixels: Pixels | None = None
+    original: tuple[int, int] = (0, 0)  # width, height
+    digest: bytes = b""  # of the encoded bytes
+    problem: str | None = None
+
+
+def examine(item: Item, size: int) -> Examined:
+    """Read and decode one item to `size` pixels; never raises on a bad picture."""
+    if item.problem or not item.captions:
+        return Examined(item, problem=item.problem or "no caption")
+    try:
+        data = item.read()
+        pixels, original = decode_sized(data, size)
+    except OSError as error:
+        return Examined(item, problem=f"cannot be read ({error.strerror or error}); check its permissions")
+    except ValueError as error:
+        return Examined(item, problem=str(error))
+    return Examined(item, pixels, original, hashlib.blake2b(data, digest_size=16).digest())
+
+
+@dataclass
+class Tally:
+    """Counts examined items into a DataReport; holds some 50 bytes per pair, never a picture."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    pictures: set[bytes] = field(default_factory=set)
+    captions: set[bytes] = field(default_factory=set)
+    words: Counter[int] = field(default_factory=Counter)
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, found: Examined) -> None:
+        """Count one item."""
+        if found.problem is None:
+            return self._add_pair(found)
+        item = found.item
+        no_picture = "caption_orphans" if not item.has_picture else None
+        self.counts[no_picture or ("orphans" if not item.captions else "unreadable")] += 1
+        if len(self.problems) < EXAMPLES:
+            self.problems.append(f"{item.key}: {found.problem}")
+
+    def _add_pair(self, found: Examined) -> None:
+        self.counts["pairs"] += 1
+        self.counts["duplicates"] += found.digest in self.pictures
+        self.pictures.add(found.digest)
+        self.sizes[found.original] += 1
+        for caption in found.item.captions:
+            self.words[len(caption.split())] += 1
+            self.captions.add(hashlib.blake2b(caption.encode(), digest_size=8).digest())
+
+    def report(self, kind: str) -> DataReport:
+        """The report so far."""
+        return DataReport(
+            kind=kind,
+            pairs=self.counts["pairs"],
+            orphans=self.counts["orphans"],
+            caption_orphans=self.counts["caption_orphans"],
+            unreadable=self.counts["unreadable"],
+            duplicates=self.counts["duplicates"],
+            distinct_captions=len(self.captions),
+            caption_words=_spread(self.words, lambda words: words, 0),
+            image_size=_spread(self.sizes, lambda size: (size[0] * size[1], size), (0, 0)),
+            problems=tuple(self.problems),
+        )
+
+
+def _spread(counts: Counter[A], order: Callable[[A], Any], empty: A) -> tuple[A, A, A]:
+    """(smallest, median, largest) of a histogram; the median of an even number is the lower one."""
+    if not counts:
+        return empty, empty, empty
+    values = sorted(counts, key=order)
+    reached = itertools.accumulate(counts[value] for value in values)
+    median = next(value for value, seen in zip(values, reached, strict=True) if 2 * seen >= counts.total())
+    return values[0], median, values[-1]
+
+
+def ordered(work: Callable[[A], B], things: Iterable[A], workers: int = 2, ahead: int = 32) -> Iterator[B]:
+    """`map` over threads (Pillow decodes outside the interpreter lock), in order, at most `ahead` things early."""
+    waiting: deque[Future[B]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for thing in things:
+                waiting.append(pool.submit(work, thing))
+                if len(waiting) >= ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def inspect_source(source: Source, limit: int | None = None) -> DataReport:
+    """Read the first `limit` items (all, when None), decode every picture, and report.
+
+    Pictures are decoded in full, if coarsely: a header alone does not show that a file was cut short.
+    """
+    tally = Tally()
+    for found in ordered(lambda item: examine(item, 8), itertools.islice(source, limit)):
+        tally.add(found)
+    return tally.report(source.kind)

@@ -1,0 +1,61 @@
+"""Which pictures make up batch number n, and pictures to tensors and back.
+
+The batch is a pure function of (seed, step): a resumed run needs no loader state.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Order:
+    """An endless sequence of shuffled epochs over n rows, cut into batches that run across epoch borders.
+
+    Every epoch holds every row exactly once. Raises ValueError when n or batch is below 1.
+    """
+
+    n: int
+    batch: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.n < 1 or self.batch < 1:
+            raise ValueError(f"cannot make batches of {self.batch} from {self.n} pairs; both must be at least 1")
+
+    def indices(self, step: int) -> Int64[np.ndarray, " batch"]:
+        """The rows of batch number `step` (from 0)."""
+        assert step >= 0
+        start, stop = step * self.batch, (step + 1) * self.batch
+        epochs = range(start // self.n, (stop - 1) // self.n + 1)
+        rows = np.concatenate([_permutation(self.n, self.seed, epoch) for epoch in epochs])
+        return rows[start - epochs[0] * self.n :][: self.batch]
+
+
+@lru_cache(maxsize=4)  # a batch needs the running epoch, and at its border the next one
+def _permutation(n: int, seed: int, epoch: int) -> Int64[np.ndarray, " n"]:
+    """The shuffled rows of an epoch.
+
+    Sorted raw bits of a counter-based generator: unlike `Generator.permutation` they are the same in every
+    NumPy version, so that a run resumed after an upgrade goes on with the same batches.
+    """
+    bits = np.random.Philox(key=[seed % 2**64, epoch]).random_raw(n)
+    rows = np.argsort(bits, kind="stable").astype(np.int64)
+    rows.setflags(write=False)  # it is shared by every caller
+    return rows
+
+
+def to_tensor(images: UInt8[np.ndarray, "b h w 3"]) -> Float[Tensor, "b 3 h w"]:
+    """0..255 -> float32 in [-1, 1]: x / 127.5 - 1."""
+    pixels = torch.from_numpy(np.array(images, copy=True))  # the memory map is read-only, which torch warns about
+    return pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
+
+
+def to_pixels(x: Float[Tensor, "b 3 h w"]) -> UInt8[np.ndarray, "b h w 3"]:
+    """The inverse of `to_tensor`, rounded and clamped to 0..255."""
+    pixels = ((x.detach().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()

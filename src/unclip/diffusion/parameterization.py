@@ -1,0 +1,70 @@
+"""What the network's output F means: x0 = c_skip x + c_out F, one method from log-SNR to (c_skip, c_out).
+
+The training target follows from it: (x0 - c_skip x) / c_out. With alpha, sigma of `level`:
+
+    x0: (0, 1)    eps: (1/alpha, -sigma/alpha)    v: (alpha, -sigma)  (Salimans & Ho 2022)
+    EDM (Karras et al. 2022, table 1), s = sigma_data, d = alpha^2 s^2 + sigma^2: (alpha s^2/d, s sigma/sqrt d)
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unclip.core.config import Config
+from unclip.core.typing import LogSNR
+from unclip.diffusion.level import alpha, sigma
+
+
+class Parameterization(Config, ABC):
+    """Base of all parameterisations."""
+
+    @abstractmethod
+    def scalings(self, log_snr: LogSNR) -> tuple[Tensor, Tensor]:
+        """(c_skip, c_out) at these levels."""
+
+    def input_scale(self, log_snr: LogSNR) -> Tensor:
+        """c_in: what the state is multiplied with before the network sees it; 1 where the state has unit variance."""
+        return torch.ones_like(log_snr)
+
+
+@dataclass(frozen=True)
+class X0(Parameterization):
+    """The network predicts the clean sample (unCLIP's prior, section 2.2)."""
+
+    def scalings(self, log_snr: LogSNR) -> tuple[Tensor, Tensor]:
+        return torch.zeros_like(log_snr), torch.ones_like(log_snr)
+
+
+@dataclass(frozen=True)
+class Eps(Parameterization):
+    """The network predicts the noise (DDPM, Eq. 11-12)."""
+
+    def scalings(self, log_snr: LogSNR) -> tuple[Tensor, Tensor]:
+        return 1 / alpha(log_snr), -torch.exp(-log_snr / 2)
+
+
+@dataclass(frozen=True)
+class V(Parameterization):
+    """The network predicts v = alpha eps - sigma x0."""
+
+    def scalings(self, log_snr: LogSNR) -> tuple[Tensor, Tensor]:
+        return alpha(log_snr), -sigma(log_snr)
+
+
+@dataclass(frozen=True)
+class EDM(Parameterization):
+    """Input, skip and output scaled so that F has unit variance at every level; sigma_data: std of the data."""
+
+    sigma_data: float = 0.5
+
+    def scalings(self, log_snr: LogSNR) -> tuple[Tensor, Tensor]:
+        d, s = self._variance(log_snr), self.sigma_data
+        return alpha(log_snr) * s**2 / d, s * sigma(log_snr) / d.sqrt()
+
+    def input_scale(self, log_snr: LogSNR) -> Tensor:
+        return self._variance(log_snr).rsqrt()
+
+    def _variance(self, log_snr: LogSNR) -> Tensor:
+        return torch.sigmoid(log_snr) * self.sigma_data**2 + torch.sigmoid(-log_snr)

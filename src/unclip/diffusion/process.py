@@ -1,0 +1,73 @@
+"""Diffusion: everything here that generates by denoising is this class, with its own network and `Condition`."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from unclip.core.condition import Condition
+from unclip.core.config import Config
+from unclip.core.noise import Noise
+from unclip.core.typing import PerSample, State
+from unclip.diffusion.denoiser import Denoiser
+from unclip.diffusion.guidance import ClassifierFree, Guidance
+from unclip.diffusion.level import alpha, like, noised, sigma
+from unclip.diffusion.parameterization import EDM, Parameterization
+from unclip.diffusion.samplers import DPMSolverPP2M, Sampler, Step
+from unclip.diffusion.schedules import LogNormal, Schedule
+from unclip.diffusion.weighting import EDMWeight, Weighting
+
+
+@dataclass(frozen=True)
+class DiffusionConfig(Config):
+    """The process: noise levels, what the network predicts, what an error costs; limit clamps x0 in sampling."""
+
+    schedule: Schedule = field(default_factory=LogNormal)
+    parameterization: Parameterization = field(default_factory=EDM)
+    weighting: Weighting = field(default_factory=EDMWeight)
+    limit: float | None = None
+
+
+@dataclass(frozen=True)
+class Sampling(Config):
+    """How to sample."""
+
+    steps: int = 16
+    sampler: Sampler = field(default_factory=DPMSolverPP2M)
+    guidance: Guidance = field(default_factory=ClassifierFree)
+    schedule: Schedule | None = None
+
+
+class Diffusion(nn.Module):
+    """A denoiser with its schedule: a loss to train it and a way to sample from it."""
+
+    def __init__(self, network: nn.Module, config: DiffusionConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.denoiser = Denoiser(network, config.parameterization, config.limit)
+
+    def loss(self, x0: State, cond: Condition, noise: Noise) -> PerSample:
+        """w(l) |eps - eps_hat|^2, mean over the dimensions of each sample, at a level drawn by the schedule.
+
+        The error is taken in network space and weighted by (alpha c_out / sigma)^2 w: the same number, but finite
+        and well scaled at both ends.
+        """
+        log_snr = self.config.schedule.draw(x0.shape[0], noise)
+        x = noised(x0, log_snr, noise.normal(x0.shape))
+        c_skip, c_out = self.config.parameterization.scalings(log_snr)
+        target = (x0 - like(c_skip, x) * x) / like(c_out, x)
+        error = (self.denoiser.output(x, log_snr, cond) - target).square().flatten(1).mean(1)
+        to_eps = (alpha(log_snr) * c_out / sigma(log_snr)).square()
+        return self.config.weighting(log_snr) * to_eps * error
+
+    def sample(
+        self, shape: Sequence[int], cond: Condition, null: Condition, noise: Noise, how: Sampling
+    ) -> Iterator[Step]:
+        """Walks from N(0, I) to clean samples of `shape`, [b, ...]; yields every step, the last one is clean."""
+        x = noise.normal(shape)
+        denoise = how.guidance(self.denoiser, cond, null)
+        grid = (how.schedule or self.config.schedule).grid(how.steps, x.device)
+        steps = how.sampler(denoise, x, grid, noise)
+        with torch.no_grad():
+            yield from steps

@@ -1,0 +1,104 @@
+"""The decoder: a GLIDE-like diffusion model of pictures given a CLIP image embedding and the caption (unCLIP, 2.1)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from unclip.clip.text import TextConfig, TextTower
+from unclip.core.condition import Condition
+from unclip.core.config import Config
+from unclip.core.noise import Noise
+from unclip.core.task import Batch, Losses
+from unclip.core.typing import Bool, Ids, Mask, Vectors
+from unclip.diffusion.guidance import ClassifierFree
+from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
+from unclip.diffusion.samplers import Step
+from unclip.diffusion.schedules import LogNormal
+from unclip.nn.embed import Standardize
+from unclip.nn.unet import UNet, UNetConfig
+
+
+def decoder_diffusion() -> DiffusionConfig:
+    """EDM preconditioning with more high noise than EDM's own: placing and binding are decided there."""
+    return DiffusionConfig(LogNormal(mean=0.3, std=1.5, s_min=0.01, s_max=80.0), limit=1.0)
+
+
+def decoder_sampling() -> Sampling:
+    """DPM-Solver++ 2M, 16 steps, guidance 3."""
+    return Sampling(steps=16, guidance=ClassifierFree(3.0, limit=1.0))
+
+
+@dataclass(frozen=True)
+class DecoderConfig(Config):
+    """size: picture side, px. The dropouts are the paper's: 10 % of embeddings, 50 % of captions."""
+
+    size: int
+    embedding_width: int
+    text: TextConfig
+    network: UNetConfig = field(default_factory=UNetConfig)
+    diffusion: DiffusionConfig = field(default_factory=decoder_diffusion)
+    sampling: Sampling = field(default_factory=decoder_sampling)
+    drop_embedding: float = 0.1
+    drop_caption: float = 0.5
+    image_tokens: int = 4
+
+    def __post_init__(self) -> None:
+        if self.size % self.network.multiple:
+            raise ValueError(f"size = {self.size}: this U-Net needs a multiple of {self.network.multiple}")
+
+
+class Decoder(nn.Module):
+    """The image embedding is added to the level embedding and becomes 4 tokens beside the caption's."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        d, width, network = config.embedding_width, config.text.width, config.network
+        self.statistics = Standardize(d)
+        self.text = TextTower(config.text)
+        self.null_embedding = nn.Parameter(torch.zeros(d))
+        self.to_tokens = nn.Linear(d, config.image_tokens * width)
+        if (network.vector_width, network.token_width) != (d + width, width):
+            raise ValueError(f"network vector_width, token_width must be {d + width}, {width} for this decoder")
+        self.diffusion = Diffusion(UNet(network), config.diffusion)
+
+    def condition(self, z: Vectors, keep: Bool[torch.Tensor, " b"], ids: Ids, mask: Mask) -> Condition:
+        """z: unit image embeddings; where not `keep`, the learned null stands in. Captions come already dropped."""
+        z = torch.where(keep[:, None], self.statistics(z), self.null_embedding)
+        tokens, end = self.text(ids, mask)
+        own = self.to_tokens(z).unflatten(1, (self.config.image_tokens, -1))
+        seen = torch.ones(own.shape[:2], dtype=torch.bool, device=z.device)
+        return Condition(
+            vector=torch.cat([z, end], dim=1),
+            tokens=torch.cat([own, tokens], dim=1),
+            mask=torch.cat([seen, mask], dim=1),
+        )
+
+    def loss(self, batch: Batch, noise: Noise) -> Losses:
+        """The diffusion loss with both conditions dropped independently; a dropped caption is the empty one."""
+        assert batch.images is not None and batch.image_embedding is not None
+        assert batch.ids is not None and batch.mask is not None
+        draws = noise.fork("drop").uniform((2, len(batch.images)))
+        keep = draws[0] >= self.config.drop_embedding
+        ids, mask = drop_captions(batch.ids, batch.mask, draws[1] >= self.config.drop_caption)
+        cond = self.condition(batch.image_embedding, keep, ids, mask)
+        return Losses(self.diffusion.loss(batch.images, cond, noise).mean())
+
+    def sample(self, z: Vectors, ids: Ids, mask: Mask, noise: Noise, how: Sampling | None = None) -> Iterator[Step]:
+        """Pictures for unit embeddings and captions; every step's x0 is a preview in [-1, 1]."""
+        with torch.no_grad():
+            none = torch.zeros(len(z), dtype=torch.bool, device=z.device)
+            cond = self.condition(z, ~none, ids, mask)
+            null = self.condition(z, none, *drop_captions(ids, mask, none))
+        c, s = self.config.network.channels, self.config.size
+        yield from self.diffusion.sample((len(z), c, s, s), cond, null, noise, how or self.config.sampling)
+
+
+def drop_captions(ids: Ids, mask: Mask, keep: Bool[torch.Tensor, " b"]) -> tuple[Ids, Mask]:
+    """Where not `keep`, the caption becomes the empty one: <start> <end>."""
+    last = ids.gather(1, (mask.sum(1, keepdim=True) - 1))
+    empty_ids = torch.cat([ids[:, :1], last.expand(-1, ids.shape[1] - 1)], dim=1)
+    empty_mask = (torch.arange(ids.shape[1], device=ids.device) < 2).expand_as(mask)
+    return torch.where(keep[:, None], ids, empty_ids), torch.where(keep[:, None], mask, empty_mask)

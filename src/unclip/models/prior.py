@@ -1,0 +1,81 @@
+"""The prior: from a caption's CLIP text embedding to a CLIP image embedding (unCLIP, section 2.2)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from unclip.core.condition import Condition
+from unclip.core.config import Config
+from unclip.core.noise import Noise
+from unclip.core.task import Batch, Losses
+from unclip.core.typing import Mask, Tokens, Vectors
+from unclip.diffusion.guidance import ClassifierFree
+from unclip.diffusion.parameterization import X0
+from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
+from unclip.diffusion.samplers import DDIM
+from unclip.diffusion.schedules import Cosine
+from unclip.diffusion.weighting import PlainX0
+from unclip.nn.embed import Standardize
+from unclip.nn.prior_net import PriorNet, PriorNetConfig
+
+
+def prior_diffusion() -> DiffusionConfig:
+    """The paper's: cosine schedule, x0 predicted, plain squared error."""
+    return DiffusionConfig(Cosine(), X0(), PlainX0())
+
+
+def prior_sampling() -> Sampling:
+    """The paper's 64 steps; eta 1; no guidance, which hurt in the paper (appendix)."""
+    return Sampling(steps=32, sampler=DDIM(eta=1.0), guidance=ClassifierFree(1.0))
+
+
+@dataclass(frozen=True)
+class PriorConfig(Config):
+    """drop_text: share of captions hidden in training; candidates: samples of which the nearest to z_t is kept."""
+
+    network: PriorNetConfig
+    diffusion: DiffusionConfig = field(default_factory=prior_diffusion)
+    sampling: Sampling = field(default_factory=prior_sampling)
+    drop_text: float = 0.1
+    candidates: int = 2
+
+
+class Prior(nn.Module):
+    """Diffusion over standardised image embeddings, conditioned on [caption tokens, text embedding]."""
+
+    def __init__(self, config: PriorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.statistics = Standardize(config.network.embedding_width)
+        self.diffusion = Diffusion(PriorNet(config.network), config.diffusion)
+
+    def condition(self, text: Vectors, tokens: Tokens, mask: Mask) -> tuple[Condition, Condition]:
+        """(condition, null): the null keeps nothing but one blank token, so that attention has what to look at."""
+        cond = Condition(vector=text * text.shape[-1] ** 0.5, tokens=tokens, mask=mask)
+        first = torch.zeros_like(mask)
+        first[:, 0] = True
+        return cond, Condition(vector=torch.zeros_like(text), tokens=torch.zeros_like(tokens), mask=first)
+
+    def loss(self, batch: Batch, noise: Noise) -> Losses:
+        """Plain squared error on the standardised embedding; needs image_embedding and the CLIP text features."""
+        z, text, tokens = batch.image_embedding, batch.text_embedding, batch.text_tokens
+        assert z is not None and text is not None and tokens is not None and batch.mask is not None
+        cond, null = self.condition(text, tokens, batch.mask)
+        keep = noise.fork("drop").uniform((len(z),)) >= self.config.drop_text
+        per_sample = self.diffusion.loss(self.statistics(z), Condition.where(keep, cond, null), noise)
+        return Losses(per_sample.mean())
+
+    @torch.no_grad()
+    def sample(self, text: Vectors, tokens: Tokens, mask: Mask, noise: Sequence[Noise]) -> Vectors:
+        """Unit image embeddings [b, d]: of one candidate a `noise`, each caption keeps the nearest to its z_t."""
+        cond, null = self.condition(text, tokens, mask)
+        found = torch.stack([self._candidate(text, cond, null, n) for n in noise])
+        best = (found * text).sum(-1).argmax(0)
+        return found[best, torch.arange(len(text), device=text.device)]
+
+    def _candidate(self, text: Vectors, cond: Condition, null: Condition, noise: Noise) -> Vectors:
+        *_, last = self.diffusion.sample(text.shape, cond, null, noise, self.config.sampling)
+        return F.normalize(self.statistics.inverse(last.x), dim=-1)

@@ -1,0 +1,59 @@
+"""Attention, once for every network."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unclip.core.typing import Float, Mask, Tokens
+
+Heads = Float[Tensor, "b heads n k"]
+SHORT = 512
+"""Up to this many keys, training on a CPU uses plain softmax attention."""
+
+
+def attend(q: Heads, k: Float[Tensor, "b heads m k"], v: Float[Tensor, "b heads m k"], bias: Tensor | None) -> Heads:
+    """softmax(q k^T / sqrt(k) + bias) v.
+
+    On a CPU the backward of `scaled_dot_product_attention` is 2-10x slower than plain attention at short lengths
+    (docs/results.md), so training there takes the plain form.
+    """
+    if q.requires_grad and q.device.type == "cpu" and k.shape[2] <= SHORT:
+        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+        return (scores if bias is None else scores + bias.to(scores.dtype)).softmax(-1) @ v
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=None if bias is None else bias.to(q.dtype))
+
+
+def split_heads(x: Tokens, heads: int) -> Heads:
+    """[b, n, heads * k] -> [b, heads, n, k]."""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def hide(mask: Mask) -> Float[Tensor, "b 1 1 n"]:
+    """An additive bias that keeps tokens outside `mask` from being seen."""
+    return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, -1e4)[:, None, None]
+
+
+class ImageAttention(nn.Module):
+    """Self-attention of a feature map whose keys and values also hold the condition's tokens (GLIDE, section 2.1)."""
+
+    def __init__(self, width: int, head_width: int, token_width: int | None) -> None:
+        super().__init__()
+        self.heads = max(1, width // head_width)
+        self.norm = nn.GroupNorm(1, width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.kv = nn.Linear(token_width, 2 * width) if token_width else None
+        self.out = nn.Linear(width, width)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, x: Float[Tensor, "b c h w"], tokens: Tokens | None, mask: Mask | None) -> Float[Tensor, "b c h w"]:
+        flat = self.norm(x).flatten(2).transpose(1, 2)
+        q, k, v = (split_heads(part, self.heads) for part in self.qkv(flat).chunk(3, dim=-1))
+        bias = None
+        if self.kv is not None and tokens is not None:
+            k2, v2 = (split_heads(part, self.heads) for part in self.kv(tokens).chunk(2, dim=-1))
+            k, v = torch.cat([k2, k], dim=2), torch.cat([v2, v], dim=2)
+            if mask is not None:
+                bias = hide(F.pad(mask, (0, flat.shape[1]), value=True))
+        y = attend(q, k, v, bias).transpose(1, 2).flatten(2)
+        return x + self.out(y).transpose(1, 2).view_as(x)

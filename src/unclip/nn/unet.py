@@ -1,0 +1,122 @@
+"""A space-to-depth U-Net for small budgets ("hourglass"): most of the work happens where the picture is small.
+
+    x --unshuffle(patch)--> level 0 --unshuffle(2), 1x1--> level 1 ... core ... --1x1, shuffle(2)--> + skip --> ...
+    and a last 3x3 convolution beside the input at full resolution, which draws the edges.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unclip.core.condition import Condition
+from unclip.core.config import Config
+from unclip.core.typing import Images, PerSample
+from unclip.nn.attention import ImageAttention
+from unclip.nn.embed import LevelEmbedding
+from unclip.nn.resblock import ResBlock
+
+
+@dataclass(frozen=True)
+class UNetConfig(Config):
+    """widths, blocks and attention run from the finest level to the core; the core's blocks run once, the others
+    on the way down and again on the way up. fine: channels of the full-resolution end (0: none)."""
+
+    channels: int = 3
+    patch: int = 2
+    widths: tuple[int, ...] = (64, 128, 192)
+    blocks: tuple[int, ...] = (1, 1, 4)
+    attention: tuple[bool, ...] = (False, False, True)
+    head_width: int = 32
+    embedding: int = 256
+    vector_width: int = 0
+    token_width: int = 0
+    fine: int = 24
+
+    def __post_init__(self) -> None:
+        if not len(self.widths) == len(self.blocks) == len(self.attention):
+            raise ValueError(f"widths {self.widths}, blocks {self.blocks}, attention {self.attention}: need equal lengths")
+
+    @property
+    def multiple(self) -> int:
+        """Picture sides must be divisible by this."""
+        return self.patch * 2 ** (len(self.widths) - 1)
+
+
+class Level(nn.Module):
+    """Residual blocks at one resolution, each followed by attention where asked."""
+
+    def __init__(self, config: UNetConfig, level: int) -> None:
+        super().__init__()
+        width, n = config.widths[level], config.blocks[level]
+        attend = config.attention[level]
+        self.res = nn.ModuleList(ResBlock(width, config.embedding) for _ in range(n))
+        self.attention = nn.ModuleList(
+            ImageAttention(width, config.head_width, config.token_width or None) if attend else nn.Identity()
+            for _ in range(n)
+        )
+
+    def forward(self, x: Tensor, embedding: Tensor, cond: Condition) -> Tensor:
+        for res, attention in zip(self.res, self.attention, strict=True):
+            x = res(x, embedding)
+            if isinstance(attention, ImageAttention):
+                x = attention(x, cond.tokens, cond.mask)
+        return x
+
+
+class UNet(nn.Module):
+    """F(x, log-SNR, condition) for pictures, [b, c, h, w] -> [b, c, h, w]; any size divisible by `config.multiple`."""
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths, area = config.widths, config.patch**2
+        self.level_embedding = LevelEmbedding(config.embedding)
+        self.vector = nn.Linear(config.vector_width, config.embedding) if config.vector_width else None
+        self.stem = nn.Conv2d(config.channels * area, widths[0], 3, padding=1)
+        self.down = nn.ModuleList(Level(config, i) for i in range(len(widths) - 1))
+        self.core = Level(config, len(widths) - 1)
+        self.up = nn.ModuleList(Level(config, i) for i in range(len(widths) - 1))
+        self.shrink = nn.ModuleList(nn.Conv2d(4 * a, b, 1) for a, b in zip(widths, widths[1:], strict=False))
+        self.grow = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in zip(widths, widths[1:], strict=False))
+        self.out_norm = nn.GroupNorm(max(1, widths[0] // 16), widths[0])
+        last = config.fine or config.channels
+        self.out = nn.Conv2d(widths[0], last * area, 3 if not config.fine else 1, padding=0 if config.fine else 1)
+        self.fine = Fine(config.channels, config.fine) if config.fine else None
+        if self.fine is None:
+            nn.init.zeros_(self.out.weight)
+
+    def forward(self, x: Images, log_snr: PerSample, cond: Condition) -> Images:
+        embedding = F.silu(self._embed(log_snr, cond))
+        given = x if cond.image is None else torch.cat([x, cond.image], dim=1)
+        h = self.stem(F.pixel_unshuffle(given, self.config.patch))
+        skips = []
+        for level, shrink in zip(self.down, self.shrink, strict=True):
+            h = level(h, embedding, cond)
+            skips.append(h)
+            h = shrink(F.pixel_unshuffle(h, 2))
+        h = self.core(h, embedding, cond)
+        for level, grow, skip in zip(reversed(self.up), reversed(self.grow), reversed(skips), strict=True):
+            h = level(F.pixel_shuffle(grow(h), 2) + skip, embedding, cond)
+        h = F.pixel_shuffle(self.out(F.silu(self.out_norm(h))), self.config.patch)
+        return h if self.fine is None else self.fine(h, given)
+
+    def _embed(self, log_snr: Tensor, cond: Condition) -> Tensor:
+        embedding = self.level_embedding(log_snr)
+        if self.vector is not None and cond.vector is not None:
+            embedding = embedding + self.vector(cond.vector)
+        return embedding
+
+
+class Fine(nn.Module):
+    """The full-resolution end: features and the input itself through two thin 3x3 convolutions."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(width + channels, width, 3, padding=1)
+        self.out = nn.Conv2d(width, channels, 3, padding=1)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, h: Tensor, x: Tensor) -> Tensor:
+        return self.out(F.silu(self.mix(torch.cat([h, x.to(h.dtype)], dim=1))))

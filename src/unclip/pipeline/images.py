@@ -1,0 +1,84 @@
+"""Pictures in and out: tensors to PIL, PNG files that say what made them, labelled grids and strips."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
+
+from unclip.core.typing import Images
+from unclip.data.loader import to_pixels
+
+KEY = "unclip"
+"""The PNG text chunk that holds prompt, seed, settings and model hash as JSON."""
+
+
+def to_pictures(x: Images) -> list[Image.Image]:
+    """[-1, 1] tensors, [b, 3, h, w], to RGB pictures."""
+    return [Image.fromarray(pixels) for pixels in to_pixels(x)]
+
+
+def save_png(picture: Image.Image, path: Path) -> None:
+    """Writes a PNG with what made it (`picture.info["unclip"]`) inside."""
+    about = PngInfo()
+    if KEY in picture.info:
+        about.add_itxt(KEY, json.dumps(picture.info[KEY], ensure_ascii=False))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path, pnginfo=about)
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """What a PNG says made it. Raises ValueError that names the file where it says nothing."""
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            return json.loads(picture.info[KEY])
+    except (OSError, KeyError, ValueError) as error:
+        raise ValueError(f"{path}: not a PNG that `unclip generate` wrote (no {KEY!r} text inside)") from error
+
+
+def grid(rows: Sequence[Sequence[Image.Image]], labels: Sequence[str] | None = None, zoom: int = 2) -> Image.Image:
+    """Rows of pictures of one size, each row with a label to its left; zoomed by a whole number, without blur."""
+    side, gap, most = rows[0][0].width * zoom, 2, max(len(r) for r in rows)
+    left = _label_width(labels) if labels else 0
+    sheet = Image.new("RGB", (left + most * (side + gap) + gap, len(rows) * (side + gap) + gap), "white")
+    pen = ImageDraw.Draw(sheet)
+    for i, row in enumerate(rows):
+        top = gap + i * (side + gap)
+        if labels:
+            _write(pen, labels[i], (4, top + side // 2))
+        for j, picture in enumerate(row):
+            sheet.paste(picture.resize((side, side), Image.Resampling.NEAREST), (left + gap + j * (side + gap), top))
+    return sheet
+
+
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=12)
+
+
+def _label_width(labels: Sequence[str]) -> int:
+    font = _font()
+    lines = [line for label in labels for line in _lines(label)]
+    return 12 + max(int(font.getbbox(line)[2]) for line in lines)
+
+
+def _lines(label: str, most: int = 34) -> list[str]:
+    lines = [""]
+    for word in label.split():
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > most:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines
+
+
+def _write(pen: ImageDraw.ImageDraw, label: str, left_middle: tuple[int, int]) -> None:
+    pen.multiline_text(left_middle, "\n".join(_lines(label)), fill="black", font=_font(), anchor="lm", spacing=2)
+
+
+def thumbnail_sheet(pixels: np.ndarray, columns: int = 8, zoom: int = 2) -> Image.Image:
+    """A grid without labels from uint8 pictures [n, h, w, 3]."""
+    pictures = [Image.fromarray(p) for p in pixels]
+    return grid([pictures[i : i + columns] for i in range(0, len(pictures), columns)], zoom=zoom)

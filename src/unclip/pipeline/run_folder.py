@@ -1,0 +1,65 @@
+"""Where things lie in a run folder, and which stages of it are finished.
+
+    run.toml  state.json  tokenizer.json  clip/  prior/  decoder/    what a model is made of
+    data/  checkpoints/  logs/  samples/  plots/                     what its training left
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unclip.core.store import write_atomic
+
+STAGES = ("data", "tokenizer", "clip", "prior", "decoder")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths below a run's root."""
+
+    root: Path
+
+    def __getattr__(self, name: str) -> Path:
+        if name in ("data", "clip", "prior", "decoder", "checkpoints", "logs", "samples", "plots"):
+            return self.root / name
+        raise AttributeError(name)
+
+    @property
+    def settings(self) -> Path:
+        """The resolved settings."""
+        return self.root / "run.toml"
+
+    @property
+    def tokenizer(self) -> Path:
+        """The tokenizer's file."""
+        return self.root / "tokenizer.json"
+
+    def state(self) -> dict[str, Any]:
+        """Stage -> {"passed": bool, "why": str, "figures": {...}, ...} for each stage that ended.
+
+        Raises ValueError where the file is damaged.
+        """
+        path = self.root / "state.json"
+        if not path.exists():
+            return {}
+        try:
+            return json.loads(path.read_text())
+        except ValueError as error:
+            raise ValueError(f"{path}: not readable ({error}); delete it to train the stages again") from error
+
+    def finish(self, stage: str, record: dict[str, Any]) -> None:
+        """Notes how a stage ended."""
+        write_atomic(self.root / "state.json", json.dumps({**self.state(), stage: record}, indent=1))
+
+    def require(self) -> None:
+        """Raises ValueError that says which stage is missing, for whoever wants to generate."""
+        if not self.root.is_dir():
+            raise ValueError(f"{self.root}: no such run; train one with `unclip train DATA --out {self.root}`")
+        state = self.state()
+        missing = [s for s in STAGES[1:] if s not in state]
+        if missing:
+            raise ValueError(
+                f"{self.root}: unfinished, the stage {missing[0]!r} is missing; "
+                "run the same `unclip train` command again and it continues"
+            )

@@ -1,0 +1,168 @@
+"""A prompt becomes a picture: tokenizer -> CLIP text -> prior -> decoder (unCLIP, section 2)."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from PIL import Image
+
+import unclip
+from unclip.clip.model import CLIP, CLIPConfig
+from unclip.core import machine, store
+from unclip.core.config import Config
+from unclip.core.noise import Noise
+from unclip.core.typing import Images, Vectors
+from unclip.diffusion.guidance import ClassifierFree
+from unclip.diffusion.process import Sampling
+from unclip.diffusion.samplers import DDIM, Ancestral, DPMSolverPP2M, Sampler, Step
+from unclip.models.decoder import Decoder, DecoderConfig
+from unclip.models.prior import Prior, PriorConfig
+from unclip.pipeline.images import KEY, to_pictures
+from unclip.pipeline.run_folder import RunFolder
+from unclip.text.tokenizer import Tokenizer
+
+M = TypeVar("M", bound=torch.nn.Module)
+
+SAMPLERS: dict[str, Sampler] = {"dpm++2m": DPMSolverPP2M(), "ddim": DDIM(), "ddpm": Ancestral()}
+"""Names that a person types; `ddpm` wants many steps (its own T = 1000)."""
+
+
+@dataclass(frozen=True)
+class Settings(Config):
+    """What a person may change at generation; None: as the decoder was stored."""
+
+    steps: int | None = None
+    guidance: float | None = None
+    sampler: str | None = None
+
+    def apply(self, how: Sampling) -> Sampling:
+        """The decoder's sampling with these changes. Raises ValueError for an unknown sampler or bad numbers."""
+        if self.sampler is not None and self.sampler not in SAMPLERS:
+            raise ValueError(f"sampler = {self.sampler!r}: known are {', '.join(SAMPLERS)}")
+        if self.guidance is not None:
+            how = replace(how, guidance=ClassifierFree(self.guidance, limit=1.0))
+        if self.sampler is not None:
+            how = replace(how, sampler=SAMPLERS[self.sampler])
+        return replace(how, steps=self.steps or how.steps)
+
+
+@dataclass
+class TextToImage:
+    """The trained stages of a run, in evaluation mode."""
+
+    tokenizer: Tokenizer
+    clip: CLIP
+    prior: Prior
+    decoder: Decoder
+    device: str = "cpu"
+    precision: str = "float32"
+    hash: str = "unsaved"
+    batch: int = 32
+
+    def generate(
+        self, prompts: Sequence[str], n: int = 1, seed: int = 0, settings: Settings | None = None
+    ) -> list[Image.Image]:
+        """n pictures a prompt, in the prompts' order; picture i of a prompt has seed + i.
+
+        The same prompt, seed and settings give the same picture alone, in a batch and after a restart. Each picture
+        carries what made it in `info["unclip"]`. Raises ValueError for an empty prompt, n < 1 or bad settings.
+        """
+        settings = settings or Settings()
+        wanted = [(p, seed + i) for p in self._checked(prompts, n) for i in range(n)]
+        pictures = []
+        for start in range(0, len(wanted), self.batch):
+            pictures += self._batch(wanted[start : start + self.batch], settings)
+        return pictures
+
+    def cut(self, prompts: Sequence[str]) -> dict[str, str]:
+        """Prompts longer than the model's context -> what is left of them."""
+        long = [p for p, n in zip(prompts, self.tokenizer.lengths(prompts), strict=True) if n > self.tokenizer.context]
+        return {p: self.tokenizer.decode(self.tokenizer([p])[0][0].tolist()) for p in long}
+
+    def embed_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> Vectors:
+        """The prior's image embeddings [b, d], unit vectors."""
+        ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
+        noise = Noise.per_sample(seeds, self.device)
+        with torch.no_grad(), self._autocast():
+            text, tokens = self.clip.embed_text(ids, mask)
+            candidates = [noise.fork(f"prior{i}") for i in range(self.prior.config.candidates)]
+            return self.prior.sample(text, tokens, mask, candidates)
+
+    def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
+        """Every decoder step for one batch of prompts; the last step's x is the picture."""
+        z = self.embed_prompts(prompts, seeds)
+        how = (settings or Settings()).apply(self.decoder.config.sampling)
+        yield from self.decode(z, prompts, seeds, how)
+
+    def decode(self, z: Vectors, prompts: Sequence[str], seeds: Sequence[int], how: Sampling) -> Iterator[Step]:
+        """Decoder steps for given image embeddings and captions."""
+        ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
+        noise = Noise.per_sample(seeds, self.device).fork("decoder")
+        with self._autocast():
+            yield from self.decoder.sample(z, ids, mask, noise, how)
+
+    def embed_images(self, images: Images) -> Vectors:
+        """CLIP embeddings of pictures in [-1, 1]."""
+        with torch.no_grad(), self._autocast():
+            return self.clip.embed_images(images.to(self.device))
+
+    def embed_captions(self, captions: Sequence[str]) -> Vectors:
+        """CLIP embeddings of captions."""
+        ids, mask = (t.to(self.device) for t in self.tokenizer(captions))
+        with torch.no_grad(), self._autocast():
+            return self.clip.embed_text(ids, mask)[0]
+
+    def _batch(self, wanted: Sequence[tuple[str, int]], settings: Settings) -> list[Image.Image]:
+        prompts, seeds = [p for p, _ in wanted], [s for _, s in wanted]
+        *_, last = self.steps(prompts, seeds, settings)
+        pictures = to_pictures(last.x.cpu())
+        for picture, prompt, seed in zip(pictures, prompts, seeds, strict=True):
+            picture.info[KEY] = self._about(prompt, seed, settings)
+        return pictures
+
+    def _about(self, prompt: str, seed: int, settings: Settings) -> dict[str, Any]:
+        how = settings.apply(self.decoder.config.sampling).to_dict()
+        return {"prompt": prompt, "seed": seed, "sampling": how, "model": self.hash, "unclip": unclip.__version__}
+
+    def _checked(self, prompts: Sequence[str], n: int) -> Sequence[str]:
+        if isinstance(prompts, str):
+            raise ValueError(f"prompts = {prompts!r}: pass a list of prompts, [{prompts!r}]")
+        if n < 1:
+            raise ValueError(f"n = {n}: ask for at least 1 picture a prompt")
+        if not prompts or any(not p.strip() for p in prompts):
+            raise ValueError("an empty prompt: write what the picture shows, in words like those of the captions")
+        return prompts
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16")
+
+
+def load(run: str | Path, device: str | None = None) -> TextToImage:
+    """The model of a finished run folder.
+
+    Raises ValueError that names the missing stage, or the damaged file.
+    """
+    folder = RunFolder(Path(run))
+    folder.require()
+    machine.prepare_memory()
+    device = device or machine.device()
+    clip, prior, decoder = (store.load(folder.root / name, name) for name in ("clip", "prior", "decoder"))
+    model = TextToImage(
+        tokenizer=Tokenizer.load(folder.tokenizer, CLIPConfig.from_dict(clip.config).text.context),
+        clip=_module(CLIP(CLIPConfig.from_dict(clip.config)), clip, device),
+        prior=_module(Prior(PriorConfig.from_dict(prior.config)), prior, device),
+        decoder=_module(Decoder(DecoderConfig.from_dict(decoder.config)), decoder, device),
+        device=device,
+        precision=machine.best_precision(device),
+    )
+    shas = clip.sha256 + prior.sha256 + decoder.sha256
+    model.hash = hashlib.sha256(shas.encode()).hexdigest()[:12]
+    return model
+
+
+def _module(module: M, stored: store.Stored, device: str) -> M:
+    module.load_state_dict(stored.tensors)
+    return module.to(device).eval().requires_grad_(False)

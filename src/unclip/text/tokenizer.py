@@ -1,0 +1,75 @@
+"""A byte-level BPE tokenizer trained on the user's own captions (Hugging Face `tokenizers`), saved with the model.
+
+Text is lower-cased and stripped, as CLIP's is; a caption becomes <start> ... <end> <pad> ...
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer as Backend
+from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
+
+from unclip.core.store import write_atomic
+from unclip.core.typing import Ids, Mask
+
+PAD, START, END = "<pad>", "<start>", "<end>"
+
+
+class Tokenizer:
+    """Text to ids and back. `context`: the most tokens of a caption, <start> and <end> included."""
+
+    def __init__(self, backend: Backend, context: int) -> None:
+        self.backend, self.context = backend, context
+        self.pad, self.start, self.end = (backend.token_to_id(t) for t in (PAD, START, END))
+
+    @classmethod
+    def train(cls, captions: Iterable[str], vocabulary: int = 4096, longest: int = 77) -> "Tokenizer":
+        """Learns at most `vocabulary` tokens; the context is the longest caption's length, at most `longest`."""
+        captions = list(captions)
+        backend = Backend(models.BPE())
+        backend.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase(), normalizers.Strip()])
+        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+        backend.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocabulary,
+            special_tokens=[PAD, START, END],
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        )
+        backend.train_from_iterator(captions, trainer)
+        lengths = [len(e.ids) + 2 for e in backend.encode_batch(captions)]
+        return cls(backend, min(longest, max(lengths, default=2)))
+
+    @property
+    def size(self) -> int:
+        """Number of tokens in the vocabulary."""
+        return self.backend.get_vocab_size()
+
+    def lengths(self, captions: Sequence[str]) -> list[int]:
+        """Tokens of each caption before any cut, <start> and <end> included."""
+        return [len(e.ids) + 2 for e in self.backend.encode_batch(list(captions))]
+
+    def __call__(self, captions: Sequence[str]) -> tuple[Ids, Mask]:
+        """ids [b, n] and the mask of real tokens [b, n]; n is the longest caption's, captions over `context` are cut."""
+        rows = [[self.start, *e.ids[: self.context - 2], self.end] for e in self.backend.encode_batch(list(captions))]
+        longest = max(map(len, rows))
+        ids = torch.tensor([row + [self.pad] * (longest - len(row)) for row in rows])
+        lengths = torch.tensor([len(row) for row in rows])
+        return ids, torch.arange(longest)[None] < lengths[:, None]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text without special tokens."""
+        return self.backend.decode([i for i in ids if i not in (self.pad, self.start, self.end)]).strip()
+
+    def save(self, path: Path) -> None:
+        """Writes `tokenizer.json`; the context travels in the models' configs."""
+        write_atomic(path, self.backend.to_str(pretty=True))
+
+    @classmethod
+    def load(cls, path: Path, context: int) -> "Tokenizer":
+        """Reads `tokenizer.json`. Raises ValueError that names the file where it is missing or damaged."""
+        try:
+            return cls(Backend.from_str(path.read_text()), context)
+        except Exception as error:
+            raise ValueError(f"{path}: not a tokenizer ({error}); train again or copy it from the run") from error

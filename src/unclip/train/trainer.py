@@ -1,0 +1,141 @@
+"""The training loop, as a generator: it yields a `Report` a step and neither prints nor writes."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from unclip.core.config import Config
+from unclip.core.noise import Noise
+from unclip.core.task import Batch, Losses, Task
+from unclip.train.ema import EMA
+from unclip.train.optim import OptimConfig, adamw, clip_gradients
+from unclip.train.plan import Plan
+
+PATIENCE = 20
+"""So many non-finite steps in a row end the run."""
+
+
+@dataclass(frozen=True)
+class TrainConfig(Config):
+    """Settings of one stage's training; steps counts optimiser steps and wins over any time budget."""
+
+    batch: int = 32
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    steps: int | None = None
+    ema_gamma: float = 16.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """After a step: its number (1, 2, ...), loss, parts, gradient norm, rate; speeds in images/s, times in seconds."""
+
+    step: int
+    loss: float
+    parts: dict[str, float]
+    grad_norm: float
+    lr: float
+    images_per_s: float
+    elapsed: float
+    remaining: float
+    share: float
+
+
+class Diverged(RuntimeError):
+    """The loss was not finite for many steps in a row."""
+
+
+class Trainer:
+    """Trains a task on batches that a function of the step number brings."""
+
+    def __init__(
+        self, task: Task, feed: Callable[[int], Batch], config: TrainConfig, plan: Plan, seed: int, precision: str
+    ) -> None:
+        assert isinstance(task, nn.Module)
+        self.task, self.module, self.feed, self.config, self.plan = task, task, feed, config, plan
+        self.seed, self.precision = seed, precision
+        self.device = next(task.parameters()).device.type
+        self.optimizer = adamw(task, config.optim)
+        self.ema = EMA(task, config.ema_gamma)
+        self.step, self.elapsed, self.skipped, self.bad = 0, 0.0, 0, 0
+
+    def steps(self) -> Iterator[Report]:
+        """Steps until the plan is done. Raises Diverged after many non-finite steps in a row."""
+        self.module.train()
+        while not self.plan.done(self.step):
+            start = time.perf_counter()
+            losses, norm = self._one()
+            took = time.perf_counter() - start
+            self.elapsed += took
+            self.plan.settle(self.step, self.elapsed)
+            yield self._report(losses, norm, took)
+
+    def _one(self) -> tuple[Losses, float]:
+        batch = self.feed(self.step).to(self.device)
+        noise = Noise.shared(self.seed, 0, self.step, device=self.device)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.optim.lr * self.plan.rate(self.step, self.config.optim.warmup)
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            losses = self.task.loss(batch, noise)
+        self.optimizer.zero_grad()
+        losses.total.backward()
+        norm = clip_gradients(self.module.parameters(), self.config.optim.clip)
+        self._apply(math.isfinite(norm) and bool(torch.isfinite(losses.total)))
+        return losses, norm
+
+    def _apply(self, finite: bool) -> None:
+        self.step += 1
+        if finite:
+            self.optimizer.step()
+            self.ema.update(self.module, self.step)
+            self.bad = 0
+            return
+        self.skipped, self.bad = self.skipped + 1, self.bad + 1
+        if self.bad >= PATIENCE:
+            raise Diverged(
+                f"the loss was not finite for {PATIENCE} steps in a row (step {self.step}, lr {self.config.optim.lr}); "
+                "continue from the last checkpoint with a lower lr"
+            )
+
+    def _report(self, losses: Losses, norm: float, took: float) -> Report:
+        return Report(
+            step=self.step,
+            loss=float(losses.total.detach()),
+            parts=losses.parts,
+            grad_norm=norm,
+            lr=self.optimizer.param_groups[0]["lr"],
+            images_per_s=self.config.batch / took,
+            elapsed=self.elapsed,
+            remaining=self.plan.remaining(self.step, self.elapsed),
+            share=self.plan.share(self.step, self.elapsed),
+        )
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, float | int | None]]:
+        """(tensors, numbers) of everything that a resumed run needs: weights, their average, optimiser, clock, plan."""
+        tensors = {f"model.{k}": v for k, v in self.module.state_dict().items()}
+        tensors |= {f"ema.{k}": v for k, v in self.ema.average.items()}
+        for i, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optim.{i}.{k}": v for k, v in state.items()}
+        numbers = {"step": self.step, "elapsed": self.elapsed, "skipped": self.skipped, "total": self.plan.total}
+        return tensors, numbers
+
+    def load(self, tensors: dict[str, Tensor], numbers: dict[str, float | int | None]) -> None:
+        """Takes what `state` gave."""
+
+        def part(name: str) -> dict[str, Tensor]:
+            return {k[len(name) :]: v for k, v in tensors.items() if k.startswith(name)}
+
+        self.module.load_state_dict(part("model."))
+        self.ema.load(part("ema."))
+        full, moments = self.optimizer.state_dict(), {}
+        for key, value in part("optim.").items():
+            index, name = key.split(".", 1)
+            moments.setdefault(int(index), {})[name] = value
+        self.optimizer.load_state_dict({**full, "state": moments})
+        self.step, self.elapsed = int(numbers["step"] or 0), float(numbers["elapsed"] or 0.0)
+        self.skipped = int(numbers["skipped"] or 0)
+        total = numbers["total"]
+        self.plan.total = None if total is None else int(total)

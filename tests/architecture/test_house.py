@@ -1,0 +1,168 @@
+"""The rules of the house that a machine can check."""
+
+import ast
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "src" / "unclip"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+RANDOM = {"rand", "randn", "rand_like", "randn_like", "randint", "randint_like", "randperm", "normal", "bernoulli"}
+FORBIDDEN_ANYWHERE = {"torch.load", "torch.save", "np.random.seed", "numpy.random.seed"}
+FORBIDDEN_OUTSIDE_NOISE = {f"torch.{name}" for name in RANDOM}
+PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+
+
+def where(path: Path, node: ast.stmt | ast.expr | ast.keyword) -> str:
+    return f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_ruff():
+    done = run(sys.executable, "-m", "ruff", "check", "--quiet", "--output-format", "concise")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_pyright():
+    if importlib.util.find_spec("basedpyright") is None:
+        pytest.skip("basedpyright is not installed: pip install -c constraints.txt -e '.[test]'")
+    done = run(sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_modules_and_functions_are_short():
+    found = []
+    for path in MODULES:
+        lines = path.read_text(encoding="utf-8").count("\n")
+        if lines >= 300:
+            found.append(f"{path.relative_to(ROOT)}: {lines} lines, 300 or more")
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                size = (node.end_lineno or node.lineno) - node.lineno + 1
+                parameters = len(node.args.posonlyargs) + len(node.args.args) + len(node.args.kwonlyargs)
+                if size >= 60 or parameters > 9:
+                    found.append(f"{where(path, node)}: {node.name} has {size} lines and {parameters} parameters")
+    assert not found, "\n".join(found)
+
+
+def names_used(tree: ast.Module) -> Iterator[tuple[str, ast.stmt | ast.expr]]:
+    """Dotted names, as written (`torch.randn`), and what `from x import y` brings in (`x.y`)."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield ast.unparse(node), node
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}", node
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, ast.stmt]]:
+    """Top-level names of the packages imported anywhere in `tree`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name.partition(".")[0], node) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0], node
+
+
+def test_every_random_number_comes_from_noise():
+    found = [
+        f"{where(path, node)}: {name}"
+        for path in MODULES
+        if path != PACKAGE / "core" / "noise.py"
+        for name, node in names_used(parse(path))
+        if name in FORBIDDEN_OUTSIDE_NOISE
+    ]
+    assert not found, "draw from core.noise.Noise instead:\n" + "\n".join(found)
+
+
+def test_nothing_is_pickled():
+    found = []
+    for path in MODULES:
+        tree = parse(path)
+        found += [f"{where(path, node)}: {name}" for name, node in names_used(tree) if name in FORBIDDEN_ANYWHERE]
+        found += [f"{where(path, node)}: import {name}" for name, node in imports(tree) if name in PICKLES]
+        for node in ast.walk(tree):
+            if isinstance(node, ast.keyword) and node.arg == "allow_pickle" and ast.unparse(node.value) != "False":
+                found.append(f"{where(path, node.value)}: allow_pickle={ast.unparse(node.value)}")
+    assert not found, "\n".join(found)
+
+
+def requirement_names(requirements: list[str]) -> set[str]:
+    """Import names of requirements: `pillow>=10` -> PIL."""
+    names = {re.split(r"[^A-Za-z0-9_.-]", requirement)[0].lower() for requirement in requirements}
+    return {"PIL" if name == "pillow" else name.replace("-", "_") for name in names}
+
+
+def test_imports_are_declared():
+    """Core dependencies anywhere; those of an extra only inside a function or a `try`; nothing else."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [line for name, lines in project["optional-dependencies"].items() if name != "test" for line in lines]
+    core = requirement_names(project["dependencies"]) | set(sys.stdlib_module_names) | {"unclip"}
+    anywhere = core | requirement_names(extras)
+    found = []
+    for path in MODULES:
+        tree = parse(path)
+        top = {node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)}
+        for name, node in imports(tree):
+            if name not in (core if node in top else anywhere):
+                found.append(f"{where(path, node)}: import {name}")
+    assert not found, "\n".join(found)
+
+
+def loaded_after(code: str) -> set[str]:
+    """The modules in memory after `code` ran in an interpreter of its own."""
+    done = run(sys.executable, "-c", f"import sys, json\n{code}\nprint('\\n' + json.dumps(sorted(sys.modules)))")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_importing_the_package_is_cheap():
+    assert not {"torch", "numpy", "PIL"} & loaded_after("import unclip; unclip.__version__")
+
+
+@pytest.mark.skipif(not (PACKAGE / "cli" / "main.py").exists(), reason="src/unclip/cli/main.py is not written yet")
+def test_help_does_not_import_torch():
+    code = """
+from unclip.cli.main import app
+try:
+    app(["--help"])
+except SystemExit as stop:
+    assert not stop.code, stop.code
+"""
+    assert "torch" not in loaded_after(code)
+
+
+def test_unknown_attribute_of_the_package():
+    import unclip
+
+    with pytest.raises(AttributeError, match="no attribute 'lode'"):
+        unclip.lode  # noqa: B018
+
+
+def test_no_paths_of_one_machine():
+    listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    paths = "|".join(re.escape(f"/{folder}/") for folder in ("work", "root", "opt/wheels", "opt/pypi"))
+    machine_path = re.compile(rf"(?<![\w.]){'(?:' + paths + ')'}".encode())
+    found = []
+    for name in filter(None, listed.stdout.split("\0")):
+        path = ROOT / name
+        if path.is_file() and not path.is_symlink() and (hit := machine_path.search(path.read_bytes())):
+            found.append(f"{name}: {hit.group().decode()}")
+    assert not found, "\n".join(found)

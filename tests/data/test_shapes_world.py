@@ -1,0 +1,182 @@
+"""The drawn-shapes world: what it promises of its scenes, pictures, captions and prompts."""
+
+import time
+from collections import Counter
+from itertools import combinations, islice
+
+import numpy as np
+import pytest
+
+from unclip.data.shapes_caption import CATEGORIES, INVERSE, RELATION_WORDS, captions, prompts, relation
+from unclip.data.shapes_draw import COLOURS, RADII, SHAPES, Object, coverage, draw
+from unclip.data.shapes_world import CLEAR, GAP, HELD_OUT, MARGIN, Scene, World
+
+N = 1500
+
+
+@pytest.fixture(scope="module", params=[32, 64])
+def world(request: pytest.FixtureRequest) -> World:
+    return World(size=request.param)
+
+
+@pytest.fixture(scope="module")
+def scenes() -> list[Scene]:
+    return [scene for _, _, scene in World().sample(N, seed=1)]
+
+
+def test_an_example_depends_on_seed_and_index_only(world: World) -> None:
+    few, many = list(world.sample(3, seed=5)), list(islice(world.sample(40, seed=5), 3))
+    for (image, texts, scene), (image2, texts2, scene2) in zip(few, many, strict=True):
+        assert scene == scene2 and texts == texts2
+        np.testing.assert_array_equal(image, image2)
+    assert next(world.sample(1, seed=6))[2] != few[0][2]
+
+
+def test_pictures_have_the_promised_form(world: World) -> None:
+    image, _, _ = next(world.sample(1))
+    assert image.shape == (world.size, world.size, 3) and image.dtype == np.uint8
+    assert (image == 255).all(axis=2).any(), "the background is white"
+
+
+def test_held_out_pairs_never_occur_in_training_and_all_others_do(scenes: list[Scene]) -> None:
+    drawn = {(thing.colour, thing.shape) for scene in scenes for thing in scene.objects}
+    assert not drawn & HELD_OUT
+    assert len(drawn) == len(COLOURS) * len(SHAPES) - len(HELD_OUT)
+
+
+def test_unseen_scenes_have_a_held_out_pair(world: World) -> None:
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 3) * 30:
+        scene = world.scene(rng, count=count, pairs="unseen")
+        assert len(scene.objects) == count
+        assert any((thing.colour, thing.shape) in HELD_OUT for thing in scene.objects)
+
+
+def test_counts_follow_their_probabilities(scenes: list[Scene]) -> None:
+    counts = Counter(len(scene.objects) for scene in scenes)
+    for n, p in World().counts.items():
+        assert abs(counts[n] / N - p) < 5 * np.sqrt(p * (1 - p) / N)
+
+
+def test_objects_keep_their_distance_and_differ(world: World) -> None:
+    unit = world.size / 32
+    rng = np.random.default_rng(2)
+    for scene in (world.scene(rng) for _ in range(500)):
+        assert len(set(scene.kinds)) == len(scene.kinds)
+        for thing in scene.objects:
+            edge = (RADII[thing.size] + MARGIN) * unit
+            assert edge - 1e-6 <= min(thing.x, thing.y) and max(thing.x, thing.y) <= world.size - edge + 1e-6
+        for a, b in combinations(scene.objects, 2):
+            apart = max(abs(a.x - b.x), abs(a.y - b.y)) / unit
+            assert apart >= RADII[a.size] + RADII[b.size] + GAP - 1e-6
+
+
+def test_no_pixel_is_covered_twice(scenes: list[Scene]) -> None:
+    centres = np.arange(32) + 0.5
+    for scene in scenes[:300]:
+        masks = [
+            coverage(o.shape, RADII[o.size], centres[None, :] - o.x, centres[:, None] - o.y) > 0 for o in scene.objects
+        ]
+        assert np.sum(masks, axis=0).max() == 1
+
+
+def test_two_objects_have_one_clear_relation(scenes: list[Scene]) -> None:
+    told: Counter[str] = Counter()
+    for scene in (s for s in scenes if len(s.objects) == 2):
+        a, b = scene.objects
+        dx, dy = a.x - b.x, a.y - b.y
+        assert abs(abs(dx) - abs(dy)) >= CLEAR - 1e-6
+        assert scene.relation == relation(a, b) == INVERSE[relation(b, a)]
+        told[relation(a, b)] += 1
+    assert min(told[name] for name in RELATION_WORDS) > 0.2 * told.total()
+
+
+def test_relation_axes() -> None:
+    def at(x: float, y: float) -> Object:
+        return Object("circle", "red", "small", x, y)
+
+    assert relation(at(5, 10), at(20, 12)) == "left of"
+    assert relation(at(20, 10), at(5, 12)) == "right of"
+    assert relation(at(10, 5), at(12, 20)) == "above", "y points down"
+    assert relation(at(10, 20), at(12, 5)) == "below"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("scale", [1, 2])
+def test_rendered_area_is_the_shapes_own(shape: str, scale: int) -> None:
+    r = RADII["small"] * scale
+    exact = {"circle": np.pi, "square": 4 * 0.86**2, "triangle": 1.8, "cross": 4 * 0.6 - 0.36}[shape] * r * r
+    image = draw([Object(shape, "black", "small", 16.3 * scale, 15.8 * scale)], 32 * scale)
+    area = (255.0 - image[:, :, 0]).sum() / (255 - 24)
+    assert area == pytest.approx(exact, rel=0.02)
+
+
+def test_every_caption_names_each_object_and_half_of_them_the_relation() -> None:
+    words: set[str] = set()
+    relational = pairs = doubles = 0
+    for _, texts, scene in World().sample(N, seed=3):
+        assert len(set(texts)) == len(texts) and len(texts) in (1, 2)
+        doubles += len(texts) == 2
+        for text in texts:
+            assert text == text.lower()
+            words |= set(text.replace(",", "").split())
+            for shape, colour, size in scene.kinds:
+                assert text.count(f"{size} {colour} {shape}") == 1
+            if len(scene.objects) == 2:
+                assert len(text.split()) <= 14
+                pairs += 1
+                relational += any(word in text for ways in RELATION_WORDS.values() for word in ways)
+    assert len(words) < 60
+    assert 0.45 < relational / pairs < 0.55
+    assert 0.45 < doubles / N < 0.55
+
+
+def test_relational_captions_are_true_either_way_round() -> None:
+    red, blue = ("circle", "red", "small"), ("square", "blue", "large")
+    seen: set[str] = set()
+    for seed in range(300):
+        for text in captions((red, blue), "left of", np.random.default_rng(seed)):
+            if " of " in text and "picture" not in text:
+                assert ("left" in text) == (text.index("red") < text.index("blue"))
+                seen.add("left" if "left" in text else "right")
+    assert seen == {"left", "right"}
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_prompts_say_what_they_want(world: World, category: str) -> None:
+    some = prompts(world, category, 60, seed=4)
+    assert some == prompts(world, category, 80, seed=4)[:60]
+    assert some != prompts(world, category, 60, seed=5)
+    for prompt in some:
+        assert prompt.category == category
+        assert len(prompt.objects) == {"one": 1, "two": 2, "rel": 2, "thr": 3}[category[:3]]
+        assert (prompt.relation is not None) == (category == "relation")
+        places = [prompt.text.index(f"{size} {colour} {shape}") for shape, colour, size in prompt.objects]
+        assert places == sorted(places), "the objects are in the order of the text"
+        if prompt.relation is not None:
+            assert any(word in prompt.text for word in RELATION_WORDS[prompt.relation])
+        held = any((colour, shape) in world.held_out for shape, colour, _ in prompt.objects)
+        assert held == category.endswith("unseen")
+
+
+def test_mistakes_are_told_with_the_value() -> None:
+    with pytest.raises(ValueError, match="48"):
+        World(size=48)
+    with pytest.raises(ValueError, match="pink"):
+        World(held_out=frozenset({("pink", "circle")}))
+    with pytest.raises(ValueError, match="sum to 1"):
+        World(counts={1: 0.5})
+    with pytest.raises(ValueError, match="five"):
+        prompts(World(), "five", 1)
+    with pytest.raises(ValueError, match="holds out no pair"):
+        World(held_out=frozenset()).scene(np.random.default_rng(0), pairs="unseen")
+    with pytest.raises(ValueError, match="40 objects"):
+        World().scene(np.random.default_rng(0), count=40)
+
+
+def test_drawing_is_fast(scenes: list[Scene]) -> None:
+    start = time.process_time()
+    for scene in scenes[:500]:
+        draw(scene.objects, scene.size)
+    # The aim is 3,000 a second; the test allows for a busy machine.
+    assert time.process_time() - start < 500 / 1500
