@@ -11,7 +11,7 @@ from unclip.data.shapes_caption import CATEGORIES, INVERSE, RELATION_WORDS, capt
 from unclip.data.shapes_draw import COLOURS, RADII, SHAPES, Object, coverage, draw
 from unclip.data.shapes_world import CLEAR, GAP, HELD_OUT, MARGIN, Scene, World
 
-N = 1500
+N = 1000
 
 
 @pytest.fixture(scope="module", params=[32, 64])
@@ -27,14 +27,16 @@ def scenes() -> list[Scene]:
 def test_an_example_depends_on_seed_and_index_only(world: World) -> None:
     few, many = list(world.sample(3, seed=5)), list(islice(world.sample(40, seed=5), 3))
     for (image, texts, scene), (image2, texts2, scene2) in zip(few, many, strict=True):
-        assert scene == scene2 and texts == texts2
+        assert scene == scene2
+        assert texts == texts2
         np.testing.assert_array_equal(image, image2)
     assert next(world.sample(1, seed=6))[2] != few[0][2]
 
 
 def test_pictures_have_the_promised_form(world: World) -> None:
     image, _, _ = next(world.sample(1))
-    assert image.shape == (world.size, world.size, 3) and image.dtype == np.uint8
+    assert image.shape == (world.size, world.size, 3)
+    assert image.dtype == np.uint8
     assert (image == 255).all(axis=2).any(), "the background is white"
 
 
@@ -61,11 +63,12 @@ def test_counts_follow_their_probabilities(scenes: list[Scene]) -> None:
 def test_objects_keep_their_distance_and_differ(world: World) -> None:
     unit = world.size / 32
     rng = np.random.default_rng(2)
-    for scene in (world.scene(rng) for _ in range(500)):
+    for scene in (world.scene(rng) for _ in range(250)):
         assert len(set(scene.kinds)) == len(scene.kinds)
         for thing in scene.objects:
             edge = (RADII[thing.size] + MARGIN) * unit
-            assert edge - 1e-6 <= min(thing.x, thing.y) and max(thing.x, thing.y) <= world.size - edge + 1e-6
+            assert edge - 1e-6 <= min(thing.x, thing.y)
+            assert max(thing.x, thing.y) <= world.size - edge + 1e-6
         for a, b in combinations(scene.objects, 2):
             apart = max(abs(a.x - b.x), abs(a.y - b.y)) / unit
             assert apart >= RADII[a.size] + RADII[b.size] + GAP - 1e-6
@@ -92,8 +95,8 @@ def test_two_objects_have_one_clear_relation(scenes: list[Scene]) -> None:
 
 
 def test_relation_axes() -> None:
-    def at(x: float, y: float) -> Object:
-        return Object("circle", "red", "small", x, y)
+    def at(x: int, y: int) -> Object:
+        return Object("circle", "red", "small", float(x), float(y))
 
     assert relation(at(5, 10), at(20, 12)) == "left of"
     assert relation(at(20, 10), at(5, 12)) == "right of"
@@ -115,7 +118,8 @@ def test_every_caption_names_each_object_and_half_of_them_the_relation() -> None
     words: set[str] = set()
     relational = pairs = doubles = 0
     for _, texts, scene in World().sample(N, seed=3):
-        assert len(set(texts)) == len(texts) and len(texts) in (1, 2)
+        assert len(set(texts)) == len(texts)
+        assert len(texts) in (1, 2)
         doubles += len(texts) == 2
         for text in texts:
             assert text == text.lower()
@@ -170,7 +174,7 @@ def test_mistakes_are_told_with_the_value() -> None:
         prompts(World(), "five", 1)
     with pytest.raises(ValueError, match="holds out no pair"):
         World(held_out=frozenset()).scene(np.random.default_rng(0), pairs="unseen")
-    with pytest.raises(ValueError, match="40 objects"):
+    with pytest.raises(ValueError, match="not 40"):
         World().scene(np.random.default_rng(0), count=40)
 
 

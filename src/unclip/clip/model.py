@@ -59,4 +59,4 @@ class CLIP(nn.Module):
             total = softmax_loss(logits, positive)
         else:
             total = sigmoid_loss(logits + self.bias, positive)
-        return Losses(total, {"temperature": 1 / math.exp(float(self.log_scale))})
+        return Losses(total, {"temperature": 1 / math.exp(self.log_scale.item())})

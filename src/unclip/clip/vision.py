@@ -4,6 +4,7 @@ The stem (Xiao et al. 2021, "Early convolutions") replaces a single large patch 
 small budgets it learns in a fraction of the steps.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -38,7 +39,7 @@ class VisionTower(nn.Module):
         super().__init__()
         widths = (config.channels, *config.stem)
         layers: list[nn.Module] = []
-        for a, b in zip(widths, widths[1:], strict=False):
+        for a, b in itertools.pairwise(widths):
             layers += [nn.Conv2d(a, b, 3, stride=2, padding=1), nn.GroupNorm(max(1, b // 16), b), nn.GELU()]
         self.stem = nn.Sequential(*layers, nn.Conv2d(widths[-1], config.width, 3, padding=1))
         side = config.size // 2 ** len(config.stem)

@@ -8,7 +8,9 @@ import types
 import typing
 from dataclasses import MISSING, fields, is_dataclass
 from inspect import isabstract
-from typing import Any, Self, Union, get_args, get_origin
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+C = TypeVar("C", bound="Config")
 
 
 class Config:
@@ -21,7 +23,7 @@ class Config:
         return {"kind": type(self).__name__, **body} if _is_member(type(self)) else body
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any], where: str = "settings") -> Self:
+    def from_dict(cls: type[C], data: dict[str, Any], where: str = "settings") -> C:
         """The config that `to_dict` wrote.
 
         Raises ValueError that names the place, the value and what was expected.
@@ -58,7 +60,7 @@ def _resolve(cls: type, data: dict[str, Any], where: str) -> tuple[type, dict[st
     if not (isabstract(cls) or _is_member(cls)):
         return cls, data
     kind, members = data.pop("kind", cls.__name__), _subclasses(cls)
-    if kind not in members:
+    if not isinstance(kind, str) or kind not in members:
         raise ValueError(f"{where}: unknown kind {kind!r}; known are {', '.join(sorted(members))}")
     return members[kind], data
 

@@ -1,6 +1,7 @@
 """A model on disk: `config.json` + `model.safetensors`, checked by SHA-256, written atomically, never unpickled.
 
-    config.json    {"format": 1, "kind": "Decoder", "config": {...}, "sha256": {"model.safetensors": "..."}, "extra": {...}}
+    config.json    {"format": 1, "kind": "decoder", "config": {...}, "extra": {...},
+                    "sha256": {"model.safetensors": "..."}}
 
 A folder is written beside its place under a temporary name and renamed, so a killed save leaves the old one whole.
 """
@@ -8,6 +9,7 @@ A folder is written beside its place under a temporary name and renamed, so a ki
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,13 +59,20 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
 
 def recover(path: Path) -> None:
     """Finishes a replacement that was cut between its two renames, so that nothing is lost."""
-    for old in path.parent.glob(f".{path.name}.*.old"):
+    for old in _leftovers(path, "old"):
         if path.exists():
             shutil.rmtree(old, ignore_errors=True)
         else:
             os.replace(old, path)
-    for part in path.parent.glob(f".{path.name}.*.part"):
+    for part in _leftovers(path, "part"):
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _leftovers(path: Path, end: str) -> list[Path]:
+    if not path.parent.is_dir():
+        return []
+    name = re.compile(rf"\.{re.escape(path.name)}\.\d+\.{end}")  # not a glob: `decoder.best` is no leftover of `decoder`
+    return [p for p in path.parent.iterdir() if name.fullmatch(p.name)]
 
 
 def sha256(path: Path) -> str:
@@ -92,7 +101,8 @@ def load(path: Path, kind: str | None = None) -> Stored:
 
     Raises ValueError that names the file and the fix: missing, of another kind or format, or damaged (SHA-256).
     """
-    recover(path)
+    if not path.exists():  # else leave a writer's unfinished folder alone
+        recover(path)
     head = _read_head(path)
     if kind is not None and head["kind"] != kind:
         raise ValueError(f"{path}: holds a {head['kind']}, not a {kind}; point at the folder of a {kind}")
@@ -116,8 +126,11 @@ def _read_head(path: Path) -> dict[str, Any]:
     try:
         head = json.loads((path / "config.json").read_text())
         version = head["format"]
+        _ = head["kind"], head["config"], head["extra"], head["sha256"][WEIGHTS]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path / 'config.json'}: not a model's config ({error})") from error
     if version != FORMAT:
-        raise ValueError(f"{path / 'config.json'}: format {version}, this unclip reads {FORMAT}; use the version that wrote it")
+        raise ValueError(
+            f"{path / 'config.json'}: format {version}, but this unclip reads {FORMAT}; use the one that wrote it"
+        )
     return head

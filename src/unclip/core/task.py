@@ -1,7 +1,7 @@
 """What the trainer knows of a model: a `Task` has a loss on a `Batch`."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -39,6 +39,7 @@ class Losses:
     parts: dict[str, float] = field(default_factory=dict)
 
 
+@runtime_checkable
 class Task(Protocol):
     """All that the trainer knows of a model."""
 

@@ -15,4 +15,17 @@ State = Float[Tensor, "b ..."]
 LogSNR = Float[Tensor, "..."]
 """log(alpha^2 / sigma^2), natural logarithm."""
 
-__all__ = ["Bool", "Float", "Ids", "Images", "Int", "LogSNR", "Mask", "PerSample", "State", "Tensor", "Tokens", "Vectors"]
+__all__ = [
+    "Bool",
+    "Float",
+    "Ids",
+    "Images",
+    "Int",
+    "LogSNR",
+    "Mask",
+    "PerSample",
+    "State",
+    "Tensor",
+    "Tokens",
+    "Vectors",
+]

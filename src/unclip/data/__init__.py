@@ -1,0 +1,1 @@
+"""Pictures with captions: find them, check them, prepare them once, and hand them out in batches."""

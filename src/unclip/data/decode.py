@@ -6,10 +6,11 @@ import re
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
+from PIL import Image, TiffImagePlugin, WebPImagePlugin
 
-# A closed list: Pillow knows formats that call other programs (EPS). MPO is what some phones write as .jpg.
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF")
+# A closed list: Pillow knows formats that call other programs (EPS). JPEG includes what some phones write (MPO).
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+_LOADED = (TiffImagePlugin, WebPImagePlugin)  # Pillow does not load these two by itself
 MAX_PIXELS = 178_956_970  # where Pillow, too, speaks of a decompression bomb
 
 _ORIENTATION = 0x0112  # EXIF tag; its values 2..8 in Pillow's words
@@ -53,7 +54,7 @@ def decode_sized(data: bytes, size: int) -> tuple[Pixels, tuple[int, int]]:
             image.load()
             turn = _TURNS.get(_orientation(image))
             small = _square(_rgb(image), size)
-            return np.asarray(small.transpose(turn) if turn else small, dtype=np.uint8), original
+            return np.asarray(small if turn is None else small.transpose(turn), dtype=np.uint8), original
     except Exception as error:  # Pillow's decoders raise almost anything on damaged bytes
         raise ValueError(_reason(data, error)) from error
 

@@ -5,10 +5,9 @@ import json
 import posixpath
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
 from unclip.data import parquet
 from unclip.data.item import FileSource, Item, captions_in, extension, is_picture, key_of, no_picture, stem, text_lines
@@ -44,7 +43,7 @@ class MetadataFolder(Folder):
     Pairs come in the order of the metadata (several lines about one picture add up), pictures without a line last.
     """
 
-    kind: ClassVar[str] = "image folder with metadata.jsonl"
+    kind: str = field(default="image folder with metadata.jsonl", init=False)
 
     def __iter__(self) -> Iterator[Item]:
         pictures = {unicodedata.normalize("NFC", name): name for name in self.pictures()}
@@ -128,7 +127,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, Row | str]]:
 class PairFolder(Folder):
     """`cat.png` beside `cat.txt`, one caption per non-empty line, in any sub-folder."""
 
-    kind: ClassVar[str] = "image + text pairs"
+    kind: str = field(default="image + text pairs", init=False)
 
     def __iter__(self) -> Iterator[Item]:
         texts = {stem(file.name): file.name for file in self.files if extension(file.name) == "txt"}
@@ -158,7 +157,7 @@ class PairFolder(Folder):
 class ClassFolder(Folder):
     """`golden_retriever/1.png`, captioned by the name of its folder: "golden retriever"."""
 
-    kind: ClassVar[str] = "class folders"
+    kind: str = field(default="class folders", init=False)
 
     def __iter__(self) -> Iterator[Item]:
         for name in self.pictures():

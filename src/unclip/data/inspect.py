@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from unclip.data.decode import Pixels, decode_sized
 from unclip.data.item import Item, Source
@@ -43,7 +43,7 @@ class DataReport:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
+    def from_dict(cls, values: dict[str, Any]) -> "DataReport":
         """The inverse of `as_dict` after a trip through JSON; raises TypeError on unknown or missing fields."""
         low, middle, high = (tuple(size) for size in values["image_size"])
         tuples = {name: tuple(values[name]) for name in ("caption_words", "problems")}
@@ -57,7 +57,8 @@ class DataReport:
         yield f"{self.pairs:,} pairs ({self.kind})"
         if self.pairs:
             words, sizes = self.caption_words, [f"{width} x {height}" for width, height in self.image_size]
-            yield f"captions: {words[0]} to {words[2]} words, median {words[1]}; {self.distinct_captions:,} different ones"
+            different = f"{self.distinct_captions:,} different ones"
+            yield f"captions: {words[0]} to {words[2]} words, median {words[1]}; {different}"
             yield f"pictures: {sizes[0]} to {sizes[2]} pixels, median {sizes[1]}"
 
     def _faults(self) -> Iterator[str]:
@@ -67,8 +68,8 @@ class DataReport:
             yield "! all captions are the same: a model cannot learn to follow words from them; write different ones"
         if self.duplicates:
             yield (
-                f"! {self.duplicates:,} pictures have the same bytes as an earlier one: repeated pictures are learnt by "
-                "heart; delete the copies, or give one picture several captions"
+                f"! {self.duplicates:,} pictures have the same bytes as an earlier one: repeated pictures are learnt "
+                "by heart; delete the copies, or give one picture several captions"
             )
         if self.orphans:
             yield f"! {self.orphans:,} pictures have no caption: write one for each, or delete them"

@@ -4,9 +4,9 @@ import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, NoReturn, Protocol
+from typing import NoReturn, Protocol, runtime_checkable
 
 PICTURES = frozenset({"png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"})
 CAPTION_NAMES = ("text", "caption", "captions", "texts")
@@ -37,6 +37,7 @@ class Item:
         return self.read is not no_picture
 
 
+@runtime_checkable
 class Source(Protocol):
     """A data set that is read as a stream, always in the same order."""
 
@@ -66,7 +67,7 @@ class FileSource(ABC):
 
     root: Path
     files: tuple[File, ...]
-    kind: ClassVar[str]
+    kind: str = field(init=False)
 
     @abstractmethod
     def __iter__(self) -> Iterator[Item]: ...

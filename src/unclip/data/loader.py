@@ -43,7 +43,7 @@ def _permutation(n: int, seed: int, epoch: int) -> Int64[np.ndarray, " n"]:
     Sorted raw bits of a counter-based generator: unlike `Generator.permutation` they are the same in every
     NumPy version, so that a run resumed after an upgrade goes on with the same batches.
     """
-    bits = np.random.Philox(key=[seed % 2**64, epoch]).random_raw(n)
+    bits = np.random.Philox(key=np.array([seed % 2**64, epoch], dtype=np.uint64)).random_raw(n)
     rows = np.argsort(bits, kind="stable").astype(np.int64)
     rows.setflags(write=False)  # it is shared by every caller
     return rows

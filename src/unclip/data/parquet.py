@@ -6,9 +6,10 @@ The only file that needs pyarrow, which is imported when a Parquet file is first
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from unclip.data.item import CAPTION_NAMES, FileSource, Item, captions_of, held, key_of, no_picture
 
@@ -20,7 +21,7 @@ _ROWS = 64  # at a time: pictures of 1 MB are then 64 MB
 class ParquetSource(FileSource):
     """One Parquet file, or a folder of them; the key of row 17 is "train.parquet#17"."""
 
-    kind: ClassVar[str] = "parquet"
+    kind: str = field(default="parquet", init=False)
 
     def __iter__(self) -> Iterator[Item]:
         for file in self.files:
@@ -103,7 +104,7 @@ def _caption_column(
     for name in schema.names:
         names = features.get(name, {}).get("names")
         if features.get(name, {}).get("_type") == "ClassLabel" and isinstance(names, list):
-            return name, lambda value: _class_name(names, value)
+            return name, partial(_class_name, names)
     raise ValueError(
         f"{path}: its columns are {schema.names}; it needs a column text, or a label whose names are in the file's "
         "huggingface metadata (as datasets.Dataset.to_parquet writes it)"

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from unclip.data.decode import Pixels
+import numpy as np
+
 from unclip.data.inspect import DataReport, Examined, Tally, examine, ordered
 from unclip.data.item import Item, Source, held
 from unclip.data.prepared import Prepared, Writer, load_prepared, read_about
@@ -83,7 +84,7 @@ def _first(report: DataReport) -> str:
 
 def write_prepared(
     out: Path,
-    images: Iterable[Pixels],
+    images: Iterable[np.ndarray],
     captions: Sequence[tuple[str, ...]],
     keys: Sequence[str],
     kind: str,
@@ -101,8 +102,8 @@ def write_prepared(
     tally, size = Tally(), first.shape[0]
     with Writer(out, size) as writer:
         for pixels, texts, key in zip(itertools.chain([first], stream), captions, keys, strict=True):
+            writer.add(pixels, key, texts)
             digest = hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
             tally.add(Examined(Item(key, held(b""), texts), pixels, (size, size), digest))
-            writer.add(pixels, key, texts)
         writer.commit(tally.report(kind), fingerprint)
     return load_prepared(out)

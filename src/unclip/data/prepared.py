@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from unclip.data.decode import Pixels
+from unclip.core.store import write_atomic
 from unclip.data.inspect import DataReport
 
 VERSION = 1
@@ -78,15 +78,17 @@ class Writer:
         self.skipped: TextIO = _temporary(out / "skipped.jsonl").open("w", encoding="utf-8")
         self.images.write(bytes(_HEADER))  # n is not known before the end
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Writer":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for file in (self.images, self.captions, self.skipped):
             file.close()
             Path(file.name).unlink(missing_ok=True)
 
-    def add(self, pixels: Pixels, key: str, captions: tuple[str, ...]) -> None:
+    def add(self, pixels: np.ndarray, key: str, captions: tuple[str, ...]) -> None:
         """One more pair; raises ValueError when the pixels are not uint8 [size, size, 3]."""
         if pixels.shape != (self.size, self.size, 3) or pixels.dtype != np.uint8:
             wanted = f"uint8 [{self.size}, {self.size}, 3]"
@@ -112,9 +114,7 @@ class Writer:
         self.keep_skipped()
         about = {"version": VERSION, "size": self.size, "count": self.count, "kind": report.kind}
         about |= {"fingerprint": fingerprint, "report": report.as_dict()}
-        with _temporary(self.out / "prepared.json").open("w", encoding="utf-8") as file:
-            json.dump(about, file, indent=2)
-        _rename(file, self.out / "prepared.json")
+        write_atomic(self.out / "prepared.json", json.dumps(about, indent=2))
 
 
 def _temporary(path: Path) -> Path:
@@ -127,8 +127,6 @@ def _rename(file: BinaryIO | TextIO, path: Path) -> Path:
         file.flush()
         os.fsync(file.fileno())
         file.close()
-        os.replace(_temporary(path), path)
-    elif _temporary(path).exists():
         os.replace(_temporary(path), path)
     return path
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 from unclip.data.shapes_draw import Kind
 
-if TYPE_CHECKING:
-    from unclip.data.shapes_world import World
+Pairs = Literal["seen", "unseen"]
+"""Scenes of training pairs only, or with at least one held-out (colour, shape) pair."""
 
 RELATION_WORDS: dict[str, tuple[str, ...]] = {
     "left of": ("left of", "to the left of"),
@@ -30,13 +30,31 @@ _OPENINGS = ("", "there is ", "a picture of ")
 _COUNTS = {"one": 1, "two": 2, "relation": 2, "three": 3}
 
 
+@runtime_checkable
 class Placed(Protocol):
-    """Anything with a centre: `x` rightwards, `y` downwards."""
+    """Anything with a centre: `x` rightwards, `y` downwards, in px."""
 
     @property
     def x(self) -> float: ...
     @property
     def y(self) -> float: ...
+
+
+@runtime_checkable
+class Told(Protocol):
+    """What a prompt needs of a scene; `shapes_world.Scene` is one."""
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]: ...
+    @property
+    def relation(self) -> str | None: ...
+
+
+@runtime_checkable
+class Scenes(Protocol):
+    """Where prompts come from; `shapes_world.World` is one. (It captions its scenes, so it imports this module.)"""
+
+    def scene(self, rng: np.random.Generator, count: int | None = None, pairs: Pairs = "seen") -> Told: ...
 
 
 @dataclass(frozen=True)
@@ -62,7 +80,7 @@ def _pick(options: Sequence[str], rng: np.random.Generator) -> str:
 
 
 def name(kind: Kind, article: str = "a") -> str:
-    """"a small red circle" for ("circle", "red", "small")."""
+    """ "a small red circle" for ("circle", "red", "small")."""
     shape, colour, size = kind
     return f"{article} {size} {colour} {shape}"
 
@@ -115,7 +133,7 @@ def captions(kinds: Sequence[Kind], related: str | None, rng: np.random.Generato
     return (listed,) if rng.random() < 0.5 else (told,)
 
 
-def prompts(world: World, category: str, n: int, seed: int = 0) -> list[Prompt]:
+def prompts(world: Scenes, category: str, n: int, seed: int = 0) -> list[Prompt]:
     """`n` prompts of one of `CATEGORIES`, each true of some scene of the world; prompt i depends on (seed, i) only.
 
     "two_*" and "three_*" list the objects, so they test binding alone; "relation" has two seen objects and tells how
@@ -126,15 +144,15 @@ def prompts(world: World, category: str, n: int, seed: int = 0) -> list[Prompt]:
     """
     if category not in CATEGORIES:
         raise ValueError(f"unknown prompt category {category!r}; use one of {', '.join(CATEGORIES)}")
-    # The category is part of the key, and the word order of the caption that of the objects.
+    # The category is part of the key, so that categories do not share scenes; 0x5A keeps off training's (seed, index).
     key = (seed, CATEGORIES.index(category), 0x5A)
     return [_prompt(world, category, np.random.default_rng((*key, i))) for i in range(n)]
 
 
-def _prompt(world: World, category: str, rng: np.random.Generator) -> Prompt:
-    pairs = "unseen" if category.endswith("unseen") else "seen"
+def _prompt(world: Scenes, category: str, rng: np.random.Generator) -> Prompt:
+    pairs: Pairs = "unseen" if category.endswith("unseen") else "seen"
     scene = world.scene(rng, count=_COUNTS[category.split("_")[0]], pairs=pairs)
-    kinds = tuple(thing.kind for thing in scene.objects)
+    kinds = scene.kinds
     if category == "relation" and scene.relation is not None:
         return Prompt(relating(kinds[0], scene.relation, kinds[1], rng), kinds, scene.relation, category)
     return Prompt(listing(kinds, rng), kinds, None, category)

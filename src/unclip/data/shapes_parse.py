@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from unclip.data.shapes_caption import Prompt, relation
 from unclip.data.shapes_draw import CENTROID_BELOW, COLOURS, RADII, SHAPES, UNIT, Kind, coverage
 
-Picture = NDArray[np.uint8]
 Array = NDArray[np.floating[Any]]
 
 UNKNOWN = "unknown"
@@ -36,11 +35,10 @@ SPECK = 6.0
 COLOUR_REACH = 80.0
 """Farthest RGB distance at which a colour still bears a palette name; palette colours are 150 or more apart."""
 MISFIT = 0.16
-"""Largest error of a known shape. Clean pictures stay below 0.02 and blurred ones (sigma 0.7 px at 32) below 0.13; a
+"""Largest error of a known shape. Clean pictures stay below 0.03 and blurred ones (sigma 0.7 px at 32) below 0.13; a
 square on its corner has 0.19, a bar 0.25, a half circle 0.36."""
 _NAMES = tuple(COLOURS)
 _PALETTE = np.asarray(list(COLOURS.values()), dtype=np.float32)
-_SIZES = tuple(RADII)
 # A drawing a little too big or small keeps its name. Trials are arrays [k, 1, 1]; lengths in px at 32.
 _STRETCH = (0.88, 1.0, 1.12)
 _TRIAL_SIZES = [size for size in RADII for _ in _STRETCH]
@@ -110,28 +108,29 @@ def components(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
     return labels, len(names)
 
 
+def _root(parent: list[int], i: int) -> int:
+    """Follow the parents up to the root, halving the path."""
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
 def _join(runs: Sequence[tuple[int, int, int]]) -> list[int]:
     """The root of each run (row, start, end), runs in order, once those that touch in neighbouring rows are united."""
     parent = list(range(len(runs)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
     above = 0
     for i, (row, start, end) in enumerate(runs):
         while runs[above][0] < row - 1 or (runs[above][0] == row - 1 and runs[above][2] <= start):
             above += 1
         other = above
         while runs[other][0] == row - 1 and runs[other][1] < end:
-            parent[root(other)] = root(i)
+            parent[_root(parent, other)] = _root(parent, i)
             other += 1
-    return [root(i) for i in range(len(runs))]
+    return [_root(parent, i) for i in range(len(runs))]
 
 
-def parse(image: Picture) -> list[Found]:
+def parse(image: NDArray[Any]) -> list[Found]:
     """The objects in a picture, uint8 RGB [h, w, 3] with a white background, from the top down.
 
     Lengths scale with the shorter side. Nothing in the picture gives an empty list; what is no object of the world is
@@ -177,30 +176,32 @@ def _colour(pixels: Array) -> tuple[str, Array]:
     return _NAMES[nearest] if distances[nearest] <= COLOUR_REACH else UNKNOWN, 255.0 - _PALETTE[nearest]
 
 
+def _missed(cover: Array, shape: str, radius: Array, dx: Array, dy: Array) -> tuple[Array, Array]:
+    """|coverage - template|^2 and |template|^2 for k templates of a window [h, w]; two arrays [k]."""
+    templates = coverage(shape, radius, dx, dy)
+    return np.square(cover - templates).sum(axis=(1, 2)), np.square(templates).sum(axis=(1, 2))
+
+
 def _fit(cover: Array, stray: float, unit: float) -> tuple[str, str, float, float, float]:
     """The best template for a window [h, w] of coverage: shape, size, centre (x, y) in the window, error."""
     height, width = cover.shape
-    xs, ys = np.arange(width, dtype=np.float32) + 0.5, (np.arange(height, dtype=np.float32) + 0.5)[:, None]
+    xs, ys = np.arange(width, dtype=np.float32)[None, :] + 0.5, (np.arange(height, dtype=np.float32) + 0.5)[:, None]
     solid = np.where(cover > 0.1, cover, 0.0)
-    solid /= solid.sum()
+    solid /= max(float(solid.sum()), 1e-6)  # a pale foreign colour may have no coverage at all
     mean_x, mean_y = float((solid * xs).sum()), float((solid * ys).sum())
-    middle = np.full((1, 1, 1), mean_x, dtype=np.float32)
-
-    def errors(shape: str, radius: Array, x: Array, y: Array) -> Array:
-        templates = coverage(shape, radius, xs - x, ys - y)
-        return (np.square(cover - templates).sum(axis=(1, 2)) + stray) / np.square(templates).sum(axis=(1, 2))
-
     best = (UNKNOWN, UNKNOWN, mean_x, mean_y, math.inf)
     radii = _RADII * unit
     for shape in SHAPES:
         # First the radius, with the centre of mass where it is; then the centre.
-        k = int(errors(shape, radii, middle, mean_y - CENTROID_BELOW[shape] * radii).argmin())
-        centre_x = mean_x + _SHIFT_X * unit
-        centre_y = mean_y + _SHIFT_Y * unit - CENTROID_BELOW[shape] * radii[k]
-        missed = errors(shape, radii[k], centre_x, centre_y)
-        j = int(missed.argmin())
-        if missed[j] < best[4]:
-            best = (shape, _TRIAL_SIZES[k], float(centre_x[j, 0, 0]), float(centre_y[j, 0, 0]), float(missed[j]))
+        lower = mean_y - CENTROID_BELOW[shape] * radii
+        missed, mass = _missed(cover, shape, radii, xs - mean_x, ys - lower)
+        k = int(((missed + stray) / mass).argmin())
+        centres_x, centres_y = mean_x + _SHIFT_X * unit, lower[k] + _SHIFT_Y * unit
+        missed, mass = _missed(cover, shape, radii[k], xs - centres_x, ys - centres_y)
+        errors = (missed + stray) / mass
+        j = int(errors.argmin())
+        if errors[j] < best[4]:
+            best = (shape, _TRIAL_SIZES[k], float(centres_x[j, 0, 0]), float(centres_y[j, 0, 0]), float(errors[j]))
     return best
 
 
@@ -216,7 +217,7 @@ def _related(found: Sequence[Found], prompt: Prompt) -> bool | None:
     return first is not None and second is not None and relation(first, second) == prompt.relation
 
 
-def score(image: Picture, prompt: Prompt) -> Score:
+def score(image: NDArray[Any], prompt: Prompt) -> Score:
     """Check a picture (uint8 RGB [h, w, 3]) against a prompt."""
     found = parse(image)
     kinds, wanted = [f.kind for f in found], prompt.objects
@@ -234,7 +235,7 @@ def score(image: Picture, prompt: Prompt) -> Score:
     )
 
 
-def _rate(values: Sequence[float]) -> Rate:
+def _rate(values: Sequence[float | bool]) -> Rate:
     n = len(values)
     p = sum(values) / n if n else math.nan
     return Rate(p, math.sqrt(p * (1 - p) / n) if n else math.nan, n)
@@ -250,13 +251,13 @@ def _rates(scores: Sequence[Score]) -> dict[str, Rate]:
         "shapes": _rate([s.shapes_right for s in scores]),
         "sizes": _rate([s.sizes_right for s in scores]),
         "count": _rate([s.count_right for s in scores]),
-        "relation": _rate([bool(s.relation_right) for s in related]),
+        "relation": _rate([s.relation_right is True for s in related]),
         # Among pictures that have both objects a model that ignores the word is right one time in four.
-        "relation_given_objects": _rate([bool(s.relation_right) for s in related if s.objects_right == s.wanted]),
+        "relation_given_objects": _rate([s.relation_right is True for s in related if s.objects_right == s.wanted]),
     }
 
 
-def score_many(images: Sequence[Picture], prompts: Sequence[Prompt]) -> dict[str, dict[str, Rate]]:
+def score_many(images: Sequence[NDArray[Any]], prompts: Sequence[Prompt]) -> dict[str, dict[str, Rate]]:
     """Category -> figure -> `Rate`, over pictures and the prompts they answer (one each).
 
     Figures: "whole", "objects", "colours", "shapes", "sizes", "count", "relation", and "relation_given_objects".

@@ -14,16 +14,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unclip.data import shapes_caption, shapes_draw
+from unclip.data.shapes_caption import Pairs
 from unclip.data.shapes_draw import COLOURS, RADII, SHAPES, UNIT, Kind, Object
 
 Pair = tuple[str, str]
-Pairs = Literal["seen", "unseen"]
 Placing = NDArray[np.float64]
 
 SIZES: tuple[str, ...] = tuple(RADII)
@@ -85,13 +84,15 @@ class World:
         Sizes that do not fit on the canvas are drawn again, so crowded scenes tend to have small objects.
         """
         wanted = self._count(rng) if count is None else count
+        if wanted not in (1, 2, 3):
+            raise ValueError(f"a scene has 1, 2 or 3 objects, not {wanted}; ask for one of these")
         for _ in range(_ROUNDS):
             kinds = self._kinds(rng, wanted, pairs)
             places = _place([RADII[size] for _, _, size in kinds], rng)
             if places is not None:
                 centres = (places * (self.size / UNIT)).tolist()
                 return Scene(tuple(Object(*k, x, y) for k, (x, y) in zip(kinds, centres, strict=True)), self.size)
-        raise ValueError(f"no room for {wanted} objects on the canvas; ask for 1, 2 or 3")
+        raise AssertionError(f"no room for {wanted} objects in {_ROUNDS} rounds, though small ones always fit")
 
     def draw(self, scene: Scene) -> NDArray[np.uint8]:
         """The scene's picture, uint8 RGB [size, size, 3]."""

@@ -10,9 +10,8 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
 
 from unclip.data.decode import format_of
 from unclip.data.item import (
@@ -43,7 +42,7 @@ def is_shard(name: str) -> bool:
 class ShardSource(FileSource):
     """One tar, or a folder of them; the key of a pair is "shard-000.tar/0001.png"."""
 
-    kind: ClassVar[str] = "webdataset shards"
+    kind: str = field(default="webdataset shards", init=False)
 
     def __iter__(self) -> Iterator[Item]:
         for file in self.files:
@@ -92,7 +91,8 @@ def _samples(path: Path) -> Iterator[Sample]:
 def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
     for member in tar:
         base = member.name.rpartition("/")[2]
-        if not member.isfile() or base.startswith(".") or not (is_picture(base) or base.lower().endswith((".txt", ".json"))):
+        known = is_picture(base) or extension(base) in {"txt", "json"}
+        if not known or not member.isfile() or base.startswith("."):
             continue
         content = tar.extractfile(member)
         if content is not None:
@@ -150,7 +150,7 @@ def pack(source: Source, out: Path, per_shard: int = 10_000) -> int:
         count += _write_shard(building / f"shard-{number:05d}.tar", shard, count)
     if not count:
         shutil.rmtree(building)
-        raise ValueError(f"{source.root}: there is no usable pair to pack; look at it with `unclip data`")
+        raise ValueError(f"{source.root}: there is no usable pair to pack; every picture needs a caption")
     building.replace(out)
     return count
 
@@ -159,7 +159,10 @@ def _write_shard(path: Path, items: Iterator[Item], start: int) -> int:
     count = 0
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
         for item in items:
-            data, name = item.read(), f"{start + count:08d}"
+            try:
+                data, name = item.read(), f"{start + count:08d}"
+            except OSError as error:
+                raise ValueError(f"{item.key}: cannot be read ({error.strerror}); check its permissions") from error
             ending = extension(item.key) if is_picture(item.key) else format_of(data)
             _add(tar, f"{name}.{ending}", data)
             _add(tar, f"{name}.txt", "\n".join(item.captions).encode())

@@ -16,7 +16,7 @@ LAYOUTS = """unclip reads these layouts:
                                (also metadata.csv and metadata.parquet with the columns file_name and text)
   image + text pairs           photos/1.png and photos/1.txt, one caption per line
   class folders                photos/golden_retriever/1.png, captioned "golden retriever"
-  parquet                      train.parquet, or a folder of them: a column image {bytes, path} and a column text or label
+  parquet                      train.parquet, or a folder of them: columns image {bytes, path} and text (or label)
   webdataset shards            shard-00000.tar, or a folder of them, holding 0001.jpg followed by 0001.txt or 0001.json
 pictures end in .png .jpg .jpeg .webp .bmp .gif .tif or .tiff"""
 
@@ -99,7 +99,7 @@ def _of_split(path: Path, files: tuple[File, ...], split: str) -> tuple[File, ..
         if name in found:
             return tuple(file for file in files if _split_of(file.name) == name)
     names = ", ".join(file.name for file in files[:3])
-    raise ValueError(f'{path}: no file is named after the split "{split}" (found {names}); rename the files, or name one')
+    raise ValueError(f'{path}: no file is named after the split "{split}" (found {names}); rename them, or name one')
 
 
 def _below_split(files: tuple[File, ...], split: str) -> tuple[File, ...]:

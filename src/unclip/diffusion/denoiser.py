@@ -1,7 +1,7 @@
 """From a network to a denoiser: the one place where a parameterisation meets a network."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -26,12 +26,14 @@ class Prediction:
         return Prediction(x0, (x - alpha(level) * x0) / sigma(level))
 
 
+@runtime_checkable
 class Denoise(Protocol):
     """All that a sampler ever sees."""
 
     def __call__(self, x: State, log_snr: LogSNR) -> Prediction: ...
 
 
+@runtime_checkable
 class ConditionalDenoise(Protocol):
     """What guidance turns into a `Denoise`."""
 

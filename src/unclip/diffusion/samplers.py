@@ -8,6 +8,7 @@ With t -> s one step to the cleaner level, c = 1 - SNR_t/SNR_s, z ~ N(0, I):
         x_s = sigma_s/sigma_t x - alpha_s expm1(-h) D,  D = x0 + (x0 - x0_before)/(2 r)
 """
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ class Ancestral(Sampler):
     variance: Literal["beta", "beta_tilde"] = "beta"
 
     def __call__(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
-        for t, s in zip(grid[:-1], grid[1:], strict=True):
+        for t, s in itertools.pairwise(grid):
             p = denoise(x, t)
             x = step(x, p, t, s, noise, eta=1.0, beta=self.variance == "beta")
             yield Step(x, p.x0, s)
@@ -72,7 +73,7 @@ class DDIM(Sampler):
             raise ValueError(f"eta = {self.eta}: DDIM's eta lies in [0, 1]")
 
     def __call__(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
-        for t, s in zip(grid[:-1], grid[1:], strict=True):
+        for t, s in itertools.pairwise(grid):
             p = denoise(x, t)
             x = step(x, p, t, s, noise, eta=self.eta)
             yield Step(x, p.x0, s)
@@ -84,7 +85,7 @@ class DPMSolverPP2M(Sampler):
 
     def __call__(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
         before: tuple[Tensor, Tensor] | None = None
-        for t, s in zip(grid[:-1], grid[1:], strict=True):
+        for t, s in itertools.pairwise(grid):
             x0 = denoise(x, t).x0
             h = (s - t) / 2
             estimate = x0

@@ -2,7 +2,7 @@
 
 - `LinearBeta`: the table of DDPM (Ho et al. 2020, section 4): beta_1 = 1e-4 ... beta_T = 0.02, T = 1000.
 - `Cosine`: alpha-bar(t) = cos^2((t + s)/(1 + s) pi/2) (Nichol & Dhariwal 2021, Eq. 17); the prior's in unCLIP.
-- `LogNormal`: ln(sigma/alpha) ~ N(mean, std) in training, Karras steps in sampling (Karras et al. 2022, Eq. 5, table 1).
+- `LogNormal`: ln(sigma/alpha) ~ N(mean, std) in training, Karras steps in sampling (Karras et al. 2022, Eq. 5).
 """
 
 import math

@@ -1,7 +1,7 @@
 """Loss weights, stated once in eps space: loss = w(l) |eps - eps_hat|^2.
 
-    Simple: 1 (L_simple, DDPM Eq. 14)    PlainX0: 1/SNR (plain MSE on x0)
-    MinSNR: min(SNR, gamma)/SNR (Hang et al. 2023)    EDMWeight: 1 + 1/(SNR s^2) (unit weight on EDM's F)
+Simple: 1 (L_simple, DDPM Eq. 14)    PlainX0: 1/SNR (plain MSE on x0)
+MinSNR: min(SNR, gamma)/SNR (Hang et al. 2023)    EDMWeight: 1 + 1/(SNR s^2) (unit weight on EDM's F)
 """
 
 from abc import ABC, abstractmethod

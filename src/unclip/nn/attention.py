@@ -46,7 +46,9 @@ class ImageAttention(nn.Module):
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, x: Float[Tensor, "b c h w"], tokens: Tokens | None, mask: Mask | None) -> Float[Tensor, "b c h w"]:
+    def forward(
+        self, x: Float[Tensor, "b c h w"], tokens: Tokens | None, mask: Mask | None
+    ) -> Float[Tensor, "b c h w"]:
         flat = self.norm(x).flatten(2).transpose(1, 2)
         q, k, v = (split_heads(part, self.heads) for part in self.qkv(flat).chunk(3, dim=-1))
         bias = None

@@ -1,6 +1,6 @@
 """unCLIP's prior network (Ramesh et al. 2022, section 2.2): a causal transformer over
 
-    [caption tokens, CLIP text embedding, noise level, noised image embedding, query] -> prediction at the query.
+[caption tokens, CLIP text embedding, noise level, noised image embedding, query] -> prediction at the query.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class PriorNetConfig(Config):
 
 
 class PriorNet(nn.Module):
-    """F(z, log-SNR, condition) for embeddings, [b, d] -> [b, d]; `vector` is the text embedding, `tokens` the caption."""
+    """F(z, log-SNR, condition) for embeddings, [b, d] -> [b, d]; vector: the text embedding, tokens: the caption."""
 
     def __init__(self, config: PriorNetConfig) -> None:
         super().__init__()

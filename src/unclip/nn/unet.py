@@ -1,9 +1,10 @@
 """A space-to-depth U-Net for small budgets ("hourglass"): most of the work happens where the picture is small.
 
-    x --unshuffle(patch)--> level 0 --unshuffle(2), 1x1--> level 1 ... core ... --1x1, shuffle(2)--> + skip --> ...
-    and a last 3x3 convolution beside the input at full resolution, which draws the edges.
+x --unshuffle(patch)--> level 0 --unshuffle(2), 1x1--> level 1 ... core ... --1x1, shuffle(2)--> + skip --> ...
+and a last 3x3 convolution beside the input at full resolution, which draws the edges.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -36,7 +37,9 @@ class UNetConfig(Config):
 
     def __post_init__(self) -> None:
         if not len(self.widths) == len(self.blocks) == len(self.attention):
-            raise ValueError(f"widths {self.widths}, blocks {self.blocks}, attention {self.attention}: need equal lengths")
+            raise ValueError(
+                f"widths {self.widths}, blocks {self.blocks}, attention {self.attention}: need equal lengths"
+            )
 
     @property
     def multiple(self) -> int:
@@ -78,8 +81,8 @@ class UNet(nn.Module):
         self.down = nn.ModuleList(Level(config, i) for i in range(len(widths) - 1))
         self.core = Level(config, len(widths) - 1)
         self.up = nn.ModuleList(Level(config, i) for i in range(len(widths) - 1))
-        self.shrink = nn.ModuleList(nn.Conv2d(4 * a, b, 1) for a, b in zip(widths, widths[1:], strict=False))
-        self.grow = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in zip(widths, widths[1:], strict=False))
+        self.shrink = nn.ModuleList(nn.Conv2d(4 * a, b, 1) for a, b in itertools.pairwise(widths))
+        self.grow = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in itertools.pairwise(widths))
         self.out_norm = nn.GroupNorm(max(1, widths[0] // 16), widths[0])
         last = config.fine or config.channels
         self.out = nn.Conv2d(widths[0], last * area, 3 if not config.fine else 1, padding=0 if config.fine else 1)

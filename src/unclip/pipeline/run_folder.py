@@ -1,7 +1,7 @@
 """Where things lie in a run folder, and which stages of it are finished.
 
-    run.toml  state.json  tokenizer.json  clip/  prior/  decoder/    what a model is made of
-    data/  checkpoints/  logs/  samples/  plots/                     what its training left
+run.toml  state.json  tokenizer.json  clip/  prior/  decoder/    what a model is made of
+data/  checkpoints/  logs/  samples/  plots/                     what its training left
 """
 
 import json

@@ -1,10 +1,10 @@
 """A prompt becomes a picture: tokenizer -> CLIP text -> prior -> decoder (unCLIP, section 2)."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from PIL import Image
@@ -24,7 +24,12 @@ from unclip.pipeline.images import KEY, to_pictures
 from unclip.pipeline.run_folder import RunFolder
 from unclip.text.tokenizer import Tokenizer
 
-M = TypeVar("M", bound=torch.nn.Module)
+BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
+    "clip": lambda c: CLIP(CLIPConfig.from_dict(c)),
+    "prior": lambda c: Prior(PriorConfig.from_dict(c)),
+    "decoder": lambda c: Decoder(DecoderConfig.from_dict(c)),
+}
+"""Stage -> its module from a stored config."""
 
 SAMPLERS: dict[str, Sampler] = {"dpm++2m": DPMSolverPP2M(), "ddim": DDIM(), "ddpm": Ancestral()}
 """Names that a person types; `ddpm` wants many steps (its own T = 1000)."""
@@ -51,7 +56,7 @@ class Settings(Config):
 
 @dataclass
 class TextToImage:
-    """The trained stages of a run, in evaluation mode."""
+    """The trained stages of a run, in evaluation mode; one still in training may lack the later ones."""
 
     tokenizer: Tokenizer
     clip: CLIP
@@ -149,20 +154,27 @@ def load(run: str | Path, device: str | None = None) -> TextToImage:
     folder.require()
     machine.prepare_memory()
     device = device or machine.device()
-    clip, prior, decoder = (store.load(folder.root / name, name) for name in ("clip", "prior", "decoder"))
-    model = TextToImage(
-        tokenizer=Tokenizer.load(folder.tokenizer, CLIPConfig.from_dict(clip.config).text.context),
-        clip=_module(CLIP(CLIPConfig.from_dict(clip.config)), clip, device),
-        prior=_module(Prior(PriorConfig.from_dict(prior.config)), prior, device),
-        decoder=_module(Decoder(DecoderConfig.from_dict(decoder.config)), decoder, device),
+    clip, prior, decoder = (load_stage(folder, name, device) for name in ("clip", "prior", "decoder"))
+    return TextToImage(
+        tokenizer=Tokenizer.load(folder.tokenizer, clip.config.text.context),
+        clip=clip,
+        prior=prior,
+        decoder=decoder,
         device=device,
         precision=machine.best_precision(device),
+        hash=model_hash(folder),
     )
-    shas = clip.sha256 + prior.sha256 + decoder.sha256
-    model.hash = hashlib.sha256(shas.encode()).hexdigest()[:12]
-    return model
 
 
-def _module(module: M, stored: store.Stored, device: str) -> M:
+def model_hash(folder: RunFolder) -> str:
+    """Twelve hex digits over the SHA-256 of all three stages' weights."""
+    shas = "".join(store.sha256(folder.root / name / store.WEIGHTS) for name in BUILDERS)
+    return hashlib.sha256(shas.encode()).hexdigest()[:12]
+
+
+def load_stage(folder: RunFolder, name: str, device: str) -> Any:
+    """A finished stage of a run, frozen, in evaluation mode. Raises ValueError that names the file."""
+    stored = store.load(folder.root / name, name)
+    module = BUILDERS[name](stored.config)
     module.load_state_dict(stored.tensors)
     return module.to(device).eval().requires_grad_(False)

@@ -51,7 +51,7 @@ class Tokenizer:
         return [len(e.ids) + 2 for e in self.backend.encode_batch(list(captions))]
 
     def __call__(self, captions: Sequence[str]) -> tuple[Ids, Mask]:
-        """ids [b, n] and the mask of real tokens [b, n]; n is the longest caption's, captions over `context` are cut."""
+        """ids [b, n] and the mask of real tokens [b, n]; n: the longest caption; those over `context` are cut."""
         rows = [[self.start, *e.ids[: self.context - 2], self.end] for e in self.backend.encode_batch(list(captions))]
         longest = max(map(len, rows))
         ids = torch.tensor([row + [self.pad] * (longest - len(row)) for row in rows])

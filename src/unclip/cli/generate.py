@@ -1,0 +1,89 @@
+"""`unclip generate`: prompts become PNG files and a labelled grid."""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from unclip.cli.guard import guarded
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+LONGEST = 60
+"""Letters of a prompt that go into a file's name."""
+
+
+@guarded
+def generate(
+    *prompts: Annotated[str, Parameter(help="What to draw, in words like those of the captions.")],
+    run: Annotated[Path, Parameter(help="A finished run folder.")],
+    n: Annotated[int, Parameter(name="-n", help="Pictures a prompt.")] = 1,
+    seed: Annotated[int, Parameter(help="Of the first picture; the next ones count up.")] = 0,
+    out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out"),
+    steps: Annotated[int | None, Parameter(help="Denoising steps of the decoder.")] = None,
+    guidance: Annotated[float | None, Parameter(help="How closely to follow the prompt; 1 is none.")] = None,
+    sampler: Annotated[str | None, Parameter(help="dpm++2m, ddim or ddpm.")] = None,
+) -> None:
+    """Draw pictures for one or more prompts."""
+    if not prompts:
+        raise ValueError('no prompt: write what the picture shows, as unclip generate "a red heart" --run runs/mine')
+    from rich.console import Console
+
+    from unclip.pipeline.text_to_image import Settings, load
+
+    model, console = load(run), Console(soft_wrap=True, highlight=False)
+    for prompt, left in model.cut(prompts).items():
+        console.print(f"! too long for this model, cut: {prompt!r} -> {left!r}", style="yellow", markup=False)
+    start = time.perf_counter()
+    pictures = model.generate(prompts, n, seed, Settings(steps, guidance, sampler))
+    took = time.perf_counter() - start
+    for path in write(pictures, n, out):
+        console.print(str(path), markup=False)
+    console.print(f"{len(pictures)} pictures in {took:.1f} s, {len(pictures) / took:.1f} images/s")
+
+
+def write(pictures: Sequence["Image.Image"], n: int, out: Path) -> Iterable[Path]:
+    """Writes n pictures a prompt as PNG files, then their grid; yields the paths."""
+    from unclip.pipeline.images import KEY, grid, save_png
+
+    for picture in pictures:
+        about = picture.info[KEY]
+        path = free_name(out, f"{slug(about['prompt'])}-{about['seed']}", lambda other, mine=about: same(mine, other))
+        save_png(picture, path)
+        yield path
+    rows = [list(pictures[i : i + n]) for i in range(0, len(pictures), n)]
+    abouts = [row[0].info[KEY] for row in rows]
+    sheet = grid(rows, [about["prompt"] for about in abouts], zoom=max(1, 128 // pictures[0].width))
+    sheet.info[KEY] = {**abouts[0], "prompts": [about["prompt"] for about in abouts], "n": n}
+    path = free_name(out, "grid", lambda other: "prompts" in other)
+    save_png(sheet, path)
+    yield path
+
+
+def slug(prompt: str) -> str:
+    """A prompt as a file name: "A red heart!" -> "a-red-heart"."""
+    return re.sub(r"[\W_]+", "-", prompt.lower())[:LONGEST].strip("-") or "picture"
+
+
+def same(mine: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two pictures answer the same request."""
+    return all(mine[key] == other.get(key) for key in ("prompt", "seed"))
+
+
+def free_name(folder: Path, stem: str, replaces: Callable[[dict[str, Any]], bool]) -> Path:
+    """stem.png, or stem-2.png, ... : the first that is not there, or whose picture `replaces` says is the same."""
+    from unclip.pipeline.images import read_about
+
+    number = 1
+    while True:
+        path = folder / (f"{stem}.png" if number == 1 else f"{stem}-{number}.png")
+        try:
+            if not path.exists() or replaces(read_about(path)):
+                return path
+        except ValueError:  # a picture that somebody else made
+            pass
+        number += 1

@@ -1,0 +1,35 @@
+"""DATA on the command line: a path to captioned pictures, or the word `shapes` for the drawn world."""
+
+from pathlib import Path
+
+from unclip.data.inspect import inspect_source
+from unclip.data.prepared import read_about
+from unclip.data.shapes_world import World
+from unclip.data.source import Source, open_source
+
+SHAPES = "shapes"
+LOOK = 1000
+"""So many pairs tell the size of a data set's pictures."""
+
+
+def open_data(data: str, size: int = 32, split: str = "train") -> Source | World:
+    """The data that `data` names; size: of a drawn world. Raises ValueError for a path without pairs."""
+    return World(size) if data == SHAPES else open_source(Path(data), split)
+
+
+def natural_size(source: Source | World) -> int:
+    """32 or 64 px, whichever the median picture can fill. Raises ValueError where no picture can be read."""
+    if isinstance(source, World):
+        return source.size
+    report = inspect_source(source, LOOK)
+    if not report.pairs:
+        raise ValueError("\n".join([f"{source.root}: no usable pair among the first {LOOK:,}", *report.problems[:3]]))
+    return 32 if min(report.image_size[1]) <= 48 else 64
+
+
+def is_same_data(source: Source | World, prepared: Path) -> bool:
+    """Whether the folder `prepared` holds just this data, with no file added, changed or taken away."""
+    about = read_about(prepared) or {}
+    if isinstance(source, World):
+        return about.get("kind") == "drawn shapes" and about.get("size") == source.size
+    return about.get("fingerprint") == source.fingerprint()

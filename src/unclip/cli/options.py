@@ -1,0 +1,31 @@
+"""The settings that may be typed after `unclip train`; light, because `--help` shows them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Given:
+    """What a person asked for; None: not said."""
+
+    budget: Annotated[str | None, Parameter(help="Time for the whole run: 90s, 30m, 2h.")] = None
+    preset: Annotated[str | None, Parameter(help="tiny (a CPU, minutes; the default) or small (one GPU, an hour).")] = None
+    config: Annotated[Path | None, Parameter(help="A settings file, in the form of a run's run.toml.")] = None
+    size: Annotated[
+        Literal[32, 64] | None, Parameter(help="Side of the pictures in pixels; by default what suits the data.")
+    ] = None
+    seed: Annotated[int | None, Parameter(help="Seed of everything random.")] = None
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"] | None, Parameter(help="By default what this machine is fast at.")
+    ] = None
+    max_bad: Annotated[
+        float | None, Parameter(help="Largest share of unusable pictures or captions to go on without; 0.01.")
+    ] = None
+    set: Annotated[
+        list[str] | None,
+        Parameter(help="Any other setting, as decoder.train.batch=16; may be repeated.", negative="", consume_multiple=False),
+    ] = None

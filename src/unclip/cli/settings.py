@@ -1,0 +1,116 @@
+"""Settings in layers: preset < settings file < environment < command line; each knows where it came from."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+from unclip.cli.duration import seconds
+from unclip.cli.options import Given
+from unclip.recipes.config import RunConfig, merge, read_settings
+from unclip.recipes.presets import PRESETS
+
+DEFAULT = "tiny"
+NAMED = ("budget", "size", "seed", "precision")
+"""Settings with an option and an environment variable of their own."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A part of the settings and where a person wrote it."""
+
+    origin: str
+    table: dict[str, Any]
+
+
+def layers(given: Given, environ: Mapping[str, str]) -> list[Layer]:
+    """Everything that was said, weakest first; the preset is not among it."""
+    file = [Layer(str(given.config), read_settings(given.config))] if given.config else []
+    return file + _from_environment(environ) + _from_options(given)
+
+
+def _from_environment(environ: Mapping[str, str]) -> list[Layer]:
+    names = {name: f"UNCLIP_{name.upper()}" for name in NAMED}
+    said = [_named(name, environ[variable], variable) for name, variable in names.items() if environ.get(variable)]
+    # A comma may also stand inside a list: only one before a next "name=" separates.
+    pairs = re.split(r",(?=\s*[\w.]+\s*=)", environ.get("UNCLIP_SET", ""))
+    return said + [assignment(pair, "UNCLIP_SET") for pair in pairs if pair.strip()]
+
+
+def _from_options(given: Given) -> list[Layer]:
+    said = {name: getattr(given, name) for name in (*NAMED, "max_bad")}
+    named = [_named(k, v, f"--{k.replace('_', '-')}") for k, v in said.items() if v is not None]
+    return named + [assignment(pair, "--set") for pair in given.set or []]
+
+
+def _named(name: str, value: Any, origin: str) -> Layer:
+    if name == "budget":
+        try:
+            return Layer(origin, {name: seconds(value)})
+        except ValueError as error:
+            raise ValueError(f"{origin} {error}") from error
+    return Layer(origin, {name: _toml(value, origin) if isinstance(value, str) else value})
+
+
+def assignment(text: str, origin: str) -> Layer:
+    """ "decoder.train.batch=16" -> {"decoder": {"train": {"batch": 16}}}. Raises ValueError that shows the form."""
+    path, sign, value = text.partition("=")
+    keys = path.strip().split(".")
+    if not sign or not all(keys):
+        raise ValueError(f"{origin} {text!r}: write a setting and its value, as decoder.train.batch=16")
+    table = reduce(lambda inner, key: {key: inner}, reversed(keys), _toml(value.strip(), f"{origin} {text!r}"))
+    return Layer(origin, table)
+
+
+def _toml(text: str, where: str) -> Any:
+    """A TOML value; a bare word is a string."""
+    if re.fullmatch(r"[A-Za-z_][\w+-]*", text) and text not in ("true", "false", "inf", "nan"):
+        return text
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{where}: {text!r} is no TOML value ({error}); 16, 1e-3, true, [32, 64] and \"a b\" are") from error
+    if len(table) > 1:
+        raise ValueError(f"{where}: one value, in one line")
+    return table["value"]
+
+
+def size_of(said: Sequence[Layer]) -> int | None:
+    """The picture size that was asked for last, if any was."""
+    sizes = [layer.table["size"] for layer in said if "size" in layer.table]
+    return sizes[-1] if sizes else None
+
+
+def preset(name: str | None, size: int) -> RunConfig:
+    """A preset by name. Raises ValueError that lists the names."""
+    if name is not None and name not in PRESETS:
+        raise ValueError(f"--preset {name!r}: known are {', '.join(PRESETS)}")
+    return PRESETS[name or DEFAULT](size)
+
+
+def resolve(base: RunConfig, said: Sequence[Layer]) -> RunConfig:
+    """`base` with each layer on top. Raises ValueError that names the layer, the setting and its value."""
+    return reduce(lambda c, layer: RunConfig.from_dict(merge(c.to_dict(), layer.table), layer.origin), said, base)
+
+
+def check_same(stored: RunConfig, said: Sequence[Layer], out: Path) -> None:
+    """Raises ValueError where something was said that differs from the settings with which the run was begun."""
+    has = dict(_leaves(stored.to_dict()))
+    wanted = {path: (value, layer.origin) for layer in said for path, value in _leaves(layer.table)}
+    for path, (value, origin) in wanted.items():
+        if has.get(path) != value and (path, value) != ("precision", "auto"):
+            raise ValueError(
+                f"{origin}: {path} = {value}, but {out} was begun with {path} = {has.get(path)}; "
+                f"leave {origin} out to continue that run, or name another --out"
+            )
+
+
+def _leaves(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

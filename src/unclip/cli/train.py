@@ -1,0 +1,87 @@
+"""`unclip train`: from captioned pictures to a model."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from unclip.cli.guard import guarded
+from unclip.cli.options import Given
+
+if TYPE_CHECKING:
+    from unclip.data.shapes_world import World
+    from unclip.data.source import Source
+    from unclip.recipes.config import RunConfig
+
+
+@guarded
+def train(
+    data: Annotated[str, Parameter(help="A folder of captioned pictures, or `shapes` for the drawn world.")],
+    *,
+    out: Annotated[Path, Parameter(help="The run folder; one that is unfinished is continued.")],
+    given: Given = Given(),
+    split: Annotated[str, Parameter(help="train or validation, where the data has splits.")] = "train",
+    force: Annotated[bool, Parameter(help="Go on after a stage that did not pass.", negative="")] = False,
+) -> None:
+    """Train a model on a folder of captioned pictures.
+
+    Ctrl-C saves and ends; the same command continues. Later wins: preset, settings file, environment
+    (UNCLIP_BUDGET, UNCLIP_SIZE, UNCLIP_SEED, UNCLIP_PRECISION, UNCLIP_SET="a.b=1,c.d=2"), options.
+    """
+    from rich.console import Console
+
+    from unclip.cli.progress import follow
+    from unclip.cli.stopping import stopping
+    from unclip.recipes import run
+    from unclip.train.trainer import Diverged
+
+    source, config = choose(data, out, given, split, os.environ)
+    with stopping() as stop:
+        try:
+            code = follow(run.train(source, out, config, stop, force), console := Console(), force)
+        except Diverged as error:
+            raise ValueError(str(error)) from error
+    if code == 0:
+        console.print(f'done: unclip generate "a prompt" --run {out}', highlight=False, soft_wrap=True)
+    raise SystemExit(code)
+
+
+def choose(
+    data: str, out: Path, given: Given, split: str, environ: Mapping[str, str]
+) -> "tuple[Source | World, RunConfig]":
+    """The data and the settings of a new run, or those of the run that `out` holds.
+
+    Raises ValueError where something was asked for that differs from what the run was begun with.
+    """
+    from unclip.cli import settings
+    from unclip.cli.opening import natural_size, open_data
+    from unclip.pipeline.run_folder import RunFolder
+
+    said, run = settings.layers(given, environ), RunFolder(out)
+    size = settings.size_of(said)
+    if run.settings.exists() and run.state():
+        return _begun(data, run.root, given, split, said)
+    run.settings.unlink(missing_ok=True)  # nothing was trained with it yet
+    source = open_data(data, size or 32, split)
+    base = settings.preset(given.preset, size or natural_size(source))
+    return source, settings.resolve(base, said)
+
+
+def _begun(data: str, out: Path, given: Given, split: str, said: list) -> "tuple[Source | World, RunConfig]":
+    from unclip.cli import settings
+    from unclip.cli.opening import is_same_data, open_data
+    from unclip.pipeline.run_folder import RunFolder
+    from unclip.recipes.config import RunConfig, read_settings
+
+    run = RunFolder(out)
+    stored = RunConfig.from_dict(read_settings(run.settings), str(run.settings))
+    if given.preset:
+        base = settings.preset(given.preset, stored.size).to_dict()
+        said = [settings.Layer(f"--preset {given.preset}", base), *said]
+    settings.check_same(stored, said, out)
+    source = open_data(data, stored.size, split)
+    if not is_same_data(source, run.data):
+        raise ValueError(f"{data}: {out} was begun with other data (or it has changed since); name another --out")
+    return source, stored

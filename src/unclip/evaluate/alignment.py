@@ -1,0 +1,31 @@
+"""Do two lists of unit vectors belong together pair by pair? Matched cosines against shuffled ones."""
+
+from collections.abc import Sequence
+
+import torch
+
+from unclip.core.typing import Vectors
+
+
+def matched_against_shuffled(a: Vectors, b: Vectors, captions: Sequence[str]) -> dict[str, float]:
+    """Mean cosine of (a_i, b_i) and of (a_i, b_j) with j another caption's; `error` of their mean difference.
+
+    Used for the CLIP score (pictures against captions) and for the prior (its embeddings against true ones).
+    """
+    other = torch.tensor(_partners(captions), device=a.device)
+    own, shuffled = (a * b).sum(1), (a * b[other]).sum(1)
+    gap = own - shuffled
+    error = gap.std().item() / len(gap) ** 0.5 if len(gap) > 1 else float("nan")
+    return {
+        "matched": own.mean().item(),
+        "shuffled": shuffled.mean().item(),
+        "gap": gap.mean().item(),
+        "error": error,
+        "n": len(gap),
+    }
+
+
+def _partners(captions: Sequence[str]) -> list[int]:
+    """For each caption the next one, cyclically, that differs; itself where all are equal."""
+    n = len(captions)
+    return [next(((i + k) % n for k in range(1, n) if captions[(i + k) % n] != captions[i]), i) for i in range(n)]

@@ -1,0 +1,95 @@
+"""`unclip evaluate`: every score of a finished run, on pairs that it did not train on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from unclip.core.typing import Images, Vectors
+from unclip.data.loader import to_pixels, to_tensor
+from unclip.data.prepare import Prepared
+from unclip.data.shapes_caption import CATEGORIES, prompts
+from unclip.data.shapes_parse import score_many
+from unclip.data.shapes_world import World
+from unclip.evaluate.alignment import matched_against_shuffled
+from unclip.evaluate.distances import kid, roughness
+from unclip.evaluate.retrieval import distinct, retrieval
+from unclip.pipeline.text_to_image import TextToImage
+
+BATCH = 64
+
+
+def evaluate(model: TextToImage, prepared: Prepared, rows: np.ndarray, n: int = 256, seed: int = 0) -> dict[str, Any]:
+    """Scores on the pairs `rows`: retrieval, prior, and pictures generated for the captions of n of them."""
+    captions = [prepared.captions[r][0] for r in rows]
+    images = to_tensor(prepared.images[rows])
+    real = embed_images(model, images)
+    few = min(n, len(rows))
+    return {
+        "retrieval": score_clip(model, real, captions),
+        "prior": score_prior(model, real[:few], captions[:few]),
+        **score_pictures(model, images[:few], real[:few], captions[:few], seed),
+    }
+
+
+def score_clip(model: TextToImage, real: Vectors, captions: Sequence[str]) -> dict[str, float]:
+    """Retrieval of captions by pictures."""
+    texts, right = distinct(captions)
+    return retrieval(real, embed_captions(model, texts), right)
+
+
+def score_prior(model: TextToImage, real: Vectors, captions: Sequence[str]) -> dict[str, float]:
+    """Cosines of the prior's embeddings with the true ones, both centred by the prior's mean."""
+    mean = model.prior.statistics.mean
+    parts = [
+        model.embed_prompts(captions[i : i + BATCH], range(i, i + len(captions[i : i + BATCH])))
+        for i in range(0, len(captions), BATCH)
+    ]
+    made, true = (F.normalize(z - mean, dim=-1) for z in (torch.cat(parts), real))
+    return matched_against_shuffled(made, true, captions)
+
+
+def score_pictures(
+    model: TextToImage, images: Images, real: Vectors, captions: Sequence[str], seed: int
+) -> dict[str, Any]:
+    """CLIP score, retrieval and kernel distance of generated pictures, beside those of the real ones."""
+    made = generate(model, captions, seed)
+    fake, texts = embed_images(model, made), embed_captions(model, captions)
+    unique, right = distinct(captions)
+    return {
+        "clip_score": matched_against_shuffled(fake, texts, captions),
+        "clip_score_real": matched_against_shuffled(real, texts, captions),
+        "generated_retrieval": retrieval(fake, embed_captions(model, unique), right),
+        "kid": {"own_clip": kid(fake, real)} if len(captions) > 1 else {},
+        "roughness": {"generated": roughness(made), "real": roughness(images)},
+    }
+
+
+def evaluate_shapes(model: TextToImage, world: World, n: int = 200, seed: int = 0) -> dict[str, Any]:
+    """The exact score: n prompts a category, each picture read back by the parser."""
+    asked = [p for category in CATEGORIES for p in prompts(world, category, n, seed)]
+    made = generate(model, [p.text for p in asked], seed)
+    rates = score_many(list(to_pixels(made)), asked)
+    return {c: {k: vars(r) for k, r in figures.items()} for c, figures in rates.items()}
+
+
+def generate(model: TextToImage, captions: Sequence[str], seed: int) -> Images:
+    """One picture a caption as tensors in [-1, 1] on the CPU; picture i has seed + i."""
+    parts = []
+    for i in range(0, len(captions), BATCH):
+        some = captions[i : i + BATCH]
+        *_, last = model.steps(some, range(seed + i, seed + i + len(some)))
+        parts.append(last.x.float().clamp(-1, 1).cpu())
+    return torch.cat(parts)
+
+
+def embed_images(model: TextToImage, images: Images) -> Vectors:
+    """CLIP embeddings of many pictures, in batches."""
+    return torch.cat([model.embed_images(images[i : i + 256]) for i in range(0, len(images), 256)])
+
+
+def embed_captions(model: TextToImage, captions: Sequence[str]) -> Vectors:
+    """CLIP embeddings of many captions, in batches."""
+    return torch.cat([model.embed_captions(captions[i : i + 256]) for i in range(0, len(captions), 256)])

@@ -1,0 +1,67 @@
+"""What every stage of one run shares: folder, settings, data, tokenizer and the stages that are finished."""
+
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from unclip.clip.model import CLIP
+from unclip.core import store
+from unclip.core.typing import Vectors
+from unclip.data.loader import to_tensor
+from unclip.data.prepare import Prepared
+from unclip.models.prior import Prior
+from unclip.pipeline.run_folder import RunFolder
+from unclip.pipeline.text_to_image import load_stage
+from unclip.recipes.config import RunConfig
+from unclip.text.tokenizer import Tokenizer
+
+
+@dataclass
+class Context:
+    """One training run in progress."""
+
+    folder: RunFolder
+    config: RunConfig
+    prepared: Prepared
+    tokenizer: Tokenizer
+    device: str
+    precision: str
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @cached_property
+    def split(self) -> tuple[np.ndarray, np.ndarray]:
+        """(training, held-out) rows of the data."""
+        return self.prepared.split(self.config.held_out, most=500)
+
+    @cached_property
+    def clip(self) -> CLIP:
+        """The finished CLIP, frozen."""
+        return load_stage(self.folder, "clip", self.device)
+
+    @cached_property
+    def prior(self) -> Prior:
+        """The finished prior, frozen."""
+        return load_stage(self.folder, "prior", self.device)
+
+    @cached_property
+    def embeddings(self) -> Vectors:
+        """CLIP embeddings of all pictures, in the data's order; kept on disk beside the weights that made them."""
+        weights = store.sha256(self.folder.clip / store.WEIGHTS)
+        place = self.folder.root / "checkpoints" / "embeddings"
+        if place.exists():
+            kept = store.load(place, "Embeddings")
+            if kept.config == {"clip": weights}:
+                return kept.tensors["embeddings"]
+        embeddings = self._embed()
+        store.save(place, "Embeddings", {"clip": weights}, {"embeddings": embeddings})
+        return embeddings
+
+    @torch.no_grad()
+    def _embed(self, batch: int = 256) -> Vectors:
+        images = self.prepared.images
+        parts = (to_tensor(images[i : i + batch]).to(self.device) for i in range(0, len(images), batch))
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            return torch.cat([self.clip.embed_images(part).cpu() for part in parts])

@@ -1,0 +1,66 @@
+"""Batches of a run: batch number n is a function of (seed, n) alone, so resuming needs no loader state."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from unclip.clip.model import CLIP
+from unclip.core.noise import derive
+from unclip.core.task import Batch
+from unclip.core.typing import Vectors
+from unclip.data.loader import Order, to_tensor
+from unclip.data.prepare import Prepared
+from unclip.text.tokenizer import Tokenizer
+
+
+class Feed:
+    """step -> Batch with pictures, one caption each (drawn where there are several), and what else was given.
+
+    embeddings: image embeddings of the whole data set; clip: adds its text features, computed without gradient.
+    """
+
+    def __init__(self, prepared: Prepared, rows: np.ndarray, tokenizer: Tokenizer, batch: int, seed: int) -> None:
+        self.prepared, self.rows, self.tokenizer, self.seed = prepared, rows, tokenizer, seed
+        self.order = Order(len(rows), batch, seed)
+        self.numbers = {c: i for i, c in enumerate(sorted({c for row in prepared.captions for c in row}))}
+        self.embeddings: Vectors | None = None
+        self.clip: CLIP | None = None
+        self.pictures = True
+
+    def __call__(self, step: int) -> Batch:
+        rows = self.rows[self.order.indices(step)]
+        captions = self._captions(rows, step)
+        ids, mask = self.tokenizer(captions)
+        text, tokens = self._text(ids, mask)
+        return Batch(
+            images=to_tensor(self.prepared.images[rows]) if self.pictures else None,
+            ids=ids,
+            mask=mask,
+            same=torch.tensor([self.numbers[c] for c in captions]),
+            image_embedding=None if self.embeddings is None else self.embeddings[torch.from_numpy(rows)],
+            text_embedding=text,
+            text_tokens=tokens,
+        )
+
+    def _captions(self, rows: np.ndarray, step: int) -> list[str]:
+        draw = np.random.default_rng(derive(self.seed, "caption", step)).random(len(rows))
+        several = [self.prepared.captions[r] for r in rows]
+        return [c[int(d * len(c))] for c, d in zip(several, draw, strict=True)]
+
+    @torch.no_grad()
+    def _text(self, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | tuple[None, None]:
+        if self.clip is None:
+            return None, None
+        device = next(self.clip.parameters()).device
+        return self.clip.embed_text(ids.to(device), mask.to(device))
+
+
+def distinct_captions(prepared: Prepared, rows: Sequence[int] | np.ndarray, most: int) -> list[int]:
+    """The first rows whose first captions are all different, at most `most`."""
+    seen: dict[str, int] = {}
+    for row in rows:
+        seen.setdefault(prepared.captions[row][0], int(row))
+        if len(seen) == most:
+            break
+    return list(seen.values())

@@ -1,0 +1,72 @@
+"""The gate at the end of each stage: pass or fail, the figures, and why."""
+
+import numpy as np
+import torch
+
+from unclip.data.loader import to_tensor
+from unclip.evaluate import suite
+from unclip.pipeline.text_to_image import TextToImage
+from unclip.recipes.context import Context
+from unclip.recipes.events import Gate
+
+FEW = 20
+"""Fewer held-out pairs than this cannot judge anything; the training pairs stand in, and the gate says so."""
+PICTURES = 64
+ROUGHEST = 3.0
+"""Generated pictures this many times rougher than the data's are noise."""
+
+
+def gate(ctx: Context, name: str, model: TextToImage) -> Gate:
+    """Judges a stage of the run on held-out pairs. `model` needs to hold the stages up to this one."""
+    rows, note = judged_rows(ctx)
+    with torch.no_grad():
+        result = {"clip": clip_gate, "prior": prior_gate, "decoder": decoder_gate}[name](ctx, rows, model)
+    return Gate(result.stage, result.passed, result.why + note, result.figures)
+
+
+def judged_rows(ctx: Context) -> tuple[np.ndarray, str]:
+    """(rows to judge on, a note where they are training pairs)."""
+    train, held = ctx.split
+    if len(held) >= FEW:
+        return held, f" ({len(held)} held-out pairs)"
+    return np.concatenate([held, train])[:256], f" (judged on training pairs: only {len(held)} are held out)"
+
+
+def _data(ctx: Context, rows: np.ndarray, most: int = 512) -> tuple[torch.Tensor, list[str]]:
+    rows = rows[:most]
+    return to_tensor(ctx.prepared.images[rows]), [ctx.prepared.captions[r][0] for r in rows]
+
+
+def clip_gate(ctx: Context, rows: np.ndarray, model: TextToImage) -> Gate:
+    """R@1 at least twice chance, and above it by three standard errors."""
+    images, captions = _data(ctx, rows)
+    figures = suite.score_clip(model, suite.embed_images(model, images), captions)
+    r1, chance = figures["r1"], figures["chance"]
+    if chance == 1:
+        return Gate("clip", False, "all captions are the same: there is nothing to tell apart", figures)
+    noise = 3 * (chance * (1 - chance) / figures["pictures"]) ** 0.5
+    why = f"retrieval R@1 {r1:.1%}, R@5 {figures['r5']:.1%}, chance {chance:.1%}"
+    return Gate("clip", r1 >= 2 * chance and r1 > chance + noise, why, figures)
+
+
+def prior_gate(ctx: Context, rows: np.ndarray, model: TextToImage) -> Gate:
+    """The prior's embeddings are nearer to the picture of their caption than to another's, by three standard errors."""
+    images, captions = _data(ctx, rows, 256)
+    figures = suite.score_prior(model, suite.embed_images(model, images), captions)
+    why = f"cosine to the true embedding {figures['matched']:.3f}, to another caption's {figures['shuffled']:.3f}"
+    return Gate("prior", _clear(figures), why, figures)
+
+
+def decoder_gate(ctx: Context, rows: np.ndarray, model: TextToImage) -> Gate:
+    """Pictures fit their own captions better than others', and are not noise."""
+    images, captions = _data(ctx, rows, PICTURES)
+    scores = suite.score_pictures(model, images, suite.embed_images(model, images), captions, ctx.config.seed)
+    score, rough = scores["clip_score"], scores["roughness"]
+    times = rough["generated"] / max(rough["real"], 1e-6)
+    figures = {**score, "roughness": times, "real_matched": scores["clip_score_real"]["matched"]}
+    why = f"CLIP score {score['matched']:.3f}, shuffled {score['shuffled']:.3f}; roughness {times:.2f}x the data's"
+    return Gate("decoder", _clear(score) and times < ROUGHEST, why, figures)
+
+
+def _clear(figures: dict[str, float]) -> bool:
+    return figures["gap"] > 3 * figures["error"] and figures["gap"] > 0.02

@@ -1,0 +1,41 @@
+"""Complete runs by name: each a function that returns every setting."""
+
+from collections.abc import Callable
+
+from unclip.recipes.config import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
+from unclip.train.optim import OptimConfig
+from unclip.train.trainer import TrainConfig
+
+
+def tiny(size: int = 64) -> RunConfig:
+    """Two CPU cores, minutes: a few million parameters, most of the work below 16 x 16."""
+    return RunConfig(size=size)
+
+
+def small(size: int = 64) -> RunConfig:
+    """One GPU, an hour or more: the same design, about ten times the parameters and larger batches."""
+    return RunConfig(
+        size=size,
+        budget=3600.0,
+        clip=CLIPRecipe(
+            width=256,
+            text_width=256,
+            text_layers=6,
+            vision_stem=(64, 128, 256),
+            vision_width=384,
+            vision_layers=8,
+            train=TrainConfig(512, OptimConfig(lr=5e-4, decay=0.1, warmup=500)),
+        ),
+        prior=PriorRecipe(width=512, layers=8, train=TrainConfig(512, OptimConfig(lr=3e-4, warmup=500))),
+        decoder=DecoderRecipe(
+            patch=2 if size == 32 else 4,
+            widths=(128, 256, 384),
+            blocks=(2, 2, 4),
+            attention=(False, True, True),
+            train=TrainConfig(256, OptimConfig(lr=5e-4, warmup=500)),
+        ),
+    )
+
+
+PRESETS: dict[str, Callable[[int], RunConfig]] = {"tiny": tiny, "small": small}
+"""Preset name -> settings for a picture size."""

@@ -1,0 +1,88 @@
+"""A whole run: data -> tokenizer -> CLIP -> prior -> decoder, resumable at any point, told as events."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from unclip.core import machine
+from unclip.data.prepare import Prepared, prepare
+from unclip.data.shapes_world import World
+from unclip.data.source import Source
+from unclip.pipeline.images import thumbnail_sheet
+from unclip.pipeline.run_folder import RunFolder
+from unclip.recipes.config import RunConfig, read_settings, write_settings
+from unclip.recipes.context import Context
+from unclip.recipes.events import Drawn, Event, Gate, Note, Stopped
+from unclip.recipes.stage_run import StageRun
+from unclip.recipes.worlds import prepare_world
+from unclip.text.tokenizer import Tokenizer
+
+TRAINED = ("clip", "prior", "decoder")
+
+
+def train(
+    source: Source | World, folder: Path, config: RunConfig, stop: threading.Event, force: bool = False
+) -> Iterator[Event]:
+    """Trains what of the run is not trained yet. Ends early after a failed gate (unless `force`) or when `stop` is set.
+
+    Raises ValueError for data or settings that cannot work; what was trained before stays.
+    """
+    run = RunFolder(folder)
+    machine.prepare_memory()
+    config = settle(run, config)
+    prepared = prepare_world(source, run.data, config) if isinstance(source, World) else _read(source, run, config)
+    yield from _data_events(run, prepared)
+    tokenizer = _tokenizer(run, prepared, config)
+    yield Note("tokenizer", f"{tokenizer.size} tokens, captions of at most {tokenizer.context}")
+    ctx = Context(run, config, prepared, tokenizer, machine.device(), config.precision, stop)
+    for name in TRAINED:
+        done = run.state().get(name)
+        if done is None:
+            yield from StageRun(ctx, name).events()
+            if stop.is_set():
+                yield Stopped(name)
+                return
+            done = run.state()[name]
+        else:
+            yield Gate(name, done["passed"], done["why"], done["figures"])
+        if not done["passed"] and not force and name != TRAINED[-1]:
+            return
+
+
+def settle(run: RunFolder, config: RunConfig) -> RunConfig:
+    """The run's settings: those of its run.toml where there is one, else `config` with the precision measured."""
+    if run.settings.exists():
+        return RunConfig.from_dict(read_settings(run.settings), str(run.settings))
+    if config.precision == "auto":
+        config = replace(config, precision=machine.best_precision(machine.device()))
+    write_settings(run.settings, config)
+    return config
+
+
+def _read(source: Source, run: RunFolder, config: RunConfig) -> Prepared:
+    return prepare(source, run.data, config.size, config.max_bad)
+
+
+def _data_events(run: RunFolder, prepared: Prepared) -> Iterator[Event]:
+    for line in prepared.report.lines():
+        yield Note("data", line)
+    path = run.samples / "data.png"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        every = max(1, len(prepared) // 48)
+        thumbnail_sheet(prepared.images[::every][:48]).save(path)
+    yield Drawn("data", path)
+
+
+def _tokenizer(run: RunFolder, prepared: Prepared, config: RunConfig) -> Tokenizer:
+    if run.tokenizer.exists():
+        context = run.state()["tokenizer"]["figures"]["context"]
+        return Tokenizer.load(run.tokenizer, int(context))
+    captions = [c for row in prepared.captions for c in row]
+    tokenizer = Tokenizer.train(captions, config.vocabulary, config.longest_caption)
+    tokenizer.save(run.tokenizer)
+    figures = {"tokens": tokenizer.size, "context": tokenizer.context}
+    run.finish("data", {"passed": True, "why": f"{len(prepared)} pairs", "figures": {"pairs": len(prepared)}})
+    run.finish("tokenizer", {"passed": True, "why": f"{tokenizer.size} tokens", "figures": figures})
+    return tokenizer

@@ -1,0 +1,124 @@
+"""The three trained stages of a run: what each is built of, fed with, and judged by."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from unclip.clip.model import CLIP, CLIPConfig
+from unclip.clip.text import TextConfig
+from unclip.clip.vision import VisionConfig
+from unclip.core.noise import initial_weights
+from unclip.core.task import Batch
+from unclip.diffusion.guidance import ClassifierFree
+from unclip.diffusion.process import DiffusionConfig, Sampling
+from unclip.diffusion.schedules import LogNormal
+from unclip.models.decoder import Decoder, DecoderConfig
+from unclip.models.prior import Prior, PriorConfig, prior_sampling
+from unclip.nn.prior_net import PriorNetConfig
+from unclip.nn.unet import UNetConfig
+from unclip.recipes.config import RunConfig
+from unclip.recipes.context import Context
+from unclip.recipes.feed import Feed
+from unclip.train.trainer import TrainConfig
+
+HEAD = 32
+"""Channels of one attention head."""
+
+
+@dataclass
+class Stage:
+    """A stage ready to train; share: of the run's time."""
+
+    name: str
+    module: nn.Module
+    feed: Callable[[int], Batch]
+    train: TrainConfig
+    share: float
+
+
+def stage(ctx: Context, name: str) -> Stage:
+    """Builds a stage with its first weights, a function of the run's seed alone."""
+    with initial_weights(ctx.config.seed, name):
+        return {"clip": clip_stage, "prior": prior_stage, "decoder": decoder_stage}[name](ctx)
+
+
+def text_config(ctx: Context) -> TextConfig:
+    """The text tower that CLIP trains and the decoder starts from."""
+    width = ctx.config.clip.text_width
+    layers = ctx.config.clip.text_layers
+    return TextConfig(ctx.tokenizer.size, ctx.tokenizer.context, width, layers, max(1, width // HEAD))
+
+
+def clip_stage(ctx: Context) -> Stage:
+    """CLIP on pictures and captions."""
+    r = ctx.config.clip
+    vision = VisionConfig(
+        size=ctx.config.size,
+        stem=r.vision_stem,
+        width=r.vision_width,
+        layers=r.vision_layers,
+        heads=max(1, r.vision_width // HEAD),
+    )
+    module = CLIP(CLIPConfig(text_config(ctx), vision, r.width, r.form)).to(ctx.device)
+    return Stage("clip", module, feed(ctx, r.train), r.train, r.share)
+
+
+def prior_stage(ctx: Context) -> Stage:
+    """The prior on the frozen CLIP's embeddings; pictures are not read."""
+    r = ctx.config.prior
+    network = PriorNetConfig(
+        embedding_width=ctx.clip.config.width,
+        token_width=ctx.clip.config.text.width,
+        context=ctx.tokenizer.context,
+        width=r.width,
+        layers=r.layers,
+        heads=max(1, r.width // HEAD),
+    )
+    sampling = Sampling(r.steps, prior_sampling().sampler, prior_sampling().guidance)
+    module = Prior(PriorConfig(network, sampling=sampling, drop_text=r.drop_text, candidates=r.candidates))
+    module.statistics.fit(ctx.embeddings[torch.from_numpy(ctx.split[0])])
+    batches = feed(ctx, r.train)
+    batches.pictures, batches.embeddings, batches.clip = False, ctx.embeddings, ctx.clip
+    return Stage("prior", module.to(ctx.device), batches, r.train, r.share)
+
+
+def decoder_stage(ctx: Context) -> Stage:
+    """The decoder; its text tower starts as CLIP's, which already knows the words."""
+    r, clip = ctx.config.decoder, ctx.clip.config
+    module = Decoder(decoder_config(ctx.config, clip))
+    module.statistics.fit(ctx.embeddings[torch.from_numpy(ctx.split[0])])
+    module.text.load_state_dict(ctx.clip.text.state_dict())
+    batches = feed(ctx, r.train)
+    batches.embeddings = ctx.embeddings
+    return Stage("decoder", module.to(ctx.device), batches, r.train, r.share)
+
+
+def decoder_config(config: RunConfig, clip: CLIPConfig) -> DecoderConfig:
+    """The decoder that fits this CLIP."""
+    r = config.decoder
+    network = UNetConfig(
+        patch=r.patch,
+        widths=r.widths,
+        blocks=r.blocks,
+        attention=r.attention,
+        fine=r.fine,
+        vector_width=clip.width + clip.text.width,
+        token_width=clip.text.width,
+    )
+    return DecoderConfig(
+        size=config.size,
+        embedding_width=clip.width,
+        text=clip.text,
+        network=network,
+        diffusion=DiffusionConfig(LogNormal(r.level_mean, r.level_std, s_min=0.01, s_max=80.0), limit=1.0),
+        sampling=Sampling(r.steps, guidance=ClassifierFree(r.guidance, limit=1.0)),
+        drop_embedding=r.drop_embedding,
+        drop_caption=r.drop_caption,
+    )
+
+
+def feed(ctx: Context, train: TrainConfig) -> Feed:
+    """Batches of the training split."""
+    return Feed(ctx.prepared, ctx.split[0], ctx.tokenizer, train.batch, ctx.config.seed)

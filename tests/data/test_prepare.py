@@ -1,0 +1,197 @@
+"""Preparing a data set: what is kept, what is skipped, when it stops, and what a second call does."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.data.conftest import encode, noise, save
+
+from unclip.data.decode import decode
+from unclip.data.inspect import DataReport, inspect_source, ordered
+from unclip.data.item import Item
+from unclip.data.prepare import load_prepared, prepare, write_prepared
+from unclip.data.shards import pack
+from unclip.data.source import open_source
+
+Maker = Callable[..., Path]
+
+
+class Counted:
+    """A source that counts how often it is read, and may die on the way."""
+
+    kind, root = "counted", Path("counted")
+
+    def __init__(self, n: int, die_at: int | None = None, version: str = "1") -> None:
+        self.n, self.die_at, self.version, self.reads = n, die_at, version, 0
+
+    def __iter__(self) -> Iterator[Item]:
+        self.reads += 1
+        for number in range(self.n):
+            if number == self.die_at:
+                raise KeyboardInterrupt
+            yield Item(f"{number}.png", lambda number=number: save(noise(9, 9, number)), (f"caption {number}",))
+
+    def fingerprint(self) -> str:
+        return self.version
+
+
+def test_rows_belong_together(metadata_folder: Maker, tmp_path: Path) -> None:
+    folder = metadata_folder(40)
+    seen: list[int] = []
+    found = prepare(open_source(folder), tmp_path / "out", 8, progress=seen.append)
+    assert seen == list(range(1, 41))
+    assert found.images.shape == (40, 8, 8, 3)
+    assert isinstance(found.images, np.memmap)
+    assert (len(found), found.size) == (40, 8)
+    for row, key in enumerate(found.keys):
+        assert found.captions[row] == (f"picture number {int(key[:3])}",)
+        assert (found.images[row] == decode((folder / key).read_bytes(), 8)).all()
+    assert found.report == inspect_source(open_source(folder))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "captions.jsonl", "images.npy", "prepared.json", "skipped.jsonl",
+    ]  # fmt: skip
+
+
+def test_the_second_time_nothing_is_read(tmp_path: Path) -> None:
+    source = Counted(5)
+    first = prepare(source, tmp_path / "out", 4)
+    again = prepare(source, tmp_path / "out", 4)
+    assert source.reads == 1
+    assert again.keys == first.keys
+    assert again.report == first.report
+    assert prepare(source, tmp_path / "out", 6).size == 6
+    assert len(prepare(Counted(7, version="2"), tmp_path / "out", 6)) == 7
+    (tmp_path / "out" / "images.npy").write_bytes(b"damaged")
+    assert len(prepare(Counted(7, version="2"), tmp_path / "out", 6)) == 7
+
+
+def test_a_killed_preparation_is_done_again(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        prepare(Counted(100, die_at=60), out, 4)
+    with pytest.raises(ValueError, match="holds no prepared data set"):
+        load_prepared(out)
+    (out / "images.npy.tmp").write_bytes(b"left by a killed process, which cannot clean up")
+    assert len(prepare(Counted(100), out, 4)) == 100
+    assert not list(out.glob("*.tmp"))
+
+
+def test_damaged_files_are_skipped_and_too_many_stop_it(metadata_folder: Maker, tmp_path: Path) -> None:
+    folder, out = metadata_folder(40, damaged=4), tmp_path / "out"
+    with pytest.raises(
+        ValueError, match=r"(?s)4 of 40 items \(10.0 %\).*036.png.*038.png.*skipped.jsonl.*--max-bad 1"
+    ) as e:
+        prepare(open_source(folder), out, 8)
+    assert "039.png" not in str(e.value)
+    skipped = [json.loads(line) for line in (out / "skipped.jsonl").read_text().splitlines()]
+    assert [row["key"] for row in skipped] == ["036.png", "037.png", "038.png", "039.png"]
+    assert all("damaged" in row["reason"] for row in skipped)
+    assert len(prepare(open_source(folder), out, 8, max_bad=0.1)) == 36
+    with pytest.raises(ValueError, match="4 of 40"):  # also when it is opened again
+        prepare(open_source(folder), out, 8)
+
+
+def test_not_one_pair(metadata_folder: Maker, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not one of 2 items is a usable pair"):
+        prepare(open_source(metadata_folder(2, damaged=2)), tmp_path / "out", 8, max_bad=1.0)
+    with pytest.raises(ValueError, match=r"max_bad is 2.0"):
+        prepare(Counted(1), tmp_path / "out", 8, max_bad=2.0)
+
+
+def test_another_version_is_refused(tmp_path: Path) -> None:
+    prepare(Counted(2), tmp_path, 4)
+    about = json.loads((tmp_path / "prepared.json").read_text())
+    (tmp_path / "prepared.json").write_text(json.dumps(about | {"version": 99}))
+    with pytest.raises(ValueError, match="format version 99"):
+        load_prepared(tmp_path)
+    (tmp_path / "prepared.json").write_text("{")
+    with pytest.raises(ValueError, match="is damaged"):
+        load_prepared(tmp_path)
+
+
+def test_split_is_stable_when_data_is_added(tmp_path: Path) -> None:
+    few, many = prepare(Counted(400), tmp_path / "few", 1), prepare(Counted(600), tmp_path / "many", 1)
+    held = [{data.keys[row] for row in data.split(held_out=0.1)[1]} for data in (few, many)]
+    assert held[0] == held[1] & set(few.keys)
+    assert 20 <= len(held[0]) <= 60
+    train, out = many.split(held_out=0.1)
+    assert sorted([*train, *out]) == list(range(600))
+    assert set(many.split(held_out=0.1, seed=1)[1]) != set(out)
+
+
+def test_split_sizes(tmp_path: Path) -> None:
+    data = prepare(Counted(20), tmp_path / "20", 1)
+    assert [len(data.split(held_out=share, most=8)[1]) for share in (0.0, 1.0)] == [1, 8]
+    assert len(data.split(held_out=1.0)[1]) == 10
+    with pytest.raises(ValueError, match="at least 2"):
+        prepare(Counted(1), tmp_path / "1", 1).split()
+    with pytest.raises(ValueError, match="held_out is 5"):
+        data.split(held_out=5.0)
+
+
+def test_write_prepared(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)
+    captions = [("a red dot",), ("a", "b"), ("¡ü! \U0001f600",)]
+    found = write_prepared(tmp_path, images, captions, ["0", "1", "2"], "drawn", "f")
+    assert (found.images == images).all()
+    assert found.captions == captions
+    assert (found.report.kind, found.report.pairs, found.report.image_size[1]) == ("drawn", 3, (4, 4))
+    with pytest.raises(ValueError, match="shorter"):
+        write_prepared(tmp_path, images, captions[:2], ["0", "1", "2"], "drawn", "f")
+    with pytest.raises(ValueError, match="must be uint8"):
+        write_prepared(tmp_path, images / 255, captions, ["0", "1", "2"], "drawn", "f")
+    with pytest.raises(ValueError, match="no picture to write"):
+        write_prepared(tmp_path, [], [], [], "drawn", "f")
+
+
+def test_report(tmp_path: Path) -> None:
+    for name, data in {"a": encode(), "b": encode(), "c": encode(size=(20, 30)), "d": b"?", "e": encode()}.items():
+        (tmp_path / f"{name}.png").write_bytes(data)
+        if name != "e":
+            (tmp_path / f"{name}.txt").write_text("a red wall" if name < "c" else "wall")
+    (tmp_path / "f.txt").write_text("nothing")
+    report = inspect_source(open_source(tmp_path))
+    assert (report.pairs, report.duplicates, report.unreadable, report.orphans, report.caption_orphans) == (
+        3,
+        1,
+        1,
+        1,
+        1,
+    )
+    assert (report.distinct_captions, report.caption_words) == (2, (1, 3, 3))
+    assert report.image_size == ((9, 7), (9, 7), (20, 30))
+    text = "\n".join(report.lines())
+    for words in (
+        "3 pairs",
+        "same bytes",
+        "have no caption",
+        "lead to no picture",
+        "cannot be read",
+        "d.png: no picture",
+    ):
+        assert words in text
+    assert DataReport.from_dict(json.loads(json.dumps(report.as_dict()))) == report
+    assert inspect_source(open_source(tmp_path), limit=2).pairs == 2
+
+
+def test_pack_reads_back_equal(metadata_folder: Maker, tmp_path: Path) -> None:
+    source = open_source(metadata_folder(7))
+    assert pack(source, tmp_path / "one", per_shard=3) == pack(source, tmp_path / "two", per_shard=3) == 7
+    shards = sorted((tmp_path / "one").iterdir())
+    assert [path.name for path in shards] == ["shard-00000.tar", "shard-00001.tar", "shard-00002.tar"]
+    assert all(path.read_bytes() == (tmp_path / "two" / path.name).read_bytes() for path in shards)
+    back = [(item.read(), item.captions, item.problem) for item in open_source(tmp_path / "one")]
+    assert back == [(item.read(), item.captions, None) for item in source]
+    with pytest.raises(ValueError, match="already and not empty"):
+        pack(source, tmp_path / "one")
+    with pytest.raises(ValueError, match="no usable pair"):
+        pack(Counted(0), tmp_path / "three")
+    assert not (tmp_path / "three").exists()
+
+
+def test_ordered_keeps_order_and_passes_errors_on() -> None:
+    assert list(ordered(lambda x: x * 2, range(100), ahead=3)) == list(range(0, 200, 2))
+    with pytest.raises(ZeroDivisionError):
+        list(ordered(lambda x: 1 // x, [1, 0, 1]))

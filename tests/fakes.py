@@ -1,0 +1,109 @@
+"""Stand-ins and small helpers that several rooms' tests share."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from unclip.core.condition import Condition
+from unclip.core.noise import Noise, initial_weights
+from unclip.core.task import Batch
+from unclip.diffusion.denoiser import Prediction
+from unclip.diffusion.level import alpha
+from unclip.nn.unet import UNet, UNetConfig
+from unclip.train.optim import OptimConfig
+from unclip.train.plan import Plan
+from unclip.train.trainer import Report, TrainConfig, Trainer
+
+M = TypeVar("M", bound=nn.Module)
+NOTHING = Condition()
+
+
+def draw(*shape: int, key: int | str = 0) -> Tensor:
+    """Normal numbers that are the same in every run."""
+    return Noise.shared("test", key).normal(shape)
+
+
+def family(base: type) -> list[type]:
+    """The concrete members of a family, however deep."""
+    subs = [m for sub in base.__subclasses__() for m in family(sub)]
+    return subs if base.__abstractmethods__ else [base, *subs]
+
+
+def awake(module: nn.Module) -> nn.Module:
+    """Gives every zero-initialised parameter numbers, so that no path is shut at the start."""
+    with initial_weights("awake"):
+        for parameter in module.parameters():
+            if not parameter.detach().any():
+                nn.init.normal_(parameter, std=0.1)
+    return module.eval()
+
+
+def built(make: Callable[[], M], key: int | str = 0) -> M:
+    """A module with reproducible first weights."""
+    with initial_weights("test", key):
+        return make()
+
+
+def tiny_unet(**changes: object) -> UNetConfig:
+    """Two levels, a few thousand weights."""
+    sizes = {"widths": (16, 32), "blocks": (1, 1), "attention": (False, True), "head_width": 16}
+    return UNetConfig(**{**sizes, "embedding": 32, "fine": 8, **changes})
+
+
+def unet(**changes: object) -> UNet:
+    """A tiny U-Net with all paths open."""
+    made = awake(built(lambda: UNet(tiny_unet(**changes))))
+    assert isinstance(made, UNet)
+    return made
+
+
+class Recorded(nn.Module):
+    """A network without weights: F = sin(3 x + l) + the condition's vector. `calls` holds what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[Tensor, Tensor, Condition]] = []
+
+    def forward(self, x: Tensor, log_snr: Tensor, cond: Condition) -> Tensor:
+        self.calls.append((x, log_snr, cond))
+        out = torch.sin(3 * x + log_snr.view(-1, *[1] * (x.dim() - 1)))
+        return out if cond.vector is None else out + cond.vector.view(len(x), *[1] * (x.dim() - 1))
+
+
+@dataclass(frozen=True)
+class GaussianData:
+    """Data N(mean, std^2): the posterior mean of x0, and so the whole diffusion, is known in closed form."""
+
+    mean: float = 0.7
+    std: float = 0.5
+
+    def denoise(self, x: Tensor, log_snr: Tensor) -> Prediction:
+        """E[x0 | x], exact."""
+        a, spread = alpha(log_snr), self.spread(log_snr)
+        return Prediction.from_x0(self.mean + a * self.std**2 / spread**2 * (x - a * self.mean), x, log_snr)
+
+    def spread(self, log_snr: Tensor) -> Tensor:
+        """Standard deviation of x at a level."""
+        return (torch.sigmoid(log_snr) * self.std**2 + torch.sigmoid(-log_snr)).sqrt()
+
+    def flow(self, x: Tensor, start: Tensor, end: Tensor) -> Tensor:
+        """The probability-flow ODE's exact solution: the standardised state stays what it is."""
+        standard = (x - alpha(start) * self.mean) / self.spread(start)
+        return alpha(end) * self.mean + self.spread(end) * standard
+
+
+def trainer_of(task: nn.Module, feed: Callable[[int], Batch], steps: int, lr: float = 3e-3, seed: int = 0) -> Trainer:
+    """A float32 trainer with a short warm-up."""
+    config = TrainConfig(batch=1, optim=OptimConfig(lr=lr, warmup=5), steps=steps)
+    return Trainer(task, feed, config, Plan(steps=steps), seed, "float32")
+
+
+def learn(task: nn.Module, batch: Batch, steps: int, lr: float = 3e-3) -> list[float]:
+    """Trains on one batch again and again; returns the losses."""
+    reports: Iterator[Report] = trainer_of(task, lambda step: batch, steps, lr).steps()
+    losses = [report.loss for report in reports]
+    task.eval()
+    return losses
