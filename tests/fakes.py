@@ -60,6 +60,17 @@ def unet(**changes: object) -> UNet:
     return made
 
 
+class Function(nn.Module):
+    """A function (x, log_snr, cond) -> F in the place of a network."""
+
+    def __init__(self, function: Callable[[Tensor, Tensor, Condition], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor, log_snr: Tensor, cond: Condition) -> Tensor:
+        return self.function(x, log_snr, cond)
+
+
 class Recorded(nn.Module):
     """A network without weights: F = sin(3 x + l) + the condition's vector. `calls` holds what it was given."""
 

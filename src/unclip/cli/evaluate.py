@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @guarded
 def evaluate(
     run: Annotated[Path, Parameter(help="A finished run folder.")],
+    /,
     *,
     data: Annotated[
         str | None, Parameter(help="Captioned pictures; `shapes`: the exact score. Default: the run's held-out pairs.")

@@ -13,7 +13,7 @@ class Given:
     """What a person asked for; None: not said."""
 
     budget: Annotated[str | None, Parameter(help="Time for the whole run: 90s, 30m, 2h.")] = None
-    preset: Annotated[str | None, Parameter(help="tiny (a CPU, minutes; the default) or small (one GPU, an hour).")] = None
+    preset: Annotated[str | None, Parameter(help="tiny (a CPU, minutes; default) or small (one GPU, an hour).")] = None
     config: Annotated[Path | None, Parameter(help="A settings file, in the form of a run's run.toml.")] = None
     size: Annotated[
         Literal[32, 64] | None, Parameter(help="Side of the pictures in pixels; by default what suits the data.")
@@ -27,5 +27,7 @@ class Given:
     ] = None
     set: Annotated[
         list[str] | None,
-        Parameter(help="Any other setting, as decoder.train.batch=16; may be repeated.", negative="", consume_multiple=False),
+        Parameter(
+            help="Any other setting, as decoder.train.batch=16; may be repeated.", negative="", consume_multiple=False
+        ),
     ] = None

@@ -72,7 +72,7 @@ def _toml(text: str, where: str) -> Any:
     try:
         table = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{where}: {text!r} is no TOML value ({error}); 16, 1e-3, true, [32, 64] and \"a b\" are") from error
+        raise ValueError(f"{where}: {text!r} is no TOML value ({error}); 16, true or [32, 64] are") from error
     if len(table) > 1:
         raise ValueError(f"{where}: one value, in one line")
     return table["value"]

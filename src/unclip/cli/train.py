@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @guarded
 def train(
     data: Annotated[str, Parameter(help="A folder of captioned pictures, or `shapes` for the drawn world.")],
+    /,
     *,
     out: Annotated[Path, Parameter(help="The run folder; one that is unfinished is continued.")],
     given: Given = Given(),

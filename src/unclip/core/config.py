@@ -23,7 +23,7 @@ class Config:
         return {"kind": type(self).__name__, **body} if _is_member(type(self)) else body
 
     @classmethod
-    def from_dict(cls: type[C], data: dict[str, Any], where: str = "settings") -> C:
+    def from_dict(cls: type[C], data: Any, where: str = "settings") -> C:
         """The config that `to_dict` wrote.
 
         Raises ValueError that names the place, the value and what was expected.

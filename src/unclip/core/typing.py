@@ -1,4 +1,5 @@
-"""Shape vocabulary shared by every room: b batch, c channels, h/w pixels, n tokens, d embedding width."""
+"""Shape vocabulary shared by every room: b batch, c channels, h/w pixels, n tokens, d embedding width,
+width that of token features."""
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -6,7 +7,8 @@ from torch import Tensor
 Images = Float[Tensor, "b c h w"]
 """Pictures or image-shaped states, in [-1, 1] when clean."""
 Vectors = Float[Tensor, "b d"]
-Tokens = Float[Tensor, "b n d"]
+Tokens = Float[Tensor, "b n width"]
+"""Token features; their width need not be that of the embeddings beside them."""
 Mask = Bool[Tensor, "b n"]
 Ids = Int[Tensor, "b n"]
 PerSample = Float[Tensor, " b"]

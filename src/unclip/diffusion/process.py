@@ -69,5 +69,9 @@ class Diffusion(nn.Module):
         denoise = how.guidance(self.denoiser, cond, null)
         grid = (how.schedule or self.config.schedule).grid(how.steps, x.device)
         steps = how.sampler(denoise, x, grid, noise)
-        with torch.no_grad():
-            yield from steps
+        while True:
+            with torch.no_grad():  # around each step, not around `yield`: that would reach into the caller
+                step = next(steps, None)
+            if step is None:
+                return
+            yield step

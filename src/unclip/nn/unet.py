@@ -86,7 +86,7 @@ class UNet(nn.Module):
         self.out_norm = nn.GroupNorm(max(1, widths[0] // 16), widths[0])
         last = config.fine or config.channels
         self.out = nn.Conv2d(widths[0], last * area, 3 if not config.fine else 1, padding=0 if config.fine else 1)
-        self.fine = Fine(config.channels, config.fine) if config.fine else None
+        self.fine = Fine(config.channels, config.fine, config.embedding) if config.fine else None
         if self.fine is None:
             nn.init.zeros_(self.out.weight)
 
@@ -103,7 +103,7 @@ class UNet(nn.Module):
         for level, grow, skip in zip(reversed(self.up), reversed(self.grow), reversed(skips), strict=True):
             h = level(F.pixel_shuffle(grow(h), 2) + skip, embedding, cond)
         h = F.pixel_shuffle(self.out(F.silu(self.out_norm(h))), self.config.patch)
-        return h if self.fine is None else self.fine(h, given)
+        return h if self.fine is None else self.fine(h, x, embedding)
 
     def _embed(self, log_snr: Tensor, cond: Condition) -> Tensor:
         embedding = self.level_embedding(log_snr)
@@ -113,13 +113,19 @@ class UNet(nn.Module):
 
 
 class Fine(nn.Module):
-    """The full-resolution end: features and the input itself through two thin 3x3 convolutions."""
+    """The full-resolution end: features and the input itself through two thin 3x3 convolutions.
 
-    def __init__(self, channels: int, width: int) -> None:
+    Modulated by the level: at low noise the input is nearly the answer, at high noise it is nearly worthless.
+    """
+
+    def __init__(self, channels: int, width: int, embedding: int) -> None:
         super().__init__()
         self.mix = nn.Conv2d(width + channels, width, 3, padding=1)
+        self.film = nn.Linear(embedding, 2 * width)
         self.out = nn.Conv2d(width, channels, 3, padding=1)
         nn.init.zeros_(self.out.weight)
 
-    def forward(self, h: Tensor, x: Tensor) -> Tensor:
-        return self.out(F.silu(self.mix(torch.cat([h, x.to(h.dtype)], dim=1))))
+    def forward(self, h: Tensor, x: Tensor, embedding: Tensor) -> Tensor:
+        scale, shift = self.film(embedding)[:, :, None, None].chunk(2, dim=1)
+        y = self.mix(torch.cat([h, x.to(h.dtype)], dim=1))
+        return self.out(F.silu(y * (1 + scale) + shift))

@@ -1,0 +1,31 @@
+"""`unclip demo`: the whole thing in minutes, on drawn shapes."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from unclip.cli.guard import guarded
+
+
+@guarded
+def demo(
+    *,
+    out: Annotated[Path, Parameter(help="The run folder.")] = Path("runs/demo"),
+    budget: Annotated[str, Parameter(help="Time for the training: 90s, 8m, 1h.")] = "8m",
+) -> None:
+    """Draw captioned shapes, train every stage on them, score the result exactly, write a report."""
+    from rich.console import Console
+
+    from unclip.cli.duration import seconds
+    from unclip.cli.progress import follow
+    from unclip.cli.stopping import stopping
+    from unclip.recipes import demo as recipe
+
+    length, console = seconds(budget), Console()
+    with stopping() as stop:
+        code = follow(recipe.demo(out, length, stop), console, force=True)
+    if code == 0:
+        console.print(f"done: open {out / 'report.html'}", highlight=False, soft_wrap=True)
+        console.print(f'or: unclip generate "a large red circle" --run {out}', highlight=False, soft_wrap=True)
+    raise SystemExit(code)

@@ -1,0 +1,125 @@
+"""`unclip info`: what a run folder or a generated picture says of itself."""
+
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from unclip.cli.guard import guarded
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from unclip.pipeline.run_folder import RunFolder
+
+
+@guarded
+def info(path: Annotated[Path, Parameter(help="A run folder, or a PNG that `unclip generate` wrote.")], /) -> None:
+    """Show what a run or a generated picture is made of."""
+    from rich.console import Console
+
+    console = Console(soft_wrap=True, highlight=False)
+    if not path.exists():
+        raise ValueError(f"{path}: there is no such file or folder; give a run folder or a PNG of `unclip generate`")
+    if path.is_dir():
+        show_run(path, console.print)
+        return
+    from unclip.pipeline.images import read_about
+
+    for line in picture_lines(read_about(path), Path("runs")):
+        console.print(line, markup=False)
+
+
+def show_run(path: Path, show: Any) -> None:
+    """A run: hash, stages with their gates and figures, settings. Raises ValueError where the folder holds no run."""
+    from unclip.pipeline.run_folder import RunFolder
+    from unclip.recipes.config import read_settings
+
+    run = RunFolder(path)
+    if not run.settings.exists():
+        raise ValueError(f"{path}: holds no run (no run.toml); `unclip data {path}` reports on captioned pictures")
+    state, settings = run.state(), read_settings(run.settings)
+    show(f"{path}: {_state(run)}", markup=False)
+    show(stages_table(state))
+    show("settings  " + ", ".join(_plain(settings)), markup=False)
+    show(f"all of them: {run.settings}", markup=False)
+
+
+def _state(run: "RunFolder") -> str:
+    from unclip.pipeline.text_to_image import model_hash
+
+    try:
+        run.require()
+    except ValueError as error:
+        return str(error).partition(": ")[2]
+    return f"finished, model {model_hash(run)}"
+
+
+def stages_table(state: Mapping[str, Any]) -> "Table":
+    """One row a stage: how it ended, its size and time, and the figures of its gate."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from unclip.cli.duration import words
+
+    sheet = Table("stage", "gate", "parameters", "steps", "time", "why", box=None, pad_edge=False, header_style="dim")
+    for name, end in state.items():
+        figures = end.get("figures", {})
+        gate = "[green]passed[/]" if end["passed"] else "[red]failed[/]"
+        counts = [f"{int(figures[k]):,}" if k in figures else "" for k in ("parameters", "steps")]
+        time = words(figures["seconds"]) if "seconds" in figures else ""
+        sheet.add_row(name, gate, *counts, time, escape(end["why"]))
+    return sheet
+
+
+def _plain(settings: Mapping[str, Any]) -> Iterable[str]:
+    return (f"{name} {value}" for name, value in settings.items() if not isinstance(value, Mapping))
+
+
+def picture_lines(about: Mapping[str, Any], runs: Path) -> list[str]:
+    """What made a picture, and the command that makes it again."""
+    prompts = about.get("prompts", [about["prompt"]])
+    facts = {"seed": about["seed"], "model": about["model"], "unclip": about["unclip"]}
+    lines = [f"prompt    {prompt}" for prompt in prompts]
+    lines += [f"{name:<9} {value}" for name, value in facts.items()]
+    lines += [f"{name:<9} {_words(value)}" for name, value in about["sampling"].items()]
+    return [*lines, "again:", f"  {command(about, runs)}"]
+
+
+def _words(value: Any) -> str:
+    """A nested setting in a line: DDIM (eta 0.0)."""
+    if not isinstance(value, Mapping):
+        return f"{value}"
+    inner = ", ".join(f"{k} {_words(v)}" for k, v in value.items() if k != "kind")
+    return f"{value.get('kind', '')} ({inner})" if inner else f"{value.get('kind', '')}"
+
+
+def command(about: Mapping[str, Any], runs: Path) -> str:
+    """The `unclip generate` that makes the picture again; the run is looked for by its hash in `runs`."""
+    from unclip.pipeline.text_to_image import SAMPLERS
+
+    sampling = about["sampling"]
+    words = ["unclip", "generate", *about.get("prompts", [about["prompt"]])]
+    words += ["--run", find_run(about["model"], runs), "--seed", str(about["seed"])]
+    words += ["-n", str(about["n"])] if "n" in about else []
+    words += ["--steps", str(sampling["steps"])]
+    if "scale" in sampling["guidance"]:
+        words += ["--guidance", str(sampling["guidance"]["scale"])]
+    names = [name for name, sampler in SAMPLERS.items() if sampler.to_dict() == sampling["sampler"]]
+    return shlex.join(words + [word for name in names for word in ("--sampler", name)])
+
+
+def find_run(model: str, runs: Path) -> str:
+    """The run below `runs` whose model has this hash, else a word that stands for it."""
+    from unclip.pipeline.run_folder import RunFolder
+    from unclip.pipeline.text_to_image import model_hash
+
+    for folder in sorted(runs.iterdir()) if runs.is_dir() else []:
+        try:
+            if model_hash(RunFolder(folder)) == model:
+                return str(folder)
+        except OSError:  # no run, or an unfinished one
+            continue
+    return f"RUN-{model}"

@@ -1,0 +1,23 @@
+"""The `unclip` command. What is heavy is imported inside the commands, so that `--help` is quick."""
+
+from cyclopts import App
+
+import unclip
+from unclip.cli.data import data, pack, shapes
+from unclip.cli.demo import demo
+from unclip.cli.evaluate import evaluate
+from unclip.cli.generate import generate
+from unclip.cli.info import info
+from unclip.cli.train import train
+
+app = App(
+    name="unclip",
+    help="Train your own DALL-E 2 (unCLIP) from a folder of captioned images.",
+    version=unclip.__version__,
+    version_flags=["--version"],
+)
+for command in (train, generate, evaluate, info, data, pack, shapes, demo):
+    app.command(command)
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,74 @@
+"""Diffusion.sample: what it yields and what it leaves alone."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from tests.fakes import NOTHING, GaussianData, Recorded, draw, family
+from unclip.core.condition import Condition
+from unclip.core.noise import Noise
+from unclip.diffusion.guidance import ClassifierFree, Unguided
+from unclip.diffusion.parameterization import X0
+from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
+from unclip.diffusion.samplers import DDIM, Sampler
+from unclip.diffusion.schedules import Cosine, LogNormal
+
+
+class Exact(nn.Module):
+    """The posterior mean of Gaussian data, as an x0-network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: torch.Tensor, log_snr: torch.Tensor, cond: Condition) -> torch.Tensor:
+        return GaussianData().denoise(x, log_snr[:1]).x0 * self.unused
+
+
+def process(network: nn.Module | None = None) -> Diffusion:
+    return Diffusion(network or Exact(), DiffusionConfig(Cosine(), X0()))
+
+
+HOW = Sampling(steps=40, sampler=DDIM(), guidance=Unguided())
+
+
+def test_samples_follow_the_data():
+    steps = list(process().sample((20_000, 1), NOTHING, NOTHING, Noise.shared(0), HOW))
+    assert len(steps) == 40
+    assert steps[-1].log_snr == math.inf
+    assert steps[-1].x.mean().item() == pytest.approx(0.7, abs=0.02)
+    assert steps[-1].x.std().item() == pytest.approx(0.5, abs=0.03)
+
+
+def test_the_grid_is_the_processes_own_unless_another_is_asked_for():
+    def levels(how: Sampling) -> torch.Tensor:
+        return torch.stack([s.log_snr for s in process().sample((1, 2), NOTHING, NOTHING, Noise.shared(0), how)])
+
+    assert torch.equal(levels(HOW), Cosine().grid(40)[1:])
+    assert torch.equal(levels(Sampling(5, DDIM(), Unguided(), LogNormal())), LogNormal().grid(5)[1:])
+
+
+def test_no_gradients_inside_and_the_callers_mode_outside():
+    """A generator must not leave its `no_grad` on while it waits."""
+    steps = process().sample((1, 2), NOTHING, NOTHING, Noise.shared(0), HOW)
+    first = next(steps)
+    assert torch.is_grad_enabled()
+    assert not first.x.requires_grad
+    steps.close()
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("member", family(Sampler), ids=lambda m: m.__name__)
+def test_same_seed_same_sample_alone_and_in_a_batch(member: type[Sampler]):
+    cond = Condition(vector=draw(3, 1))
+
+    def run(index: list[int]) -> torch.Tensor:
+        part = cond.map(lambda t: t[index])
+        null = part.map(torch.zeros_like)
+        noise, how = Noise.per_sample([100 + i for i in index]), Sampling(8, member(), ClassifierFree(2.0))
+        *_, end = process(Recorded()).sample((len(index), 3, 4, 4), part, null, noise, how)
+        return end.x
+
+    assert torch.allclose(run([0, 1, 2])[2], run([2])[0], atol=1e-5)
