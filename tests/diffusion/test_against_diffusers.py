@@ -1,9 +1,8 @@
 """Step by step the same states as the schedulers of `diffusers`, given the same outputs and the same noise.
 
-The figures in WORST are those of the table in the documentation: the worst difference of any element at any step.
+Run as `python -m tests.diffusion.test_against_diffusers`, it prints the table of the documentation: the worst
+difference of any element at any step.
 """
-
-from collections.abc import Callable
 
 import pytest
 import torch
@@ -46,14 +45,23 @@ def worst(sampler: Sampler, scheduler, steps: int, last: bool = True, **how: obj
     return found
 
 
+def ddpm(ours: str, theirs: str, steps: int, precise: bool) -> float:
+    scheduler = DDPMScheduler(1000, variance_type=theirs, **LINEAR, **CLIP)  # pyright: ignore
+    if precise:
+        scheduler.betas, scheduler.alphas_cumprod = TABLE.betas, torch.cumprod(1 - TABLE.betas, 0)
+    noisy_end = theirs == "fixed_large" and steps < 1000
+    return worst(Ancestral(ours), scheduler, steps, last=not noisy_end, noisy=True)  # pyright: ignore
+
+
 @pytest.mark.parametrize("steps", [1000, 250, 50, 10])
 @pytest.mark.parametrize("ours, theirs", [("beta_tilde", "fixed_small"), ("beta", "fixed_large")])
 def test_ddpm(ours: str, theirs: str, steps: int):
-    """At fewer than T steps diffusers adds noise of variance 1 - alpha-bar after fixed_large's last step; we do not."""
-    scheduler = DDPMScheduler(1000, variance_type=theirs, **LINEAR, **CLIP)  # pyright: ignore
-    noisy_end = theirs == "fixed_large" and steps < 1000
-    difference = worst(Ancestral(ours), scheduler, steps, last=not noisy_end, noisy=True)  # pyright: ignore
-    assert difference <= WORST
+    """At fewer than T steps diffusers adds noise of variance 1 - alpha-bar after fixed_large's last step; we do not.
+
+    At 1000 steps diffusers' float32 table shows: its 1 - alpha-bar of the first steps is rounded by 6e-4 of itself.
+    """
+    assert ddpm(ours, theirs, steps, precise=True) <= WORST
+    assert ddpm(ours, theirs, steps, precise=False) <= (3e-4 if steps == 1000 else WORST)
 
 
 @pytest.mark.parametrize("steps", [1000, 100, 50, 10])
@@ -89,13 +97,14 @@ def test_timesteps_are_the_trailing_ones(steps: int):
 
 
 if __name__ == "__main__":  # the figures of the documentation: python -m tests.diffusion.test_against_diffusers
-    ROWS: dict[str, tuple[Sampler, Callable, dict, list[int]]] = {
-        "DDPM fixed_small": (Ancestral("beta_tilde"), lambda: DDPMScheduler(1000, variance_type="fixed_small", **LINEAR, **CLIP), {"noisy": True}, [1000, 50]),  # noqa: E501
-        "DDPM fixed_large": (Ancestral("beta"), lambda: DDPMScheduler(1000, variance_type="fixed_large", **LINEAR, **CLIP), {"noisy": True}, [1000]),  # noqa: E501
-        "DDIM eta 0": (DDIM(), lambda: DDIMScheduler(1000, **LINEAR, **CLIP), {"eta": 0.0}, [1000, 50, 10]),
-        "DDIM eta 0.7": (DDIM(0.7), lambda: DDIMScheduler(1000, **LINEAR, **CLIP), {"eta": 0.7, "noisy": True}, [50]),
-        "DPM-Solver++ 2M": (DPMSolverPP2M(), lambda: DPMSolverMultistepScheduler(1000, **LINEAR), {}, [50, 20, 10]),
-    }
-    for name, (sampler, make, how, counts) in ROWS.items():
-        for count in counts:
-            print(f"{name:18} {count:5} steps: {worst(sampler, make(), count, **how):.1e}")
+    SMALL, LARGE = (DDPMScheduler(1000, variance_type=v, **LINEAR, **CLIP) for v in ("fixed_small", "fixed_large"))
+    DETERMINISTIC, SOLVER = DDIMScheduler(1000, **LINEAR, **CLIP), DPMSolverMultistepScheduler(1000, **LINEAR)
+    for count in (1000, 50):
+        print(f"DDPM fixed_small  {count:5} steps: {worst(Ancestral('beta_tilde'), SMALL, count, noisy=True):.1e}")
+    print(f"DDPM fixed_large   1000 steps: {worst(Ancestral('beta'), LARGE, 1000, noisy=True):.1e}")
+    print(f"DDPM fixed_large     50 steps: {worst(Ancestral('beta'), LARGE, 50, last=False, noisy=True):.1e}")
+    for count in (1000, 50, 10):
+        print(f"DDIM eta 0        {count:5} steps: {worst(DDIM(), DETERMINISTIC, count, eta=0.0):.1e}")
+    print(f"DDIM eta 0.7         50 steps: {worst(DDIM(0.7), DETERMINISTIC, 50, eta=0.7, noisy=True):.1e}")
+    for count in (50, 20, 10):
+        print(f"DPM-Solver++ 2M   {count:5} steps: {worst(DPMSolverPP2M(), SOLVER, count):.1e}")

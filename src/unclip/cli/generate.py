@@ -43,7 +43,8 @@ def generate(
     took = time.perf_counter() - start
     for path in write(pictures, n, out):
         console.print(str(path), markup=False)
-    console.print(f"{len(pictures)} pictures in {took:.1f} s, {len(pictures) / took:.1f} images/s")
+    count = f"{len(pictures)} picture{'s' * (len(pictures) > 1)}"
+    console.print(f"{count} in {took:.1f} s, {len(pictures) / took:.1f} images/s")
 
 
 def write(pictures: Sequence["Image.Image"], n: int, out: Path) -> Iterable[Path]:

@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from unclip.core.typing import Float, Images, Vectors
+from unclip.core.typing import Float, Images
 
 
-def kid(a: Vectors, b: Vectors) -> float:
+def kid(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
     """Kernel distance (Binkowski et al. 2018, section 4): unbiased MMD^2 with the kernel (x.y/d + 1)^3.
 
     a, b: features [n, d] and [m, d], n, m >= 2. Zero in expectation where both come from one distribution.

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import torch
 
-from unclip.core.typing import Vectors
+from unclip.core.typing import Float, Tensor, Vectors
 
 
-def retrieval(images: Vectors, texts: Vectors, right: Sequence[int]) -> dict[str, float]:
+def retrieval(images: Vectors, texts: Float[Tensor, "c d"], right: Sequence[int]) -> dict[str, float]:
     """R@1 and R@5 of picture -> caption. texts: one embedding a distinct caption; right[i]: the caption of picture i.
 
     `error` is the standard error of R@1; `chance` is 1 / captions.

@@ -92,8 +92,7 @@ class UNet(nn.Module):
 
     def forward(self, x: Images, log_snr: PerSample, cond: Condition) -> Images:
         embedding = F.silu(self._embed(log_snr, cond))
-        given = x if cond.image is None else torch.cat([x, cond.image], dim=1)
-        h = self.stem(F.pixel_unshuffle(given, self.config.patch))
+        h = self.stem(F.pixel_unshuffle(x, self.config.patch))
         skips = []
         for level, shrink in zip(self.down, self.shrink, strict=True):
             h = level(h, embedding, cond)

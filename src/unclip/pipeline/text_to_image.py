@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from PIL import Image
@@ -23,6 +23,8 @@ from unclip.models.prior import Prior, PriorConfig
 from unclip.pipeline.images import KEY, to_pictures
 from unclip.pipeline.run_folder import RunFolder
 from unclip.text.tokenizer import Tokenizer
+
+M = TypeVar("M", bound=torch.nn.Module)
 
 BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
     "clip": lambda c: CLIP(CLIPConfig.from_dict(c)),
@@ -60,8 +62,8 @@ class TextToImage:
 
     tokenizer: Tokenizer
     clip: CLIP
-    prior: Prior
-    decoder: Decoder
+    prior: Prior | None = None
+    decoder: Decoder | None = None
     device: str = "cpu"
     precision: str = "float32"
     hash: str = "unsaved"
@@ -93,13 +95,14 @@ class TextToImage:
         noise = Noise.per_sample(seeds, self.device)
         with torch.no_grad(), self._autocast():
             text, tokens = self.clip.embed_text(ids, mask)
-            candidates = [noise.fork(f"prior{i}") for i in range(self.prior.config.candidates)]
-            return self.prior.sample(text, tokens, mask, candidates)
+            prior = there(self.prior, "prior")
+            candidates = [noise.fork(f"prior{i}") for i in range(prior.config.candidates)]
+            return prior.sample(text, tokens, mask, candidates)
 
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
         """Every decoder step for one batch of prompts; the last step's x is the picture."""
         z = self.embed_prompts(prompts, seeds)
-        how = (settings or Settings()).apply(self.decoder.config.sampling)
+        how = (settings or Settings()).apply(there(self.decoder, "decoder").config.sampling)
         yield from self.decode(z, prompts, seeds, how)
 
     def decode(self, z: Vectors, prompts: Sequence[str], seeds: Sequence[int], how: Sampling) -> Iterator[Step]:
@@ -107,7 +110,7 @@ class TextToImage:
         ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
         noise = Noise.per_sample(seeds, self.device).fork("decoder")
         with self._autocast():
-            yield from self.decoder.sample(z, ids, mask, noise, how)
+            yield from there(self.decoder, "decoder").sample(z, ids, mask, noise, how)
 
     def embed_images(self, images: Images) -> Vectors:
         """CLIP embeddings of pictures in [-1, 1]."""
@@ -129,7 +132,7 @@ class TextToImage:
         return pictures
 
     def _about(self, prompt: str, seed: int, settings: Settings) -> dict[str, Any]:
-        how = settings.apply(self.decoder.config.sampling).to_dict()
+        how = settings.apply(there(self.decoder, "decoder").config.sampling).to_dict()
         return {"prompt": prompt, "seed": seed, "sampling": how, "model": self.hash, "unclip": unclip.__version__}
 
     def _checked(self, prompts: Sequence[str], n: int) -> Sequence[str]:
@@ -143,6 +146,13 @@ class TextToImage:
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16")
+
+
+def there(part: M | None, name: str) -> M:
+    """The part, if it is trained; raises ValueError otherwise."""
+    if part is None:
+        raise ValueError(f"this model has no {name} yet; train that stage first")
+    return part
 
 
 def load(run: str | Path, device: str | None = None) -> TextToImage:

@@ -23,7 +23,7 @@ from unclip.train.plan import Plan
 from unclip.train.trainer import Report, Trainer
 
 NAMES = ("clip", "prior", "decoder")
-PREVIEWS = (0.06, 0.12, 0.25, 0.5, 0.75, 1.0)
+PREVIEWS = (0.06, 0.2, 0.5, 1.0)
 """Shares of the decoder's run at which sample grids are drawn."""
 
 

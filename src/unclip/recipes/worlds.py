@@ -7,7 +7,7 @@ from unclip.data.prepare import Prepared, load_prepared, write_prepared
 from unclip.data.shapes_world import World
 from unclip.recipes.config import RunConfig
 
-SCENES = 30_000
+SCENES = 20_000
 
 
 def prepare_world(world: World, out: Path, config: RunConfig, scenes: int = SCENES) -> Prepared:

@@ -1,0 +1,138 @@
+"""The whole: a killed run equals an uninterrupted one; a few minutes on drawn shapes give pictures that fit prompts."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import unclip
+from unclip.core import store
+from unclip.data.shapes_caption import prompts
+from unclip.data.shapes_parse import score_many
+from unclip.data.shapes_world import World
+from unclip.pipeline.run_folder import RunFolder
+from unclip.recipes import worlds
+from unclip.recipes.config import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
+from unclip.recipes.events import Event, Gate, Note, Progress, Stopped
+from unclip.recipes.run import train
+from unclip.train.checkpoint import read_log
+from unclip.train.optim import OptimConfig
+from unclip.train.trainer import TrainConfig
+
+STAGES = ("clip", "prior", "decoder")
+
+
+def short(steps: int) -> RunConfig:
+    """Tiny networks, few steps, a checkpoint after each."""
+    few = TrainConfig(4, OptimConfig(lr=1e-3, warmup=2), steps=steps)
+    return RunConfig(
+        size=32,
+        precision="float32",
+        checkpoint_seconds=0.0,
+        clip=CLIPRecipe(width=16, text_width=32, text_layers=1, vision_stem=(8, 16), vision_width=32, train=few),
+        prior=PriorRecipe(width=32, layers=1, steps=2, train=few),
+        decoder=DecoderRecipe(widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8, steps=2, train=few),
+    )
+
+
+@pytest.fixture
+def few_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = worlds.prepare_world
+    monkeypatch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c: draw(w, o, c, scenes=64))
+
+
+def events(folder: Path, config: RunConfig, stop: threading.Event | None = None) -> Iterator[Event]:
+    return train(World(32), folder, config, stop or threading.Event(), force=True)
+
+
+def losses(folder: Path, stage: str) -> list[tuple[int, float]]:
+    return [(line["step"], line["loss"]) for line in read_log(RunFolder(folder).logs / f"{stage}.jsonl")]
+
+
+@pytest.mark.usefixtures("few_scenes")
+def test_killed_run_equals_uninterrupted(tmp_path: Path) -> None:
+    config = short(6)
+    list(events(tmp_path / "whole", config))
+    for killed_at in ("clip", "prior", "decoder"):  # each time abandoned in the middle of a stage, without a good-bye
+        for event in events(tmp_path / "cut", config):
+            if isinstance(event, Progress) and (event.stage, event.report.step) == (killed_at, 4):
+                break
+    list(events(tmp_path / "cut", config))
+    for stage in STAGES:
+        a, b = (store.load(tmp_path / name / stage).sha256 for name in ("whole", "cut"))
+        assert a == b, stage
+        assert losses(tmp_path / "whole", stage) == losses(tmp_path / "cut", stage)
+
+
+@pytest.mark.usefixtures("few_scenes")
+def test_stop_saves_and_unfinished_run_is_refused(tmp_path: Path) -> None:
+    stop, seen = threading.Event(), []
+    for event in events(tmp_path / "run", short(6), stop):
+        seen.append(event)
+        if isinstance(event, Progress) and event.stage == "prior":
+            stop.set()
+    assert seen[-1] == Stopped("prior")
+    with pytest.raises(ValueError, match="'prior' is missing"):
+        unclip.load(tmp_path / "run")
+    again = list(events(tmp_path / "run", short(6)))
+    assert Note("prior", "continues at step 1") in again
+    assert [e.stage for e in again if isinstance(e, Gate)] == list(STAGES)
+    assert unclip.load(tmp_path / "run").generate(["a red circle"])[0].size == (32, 32)
+
+
+@pytest.mark.usefixtures("few_scenes")
+def test_failed_gate_holds_the_next_stage(tmp_path: Path) -> None:
+    ended = list(train(World(32), tmp_path / "run", short(1), threading.Event()))
+    assert isinstance(ended[-1], Gate)
+    assert (ended[-1].stage, ended[-1].passed) == ("clip", False)
+    assert not (tmp_path / "run" / "prior").exists()
+
+
+@pytest.mark.usefixtures("few_scenes")
+def test_damaged_stage_is_refused(tmp_path: Path) -> None:
+    list(events(tmp_path / "run", short(1)))
+    weights = tmp_path / "run" / "decoder" / store.WEIGHTS
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(ValueError, match="damaged"):
+        unclip.load(tmp_path / "run")
+
+
+def minutes() -> RunConfig:
+    """About two minutes on one core: the tiny recipe, made smaller, on scenes of one object."""
+    base = RunConfig(size=32, precision="float32")
+    return replace(
+        base,
+        clip=replace(base.clip, train=TrainConfig(64, OptimConfig(lr=1e-3), steps=120)),
+        prior=replace(base.prior, width=128, layers=2, train=TrainConfig(64, OptimConfig(lr=1e-3), steps=150)),
+        decoder=replace(
+            base.decoder,
+            widths=(32, 64, 128),
+            blocks=(1, 1, 2),
+            steps=10,
+            train=TrainConfig(16, OptimConfig(lr=2e-3), steps=500),
+        ),
+    )
+
+
+@pytest.mark.slow
+def test_trains_all_stages_and_draws_what_was_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world, draw = World(32, counts={1: 1.0}), worlds.prepare_world
+    monkeypatch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c: draw(w, o, c, scenes=4000))
+    gates = [e for e in train(world, tmp_path / "run", minutes(), threading.Event()) if isinstance(e, Gate)]
+    assert [(g.stage, g.passed) for g in gates] == [(s, True) for s in STAGES], gates
+    model = unclip.load(tmp_path / "run")
+    asked = prompts(world, "one_seen", 64)
+    pictures = model.generate([p.text for p in asked], seed=1)
+    rates = score_many([np.asarray(p) for p in pictures], asked)["one_seen"]
+    (tmp_path / "rates.json").write_text(json.dumps({k: r.fraction for k, r in rates.items()}))
+    # One colour in six by chance; a picture without exactly one object has no right colours at all.
+    assert rates["colours"].fraction > 0.5, rates
+    assert rates["count"].fraction > 0.6, rates
+    again = model.generate([asked[0].text], seed=1)[0]
+    assert np.abs(np.asarray(again, dtype=int) - np.asarray(pictures[0], dtype=int)).max() <= 1
