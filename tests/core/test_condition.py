@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-
 from tests.fakes import draw
+
 from unclip.core.condition import Condition
 
 
@@ -12,7 +12,6 @@ def condition(key: str, n: int = 3) -> Condition:
         vector=draw(n, 4, key=key),
         tokens=draw(n, 5, 6, key=key),
         mask=draw(n, 5, key=key + "mask") > 0,
-        image=draw(n, 3, 8, 8, key=key),
     )
 
 
@@ -47,7 +46,7 @@ def test_repeat_keeps_copies_together():
 def test_absent_parts_stay_absent():
     only = Condition(vector=draw(2, 4))
     for made in (only.repeat(2), Condition.cat([only, only]), Condition.where(torch.tensor([True, False]), only, only)):
-        assert made.tokens is made.mask is made.image is None
+        assert made.tokens is made.mask is None
         assert made.vector is not None
 
 

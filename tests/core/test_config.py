@@ -3,14 +3,15 @@
 import importlib
 import json
 import pkgutil
+import re
 from dataclasses import MISSING, dataclass, field, fields
 from inspect import isabstract
 from typing import Literal
 
 import pytest
+from tests.fakes import tiny_unet
 
 import unclip
-from tests.fakes import tiny_unet
 from unclip.clip.model import CLIPConfig
 from unclip.clip.text import TextConfig
 from unclip.clip.vision import VisionConfig
@@ -116,7 +117,7 @@ def test_nested_kinds_come_back_as_their_class():
     ],
 )
 def test_refusals_name_place_value_and_what_was_expected(data: dict, words: list[str]):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match=re.escape(words[0])) as error:
         Outer.from_dict(data)
     assert all(word in str(error.value) for word in words), str(error.value)
 

@@ -36,7 +36,9 @@ def test_drawing_advances_the_stream():
     assert not torch.equal(noise.normal((4,)), noise.normal((4,)))
 
 
-@pytest.mark.parametrize("make", [lambda: Noise.shared(5), lambda: Noise.per_sample([5, 6])], ids=["shared", "per_sample"])
+@pytest.mark.parametrize(
+    "make", [lambda: Noise.shared(5), lambda: Noise.per_sample([5, 6])], ids=["shared", "per_sample"]
+)
 def test_forks_are_independent_of_the_parent_and_of_its_draws(make):
     parent, plain = make(), make()
     before = parent.fork("drop").normal((2, 8))

@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from tests.fakes import draw
+
 from unclip.core import store
 
-TENSORS = {"a": draw(3, 4), "count": torch.tensor(7), "half": draw(2, 2, key=1).bfloat16(), "turned": draw(2, 5, key=2).t()}
+TENSORS = {
+    "a": draw(3, 4),
+    "count": torch.tensor(7),
+    "half": draw(2, 2, key=1).bfloat16(),
+    "turned": draw(2, 5, key=2).t(),
+}
 
 
 def saved(path: Path, scale: float = 1.0) -> Path:

@@ -7,8 +7,8 @@ difference of any element at any step.
 import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
-
 from tests.fakes import draw
+
 from unclip.core.noise import Noise
 from unclip.diffusion.denoiser import Prediction
 from unclip.diffusion.level import alpha, sigma

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-
 from tests.fakes import Recorded, draw, family
+
 from unclip.core.condition import Condition
 from unclip.diffusion.denoiser import Denoiser
 from unclip.diffusion.guidance import ClassifierFree, Guidance, Unguided

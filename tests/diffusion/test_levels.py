@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-
 from tests.fakes import draw, family
+
 from unclip.diffusion.level import alpha, forgotten, noised, sigma
 from unclip.diffusion.parameterization import Parameterization
 

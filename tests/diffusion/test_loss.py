@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-
 from tests.fakes import NOTHING, Recorded, draw, family
+
 from unclip.core.condition import Condition
 from unclip.core.noise import Noise
 from unclip.diffusion.level import noised
@@ -69,8 +69,12 @@ def test_edm_weight_is_one_on_edms_own_network():
     levels, eps = drawn(config, x0)
     x = noised(x0, levels, eps)
     c_skip, c_out = EDM(0.5).scalings(levels)
-    error = (x0 - c_skip[:, None] * x) / c_out[:, None] - Recorded()(x * EDM(0.5).input_scale(levels)[:, None], levels, NOTHING)
-    assert torch.allclose(Diffusion(Recorded(), config).loss(x0, NOTHING, Noise.shared(5)), error.square().mean(1), rtol=1e-4)
+    error = (x0 - c_skip[:, None] * x) / c_out[:, None] - Recorded()(
+        x * EDM(0.5).input_scale(levels)[:, None], levels, NOTHING
+    )
+    assert torch.allclose(
+        Diffusion(Recorded(), config).loss(x0, NOTHING, Noise.shared(5)), error.square().mean(1), rtol=1e-4
+    )
 
 
 class Told(torch.nn.Module):

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-
 from tests.fakes import NOTHING, Function, Recorded, draw, family
+
 from unclip.diffusion.denoiser import Denoiser, Prediction
 from unclip.diffusion.level import alpha, like, noised, sigma
 from unclip.diffusion.parameterization import EDM, X0, Eps, Parameterization, V

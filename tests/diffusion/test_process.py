@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
+from tests.fakes import NOTHING, GaussianData, Recorded, draw, family
 from torch import nn
 
-from tests.fakes import NOTHING, GaussianData, Recorded, draw, family
 from unclip.core.condition import Condition
 from unclip.core.noise import Noise
 from unclip.diffusion.guidance import ClassifierFree, Unguided

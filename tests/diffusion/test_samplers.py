@@ -1,12 +1,13 @@
 """Samplers on Gaussian data, whose exact denoiser is known: right distribution, right order, right equalities."""
 
+import itertools
 import math
 from collections.abc import Callable
 
 import pytest
 import torch
-
 from tests.fakes import GaussianData, draw, family
+
 from unclip.core.noise import Noise
 from unclip.diffusion.denoiser import Prediction
 from unclip.diffusion.samplers import DDIM, Ancestral, DPMSolverPP2M, Sampler, Step
@@ -45,7 +46,7 @@ def test_order_of_convergence(sampler: Sampler, order: int):
         grid = torch.linspace(-6, 6, steps + 1, dtype=torch.float64)
         found = last(sampler(DATA.denoise, x, grid, Noise.shared(0))).x
         errors.append((found - DATA.flow(x, grid[0], grid[-1])).abs().max().item())
-    slopes = [math.log2(a / b) for a, b in zip(errors, errors[1:], strict=False)]
+    slopes = [math.log2(a / b) for a, b in itertools.pairwise(errors)]
     assert slopes == pytest.approx([order, order], abs=0.2), errors
     assert errors[-1] < 0.02
 
@@ -53,7 +54,9 @@ def test_order_of_convergence(sampler: Sampler, order: int):
 def test_second_order_beats_first_at_few_steps():
     x, grid = torch.linspace(-2, 2, 9)[:, None], LogNormal().grid(24)
     exact = DATA.flow(x, grid[0], torch.tensor(30.0))
-    first, second = ((last(s(DATA.denoise, x, grid, Noise.shared(0))).x - exact).abs().max() for s in (DDIM(), DPMSolverPP2M()))
+    first, second = (
+        (last(s(DATA.denoise, x, grid, Noise.shared(0))).x - exact).abs().max() for s in (DDIM(), DPMSolverPP2M())
+    )
     assert second < first / 3
 
 

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 from diffusers import DDPMScheduler
-
 from tests.fakes import family
+
 from unclip.core.noise import Noise
 from unclip.diffusion.schedules import Cosine, LinearBeta, LogNormal, Schedule
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
-
 from tests.fakes import awake, built, draw
+
 from unclip.nn import attention
 from unclip.nn.attention import ImageAttention, attend, hide, split_heads
 from unclip.nn.transformer import Transformer
@@ -47,7 +47,7 @@ def transformer(causal: bool) -> Transformer:
 
 def test_causal_sees_no_later_token():
     x, changed = draw(2, 6, 16), draw(2, 6, 16)
-    changed[:, 4] += 1
+    changed[:, 4] += draw(16, key=1)
     a, b = transformer(True)(x), transformer(True)(changed)
     assert torch.equal(a[:, :4], b[:, :4])
     assert (a[:, 4:] - b[:, 4:]).abs().amax(-1).min() > 1e-3  # but the later ones do see it
@@ -67,7 +67,7 @@ def test_image_attention_minds_tokens_within_the_mask_only():
     x, tokens = draw(2, 16, 4, 4), draw(2, 5, 12, key=1)
     mask = torch.arange(5).expand(2, 5) < 3
     inside, outside = tokens.clone(), tokens.clone()
-    inside[:, 2] += 1
+    inside[:, 2] += draw(12, key=2)
     outside[:, 3:] += 100
     y = layer(x, tokens, mask)
     assert torch.allclose(layer(x, outside, mask), y, atol=1e-6)

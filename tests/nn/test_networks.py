@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from tests.fakes import NOTHING, awake, built, draw, tiny_unet, unet
 from torch import nn
 
-from tests.fakes import NOTHING, awake, built, draw, tiny_unet, unet
 from unclip.core.condition import Condition
 from unclip.nn.embed import LevelEmbedding, Standardize
 from unclip.nn.prior_net import PriorNet, PriorNetConfig
@@ -28,18 +28,23 @@ def test_unet_gives_back_the_shape_it_gets(channels: int, size: tuple[int, int])
     assert y.std() > 1e-3
 
 
-@pytest.mark.parametrize("changes", [{"fine": 0}, {"patch": 1}, {"widths": (16, 16, 24), "blocks": (1, 0, 2), "attention": (True, False, True)}], ids=str)  # noqa: E501
+DEEP = {"widths": (16, 16, 24), "blocks": (1, 0, 2), "attention": (True, False, True)}
+
+
+@pytest.mark.parametrize("changes", [{"fine": 0}, {"patch": 1}, DEEP], ids=str)
 def test_other_shapes_of_unet(changes: dict):
     net = unet(**changes)
     side = 2 * net.config.multiple
     assert net(draw(3, 3, side, side), LEVELS, NOTHING).shape == (3, 3, side, side)
 
 
-def test_default_unet_starts_silent_at_both_sizes():
+def test_default_unet_starts_flat_at_both_sizes():
     net = built(lambda: UNet(UNetConfig()))
     with torch.no_grad():
         for size in (32, 64):
-            assert not net(draw(1, 3, size, size), LEVELS[:1], NOTHING).any()
+            y = net(draw(1, 3, size, size), LEVELS[:1], NOTHING)
+            assert torch.equal(y, y[:, :, :1, :1].expand_as(y))  # nothing but the last bias
+            assert y.abs().max() < 0.2
 
 
 def test_unequal_lists_are_refused():
@@ -81,6 +86,13 @@ def test_every_weight_of_the_unet_learns():
     net = unet(vector_width=6, token_width=12).train()
     net(draw(3, 3, 16, 16), LEVELS, told()).square().sum().backward()
     assert [n for n, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_detail_reaches_the_output_past_the_core():
+    net, x = unet(fine=0), draw(1, 3, 16, 16)
+    for parameter in net.grow.parameters():
+        nn.init.zeros_(parameter)  # nothing comes up from the core: the skips alone are left
+    assert (net(x, LEVELS[:1], NOTHING) - net(x + draw(16, 16), LEVELS[:1], NOTHING)).abs().max() > 1e-3
 
 
 def prior_net() -> PriorNet:

@@ -13,7 +13,7 @@ CAPTIONS = [
     "eine große Straße in Köln",
     "红色的圆形",
     "a smiling face 😀 with a flag 🏳️‍🌈",
-    "two  spaces, punctuation; and \"quotes\" (42 %)",
+    'two  spaces, punctuation; and "quotes" (42 %)',
 ]
 
 

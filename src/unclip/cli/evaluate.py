@@ -54,8 +54,9 @@ def score(model: "TextToImage", run: Path, data: str | None, split: str, n: int,
     from unclip.data.shapes_world import World
     from unclip.evaluate import suite
     from unclip.pipeline.run_folder import RunFolder
+    from unclip.pipeline.text_to_image import there
 
-    folder, size = RunFolder(run), model.decoder.config.size
+    folder, size = RunFolder(run), there(model.decoder, "decoder").config.size
     source = open_data(data, size, split) if data is not None else None
     if isinstance(source, World):
         return suite.evaluate_shapes(model, source, n, seed)

@@ -69,7 +69,7 @@ def stages_table(state: Mapping[str, Any]) -> "Table":
         figures = end.get("figures", {})
         gate = "[green]passed[/]" if end["passed"] else "[red]failed[/]"
         counts = [f"{int(figures[k]):,}" if k in figures else "" for k in ("parameters", "steps")]
-        time = words(figures["seconds"]) if "seconds" in figures else ""
+        time = words(float(figures["seconds"])) if "seconds" in figures else ""
         sheet.add_row(name, gate, *counts, time, escape(end["why"]))
     return sheet
 

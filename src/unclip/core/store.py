@@ -71,7 +71,7 @@ def recover(path: Path) -> None:
 def _leftovers(path: Path, end: str) -> list[Path]:
     if not path.parent.is_dir():
         return []
-    name = re.compile(rf"\.{re.escape(path.name)}\.\d+\.{end}")  # not a glob: `decoder.best` is no leftover of `decoder`
+    name = re.compile(rf"\.{re.escape(path.name)}\.\d+\.{end}")  # not a glob: `a.best` is no leftover of `a`
     return [p for p in path.parent.iterdir() if name.fullmatch(p.name)]
 
 

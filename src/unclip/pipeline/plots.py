@@ -53,7 +53,7 @@ def loss_curves(logs: Mapping[str, Path], out: Path) -> None:
     figure, axes = _figure(max(1, len(logs)), 4.0 * max(1, len(logs)), 3.2)
     for ax, (stage, path) in zip(axes, logs.items(), strict=False):
         rows = [line for line in read_log(path) if line.get("loss") is not None]
-        _curve(ax, [row["step"] for row in rows], [row["loss"] for row in rows])
+        _curve(ax, [row["step"] for row in rows], [float(row["loss"]) for row in rows])
         seconds = rows[-1].get("elapsed") if rows else None
         ax.set_title(f"{stage}{f', {seconds / 60:.1f} min' if seconds else ''}", fontsize=11, color=INK, loc="left")
         ax.set_xlabel("step", fontsize=9, color=INK)

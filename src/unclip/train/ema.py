@@ -20,7 +20,7 @@ class EMA:
         keep = (1 - 1 / step) ** (self.gamma + 1)
         state = model.state_dict()
         floating = [k for k, v in self.average.items() if v.is_floating_point()]
-        torch._foreach_lerp_([self.average[k] for k in floating], [state[k] for k in floating], 1 - keep)
+        torch._foreach_lerp_([self.average[k] for k in floating], [state[k] for k in floating], 1 - keep)  # pyright: ignore[reportPrivateImportUsage]
 
     def load(self, average: dict[str, Tensor]) -> None:
         """Takes a saved average."""

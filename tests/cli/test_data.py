@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Call
+
+from unclip.data.inspect import inspect_source
+from unclip.data.source import open_source
+
+
+@pytest.fixture
+def drawn(call: Call, tmp_path: Path) -> Path:
+    done = call("shapes", tmp_path / "drawn", "-n", 12, "--seed", 3)
+    assert (done.code, done.out) == (0, f"12 pictures in {tmp_path / 'drawn'}\n")
+    return tmp_path / "drawn"
+
+
+def test_shapes_are_a_data_set(drawn: Path):
+    report = inspect_source(open_source(drawn))
+    assert (report.pairs, report.bad, report.image_size[1]) == (12, 0, (32, 32))
+
+
+def test_shapes_depend_on_their_seed(call: Call, drawn: Path, tmp_path: Path):
+    for name, seed in (("same", 3), ("other", 4)):
+        call("shapes", tmp_path / name, "-n", 12, "--seed", seed)
+    files = [(tmp_path / name / "metadata.jsonl").read_text() for name in ("drawn", "same", "other")]
+    assert files[0] == files[1] != files[2]
+    assert (drawn / "000003.png").read_bytes() == (tmp_path / "same" / "000003.png").read_bytes()
+
+
+def test_report(call: Call, drawn: Path):
+    (drawn / "000001.png").write_bytes(b"no picture")
+    done = call("data", drawn)
+    assert done.code == 0
+    assert "11 pairs (image folder" in done.out
+    assert "! 1 pictures cannot be read" in done.out
+
+
+def test_pack(call: Call, drawn: Path, tmp_path: Path):
+    done = call("pack", drawn, tmp_path / "shards", "--per-shard", 5)
+    assert (done.code, done.out) == (0, f"12 pairs in {tmp_path / 'shards'}\n")
+    assert len(list((tmp_path / "shards").iterdir())) == 3
+    assert "12 pairs (webdataset shards)" in call("data", tmp_path / "shards").out
+
+
+@pytest.mark.parametrize(
+    "words, why",
+    [
+        (["shapes", "drawn"], "already and not empty"),
+        (["shapes", "new", "-n", "0"], "at least 1"),
+        (["pack", "drawn", "drawn"], "already and not empty"),
+        (["data", "nowhere"], "no such file or folder"),
+        (["data", "drawn", "--split", "half"], 'must be "train" or "validation"'),
+    ],
+)
+def test_errors(call: Call, drawn: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], why: str):
+    monkeypatch.chdir(drawn.parent)
+    done = call(*words)
+    assert done.code == 2
+    assert done.err.startswith("error: ")
+    assert why in done.err

@@ -1,0 +1,27 @@
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Call
+from unclip.recipes import demo as recipe
+from unclip.recipes.events import Event, Gate, Note, Stopped
+
+
+@pytest.mark.parametrize("last, code", [(Note("score", "x"), 0), (Gate("clip", False, "x"), 0), (Stopped("clip"), 130)])
+def test_demo(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: Event, code: int):
+    asked: list[tuple[Path, float]] = []
+
+    def demo(folder: Path, budget: float, stop: threading.Event) -> Iterator[Event]:
+        asked.append((folder, budget))
+        yield last
+
+    monkeypatch.setattr(recipe, "demo", demo)
+    done = call("demo", "--out", tmp_path / "d", "--budget", "2m")
+    assert (done.code, asked) == (code, [(tmp_path / "d", 120.0)])
+    assert ("report.html" in done.out) == (code == 0)
+
+
+def test_a_bad_budget(call: Call):
+    assert "write it like 90s" in call("demo", "--budget", "fast").err

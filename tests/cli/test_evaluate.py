@@ -1,0 +1,77 @@
+"""`unclip evaluate` with fakes for the model and the scores."""
+
+import json
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.cli.conftest import Call
+
+from unclip.cli import evaluate as command
+from unclip.data.prepare import prepare
+from unclip.data.source import open_source
+from unclip.evaluate import suite
+from unclip.pipeline import text_to_image
+
+SCORES = {"retrieval": {"r1": 0.25, "pictures": 4}, "kid": {"own_clip": 0.0123}}
+EXACT = {
+    "one_seen": {
+        "whole": {"fraction": 0.5, "error": 0.1, "n": 4},
+        "relation": {"fraction": math.nan, "error": math.nan, "n": 0},
+    }
+}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the suite was asked."""
+    asked: dict[str, Any] = {}
+    model = SimpleNamespace(hash="abc", decoder=SimpleNamespace(config=SimpleNamespace(size=32)))
+
+    def evaluate(model: Any, prepared: Any, rows: np.ndarray, n: int, seed: int) -> dict[str, Any]:
+        asked.update(rows=rows.tolist(), n=n, seed=seed)
+        return SCORES
+
+    monkeypatch.setattr(text_to_image, "load", lambda run: model)
+    monkeypatch.setattr(suite, "evaluate", evaluate)
+    monkeypatch.setattr(suite, "evaluate_shapes", lambda model, world, n, seed: EXACT)
+    monkeypatch.setattr(command, "held_out", lambda model, root: np.array([3, 5]))
+    return asked
+
+
+def test_a_data_set(call: Call, asked: dict[str, Any], tmp_path: Path):
+    call("shapes", tmp_path / "other", "-n", 6)
+    done = call(
+        "evaluate", tmp_path / "run", "--data", tmp_path / "other", "-n", 5, "--seed", 2, "--json", tmp_path / "s.json"
+    )
+    assert done.code == 0, done.err
+    assert asked == {"rows": [0, 1, 2, 3, 4, 5], "n": 5, "seed": 2}
+    assert "retrieval" in done.out
+    assert "0.25" in done.out
+    kept = json.loads((tmp_path / "s.json").read_text())
+    assert (kept["scores"], kept["n"], kept["model"]) == (SCORES, 5, "abc")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_its_own_data_means_the_held_out_pairs(call: Call, asked: dict[str, Any], tmp_path: Path, named: bool):
+    call("shapes", tmp_path / "mine", "-n", 6)
+    prepare(open_source(tmp_path / "mine"), tmp_path / "run" / "data", 32)
+    done = call("evaluate", tmp_path / "run", *(["--data", tmp_path / "mine"] if named else []))
+    assert done.code == 0, done.err
+    assert asked["rows"] == [3, 5]
+
+
+def test_shapes_are_scored_exactly(call: Call, asked: dict[str, Any], tmp_path: Path):
+    done = call("evaluate", tmp_path / "run", "--data", "shapes", "--json", tmp_path / "s.json")
+    assert done.code == 0, done.err
+    assert "50.0% ± 10.0%" in done.out
+    assert "nan" not in done.out
+    assert json.loads((tmp_path / "s.json").read_text())["scores"]["one_seen"]["relation"]["fraction"] is None
+
+
+def test_errors(call: Call, asked: dict[str, Any], tmp_path: Path):
+    assert "no such file" in call("evaluate", tmp_path / "run", "--data", tmp_path / "none").err
+    assert "at least 2 pictures" in call("evaluate", tmp_path / "run", "-n", 1).err

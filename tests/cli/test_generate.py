@@ -1,0 +1,158 @@
+"""`unclip generate` and `unclip info` with a fake model that paints plain colours."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from tests.cli.conftest import Call
+
+from unclip.cli.generate import slug
+from unclip.diffusion.process import Sampling
+from unclip.pipeline import text_to_image
+from unclip.pipeline.images import KEY, read_about, save_png
+
+
+class Painter:
+    """Answers as `TextToImage` does."""
+
+    hash = "abc123def456"
+
+    def cut(self, prompts: Sequence[str]) -> dict[str, str]:
+        return {p: p[:10] for p in prompts if len(p) > 40}
+
+    def generate(self, prompts: Sequence[str], n: int, seed: int, settings: text_to_image.Settings) -> list[Any]:
+        how = settings.apply(Sampling()).to_dict()
+        pictures = []
+        for prompt in prompts:
+            for i in range(n):
+                picture = Image.new("RGB", (32, 32), (len(prompt), i, 200))
+                about = {"prompt": prompt, "seed": seed + i, "sampling": how, "model": self.hash, "unclip": "0.1.0"}
+                picture.info[KEY] = about
+                pictures.append(picture)
+        return pictures
+
+
+@pytest.fixture
+def out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setattr(text_to_image, "load", lambda run: Painter())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "out"
+
+
+@pytest.mark.parametrize(
+    "prompt, name",
+    [
+        ("A red heart!", "a-red-heart"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("ein grüner Würfel", "ein-grüner-würfel"),
+        ("🙂", "picture"),
+        ("snake_case  and   spaces", "snake-case-and-spaces"),
+    ],
+)
+def test_slugs(prompt: str, name: str):
+    assert slug(prompt) == name
+
+
+def test_long_slugs_are_cut():
+    assert len(slug("word " * 100)) <= 60
+    assert not slug("word " * 100).endswith("-")
+
+
+def test_pictures_and_grid(call: Call, out: Path):
+    done = call("generate", "a red heart", "two cups", "--run", "runs/x", "-n", 2, "--seed", 7)
+    assert done.code == 0, done.err
+    names = ["a-red-heart-7.png", "a-red-heart-8.png", "two-cups-7.png", "two-cups-8.png", "grid.png"]
+    assert [Path(line).name for line in done.out.splitlines()[:-1]] == names
+    assert sorted(p.name for p in out.iterdir()) == sorted(names)
+    assert "4 pictures in" in done.out
+    assert "images/s" in done.out
+    assert read_about(out / "two-cups-8.png")["prompt"] == "two cups"
+    with Image.open(out / "grid.png") as grid:
+        assert grid.width > 2 * 128
+
+
+def test_the_same_request_replaces_its_picture(call: Call, out: Path):
+    for _ in range(2):
+        assert call("generate", "a red heart", "--run", "runs/x").code == 0
+    assert sorted(p.name for p in out.iterdir()) == ["a-red-heart-0.png", "grid.png"]
+
+
+def test_another_picture_is_never_overwritten(call: Call, out: Path):
+    out.mkdir()
+    Image.new("RGB", (5, 5)).save(out / "grid.png")
+    call("generate", "a red heart", "--run", "runs/x")
+    call("generate", "A RED HEART", "--run", "runs/x")
+    names = ["a-red-heart-0-2.png", "a-red-heart-0.png", "grid-2.png", "grid.png"]
+    assert sorted(p.name for p in out.iterdir()) == names
+    with Image.open(out / "grid.png") as mine:
+        assert mine.size == (5, 5)
+
+
+def test_cut_prompts_are_told(call: Call, out: Path):
+    done = call("generate", "a very long prompt that is longer than the model's context", "--run", "runs/x")
+    assert "! too long for this model, cut:" in done.out
+    assert "'a very lon'" in done.out
+
+
+@pytest.mark.parametrize(
+    "words, why",
+    [
+        (["--run", "runs/x"], "no prompt"),
+        (["x", "--run", "runs/x", "--sampler", "euler"], "known are dpm++2m, ddim, ddpm"),
+    ],
+)
+def test_errors(call: Call, out: Path, words: list[str], why: str):
+    done = call("generate", *words)
+    assert done.code == 2
+    assert why in done.err
+    assert "Traceback" not in done.err
+
+
+def test_no_run(call: Call, tmp_path: Path):
+    done = call("generate", "x", "--run", tmp_path / "none")
+    assert done.code == 2
+    assert "no such run; train one with" in done.err
+
+
+@pytest.mark.parametrize("name", ["a-red-heart-7.png", "grid.png"])
+def test_info_gives_the_command_that_makes_it_again(call: Call, out: Path, name: str):
+    words = ["generate", "a red heart", "it's", "--run", "runs/x", "--seed", "7", "--steps", "5", "--guidance", "2.5"]
+    assert call(*words, "--sampler", "ddim").code == 0
+    before = (out / name).read_bytes()
+    done = call("info", out / name)
+    assert done.code == 0, done.err
+    assert "prompt    a red heart" in done.out
+    assert "model     abc123def456" in done.out
+    assert "sampler   DDIM" in done.out
+    program, *again = shlex.split(done.out.splitlines()[-1])
+    assert program == "unclip"
+    assert again[again.index("--run") + 1] == "RUN-abc123def456"
+    (out / name).unlink()
+    assert call(*again).code == 0
+    assert (out / name).read_bytes() == before
+
+
+def test_info_finds_the_run(call: Call, out: Path, monkeypatch: pytest.MonkeyPatch):
+    Path("runs/a").mkdir(parents=True)
+    Path("runs/b").mkdir()
+    monkeypatch.setattr(text_to_image, "model_hash", lambda run: {"b": Painter.hash}.get(run.root.name, "other"))
+    call("generate", "x", "--run", "runs/b")
+    assert "--run runs/b" in call("info", out / "x-0.png").out
+
+
+def test_info_on_other_things(call: Call, tmp_path: Path):
+    save_png(Image.new("RGB", (4, 4)), tmp_path / "plain.png")
+    (tmp_path / "text.txt").write_text("hello")
+    (tmp_path / "folder").mkdir()
+    for name, why in [
+        ("plain.png", "not a PNG that `unclip generate` wrote"),
+        ("text.txt", "not a PNG that `unclip generate` wrote"),
+        ("folder", "holds no run"),
+        ("nothing", "no such file or folder"),
+    ]:
+        done = call("info", tmp_path / name)
+        assert done.code == 2
+        assert why in done.err.replace("\n", " ")

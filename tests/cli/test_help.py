@@ -1,0 +1,59 @@
+"""Help is quick because nothing heavy is imported for it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from tests.cli.conftest import Call
+
+import unclip
+
+COMMANDS = ("train", "generate", "evaluate", "info", "data", "pack", "shapes", "demo")
+HEAVY = ("torch", "numpy", "PIL", "matplotlib", "safetensors", "tokenizers")
+
+
+def test_help_names_every_command(call: Call):
+    done = call("--help")
+    assert done.code == 0
+    for command in COMMANDS:
+        assert f"│ {command} " in done.out
+
+
+def test_version(call: Call):
+    assert call("--version").out.strip() == unclip.__version__
+
+
+@pytest.mark.parametrize("words", [["--help"], *([command, "--help"] for command in COMMANDS)])
+def test_nothing_heavy_is_imported(words: list[str]):
+    code = (
+        "import sys\nfrom unclip.cli.main import app\n"
+        f"try: app({words!r})\nexcept SystemExit as stop: assert not stop.code\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_takes_less_than_half_a_second():
+    def used() -> float:
+        times = os.times()  # processor time: the machine may be busy with other things
+        return times.children_user + times.children_system
+
+    def once() -> float:
+        before = used()
+        subprocess.run([sys.executable, "-m", "unclip.cli.main", "train", "--help"], capture_output=True, check=True)
+        return used() - before
+
+    assert min(once() for _ in range(3)) < 0.5
+
+
+@pytest.mark.parametrize(
+    "words", [["train", "data"], ["trian"], ["train", "data", "--out", "x", "--size", "48"], ["info"]]
+)
+def test_usage_errors(call: Call, words: list[str]):
+    done = call(*words)
+    assert done.code in (1, 2)
+    assert "Traceback" not in done.err
+    assert "Error" in done.out + done.err

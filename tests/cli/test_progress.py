@@ -1,0 +1,47 @@
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from unclip.cli import progress
+from unclip.recipes.events import Drawn, Event, Gate, Note, Progress, Stopped
+from unclip.train.trainer import Report
+
+
+def training(stage: str, steps: int) -> Iterator[Event]:
+    for step in range(1, steps + 1):
+        report = Report(step, 1.0, {}, 1.0, 1e-3, 250.0, step / 10, 0.0, step / steps)
+        yield Progress(stage, report, 125.0, 0.5 * step / steps)
+
+
+def test_a_terminal_has_one_live_line():
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=100, legacy_windows=False)
+    events = [Note("data", "3 pairs [x]"), *training("decoder", 5), Gate("decoder", True, "fine")]
+    assert progress.follow(events, console) == 0
+    text = screen.getvalue()
+    assert "3 pairs [x]" in text
+    assert "passed" in text
+    assert "decoder (4 of 4)" in text
+    assert "250 images/s" in text
+    assert "2m05s left" in text
+
+
+def test_a_log_has_a_line_every_ten_seconds(monkeypatch):
+    now = iter(range(1000))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
+    log = io.StringIO()
+    assert progress.follow([*training("clip", 60), Drawn("clip", Path("a.png"))], Console(file=log, width=40)) == 0
+    lines = log.getvalue().splitlines()
+    assert 4 <= len(lines) <= 8
+    assert all("images/s" in line and "left" in line for line in lines[:-1])
+    assert lines[-1] == "clip: drew a.png"
+
+
+def test_exit_codes():
+    console = Console(file=io.StringIO())
+    assert progress.follow([Stopped("clip")], console) == 130
+    assert progress.follow([Gate("decoder", False, "noise")], console) == 1
+    assert progress.follow([Gate("clip", False, "no"), Stopped("prior")], console, force=True) == 130
+    assert progress.follow([Gate("decoder", False, "noise")], console, force=True) == 0

@@ -1,0 +1,110 @@
+from pathlib import Path
+
+import pytest
+
+from unclip.cli.options import Given
+from unclip.cli.settings import assignment, check_same, layers, preset, resolve, size_of
+from unclip.recipes.config import RunConfig, write_settings
+from unclip.recipes.presets import PRESETS
+
+
+def resolved(given: Given, environ: dict[str, str] | None = None) -> RunConfig:
+    said = layers(given, environ or {})
+    return resolve(preset(given.preset, size_of(said) or 32), said)
+
+
+def test_nothing_said_is_the_tiny_preset():
+    assert resolved(Given()) == PRESETS["tiny"](32)
+
+
+def test_later_layers_win(tmp_path: Path):
+    file = tmp_path / "mine.toml"
+    file.write_text("seed = 1\nbudget = 10\nmax_bad = 0.5\nvocabulary = 99\n[decoder.train]\nbatch = 7\n")
+    environ = {"UNCLIP_SEED": "2", "UNCLIP_BUDGET": "2m", "UNCLIP_SET": "decoder.train.batch=8,clip.width=32"}
+    config = resolved(Given(config=file, seed=3, set=["clip.width=48"]), environ)
+    assert (config.seed, config.budget, config.max_bad, config.vocabulary) == (3, 120.0, 0.5, 99)
+    assert (config.decoder.train.batch, config.clip.width) == (8, 48)
+    assert config.prior == PRESETS["tiny"](32).prior
+
+
+def test_the_preset_is_below_everything(tmp_path: Path):
+    file = tmp_path / "mine.toml"
+    file.write_text("[prior]\nwidth = 64\n")
+    config = resolved(Given(preset="small", config=file, size=64))
+    assert config.prior.width == 64
+    assert config.clip == PRESETS["small"](64).clip
+    assert config.size == 64
+
+
+def test_a_run_file_is_a_settings_file(tmp_path: Path):
+    write_settings(tmp_path / "run.toml", PRESETS["small"](64))
+    assert resolved(Given(config=tmp_path / "run.toml")) == PRESETS["small"](64)
+
+
+@pytest.mark.parametrize(
+    "text, table",
+    [
+        ("seed=4", {"seed": 4}),
+        ("decoder.train.optim.lr = 1e-3", {"decoder": {"train": {"optim": {"lr": 1e-3}}}}),
+        ("decoder.widths=[16, 32, 64]", {"decoder": {"widths": [16, 32, 64]}}),
+        ("precision=float32", {"precision": "float32"}),
+        ("precision='float32'", {"precision": "float32"}),
+        ("a=true", {"a": True}),
+    ],
+)
+def test_assignments(text: str, table: dict[str, object]):
+    assert assignment(text, "--set").table == table
+
+
+@pytest.mark.parametrize(
+    "text, why",
+    [
+        ("seed", "write a setting and its value"),
+        ("=3", "write a setting and its value"),
+        ("a..b=3", "write a setting and its value"),
+        ("seed=1 2", "no TOML value"),
+        ("seed=", "no TOML value"),
+        ("seed=1\nbudget=2", "one value, in one line"),
+    ],
+)
+def test_bad_assignments(text: str, why: str):
+    with pytest.raises(ValueError, match=why):
+        assignment(text, "--set")
+
+
+def test_lists_in_the_environment():
+    config = resolved(Given(), {"UNCLIP_SET": "decoder.widths=[16,32,64], seed=5"})
+    assert (config.decoder.widths, config.seed) == ((16, 32, 64), 5)
+
+
+@pytest.mark.parametrize(
+    "given, environ, why",
+    [
+        (Given(set=["decoder.nope=3"]), {}, "--set.decoder: unknown setting 'nope'; known are patch"),
+        (Given(set=["decoder.steps=[1]"]), {}, r"--set.decoder.steps = \[1\]: expected a value of type int"),
+        (Given(), {"UNCLIP_SEED": "x"}, "UNCLIP_SEED.seed = 'x'"),
+        (Given(budget="3x"), {}, "--budget '3x' is no length of time"),
+        (Given(), {"UNCLIP_BUDGET": "soon"}, "UNCLIP_BUDGET 'soon' is no length of time"),
+        (Given(), {"UNCLIP_SIZE": "48"}, "size = 48"),
+        (Given(preset="huge"), {}, "--preset 'huge': known are tiny, small"),
+        (Given(config=Path("nowhere.toml")), {}, "nowhere.toml: not a settings file"),
+    ],
+)
+def test_errors_name_the_place(given: Given, environ: dict[str, str], why: str):
+    with pytest.raises(ValueError, match=why):
+        resolved(given, environ)
+
+
+def test_the_same_words_continue():
+    given = Given(budget="5m", seed=3, precision="auto", set=["decoder.widths=[16,32,64]"])
+    stored = resolved(given)
+    check_same(resolve(stored, [assignment("precision=float32", "run")]), layers(given, {}), Path("run"))
+
+
+def test_other_words_do_not_continue():
+    stored = resolved(Given(seed=3))
+    with pytest.raises(ValueError, match=r"--seed: seed = 4, but run was begun with seed = 3; .* another --out"):
+        check_same(stored, layers(Given(seed=4), {}), Path("run"))
+    with pytest.raises(ValueError, match=r"UNCLIP_SET: clip.train.batch = 5"):
+        check_same(stored, layers(Given(), {"UNCLIP_SET": "clip.train.batch=5"}), Path("run"))
+    check_same(stored, layers(Given(seed=3), {"UNCLIP_SEED": "4"}), Path("run"))

@@ -1,0 +1,93 @@
+"""The prior: keeps the better candidate, and a tiny one that learns which cluster a caption means."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from tests.fakes import awake, built, draw, learn
+
+from unclip.core.noise import Noise
+from unclip.core.task import Batch
+from unclip.models.prior import Prior, PriorConfig
+from unclip.nn.prior_net import PriorNetConfig
+
+WIDTH, NET = 6, PriorNetConfig(6, 8, context=4, width=32, layers=2, heads=2)
+CENTRES = F.normalize(draw(2, WIDTH, key="centres"), dim=1)
+TEXTS = F.normalize(draw(2, WIDTH, key="texts"), dim=1)
+MASK = torch.tensor([[True, True, True, False], [True, True, True, True]])
+
+
+def prior(config: PriorConfig | None = None) -> Prior:
+    return built(lambda: Prior(config or PriorConfig(NET)))
+
+
+def clusters(n: int = 64) -> Batch:
+    """Two captions, each with a cluster of image embeddings."""
+    which = torch.arange(n) % 2
+    return Batch(
+        image_embedding=F.normalize(CENTRES[which] + 0.1 * draw(n, WIDTH), dim=1),
+        text_embedding=TEXTS[which],
+        text_tokens=draw(2, 4, 8, key="tokens")[which],
+        mask=MASK[which],
+    )
+
+
+def asked(rows: list[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    return TEXTS[rows], draw(2, 4, 8, key="tokens")[rows], MASK[rows]
+
+
+def seeds(rows: list[int], candidate: int = 0) -> Noise:
+    return Noise.per_sample([10 * i + candidate for i in range(len(rows))])
+
+
+def test_learns_which_cluster_a_caption_means():
+    model, batch = prior(), clusters()
+    assert batch.image_embedding is not None
+    model.statistics.fit(batch.image_embedding)
+    losses = learn(model, batch, steps=150)
+    assert sum(losses[-20:]) < 0.6 * sum(losses[:20])
+    rows = [0, 1] * 8
+    found = model.sample(*asked(rows), [seeds(rows)])
+    assert torch.allclose(found.norm(dim=1), torch.ones(16), atol=1e-5)
+    assert (found @ CENTRES.t()).argmax(1).tolist() == rows
+    assert (found * CENTRES[rows]).sum(1).mean() > 0.9
+
+
+def test_the_better_of_the_candidates_is_kept():
+    model, rows = awake(prior()), [0, 1, 0, 1]
+    text, tokens, mask = asked(rows)
+    alone = torch.stack([model.sample(text, tokens, mask, [seeds(rows, c)]) for c in range(3)])
+    scores = (alone * text).sum(-1)
+    best = model.sample(text, tokens, mask, [seeds(rows, c) for c in range(3)])
+    assert scores.argmax(0).unique().numel() > 1  # else this test could not fail
+    assert torch.allclose((best * text).sum(-1), scores.max(0).values, atol=1e-5)
+
+
+def test_same_seed_same_embedding_alone_and_in_a_batch():
+    model, rows = awake(prior()), [0, 1, 1]
+    together = model.sample(*asked(rows), [Noise.per_sample([1, 2, 3])])
+    assert torch.allclose(model.sample(*asked([1]), [Noise.per_sample([3])])[0], together[2], atol=1e-4)
+
+
+def test_padding_has_no_effect():
+    model = awake(prior())
+    text, tokens, mask = asked([0])
+    spoilt = tokens + 50 * ~mask[:, :, None]
+    a, b = (model.sample(text, t, mask, [seeds([0])]) for t in (tokens, spoilt))
+    assert torch.allclose(a, b, atol=1e-4)
+
+
+@pytest.mark.parametrize("drop, differs", [(0.0, True), (1.0, False)])
+def test_dropped_captions_are_not_heard(drop: float, differs: bool):
+    model, batch = awake(prior(PriorConfig(NET, drop_text=drop))), clusters(8)
+    assert batch.text_tokens is not None and batch.text_embedding is not None
+    other = {"text_embedding": batch.text_embedding.flip(0), "text_tokens": batch.text_tokens + draw(8, 4, 8)}
+    a, b = (model.loss(Batch(**{**vars(batch), **change}), Noise.shared(0)).total for change in ({}, other))
+    assert bool((a - b).abs() > 1e-4) is differs
+
+
+def test_the_statistics_are_in_the_weights():
+    model = prior()
+    model.statistics.fit(draw(10, WIDTH))
+    other = prior()
+    other.load_state_dict(model.state_dict())
+    assert torch.equal(other.statistics.mean, model.statistics.mean)
