@@ -3,8 +3,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.cli.conftest import Call
+
 from unclip.recipes import demo as recipe
 from unclip.recipes.events import Event, Gate, Note, Stopped
 

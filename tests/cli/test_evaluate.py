@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tests.cli.conftest import Call
 
 from unclip.cli import evaluate as command
@@ -25,11 +26,17 @@ EXACT = {
 }
 
 
+class Decoder(torch.nn.Module):
+    """What is read of a decoder."""
+
+    config = SimpleNamespace(size=32)
+
+
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the suite was asked."""
     asked: dict[str, Any] = {}
-    model = SimpleNamespace(hash="abc", decoder=SimpleNamespace(config=SimpleNamespace(size=32)))
+    model = SimpleNamespace(hash="abc", decoder=Decoder())
 
     def evaluate(model: Any, prepared: Any, rows: np.ndarray, n: int, seed: int) -> dict[str, Any]:
         asked.update(rows=rows.tolist(), n=n, seed=seed)

@@ -52,8 +52,10 @@ class CLIP(nn.Module):
     def loss(self, batch: Batch, noise: Noise) -> Losses:
         """The contrastive loss; `same` tells which captions of the batch are equal. No randomness is needed."""
         assert batch.images is not None and batch.ids is not None and batch.mask is not None and batch.same is not None
+        with torch.no_grad():  # the paper's cap of 100; clamped here, so that it can come down again
+            self.log_scale.clamp_(max=math.log(100))
         images, (texts, _) = self.embed_images(batch.images), self.embed_text(batch.ids, batch.mask)
-        logits = self.log_scale.exp().clamp(max=100) * images @ texts.t()
+        logits = self.log_scale.exp() * images @ texts.t()
         positive = batch.same[:, None] == batch.same[None]
         if self.bias is None:
             total = softmax_loss(logits, positive)

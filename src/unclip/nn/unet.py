@@ -25,10 +25,10 @@ class UNetConfig(Config):
     on the way down and again on the way up. fine: channels of the full-resolution end (0: none)."""
 
     channels: int = 3
-    patch: int = 2
-    widths: tuple[int, ...] = (64, 128, 192)
-    blocks: tuple[int, ...] = (1, 1, 4)
-    attention: tuple[bool, ...] = (False, False, True)
+    patch: int = 4
+    widths: tuple[int, ...] = (64, 128)
+    blocks: tuple[int, ...] = (1, 4)
+    attention: tuple[bool, ...] = (False, True)
     head_width: int = 32
     embedding: int = 256
     vector_width: int = 0
@@ -40,6 +40,9 @@ class UNetConfig(Config):
             raise ValueError(
                 f"widths {self.widths}, blocks {self.blocks}, attention {self.attention}: need equal lengths"
             )
+
+        if any(w > 16 and w % 16 and w % (w // 16) for w in self.widths):
+            raise ValueError(f"widths = {self.widths}: each must be a multiple of 16, for the group norms")
 
     @property
     def multiple(self) -> int:

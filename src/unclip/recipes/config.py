@@ -45,10 +45,10 @@ class PriorRecipe(Config):
 class DecoderRecipe(Config):
     """The decoder's U-Net (see `UNetConfig`) and how it is trained and sampled."""
 
-    patch: int = 2
-    widths: tuple[int, ...] = (48, 96, 192)
-    blocks: tuple[int, ...] = (1, 1, 4)
-    attention: tuple[bool, ...] = (False, False, True)
+    patch: int = 4
+    widths: tuple[int, ...] = (64, 128)
+    blocks: tuple[int, ...] = (1, 4)
+    attention: tuple[bool, ...] = (False, True)
     fine: int = 24
     level_mean: float = 0.3
     level_std: float = 1.5
@@ -57,7 +57,7 @@ class DecoderRecipe(Config):
     steps: int = 16
     guidance: float = 3.0
     share: float = 0.71
-    train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3)))
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(16, OptimConfig(lr=2e-3)))
 
 
 @dataclass(frozen=True)

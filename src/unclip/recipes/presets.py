@@ -8,8 +8,11 @@ from unclip.train.trainer import TrainConfig
 
 
 def tiny(size: int = 64) -> RunConfig:
-    """Two CPU cores, minutes: a few million parameters, most of the work below 16 x 16."""
-    return RunConfig(size=size)
+    """Two CPU cores, minutes: a few million parameters, most of the work at 8 x 8 and 4 x 4."""
+    if size == 32:
+        return RunConfig(size=32)
+    larger = DecoderRecipe(widths=(64, 128, 192), blocks=(1, 2, 3), attention=(False, True, True))
+    return RunConfig(size=64, decoder=larger)
 
 
 def small(size: int = 64) -> RunConfig:

@@ -21,6 +21,7 @@ class Tokenizer:
 
     def __init__(self, backend: Backend, context: int) -> None:
         self.backend, self.context = backend, context
+        backend.encode_special_tokens = True  # a caption that says "<end>" means the letters
         self.pad, self.start, self.end = (backend.token_to_id(t) for t in (PAD, START, END))
 
     @classmethod

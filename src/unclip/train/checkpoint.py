@@ -14,7 +14,7 @@ KIND = "Checkpoint"
 def save_checkpoint(path: Path, trainer: Trainer) -> None:
     """Writes weights, their average, optimiser, step, clock and plan; atomic."""
     tensors, numbers = trainer.state()
-    store.save(path, KIND, {"config": trainer.config.to_dict()}, tensors, numbers)
+    store.save(path, KIND, _belongs(trainer), tensors, numbers)
 
 
 def load_checkpoint(path: Path, trainer: Trainer) -> bool:
@@ -26,10 +26,15 @@ def load_checkpoint(path: Path, trainer: Trainer) -> bool:
     if not path.exists():
         return False
     stored = store.load(path, KIND)
-    if stored.config["config"] != trainer.config.to_dict():
+    if stored.config != _belongs(trainer):
         raise ValueError(f"{path}: made with other training settings; use those of its run.toml, or another --out")
     trainer.load(stored.tensors, stored.extra)
     return True
+
+
+def _belongs(trainer: Trainer) -> dict[str, Any]:
+    """What a checkpoint must share with the trainer that continues it."""
+    return {"config": trainer.config.to_dict(), "seed": trainer.seed, "precision": trainer.precision}
 
 
 class Log:

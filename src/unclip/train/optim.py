@@ -33,5 +33,5 @@ def adamw(model: nn.Module, config: OptimConfig) -> torch.optim.AdamW:
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], most: float) -> float:
-    """Scales the gradients to norm `most` at the largest; returns the norm before. Not finite: gradients are left."""
+    """Scales the gradients to norm `most` at the largest; returns the norm before, which may not be finite."""
     return float(nn.utils.clip_grad_norm_(list(parameters), most, foreach=True))
