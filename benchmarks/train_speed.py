@@ -56,8 +56,8 @@ def measure(ctx: Context, name: str, steps: int, batch: int | None) -> str:
     dtype = torch.bfloat16 if ctx.precision == "bfloat16" else torch.float32
     reached, peak = speed * flop / 1e12, machine.matmul_peak(dtype, seconds=1.0)
     millions = sum(p.numel() for p in built.module.parameters()) / 1e6
-    row = f"| {name} | {millions:.1f}M | {train.batch} | {flop / 1e9:.2f} | {speed:.0f} | {reached:.3f} of {peak:.3f} | {reached / peak:.0%} |"
-    return row
+    cells = [name, f"{millions:.1f}M", train.batch, f"{flop / 1e9:.2f}", f"{speed:.0f}"]
+    return f"| {' | '.join(map(str, cells))} | {reached:.3f} of {peak:.3f} | {reached / peak:.0%} |"
 
 
 def main() -> None:
@@ -71,7 +71,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         ctx = context(args.size, Path(folder))
         print(f"{args.size} px, {ctx.precision}, {torch.get_num_threads()} threads, {time.strftime('%Y-%m-%d')}")
-        print("| stage | parameters | batch | GFLOP/image | images/s | TFLOP/s of peak | share |\n|---|---|---|---|---|---|---|")
+        print("| stage | parameters | batch | GFLOP/image | images/s | TFLOP/s of peak | share |")
+        print("|---|---|---|---|---|---|---|")
         for name in ("clip", "prior", "decoder"):
             print(measure(ctx, name, args.steps, args.batch), flush=True)
 

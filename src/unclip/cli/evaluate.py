@@ -1,7 +1,5 @@
 """`unclip evaluate`: the scores of a finished run, as a table and as JSON."""
 
-import json
-import math
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -36,7 +34,7 @@ def evaluate(
     from rich.console import Console
 
     import unclip
-    from unclip.core.store import write_atomic
+    from unclip.core.store import to_json, write_atomic
     from unclip.pipeline.text_to_image import load
 
     model = load(run)
@@ -44,7 +42,7 @@ def evaluate(
     about = {"run": str(run), "model": model.hash, "data": data, "n": n, "seed": seed, "unclip": unclip.__version__}
     Console().print(table(scores))
     if json is not None:
-        write_atomic(json, dumps({**about, "scores": scores}))
+        write_atomic(json, to_json({**about, "scores": scores}))
 
 
 def score(model: "TextToImage", run: Path, data: str | None, split: str, n: int, seed: int) -> dict[str, Any]:
@@ -85,17 +83,6 @@ def held_out(model: "TextToImage", root: Path) -> Any:
     config = RunConfig.from_dict(read_settings(run.settings), str(run.settings))
     context = Context(run, config, load_prepared(run.data), model.tokenizer, model.device, model.precision)
     return context.split[1]
-
-
-def dumps(scores: Mapping[str, Any]) -> str:
-    """JSON; a score that is not a number becomes null."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {k: plain(v) for k, v in value.items()}
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    return json.dumps(plain(scores), indent=1)
 
 
 def table(scores: Mapping[str, Any]) -> "Table":

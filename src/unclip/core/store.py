@@ -8,6 +8,7 @@ A folder is written beside its place under a temporary name and renamed, so a ki
 
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -41,6 +42,17 @@ def write_atomic(path: Path, data: str | bytes) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     part.write_bytes(data.encode() if isinstance(data, str) else data)
     os.replace(part, path)
+
+
+def to_json(value: Any) -> str:
+    """Indented JSON; a number that is not finite becomes null, which JSON knows."""
+
+    def plain(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {k: plain(v) for k, v in part.items()}
+        return None if isinstance(part, float) and not math.isfinite(part) else part
+
+    return json.dumps(plain(value), indent=1)
 
 
 def write_folder(path: Path, fill: Callable[[Path], None]) -> None:

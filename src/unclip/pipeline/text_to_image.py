@@ -186,5 +186,11 @@ def load_stage(folder: RunFolder, name: str, device: str) -> Any:
     """A finished stage of a run, frozen, in evaluation mode. Raises ValueError that names the file."""
     stored = store.load(folder.root / name, name)
     module = BUILDERS[name](stored.config)
-    module.load_state_dict(stored.tensors)
+    try:
+        module.load_state_dict(stored.tensors)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{folder.root / name}: made by another version of unclip, its weights do not fit this {name} "
+            f"({str(error).splitlines()[0]}); use that version or train again"
+        ) from error
     return module.to(device).eval().requires_grad_(False)

@@ -49,14 +49,14 @@ class Context:
     @cached_property
     def embeddings(self) -> Vectors:
         """CLIP embeddings of all pictures, in the data's order; kept on disk beside the weights that made them."""
-        weights = store.sha256(self.folder.clip / store.WEIGHTS)
+        made_from = {"clip": store.sha256(self.folder.clip / store.WEIGHTS), "pictures": len(self.prepared)}
         place = self.folder.root / "checkpoints" / "embeddings"
         if place.exists():
             kept = store.load(place, "Embeddings")
-            if kept.config == {"clip": weights}:
+            if kept.config == made_from:
                 return kept.tensors["embeddings"]
         embeddings = self._embed()
-        store.save(place, "Embeddings", {"clip": weights}, {"embeddings": embeddings})
+        store.save(place, "Embeddings", made_from, {"embeddings": embeddings})
         return embeddings
 
     @torch.no_grad()

@@ -1,13 +1,12 @@
 """`unclip demo`: draws a world of captioned shapes, trains every stage on it, scores it exactly, writes a report."""
 
-import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from unclip.core.store import write_atomic
+from unclip.core.store import to_json, write_atomic
 from unclip.core.typing import Images
 from unclip.data.loader import to_tensor
 from unclip.data.prepare import load_prepared
@@ -50,9 +49,12 @@ def demo(folder: Path, budget: float, stop: threading.Event, n: int = 200) -> It
     model = load(folder)
     yield Note("score", f"scores the model on {n} prompts of each kind")
     scores = evaluate_shapes(model, world, n)
-    write_atomic(folder / "scores.json", json.dumps(scores, indent=1))
+    write_atomic(folder / "scores.json", to_json(scores))
     for path in _pictures(model, folder, scores):
         yield Drawn("score", path)
+        if stop.is_set():
+            yield Stopped("score")
+            return
     yield Drawn("score", _report(folder, scores))
 
 

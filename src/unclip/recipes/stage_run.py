@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from torch import nn
-
 from unclip.core import store
 from unclip.pipeline import plots
 from unclip.pipeline.images import grid, to_pictures
@@ -37,7 +35,7 @@ class StageRun:
         self.trainer = Trainer(
             self.stage.module, self.stage.feed, self.stage.train, self._plan(), ctx.config.seed, ctx.precision
         )
-        self.averaged: nn.Module = copy.deepcopy(self.stage.module).eval().requires_grad_(False)
+        self.averaged = copy.deepcopy(self.stage.module).eval().requires_grad_(False)
 
     def events(self) -> Iterator[Event]:
         """Progress after every step; previews; the gate last. Sets of files are written as they are ready."""
@@ -104,7 +102,7 @@ class StageRun:
         model, trainer = self.model(), self.trainer
         figures = {"steps": trainer.step, "seconds": round(trainer.elapsed, 1), "skipped": trainer.skipped}
         figures["parameters"] = sum(p.numel() for p in self.averaged.parameters())
-        config = self.averaged.config.to_dict()  # pyright: ignore[reportCallIssue,reportAttributeAccessIssue]
+        config = self.averaged.config.to_dict()
         store.save(self.ctx.folder.root / self.name, self.name, config, trainer.ema.average, figures)
         result = gate(self.ctx, self.name, model)
         result = replace(result, figures={**result.figures, **figures})

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from unclip.clip.model import CLIP, CLIPConfig
 from unclip.clip.text import TextConfig
@@ -32,7 +31,7 @@ class Stage:
     """A stage ready to train; share: of the run's time."""
 
     name: str
-    module: nn.Module
+    module: CLIP | Prior | Decoder
     feed: Callable[[int], Batch]
     train: TrainConfig
     share: float

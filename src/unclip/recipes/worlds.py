@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from unclip.data.prepare import Prepared, load_prepared, write_prepared
+from unclip.data.prepared import read_about
 from unclip.data.shapes_world import World
 from unclip.recipes.config import RunConfig
 
@@ -14,8 +15,9 @@ def prepare_world(world: World, out: Path, config: RunConfig, scenes: int = SCEN
     """Draws `scenes` captioned pictures into `out`, or opens them where they were drawn before."""
     if world.size != config.size:
         raise ValueError(f"size = {config.size}: this world is drawn at {world.size} px; use --size {world.size}")
-    print_of = hashlib.sha256(f"{world} {config.seed} {scenes}".encode()).hexdigest()
-    if (out / "prepared.json").exists():
+    fingerprint = hashlib.sha256(f"{world} {config.seed} {scenes}".encode()).hexdigest()
+    about = read_about(out)
+    if about is not None and about["fingerprint"] == fingerprint:
         return load_prepared(out)
     captions: list[tuple[str, ...]] = []
 
@@ -26,4 +28,4 @@ def prepare_world(world: World, out: Path, config: RunConfig, scenes: int = SCEN
 
     images = list(pictures())
     keys = [f"scene-{i:06d}" for i in range(scenes)]
-    return write_prepared(out, images, captions, keys, "drawn shapes", print_of)
+    return write_prepared(out, images, captions, keys, "drawn shapes", fingerprint)
