@@ -49,7 +49,7 @@ def built(make: Callable[[], M], key: int | str = 0) -> M:
 
 def tiny_unet(**changes: object) -> UNetConfig:
     """Two levels, a few thousand weights."""
-    sizes = {"widths": (16, 32), "blocks": (1, 1), "attention": (False, True), "head_width": 16}
+    sizes = {"patch": 2, "widths": (16, 32), "blocks": (1, 1), "attention": (False, True), "head_width": 16}
     return UNetConfig(**{**sizes, "embedding": 32, "fine": 8, **changes})
 
 
@@ -106,10 +106,12 @@ class GaussianData:
         return alpha(end) * self.mean + self.spread(end) * standard
 
 
-def trainer_of(task: nn.Module, feed: Callable[[int], Batch], steps: int, lr: float = 3e-3, seed: int = 0) -> Trainer:
+def trainer_of(
+    task: nn.Module, feed: Callable[[int], Batch], steps: int, lr: float = 3e-3, seed: int = 0, workers: int = 1
+) -> Trainer:
     """A float32 trainer with a short warm-up."""
     config = TrainConfig(batch=1, optim=OptimConfig(lr=lr, warmup=5), steps=steps)
-    return Trainer(task, feed, config, Plan(steps=steps), seed, "float32")
+    return Trainer(task, feed, config, Plan(steps=steps), seed, "float32", workers)
 
 
 def learn(task: nn.Module, batch: Batch, steps: int, lr: float = 3e-3) -> list[float]:

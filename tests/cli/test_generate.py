@@ -101,7 +101,7 @@ def test_cut_prompts_are_told(call: Call, out: Path):
     "words, why",
     [
         (["--run", "runs/x"], "no prompt"),
-        (["x", "--run", "runs/x", "--sampler", "euler"], "known are dpm++2m, ddim, ddpm"),
+        (["x", "--run", "runs/x", "--sampler", "euler"], "known are ancestral, dpm++2m-sde, dpm++2m, ddim, ddpm"),
     ],
 )
 def test_errors(call: Call, out: Path, words: list[str], why: str):

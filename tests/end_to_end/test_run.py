@@ -112,8 +112,6 @@ def minutes() -> RunConfig:
         prior=replace(base.prior, width=128, layers=2, train=TrainConfig(64, OptimConfig(lr=1e-3), steps=150)),
         decoder=replace(
             base.decoder,
-            widths=(32, 64, 128),
-            blocks=(1, 1, 2),
             steps=10,
             train=TrainConfig(16, OptimConfig(lr=2e-3), steps=500),
         ),

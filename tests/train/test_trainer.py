@@ -23,6 +23,8 @@ STEPS = 14
 class Toy(nn.Module):
     """A small regression on noised inputs; the loss is not finite in the steps that `bad` names."""
 
+    per_sample = True
+
     def __init__(self, bad: range = range(0)) -> None:
         super().__init__()
         self.net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 4))

@@ -26,7 +26,7 @@ def generate(
     out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out"),
     steps: Annotated[int | None, Parameter(help="Denoising steps of the decoder.")] = None,
     guidance: Annotated[float | None, Parameter(help="How closely to follow the prompt; 1 is none.")] = None,
-    sampler: Annotated[str | None, Parameter(help="dpm++2m, ddim or ddpm.")] = None,
+    sampler: Annotated[str | None, Parameter(help="ancestral, dpm++2m-sde, dpm++2m, ddim or ddpm.")] = None,
 ) -> None:
     """Draw pictures for one or more prompts."""
     if not prompts:

@@ -30,6 +30,8 @@ class CLIPConfig(Config):
 class CLIP(nn.Module):
     """Two towers, two linear projections without bias, a learned temperature (1/0.07 at the start, at most 100)."""
 
+    per_sample = False
+
     def __init__(self, config: CLIPConfig) -> None:
         super().__init__()
         self.config = config

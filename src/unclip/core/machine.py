@@ -1,7 +1,6 @@
 """What this machine is good at, found by measuring: precision, threads, memory."""
 
 import ctypes
-import os
 import platform
 import time
 from functools import cache
@@ -59,6 +58,6 @@ def best_precision(where: str = "cpu") -> str:
     return "bfloat16" if fast > 2 * plain else "float32"
 
 
-def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def threads() -> int:
+    """CPU threads that torch uses: the machine's cores, or OMP_NUM_THREADS."""
+    return torch.get_num_threads()

@@ -25,6 +25,18 @@ class Batch:
     text_embedding: Vectors | None = None
     text_tokens: Tokens | None = None
 
+    def shards(self, n: int) -> "list[Batch]":
+        """n batches of equal size, in order. Raises ValueError where the size does not allow that."""
+        if n == 1:
+            return [self]
+        parts: list[dict[str, Tensor | None]] = [{} for _ in range(n)]
+        for name, value in vars(self).items():
+            if value is not None and len(value) % n:
+                raise ValueError(f"a batch of {len(value)} cannot be shared by {n} workers; choose a multiple of {n}")
+            for part, piece in zip(parts, [None] * n if value is None else value.chunk(n), strict=True):
+                part[name] = piece
+        return [Batch(**part) for part in parts]
+
     def to(self, device: str) -> "Batch":
         """The batch on another device."""
         parts = {k: None if v is None else v.to(device, non_blocking=True) for k, v in vars(self).items()}
@@ -41,7 +53,9 @@ class Losses:
 
 @runtime_checkable
 class Task(Protocol):
-    """All that the trainer knows of a model."""
+    """All that the trainer knows of a model. per_sample: the loss is a mean over samples, so a batch can be shared."""
+
+    per_sample: bool
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
         """The loss on a batch, every random number from `noise`."""

@@ -46,6 +46,8 @@ class PriorConfig(Config):
 class Prior(nn.Module):
     """Diffusion over standardised image embeddings, conditioned on [caption tokens, text embedding]."""
 
+    per_sample = True
+
     def __init__(self, config: PriorConfig) -> None:
         super().__init__()
         self.config = config

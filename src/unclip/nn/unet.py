@@ -33,7 +33,7 @@ class UNetConfig(Config):
     embedding: int = 256
     vector_width: int = 0
     token_width: int = 0
-    fine: int = 24
+    fine: int = 16
 
     def __post_init__(self) -> None:
         if not len(self.widths) == len(self.blocks) == len(self.attention):

@@ -33,8 +33,14 @@ BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
 }
 """Stage -> its module from a stored config."""
 
-SAMPLERS: dict[str, Sampler] = {"dpm++2m": DPMSolverPP2M(), "ddim": DDIM(), "ddpm": Ancestral()}
-"""Names that a person types; `ddpm` wants many steps (its own T = 1000)."""
+SAMPLERS: dict[str, Sampler] = {
+    "ancestral": DDIM(eta=1.0),
+    "dpm++2m-sde": DPMSolverPP2M(eta=1.0),
+    "dpm++2m": DPMSolverPP2M(),
+    "ddim": DDIM(),
+    "ddpm": Ancestral(),
+}
+"""Names that a person types. `ancestral`: variance beta-tilde, any steps; `ddpm`: variance beta, wants T = 1000."""
 
 
 @dataclass(frozen=True)

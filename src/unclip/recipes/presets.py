@@ -11,7 +11,7 @@ def tiny(size: int = 64) -> RunConfig:
     """Two CPU cores, minutes: a few million parameters, most of the work at 8 x 8 and 4 x 4."""
     if size == 32:
         return RunConfig(size=32)
-    larger = DecoderRecipe(widths=(64, 128, 192), blocks=(1, 2, 3), attention=(False, True, True))
+    larger = DecoderRecipe(widths=(48, 96, 160), blocks=(1, 1, 3), attention=(False, False, True), fine=16)
     return RunConfig(size=64, decoder=larger)
 
 

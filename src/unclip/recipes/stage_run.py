@@ -33,7 +33,13 @@ class StageRun:
         self.stage: Stage = stage(ctx, name)
         self.checkpoint = ctx.folder.checkpoints / name
         self.trainer = Trainer(
-            self.stage.module, self.stage.feed, self.stage.train, self._plan(), ctx.config.seed, ctx.precision
+            self.stage.module,
+            self.stage.feed,
+            self.stage.train,
+            self._plan(),
+            ctx.config.seed,
+            ctx.precision,
+            ctx.config.workers,
         )
         self.averaged = copy.deepcopy(self.stage.module).eval().requires_grad_(False)
 

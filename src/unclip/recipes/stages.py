@@ -1,7 +1,7 @@
 """The three trained stages of a run: what each is built of, fed with, and judged by."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -11,9 +11,9 @@ from unclip.clip.vision import VisionConfig
 from unclip.core.noise import initial_weights
 from unclip.core.task import Batch
 from unclip.diffusion.guidance import ClassifierFree
-from unclip.diffusion.process import DiffusionConfig, Sampling
+from unclip.diffusion.process import DiffusionConfig
 from unclip.diffusion.schedules import LogNormal
-from unclip.models.decoder import Decoder, DecoderConfig
+from unclip.models.decoder import Decoder, DecoderConfig, decoder_sampling
 from unclip.models.prior import Prior, PriorConfig, prior_sampling
 from unclip.nn.prior_net import PriorNetConfig
 from unclip.nn.unet import UNetConfig
@@ -75,7 +75,7 @@ def prior_stage(ctx: Context) -> Stage:
         layers=r.layers,
         heads=max(1, r.width // HEAD),
     )
-    sampling = Sampling(r.steps, prior_sampling().sampler, prior_sampling().guidance)
+    sampling = replace(prior_sampling(), steps=r.steps)
     module = Prior(PriorConfig(network, sampling=sampling, drop_text=r.drop_text, candidates=r.candidates))
     module.statistics.fit(ctx.embeddings[torch.from_numpy(ctx.split[0])])
     batches = feed(ctx, r.train)
@@ -112,7 +112,7 @@ def decoder_config(config: RunConfig, clip: CLIPConfig) -> DecoderConfig:
         text=clip.text,
         network=network,
         diffusion=DiffusionConfig(LogNormal(r.level_mean, r.level_std, s_min=0.01, s_max=80.0), limit=1.0),
-        sampling=Sampling(r.steps, guidance=ClassifierFree(r.guidance, limit=1.0)),
+        sampling=replace(decoder_sampling(), steps=r.steps, guidance=ClassifierFree(r.guidance, limit=1.0)),
         drop_embedding=r.drop_embedding,
         drop_caption=r.drop_caption,
     )

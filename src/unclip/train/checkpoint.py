@@ -34,7 +34,8 @@ def load_checkpoint(path: Path, trainer: Trainer) -> bool:
 
 def _belongs(trainer: Trainer) -> dict[str, Any]:
     """What a checkpoint must share with the trainer that continues it."""
-    return {"config": trainer.config.to_dict(), "seed": trainer.seed, "precision": trainer.precision}
+    shared = {name: getattr(trainer, name) for name in ("seed", "precision", "workers")}
+    return {"config": trainer.config.to_dict(), **shared}
 
 
 class Log:

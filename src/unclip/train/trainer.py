@@ -12,6 +12,7 @@ from unclip.core.config import Config
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses, Task
 from unclip.train.ema import EMA
+from unclip.train.gradients import Gradients
 from unclip.train.optim import OptimConfig, adamw, clip_gradients
 from unclip.train.plan import Plan
 
@@ -49,14 +50,22 @@ class Diverged(RuntimeError):
 
 
 class Trainer:
-    """Trains a task on batches that a function of the step number brings."""
+    """Trains a task on batches that a function of the step number brings, each shared by `workers` threads."""
 
     def __init__(
-        self, task: Task, feed: Callable[[int], Batch], config: TrainConfig, plan: Plan, seed: int, precision: str
+        self,
+        task: Task,
+        feed: Callable[[int], Batch],
+        config: TrainConfig,
+        plan: Plan,
+        seed: int,
+        precision: str,
+        workers: int = 1,
     ) -> None:
         assert isinstance(task, nn.Module)
         self.task, self.module, self.feed, self.config, self.plan = task, task, feed, config, plan
         self.seed, self.precision = seed, precision
+        self.workers = workers if task.per_sample else 1
         self.device = next(task.parameters()).device.type
         self.optimizer = adamw(task, config.optim)
         self.ema = EMA(task, config.ema_gamma)
@@ -65,23 +74,24 @@ class Trainer:
     def steps(self) -> Iterator[Report]:
         """Steps until the plan is done. Raises Diverged after many non-finite steps in a row."""
         self.module.train()
-        while not self.plan.done(self.step):
-            start = time.perf_counter()
-            losses, norm = self._one()
-            took = time.perf_counter() - start
-            self.elapsed += took
-            self.plan.settle(self.step, self.elapsed)
-            yield self._report(losses, norm, took)
+        gradients = Gradients(self.task, self.precision, self.workers)
+        try:
+            while not self.plan.done(self.step):
+                start = time.perf_counter()
+                losses, norm = self._one(gradients)
+                took = time.perf_counter() - start
+                self.elapsed += took
+                self.plan.settle(self.step, self.elapsed)
+                yield self._report(losses, norm, took)
+        finally:
+            gradients.close()
 
-    def _one(self) -> tuple[Losses, float]:
+    def _one(self, gradients: Gradients) -> tuple[Losses, float]:
         batch = self.feed(self.step).to(self.device)
-        noise = Noise.shared(self.seed, 0, self.step, device=self.device)
+        noises = [Noise.shared(self.seed, rank, self.step, device=self.device) for rank in range(self.workers)]
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.optim.lr * self.plan.rate(self.step, self.config.optim.warmup)
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            losses = self.task.loss(batch, noise)
-        self.optimizer.zero_grad()
-        losses.total.backward()
+        losses = gradients(batch, noises)
         norm = clip_gradients(self.module.parameters(), self.config.optim.clip)
         self._apply(math.isfinite(norm) and bool(torch.isfinite(losses.total)))
         return losses, norm
