@@ -14,7 +14,7 @@ from unclip.diffusion.samplers import DDIM, Ancestral, DPMSolverPP2M, Sampler, S
 from unclip.diffusion.schedules import Cosine, LinearBeta, LogNormal, Schedule
 
 DATA = GaussianData(mean=0.7, std=0.5)
-EVERY = [*(m() for m in family(Sampler)), Ancestral("beta_tilde"), DDIM(eta=1.0), DDIM(eta=0.5)]
+EVERY = [*(m() for m in family(Sampler)), Ancestral("beta_tilde"), DDIM(eta=1.0), DDIM(eta=0.5), DPMSolverPP2M(eta=1.0)]
 NAMED = [pytest.param(s, id=str(s)) for s in EVERY]
 
 

@@ -98,15 +98,19 @@ class DPMSolverPP2M(Sampler):
         before: tuple[Tensor, Tensor] | None = None
         for t, s in itertools.pairwise(grid):
             x0 = denoise(x, t).x0
-            h = (s - t) / 2
-            estimate = x0
-            if before is not None and torch.isfinite(s):
-                estimate = x0 + (x0 - before[0]) * (h / (2 * before[1]))
-            x = (
-                sigma(s) / sigma(t) * torch.exp(-self.eta * h) * x
-                - alpha(s) * torch.expm1(-(1 + self.eta) * h) * estimate
-            )
-            if self.eta and torch.isfinite(s):
-                x = x + sigma(s) * (-torch.expm1(-2 * self.eta * h)).sqrt() * noise.normal(x.shape)
-            before = (x0, h)
+            if torch.isinf(s):
+                x = x0
+            else:
+                h = (s - t) / 2
+                estimate = x0 if before is None else x0 + (x0 - before[0]) * (h / (2 * before[1]))
+                x = self._step(x, estimate, t, s, noise)
+                before = (x0, h)
             yield Step(x, x0, s)
+
+    def _step(self, x: State, estimate: State, t: LogSNR, s: LogSNR, noise: Noise) -> State:
+        h = (s - t) / 2
+        kept = sigma(s) / sigma(t) * torch.exp(-self.eta * h) * x
+        mean = kept - alpha(s) * torch.expm1(-(1 + self.eta) * h) * estimate
+        if self.eta == 0:
+            return mean
+        return mean + sigma(s) * (-torch.expm1(-2 * self.eta * h)).sqrt() * noise.normal(x.shape)
