@@ -56,8 +56,3 @@ def best_precision(where: str = "cpu") -> str:
     small = 256 if where == "cpu" else 2048
     fast, plain = (matmul_peak(d, where, small, 0.05) for d in (torch.bfloat16, torch.float32))
     return "bfloat16" if fast > 2 * plain else "float32"
-
-
-def threads() -> int:
-    """CPU threads that torch uses: the machine's cores, or OMP_NUM_THREADS."""
-    return torch.get_num_threads()

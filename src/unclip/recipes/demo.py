@@ -46,7 +46,7 @@ def demo_config(budget: float) -> RunConfig:
         budget=budget,
         clip=replace(base.clip, share=0.15),
         prior=replace(base.prior, share=0.08, steps=16),
-        decoder=replace(base.decoder, share=0.77, steps=16),
+        decoder=replace(base.decoder, share=0.77, steps=16, train=replace(base.decoder.train, batch=24)),
     )
 
 

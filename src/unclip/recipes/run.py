@@ -18,8 +18,6 @@ from unclip.recipes.stage_run import StageRun
 from unclip.recipes.worlds import prepare_world
 from unclip.text.tokenizer import Tokenizer
 
-SHARD = 8
-"""Samples that a worker needs at least to be busy."""
 TRAINED = ("clip", "prior", "decoder")
 
 
@@ -56,13 +54,8 @@ def settle(run: RunFolder, config: RunConfig) -> RunConfig:
     """The run's settings: those of its run.toml where there is one, else `config` fitted to this machine."""
     if run.settings.exists():
         return RunConfig.from_dict(read_settings(run.settings), str(run.settings))
-    device = machine.device()
     if config.precision == "auto":
-        config = replace(config, precision=machine.best_precision(device))
-    if config.workers == 0:
-        most = max(1, config.decoder.train.batch // SHARD)
-        workers = max(n for n in range(1, most + 1) if config.decoder.train.batch % n == 0 and n <= machine.threads())
-        config = replace(config, workers=workers if device == "cpu" else 1)
+        config = replace(config, precision=machine.best_precision(machine.device()))
     write_settings(run.settings, config)
     return config
 

@@ -1,7 +1,7 @@
 """Loss and gradients of a batch, its shards computed side by side by threads of one process.
 
-Threads that share each small operation meet, spinning, at the end of every one: little is gained, and a busy neighbour
-slows the step tenfold. Threads that each take a shard of the batch meet once a step.
+Threads that share each small operation meet, spinning, at the end of every one: on an idle machine that is a little
+faster, beside busy neighbours tens of times slower. Threads that each take a shard of the batch meet once a step.
 """
 
 from collections.abc import Sequence
