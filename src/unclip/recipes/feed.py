@@ -21,23 +21,27 @@ class Feed:
     """
 
     def __init__(self, prepared: Prepared, rows: np.ndarray, tokenizer: Tokenizer, batch: int, seed: int) -> None:
-        self.prepared, self.rows, self.tokenizer, self.seed = prepared, rows, tokenizer, seed
+        self.prepared, self.rows, self.seed = prepared, rows, seed
         self.order = Order(len(rows), batch, seed)
-        self.numbers = {c: i for i, c in enumerate(sorted({c for row in prepared.captions for c in row}))}
+        distinct = sorted({c for row in prepared.captions for c in row})
+        self.numbers = {c: i for i, c in enumerate(distinct)}
+        self.ids, self.mask = tokenizer(distinct)  # once: its threads would disturb torch's at each step
         self.embeddings: Vectors | None = None
         self.clip: CLIP | None = None
         self.pictures = True
 
     def __call__(self, step: int) -> Batch:
         rows = self.rows[self.order.indices(step)]
-        captions = self._captions(rows, step)
-        ids, mask = self.tokenizer(captions)
+        same = torch.tensor([self.numbers[c] for c in self._captions(rows, step)])
+        mask = self.mask[same]
+        longest = int(mask.sum(1).max())
+        ids, mask = self.ids[same, :longest], mask[:, :longest]
         text, tokens = self._text(ids, mask)
         return Batch(
             images=to_tensor(self.prepared.images[rows]) if self.pictures else None,
             ids=ids,
             mask=mask,
-            same=torch.tensor([self.numbers[c] for c in captions]),
+            same=same,
             image_embedding=None if self.embeddings is None else self.embeddings[torch.from_numpy(rows)],
             text_embedding=text,
             text_tokens=tokens,
