@@ -11,7 +11,7 @@ from unclip.recipes.events import Gate
 
 FEW = 20
 """Fewer held-out pairs than this cannot judge anything; the training pairs stand in, and the gate says so."""
-PICTURES = 64
+PICTURES = 128
 ROUGHEST = 3.0
 """Generated pictures this many times rougher than the data's are noise."""
 
