@@ -39,7 +39,7 @@ TITLES = {
 
 
 def demo_config(budget: float) -> RunConfig:
-    """The tiny recipe at 32 px with more of the time for the decoder; scores and pictures come on top of the budget."""
+    """The tiny recipe at 32 px with more of the time for CLIP; scores and pictures come on top of the budget."""
     base = tiny(32)
     return replace(
         base,
