@@ -1,6 +1,6 @@
 """Training captions drawn at random: the true picture beside generated ones, for a person to judge.
 
-    python benchmarks/caption_grid.py RUN OUT.png [-n 40] [--each 2] [--seed 0] [--steps 24] [--sampler ancestral]
+python benchmarks/caption_grid.py RUN OUT.png [-n 40] [--each 2] [--seed 0] [--steps 24] [--sampler ancestral]
 """
 
 import argparse

@@ -109,8 +109,8 @@ class GaussianData:
 def trainer_of(
     task: nn.Module, feed: Callable[[int], Batch], steps: int, lr: float = 3e-3, seed: int = 0, workers: int = 1
 ) -> Trainer:
-    """A float32 trainer with a short warm-up."""
-    config = TrainConfig(batch=1, optim=OptimConfig(lr=lr, warmup=5), steps=steps)
+    """A float32 trainer with a short warm-up: AdamW, and Muon on the repeated layers."""
+    config = TrainConfig(batch=1, optim=OptimConfig(lr=lr, muon_lr=lr, warmup=5), steps=steps)
     return Trainer(task, feed, config, Plan(steps=steps), seed, "float32", workers)
 
 

@@ -121,6 +121,15 @@ def test_split_is_stable_when_data_is_added(tmp_path: Path) -> None:
     assert set(many.split(held_out=0.1, seed=1)[1]) != set(out)
 
 
+def test_copies_of_a_picture_stay_together(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 3), dtype=np.uint8).repeat(3, axis=0)
+    keys = [f"{number}.png" for number in range(120)]
+    data = write_prepared(tmp_path, list(images), [(key,) for key in keys], keys, "copies", "1")
+    train, held = data.split(held_out=0.2)
+    parted = {row // 3 for row in train} & {row // 3 for row in held}
+    assert len(parted) <= 1 and len(held) >= 6, parted  # 1: where the count cuts
+
+
 def test_split_sizes(tmp_path: Path) -> None:
     data = prepare(Counted(20), tmp_path / "20", 1)
     assert [len(data.split(held_out=share, most=8)[1]) for share in (0.0, 1.0)] == [1, 8]

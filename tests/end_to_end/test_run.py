@@ -28,7 +28,7 @@ STAGES = ("clip", "prior", "decoder")
 
 def short(steps: int) -> RunConfig:
     """Tiny networks, few steps, a checkpoint after each."""
-    few = TrainConfig(4, OptimConfig(lr=1e-3, warmup=2), steps=steps)
+    few = TrainConfig(4, OptimConfig(lr=1e-3, muon_lr=1e-3, warmup=2), steps=steps)
     return RunConfig(
         size=32,
         precision="float32",
@@ -108,12 +108,10 @@ def minutes() -> RunConfig:
     base = RunConfig(size=32, precision="float32")
     return replace(
         base,
-        clip=replace(base.clip, train=TrainConfig(64, OptimConfig(lr=1e-3), steps=300)),
-        prior=replace(base.prior, width=128, layers=2, train=TrainConfig(64, OptimConfig(lr=1e-3), steps=150)),
+        clip=replace(base.clip, train=replace(base.clip.train, steps=200)),
+        prior=replace(base.prior, width=128, layers=2, train=replace(base.prior.train, steps=120)),
         decoder=replace(
-            base.decoder,
-            steps=16,
-            train=TrainConfig(16, OptimConfig(lr=2e-3), steps=1000),
+            base.decoder, widths=(32, 48), steps=16, train=replace(base.decoder.train, batch=16, steps=700)
         ),
     )
 

@@ -13,7 +13,7 @@ from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
 from unclip.train.checkpoint import Log, load_checkpoint, read_log, save_checkpoint
 from unclip.train.ema import EMA
-from unclip.train.optim import OptimConfig, adamw, clip_gradients
+from unclip.train.optim import OptimConfig, clip_gradients, optimizers
 from unclip.train.plan import Plan
 from unclip.train.trainer import PATIENCE, Diverged, Trainer
 
@@ -27,7 +27,7 @@ class Toy(nn.Module):
 
     def __init__(self, bad: range = range(0)) -> None:
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 4))
+        self.net = nn.ModuleList([nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 4)])
         self.never = nn.Linear(2, 2)  # has no gradient, as a part may that a batch does not reach
         self.bad, self.calls = bad, 0
 
@@ -35,7 +35,10 @@ class Toy(nn.Module):
         x = batch.image_embedding
         assert x is not None
         self.calls += 1
-        error = self.net(x + 0.1 * noise.normal(x.shape)) - x.flip(1)
+        y = x + 0.1 * noise.normal(x.shape)
+        for layer in self.net:
+            y = layer(y)
+        error = y - x.flip(1)
         spoil = torch.nan if self.calls - 1 in self.bad else 1.0
         return Losses(error.square().mean() * spoil, {"error": float(error.detach().abs().mean())})
 
@@ -191,8 +194,11 @@ def test_no_log_is_an_empty_one(tmp_path: Path):
 
 
 def test_only_matrices_are_decayed():
-    groups = adamw(built(Toy), OptimConfig(decay=0.1)).param_groups
-    assert [(g["weight_decay"], {p.dim() for p in g["params"]}) for g in groups] == [(0.1, {2}), (0.0, {1})]
+    (adamw,) = optimizers(built(Toy), OptimConfig(decay=0.1))
+    assert [(g["weight_decay"], {p.dim() for p in g["params"]}) for g in adamw.param_groups] == [
+        (0.1, {2}),
+        (0.0, {1}),
+    ]
 
 
 def test_clipping_bounds_the_norm_and_tells_the_one_before():

@@ -28,8 +28,9 @@ def train(
 ) -> None:
     """Train a model on a folder of captioned pictures.
 
-    Ctrl-C saves and ends; the same command continues. Later wins: preset, settings file, environment
-    (UNCLIP_BUDGET, UNCLIP_SIZE, UNCLIP_SEED, UNCLIP_PRECISION, UNCLIP_SET="a.b=1,c.d=2"), options.
+    Ctrl-C saves and ends; the same command continues. Settings, the later wins:
+    preset, settings file, environment (UNCLIP_BUDGET, UNCLIP_SIZE, UNCLIP_SEED,
+    UNCLIP_PRECISION, UNCLIP_SET="a.b=1,c.d=2"), options.
     """
     from rich.console import Console
 

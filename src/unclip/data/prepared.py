@@ -43,18 +43,26 @@ class Prepared:
         """(training, held-out) row indices, each ascending.
 
         A pair is held out when the hash of its key falls below `held_out`, so it stays where it is when data is
-        added; of more than `most` the smallest hashes are taken. At least one pair is held out, never more than
-        half. Raises ValueError when there are fewer than two pairs or `held_out` is not in [0, 1].
+        added; of more than `most` the smallest hashes are taken. Copies of a picture go by the first one's key: a
+        held-out picture is not trained on under another name. At least one pair is held out, never more than half
+        (where these bounds cut through copies, they are parted). Raises ValueError when there are fewer than two
+        pairs or `held_out` is not in [0, 1].
         """
         if len(self) < 2:
             raise ValueError(f"a data set of {len(self)} pair cannot be split; it needs at least 2")
         if not 0 <= held_out <= 1:
             raise ValueError(f"held_out is {held_out}; it must be a share between 0 and 1")
-        hashes = np.array([_hash(seed, key) for key in self.keys])
+        first: dict[bytes, str] = {}
+        names = (first.setdefault(_digest(x), key) for x, key in zip(self.images, self.keys, strict=True))
+        hashes = np.array([_hash(seed, name) for name in names])
         count = max(1, min(int((hashes < held_out).sum()), most, len(self) // 2))
         chosen = np.zeros(len(self), dtype=bool)
         chosen[np.argsort(hashes, kind="stable")[:count]] = True
         return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def _digest(pixels: np.ndarray) -> bytes:
+    return hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
 
 
 def _hash(seed: int, key: str) -> float:

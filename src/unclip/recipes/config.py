@@ -25,7 +25,7 @@ class CLIPRecipe(Config):
     vision_width: int = 192
     vision_layers: int = 3
     share: float = 0.17
-    train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, decay=0.05)))
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3, decay=0.05)))
 
 
 @dataclass(frozen=True)
@@ -38,26 +38,26 @@ class PriorRecipe(Config):
     candidates: int = 2
     steps: int = 32
     share: float = 0.12
-    train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3)))
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3)))
 
 
 @dataclass(frozen=True)
 class DecoderRecipe(Config):
     """The decoder's U-Net (see `UNetConfig`) and how it is trained and sampled."""
 
-    patch: int = 4
-    widths: tuple[int, ...] = (64, 128)
+    patch: int = 2
+    widths: tuple[int, ...] = (32, 64)
     blocks: tuple[int, ...] = (1, 4)
     attention: tuple[bool, ...] = (False, True)
     fine: int = 16
-    level_mean: float = 0.3
-    level_std: float = 1.5
+    level_mean: float = 0.8
+    level_std: float = 1.2
     drop_embedding: float = 0.1
     drop_caption: float = 0.5
-    steps: int = 20
-    guidance: float = 3.0
+    steps: int = 24
+    guidance: float = 2.5
     share: float = 0.71
-    train: TrainConfig = field(default_factory=lambda: TrainConfig(16, OptimConfig(lr=2e-3)))
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(24, OptimConfig(lr=2e-3, muon_lr=3e-3)))
 
 
 @dataclass(frozen=True)

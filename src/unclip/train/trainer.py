@@ -13,7 +13,7 @@ from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses, Task
 from unclip.train.ema import EMA
 from unclip.train.gradients import Gradients
-from unclip.train.optim import OptimConfig, adamw, clip_gradients
+from unclip.train.optim import OptimConfig, clip_gradients, optimizers
 from unclip.train.plan import Plan
 
 PATIENCE = 20
@@ -67,7 +67,7 @@ class Trainer:
         self.seed, self.precision = seed, precision
         self.workers = workers if task.per_sample else 1
         self.device = next(task.parameters()).device.type
-        self.optimizer = adamw(task, config.optim)
+        self.optimizers = optimizers(task, config.optim)
         self.ema = EMA(task, config.ema_gamma)
         self.step, self.elapsed, self.skipped, self.bad = 0, 0.0, 0, 0
 
@@ -89,8 +89,9 @@ class Trainer:
     def _one(self, gradients: Gradients) -> tuple[Losses, float]:
         batch = self.feed(self.step).to(self.device)
         noises = [Noise.shared(self.seed, rank, self.step, device=self.device) for rank in range(self.workers)]
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.optim.lr * self.plan.rate(self.step, self.config.optim.warmup)
+        rate = self.plan.rate(self.step, self.config.optim.warmup)
+        for group in (g for optimizer in self.optimizers for g in optimizer.param_groups):
+            group["lr"] = group["peak"] * rate
         losses = gradients(batch, noises)
         norm = clip_gradients(self.module.parameters(), self.config.optim.clip)
         self._apply(math.isfinite(norm) and bool(torch.isfinite(losses.total)))
@@ -99,7 +100,8 @@ class Trainer:
     def _apply(self, finite: bool) -> None:
         self.step += 1
         if finite:
-            self.optimizer.step()
+            for optimizer in self.optimizers:
+                optimizer.step()
             self.ema.update(self.module, self.step)
             self.bad = 0
             return
@@ -116,7 +118,7 @@ class Trainer:
             loss=float(losses.total.detach()),
             parts=losses.parts,
             grad_norm=norm,
-            lr=self.optimizer.param_groups[0]["lr"],
+            lr=self.optimizers[0].param_groups[0]["lr"],
             images_per_s=self.config.batch / took,
             elapsed=self.elapsed,
             remaining=self.plan.remaining(self.step, self.elapsed),
@@ -127,8 +129,9 @@ class Trainer:
         """(tensors, numbers) of everything that a resumed run needs: weights, their average, optimiser, clock, plan."""
         tensors = {f"model.{k}": v for k, v in self.module.state_dict().items()}
         tensors |= {f"ema.{k}": v for k, v in self.ema.average.items()}
-        for i, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optim.{i}.{k}": v for k, v in state.items()}
+        for n, optimizer in enumerate(self.optimizers):
+            for i, state in optimizer.state_dict()["state"].items():
+                tensors |= {f"optim.{n}.{i}.{k}": v for k, v in state.items()}
         numbers = {"step": self.step, "elapsed": self.elapsed, "skipped": self.skipped, "total": self.plan.total}
         return tensors, numbers
 
@@ -140,11 +143,12 @@ class Trainer:
 
         self.module.load_state_dict(part("model."))
         self.ema.load(part("ema."))
-        full, moments = self.optimizer.state_dict(), {}
-        for key, value in part("optim.").items():
-            index, name = key.split(".", 1)
-            moments.setdefault(int(index), {})[name] = value
-        self.optimizer.load_state_dict({**full, "state": moments})
+        for n, optimizer in enumerate(self.optimizers):
+            moments: dict[int, dict[str, Tensor]] = {}
+            for key, value in part(f"optim.{n}.").items():
+                index, name = key.split(".", 1)
+                moments.setdefault(int(index), {})[name] = value
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
         self.step, self.elapsed = int(numbers["step"] or 0), float(numbers["elapsed"] or 0.0)
         self.skipped = int(numbers["skipped"] or 0)
         total = numbers["total"]
