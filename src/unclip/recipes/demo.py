@@ -44,9 +44,9 @@ def demo_config(budget: float) -> RunConfig:
     return replace(
         base,
         budget=budget,
-        clip=replace(base.clip, share=0.24),
-        prior=replace(base.prior, share=0.06, steps=16),
-        decoder=replace(base.decoder, share=0.70, steps=16, train=replace(base.decoder.train, batch=24)),
+        clip=replace(base.clip, share=0.20),
+        prior=replace(base.prior, share=0.05, steps=16),
+        decoder=replace(base.decoder, share=0.75, widths=(32, 48), train=replace(base.decoder.train, batch=32)),
     )
 
 
