@@ -26,8 +26,8 @@ def decoder_diffusion() -> DiffusionConfig:
 
 
 def decoder_sampling() -> Sampling:
-    """24 ancestral steps, guidance 2.5: the fresh noise mends what a briefly trained network got wrong before."""
-    return Sampling(steps=24, sampler=DDIM(eta=1.0), guidance=ClassifierFree(2.5, limit=1.0))
+    """24 ancestral steps, guidance 2: the fresh noise mends what a briefly trained network got wrong before."""
+    return Sampling(steps=24, sampler=DDIM(eta=1.0), guidance=ClassifierFree(2.0, limit=1.0))
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class DecoderRecipe(Config):
     drop_embedding: float = 0.1
     drop_caption: float = 0.5
     steps: int = 24
-    guidance: float = 2.5
+    guidance: float = 2.0
     share: float = 0.71
     train: TrainConfig = field(default_factory=lambda: TrainConfig(24, OptimConfig(lr=2e-3, muon_lr=3e-3)))
 
@@ -64,15 +64,15 @@ class DecoderRecipe(Config):
 class RunConfig(Config):
     """budget: seconds for the whole run (stages with `train.steps` ignore it); size: picture side in px.
 
-    precision `auto` measures the machine once. workers: threads that each take a share of a batch (1: the threads share
-    each operation instead, faster on an idle machine). held_out: share of the pairs kept for the scores.
+    precision `auto` measures the machine once. workers: on a CPU, threads that each take a share of a batch (1: the
+    threads share each operation instead; slower for small networks). held_out: share of the pairs kept for the scores.
     """
 
     size: int = 64
     budget: float = 1800.0
     seed: int = 0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    workers: int = 1
+    workers: int = 2
     vocabulary: int = 4096
     longest_caption: int = 77
     held_out: float = 0.05

@@ -65,8 +65,8 @@ class Trainer:
         assert isinstance(task, nn.Module)
         self.task, self.module, self.feed, self.config, self.plan = task, task, feed, config, plan
         self.seed, self.precision = seed, precision
-        self.workers = workers if task.per_sample else 1
         self.device = next(task.parameters()).device.type
+        self.workers = workers if task.per_sample and self.device == "cpu" else 1
         self.optimizers = optimizers(task, config.optim)
         self.ema = EMA(task, config.ema_gamma)
         self.step, self.elapsed, self.skipped, self.bad = 0, 0.0, 0, 0
