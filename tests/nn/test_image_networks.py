@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from tests.fakes import NOTHING, awake, built, draw
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from unclip.core.condition import Condition
 from unclip.nn.diffusion_unet import DiffusionUNet, DiffusionUNetConfig, adm_imagenet64, ddpm_cifar10
@@ -54,10 +55,16 @@ def test_adm_has_the_296_million_parameters_of_its_paper():
     assert round(parameters(adm_imagenet64()) / 1e6) == 296
 
 
-@pytest.mark.parametrize("size, millions", [("S", 33), ("B", 130), ("L", 458), ("XL", 675)])
-def test_dit_has_the_parameters_of_its_paper(size, millions: int):
+@pytest.mark.parametrize(
+    "size, millions, billions", [("S", 33, 6.06), ("B", 130, 23.01), ("L", 458, 80.71), ("XL", 675, 118.64)]
+)
+def test_dit_has_the_parameters_and_the_work_of_its_paper(size, millions: int, billions: float):
+    """Peebles & Xie 2023, tables 1 and 4, on latents of 32 x 32; they count a multiply-add once, torch twice."""
     latents = replace(dit_config(size), channels=4, vector_width=1001, learned_variance=True)
     assert round(parameters(latents) / 1e6) == millions
+    with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
+        DiT(latents)(torch.zeros(1, 4, 32, 32), torch.zeros(1), Condition(vector=torch.zeros(1, 1001)))
+    assert counter.get_total_flops() / 2e9 == pytest.approx(billions, rel=2e-3)
 
 
 @every
