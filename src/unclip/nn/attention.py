@@ -33,13 +33,34 @@ def hide(mask: Mask) -> Float[Tensor, "b 1 1 n"]:
     return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, -1e4)[:, None, None]
 
 
+def beside(mask: Mask | None, own: int) -> Float[Tensor, "b 1 1 m"] | None:
+    """The bias for `own` keys that are all seen, behind the tokens of `mask`; None where nothing is hidden."""
+    return None if mask is None else hide(F.pad(mask, (0, own), value=True))
+
+
+def mix(
+    qkv: Float[Tensor, "b n w3"], heads: int, bias: Tensor | None = None, kv: Float[Tensor, "b m w2"] | None = None
+) -> Tokens:
+    """Multi-head attention of projected tokens, [b, n, 3 w] -> [b, n, w].
+
+    kv: keys and values of further tokens, [b, m, 2 w]; they stand before the own ones, also in `bias`.
+    """
+    q, k, v = (split_heads(part, heads) for part in qkv.chunk(3, dim=-1))
+    if kv is not None:
+        k2, v2 = (split_heads(part, heads) for part in kv.chunk(2, dim=-1))
+        k, v = torch.cat([k2, k], dim=2), torch.cat([v2, v], dim=2)
+    return attend(q, k, v, bias).transpose(1, 2).flatten(2)
+
+
 class ImageAttention(nn.Module):
     """Self-attention of a feature map whose keys and values also hold the condition's tokens (GLIDE, section 2.1)."""
 
-    def __init__(self, width: int, head_width: int, token_width: int | None) -> None:
+    def __init__(
+        self, width: int, head_width: int, token_width: int | None, groups: int = 1, eps: float = 1e-5
+    ) -> None:
         super().__init__()
         self.heads = max(1, width // head_width)
-        self.norm = nn.GroupNorm(1, width)
+        self.norm = nn.GroupNorm(groups, width, eps=eps)
         self.qkv = nn.Linear(width, 3 * width)
         self.kv = nn.Linear(token_width, 2 * width) if token_width else None
         self.out = nn.Linear(width, width)
@@ -50,12 +71,7 @@ class ImageAttention(nn.Module):
         self, x: Float[Tensor, "b c h w"], tokens: Tokens | None, mask: Mask | None
     ) -> Float[Tensor, "b c h w"]:
         flat = self.norm(x).flatten(2).transpose(1, 2)
-        q, k, v = (split_heads(part, self.heads) for part in self.qkv(flat).chunk(3, dim=-1))
-        bias = None
+        kv = bias = None
         if self.kv is not None and tokens is not None:
-            k2, v2 = (split_heads(part, self.heads) for part in self.kv(tokens).chunk(2, dim=-1))
-            k, v = torch.cat([k2, k], dim=2), torch.cat([v2, v], dim=2)
-            if mask is not None:
-                bias = hide(F.pad(mask, (0, flat.shape[1]), value=True))
-        y = attend(q, k, v, bias).transpose(1, 2).flatten(2)
-        return x + self.out(y).transpose(1, 2).view_as(x)
+            kv, bias = self.kv(tokens), beside(mask, flat.shape[1])
+        return x + self.out(mix(self.qkv(flat), self.heads, bias, kv)).transpose(1, 2).view_as(x)

@@ -1,30 +1,88 @@
 """Embeddings: noise level to vector, statistics of embeddings."""
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
 
+from unclip.core.condition import Condition
 from unclip.core.typing import PerSample, Vectors
 
 
-class LevelEmbedding(nn.Module):
-    """log-SNR -> [b, width]: sines and cosines of l at 32 frequencies, then a two-layer perceptron.
+class SineEmbedding(nn.Module, ABC):
+    """log-SNR -> [b, width]: sines and cosines of a position at given frequencies, then a two-layer perceptron."""
+
+    def __init__(self, width: int, frequencies: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.frequencies: Tensor
+        self.mlp = nn.Sequential(nn.Linear(2 * len(frequencies), width), nn.SiLU(), nn.Linear(width, width))
+
+    @abstractmethod
+    def position(self, log_snr: PerSample) -> PerSample:
+        """Where a level in [-20, 20] stands on the axis of the sines."""
+
+    def forward(self, log_snr: PerSample) -> Vectors:
+        angle = self.position(log_snr.clamp(-20, 20))[:, None] * self.frequencies
+        return self.mlp(torch.cat([angle.sin(), angle.cos()], dim=1))
+
+
+class LevelEmbedding(SineEmbedding):
+    """Sines of the log-SNR itself, at 32 frequencies.
 
     Periods run from 80 (four times the useful range of l, 20) down to about 1, so that neighbouring levels of a
     1000-step table are told apart and far ones are not confused.
     """
 
     def __init__(self, width: int, frequencies: int = 32) -> None:
-        super().__init__()
-        periods = torch.logspace(math.log10(80), 0, frequencies)
-        self.register_buffer("frequencies", 2 * math.pi / periods, persistent=False)
-        self.frequencies: Tensor
-        self.mlp = nn.Sequential(nn.Linear(2 * frequencies, width), nn.SiLU(), nn.Linear(width, width))
+        super().__init__(width, 2 * math.pi / torch.logspace(math.log10(80), 0, frequencies))
 
-    def forward(self, log_snr: PerSample) -> Vectors:
-        angle = log_snr[:, None].clamp(-20, 20) * self.frequencies
-        return self.mlp(torch.cat([angle.sin(), angle.cos()], dim=1))
+    def position(self, log_snr: PerSample) -> PerSample:
+        return log_snr
+
+
+class TimestepEmbedding(SineEmbedding):
+    """DDPM's embedding (Ho et al. 2020, appendix B; Vaswani et al. 2017, section 3.5), told the log-SNR.
+
+    The axis is the timestep t = 0 ... 999 of DDPM's linear table (beta from 1e-4 to 0.02), found by inverting the
+    table: exact at its entries, linear between two of them, and on along the first or last piece beyond the ends, so
+    that every level keeps a place of its own. Frequencies 10000^(-i/(n - 1)), i = 0 ... n - 1, n = features / 2.
+    """
+
+    def __init__(self, width: int, features: int) -> None:
+        if features < 4 or features % 2:
+            raise ValueError(f"features = {features}: half sines, half cosines; need an even number, 4 or more")
+        n = features // 2
+        super().__init__(width, torch.exp(torch.arange(n) * (-math.log(10000) / (n - 1))))
+        log_bar = torch.log1p(-torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)).cumsum(0)
+        table = log_bar - torch.log(-torch.expm1(log_bar))
+        self.register_buffer("table", table.float(), persistent=False)
+        self.table: Tensor
+
+    def position(self, log_snr: PerSample) -> PerSample:
+        log_snr = log_snr.to(self.table.dtype)
+        below = (torch.searchsorted(-self.table, -log_snr) - 1).clamp(0, len(self.table) - 2)
+        start, end = self.table[below], self.table[below + 1]
+        return below + (start - log_snr) / (start - end)
+
+
+class ConditionEmbedding(nn.Module):
+    """The level's embedding plus a projection of the condition's vector, [b, width].
+
+    The projection has no bias (the embedding ends with one): on a one-hot vector it is the papers' class embedding.
+    """
+
+    def __init__(self, level: SineEmbedding, vector_width: int, width: int) -> None:
+        super().__init__()
+        self.level = level
+        self.vector = nn.Linear(vector_width, width, bias=False) if vector_width else None
+
+    def forward(self, log_snr: PerSample, cond: Condition) -> Vectors:
+        embedding = self.level(log_snr)
+        if self.vector is None or cond.vector is None:
+            return embedding
+        return embedding + self.vector(cond.vector)
 
 
 class Standardize(nn.Module):

@@ -4,7 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from unclip.core.typing import Float, Tokens
-from unclip.nn.attention import attend, split_heads
+from unclip.nn.attention import mix
+
+
+def mlp(width: int, activation: nn.Module) -> nn.Sequential:
+    """width -> 4 width -> width."""
+    return nn.Sequential(nn.Linear(width, 4 * width), activation, nn.Linear(4 * width, width))
 
 
 class Block(nn.Module):
@@ -15,11 +20,10 @@ class Block(nn.Module):
         self.heads = heads
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.mlp = mlp(width, nn.GELU())
 
     def forward(self, x: Tokens, bias: Tensor | None) -> Tokens:
-        q, k, v = (split_heads(part, self.heads) for part in self.qkv(self.norm1(x)).chunk(3, dim=-1))
-        x = x + self.out(attend(q, k, v, bias).transpose(1, 2).flatten(2))
+        x = x + self.out(mix(self.qkv(self.norm1(x)), self.heads, bias))
         return x + self.mlp(self.norm2(x))
 
 

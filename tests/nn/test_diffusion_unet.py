@@ -1,0 +1,93 @@
+"""What is the U-Net's own: DDPM's time axis, and dropout that a resumed run repeats."""
+
+import pytest
+import torch
+from tests.fakes import NOTHING, awake, built, draw
+from torch import Tensor, nn
+
+from unclip.core.noise import Noise
+from unclip.diffusion.schedules import LinearBeta
+from unclip.nn.diffusion_unet import DiffusionUNet, DiffusionUNetConfig
+from unclip.nn.embed import TimestepEmbedding
+from unclip.nn.resblock import ResBlock, ResBlockConfig, resample
+
+TABLE = LinearBeta()
+
+
+def test_the_timestep_is_the_tables_own():
+    times = TimestepEmbedding(8, 8).position(TABLE.table.float())
+    assert torch.equal(times, torch.arange(1000.0))
+
+
+def test_between_two_entries_it_is_the_schedules_time():
+    t = torch.linspace(0, 1, 4001)
+    found = TimestepEmbedding(8, 8).position(TABLE(t))
+    assert torch.allclose(found, 999 * t, atol=1e-3)
+
+
+def test_beyond_the_table_levels_keep_places_of_their_own():
+    levels = torch.linspace(20, -20, 401)
+    times = TimestepEmbedding(8, 8).position(levels)
+    assert torch.isfinite(times).all()
+    assert (times.diff() > 0.05).all()  # a tenth of a level is nowhere less than a 20th of a step
+    assert times[0] < 0
+    assert times[-1] > 999
+
+
+def test_timestep_features_by_hand():
+    """Ho et al. 2020: sin, then cos, of t 10000^(-i/(n - 1))."""
+    embed = TimestepEmbedding(6, 6)
+    embed.mlp = nn.Sequential()
+    angle = 417 * torch.tensor([1, 0.01, 0.0001])
+    found = embed(TABLE.table[417].float()[None])[0]
+    assert torch.allclose(found, torch.cat([angle.sin(), angle.cos()]), atol=1e-4)
+
+
+@pytest.mark.parametrize("features", [2, 7])
+def test_features_that_make_no_pairs_are_refused(features: int):
+    with pytest.raises(ValueError, match=f"features = {features}"):
+        TimestepEmbedding(8, features)
+
+
+def test_resample():
+    x = torch.arange(16.0).view(1, 1, 4, 4)
+    assert resample(x, "down").flatten().tolist() == [2.5, 4.5, 10.5, 12.5]
+    assert resample(x, "up").shape == (1, 1, 8, 8)
+    assert torch.equal(resample(resample(x, "up"), "down"), x)
+    assert resample(x, "keep") is x
+
+
+class Kept(nn.Module):
+    """Stands for the second convolution: shows what it is given."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+def test_dropout_drops_its_share_and_scales_the_rest():
+    block, x = ResBlock(32, 8, config=ResBlockConfig(groups=4, dropout=0.3)), draw(4, 32, 8, 8)
+    block.conv2 = Kept()  # pyright: ignore
+    whole, dropped = (block(x, draw(4, 8), noise) - x for noise in (None, Noise.shared(0)))
+    gone = dropped.abs() < 1e-6
+    assert abs(gone.float().mean() - 0.3) < 0.02
+    assert torch.allclose(dropped[~gone], whole[~gone] / 0.7, atol=1e-5)
+
+
+def unet(dropout: float) -> nn.Module:
+    block = ResBlockConfig(groups=8, dropout=dropout)
+    sizes = {"width": 16, "multipliers": (1, 2), "blocks": 1, "attention": (False, False), "head_width": 16}
+    return awake(built(lambda: DiffusionUNet(DiffusionUNetConfig(**sizes, block=block))))
+
+
+def test_dropout_is_a_function_of_the_batch():
+    """So a resumed run repeats it, whatever torch's own generator has done since."""
+    net, x, levels = unet(0.2), draw(2, 3, 8, 8), torch.tensor([-1.0, 2.0])
+    calm = net(x, levels, NOTHING)
+    net.train()
+    first = net(x, levels, NOTHING)
+    torch.manual_seed(123)
+    assert torch.equal(net(x, levels, NOTHING), first)
+    assert (first - calm).abs().max() > 1e-2
+    assert not torch.allclose(net(x + 1e-6, levels, NOTHING), first, atol=1e-2)  # another batch, other features
+    assert not torch.allclose(net(x, levels + 1e-6, NOTHING), first, atol=1e-2)
+    assert torch.equal(unet(0.0).train()(x, levels, NOTHING), calm)
