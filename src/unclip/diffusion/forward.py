@@ -9,6 +9,7 @@ For a step from the cleaner level s to the noisier t, c = 1 - SNR_t/SNR_s (`leve
 On a table's neighbouring entries these are DDPM's Eq. 2, 4 and 6-7. s = +inf is the data itself.
 """
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def chain(x0: State, grid: LogSNR, noise: Noise) -> Iterator[Noised]:
 
 
 def _walk(x: State, levels: LogSNR, noise: Noise) -> Iterator[Noised]:
-    for cleaner, noisier in zip(levels, levels[1:], strict=False):
+    for cleaner, noisier in itertools.pairwise(levels):
         x = one_step(x, cleaner, noisier).draw(noise)
         yield Noised(x, noisier)
 

@@ -42,8 +42,8 @@ class Grid(Config, ABC):
         for level in levels.tolist():
             if not noisy - SLACK <= level <= clean + SLACK:
                 raise ValueError(
-                    f"log-SNR {level:.4g} of {type(self).__name__} lies outside the levels of {type(schedule).__name__}, "
-                    f"{noisy:.4g} to {clean:.4g}, which is all that the model was trained on; choose within"
+                    f"log-SNR {level:.4g} of {type(self).__name__} lies outside {type(schedule).__name__}, whose levels "
+                    f"go from {noisy:.4g} to {clean:.4g} and are all that a model was trained on; choose within"
                 )
         return to_clean(levels, device)
 
@@ -74,9 +74,8 @@ class QuadraticTime(Grid):
 class Sections(Grid):
     """Time cut into equal sections, clean to noisy, with counts[i] even steps in section i.
 
-    (10, 10, 3, 2, 2) are the 27 steps of GLIDE (Nichol et al. 2021), found by search for small models of the family
-    that unCLIP's decoder belongs to. iDDPM's own spacing uses both ends of a section; here its noisy end is used and
-    its clean end belongs to the section before, so that the last step starts at t = 1.
+    (10, 10, 3, 2, 2): the 27 steps of GLIDE's upsampler (Nichol et al. 2021). iDDPM's own spacing uses both ends of a
+    section; here a section's clean end belongs to the one before, so that no two steps of a table coincide.
     """
 
     counts: tuple[int, ...] = (10, 10, 3, 2, 2)
@@ -110,7 +109,8 @@ class KarrasSteps(Grid):
 
     def levels(self, schedule: Schedule, steps: int) -> Levels:
         s_max, s_min = (math.exp(-level / 2) for level in ends(schedule))
-        s_min, s_max = self.s_min or s_min, self.s_max or s_max
+        s_min = s_min if self.s_min is None else self.s_min
+        s_max = s_max if self.s_max is None else self.s_max
         check_polynomial(s_min, s_max, self.rho)
         return karras_levels(steps, s_min, s_max, self.rho)
 
@@ -119,10 +119,10 @@ class KarrasSteps(Grid):
 class Given(Grid):
     """Levels as they are listed, noisy to clean, without the +inf that follows them.
 
-    For given entries t of a table: `Given(tuple(table.table[[999, 749, ...]].tolist()))`.
+    Times t instead: `Given(tuple(schedule.sampled(t).tolist()))`.
     """
 
-    log_snr: tuple[float, ...] = (-5.0, 0.0, 5.0)
+    log_snr: tuple[float, ...]
 
     def levels(self, schedule: Schedule, steps: int) -> Levels:
         _check_count(steps, len(self.log_snr), "levels")
