@@ -13,7 +13,7 @@ from tests.fakes import draw, family
 from unclip.core.noise import Noise
 from unclip.diffusion.denoiser import Prediction
 from unclip.diffusion.forward import beta, chain, one_step, posterior, terminal_kl
-from unclip.diffusion.level import alpha, noised, sigma
+from unclip.diffusion.level import alpha, sigma
 from unclip.diffusion.samplers import step
 from unclip.diffusion.schedules import LinearBeta, ScaledLinearBeta, Schedule, ZeroTerminalSNR
 

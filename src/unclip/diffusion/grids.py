@@ -42,8 +42,8 @@ class Grid(Config, ABC):
         for level in levels.tolist():
             if not noisy - SLACK <= level <= clean + SLACK:
                 raise ValueError(
-                    f"log-SNR {level:.4g} of {type(self).__name__} lies outside {type(schedule).__name__}, whose levels "
-                    f"go from {noisy:.4g} to {clean:.4g} and are all that a model was trained on; choose within"
+                    f"log-SNR {level:.4g} of {type(self).__name__} lies outside {type(schedule).__name__}, whose "
+                    f"levels go from {noisy:.4g} to {clean:.4g} and are all that a model was trained on; choose within"
                 )
         return to_clean(levels, device)
 

@@ -100,7 +100,7 @@ def _check_length(T: int) -> None:
 class LinearBeta(_Ends):
     """beta_t linear in t = 1..T (DDPM).
 
-    Lectures sometimes print beta_T = 0.2. With T = 1000 that is pure noise from t = 447 on, so more than half of the
+    Lectures sometimes print beta_T = 0.2. With T = 1000 that is pure noise from t = 441 on, so more than half of the
     levels teach nothing; with T = 100 (and beta_1 = 1e-3) it is DDPM's own noise in ten times fewer steps.
     """
 
