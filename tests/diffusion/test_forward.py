@@ -5,6 +5,7 @@ Run as `python -m tests.diffusion.test_forward`, it prints the table of docs/sch
 
 import itertools
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -169,17 +170,24 @@ def test_a_chain_needs_a_grid_that_ends_at_the_data():
             chain(draw(2, 3), wrong, Noise.shared(0))
 
 
-if __name__ == "__main__":  # the table of the documentation: python -m tests.diffusion.test_forward
-    NAMED: dict[str, Schedule] = {m.__name__: m() for m in family(Schedule)}
-    NAMED |= {
-        "LinearBeta, beta_T = 0.2": LinearBeta(beta_T=0.2),
-        "LinearBeta(1e-3, 0.2, T = 100)": LinearBeta(1e-3, 0.2, 100),
-    }
-    NAMED |= {"ZeroTerminalSNR(ScaledLinearBeta)": ZeroTerminalSNR(ScaledLinearBeta())}
-    print(
-        "| schedule | log-SNR at t = 0 | at x_T | bits/dim, mean x0^2 = 1 | mean x0^2 = 0.25 |\n|---|---|---|---|---|"
-    )
-    for name, member in NAMED.items():
+def rows() -> list[str]:
+    """The table of docs/schedules.md."""
+    named: dict[str, Schedule] = {f"`{m.__name__}`": m() for m in family(Schedule)}
+    named["`LinearBeta(beta_T=0.2)`"] = LinearBeta(beta_T=0.2)
+    named["`LinearBeta(1e-3, 0.2, T=100)`"] = LinearBeta(1e-3, 0.2, 100)
+    named["`ZeroTerminalSNR(ScaledLinearBeta())`"] = ZeroTerminalSNR(ScaledLinearBeta())
+    found = []
+    for name, member in named.items():
         clean, end = member(torch.zeros(1)).item(), member.grid(10)[0]
-        bits = [terminal_kl(torch.full((1, 1), size), end).item() for size in (1.0, 0.5)]
-        print(f"| {name} | {clean:.1f} | {end.item():.1f} | {bits[0]:.2g} | {bits[1]:.2g} |")
+        one, quarter = (terminal_kl(torch.full((1, 1), size), end).item() for size in (1.0, 0.5))
+        found.append(f"| {name} | {clean:.1f} | {end.item():.1f} | {one:.1e} | {quarter:.1e} |")
+    return found
+
+
+def test_the_documentation_shows_these_figures():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "schedules.md").read_text(encoding="utf-8")
+    assert [row for row in rows() if row not in page] == []
+
+
+if __name__ == "__main__":
+    print("\n".join(rows()))

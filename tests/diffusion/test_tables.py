@@ -99,6 +99,9 @@ def test_what_a_beta_of_0_2_changes():
     noise = (LinearBeta(beta_T=0.2).table < -20).nonzero().min().item() + 1
     assert noise == 441
     assert not (LinearBeta().table < -20).any()
+    lecture, ddpm = LinearBeta(beta_T=0.2).table, LinearBeta().table
+    assert (lecture <= ddpm[-1]).sum() == 686  # from t = 315 on
+    assert [((table > -5) & (table < 5)).sum() for table in (lecture, ddpm)] == [214, 681]
     short = LinearBeta(1e-3, 0.2, 100)
     assert short.table[-1].item() == pytest.approx(LinearBeta().table[-1].item(), abs=0.7)
     t = torch.linspace(0.1, 1, 10)

@@ -61,11 +61,12 @@ class BetaTable(Schedule):
 
         Raises ValueError where there are more times than entries.
         """
-        T, steps = len(self.table), len(times)
+        T, steps, table = len(self.table), len(times), self.table.to(times.device)
         if steps > T:
             raise ValueError(f"steps = {steps}: this table has T = {T}; ask for at most that many")
-        entry = torch.maximum(torch.round(times.double() * T).long(), torch.arange(steps, 0, -1))
-        return self.table[entry.clamp(max=T) - 1].float()
+        rank = torch.arange(steps, 0, -1, device=times.device)
+        entry = torch.maximum(torch.round(times.double() * T).long(), rank)
+        return table[entry.clamp(max=T) - 1].float()
 
 
 def _compressed(log_snr: Betas) -> Betas:
