@@ -11,6 +11,7 @@ from unclip.core.config import Config
 from unclip.core.noise import Noise
 from unclip.core.typing import PerSample, State
 from unclip.diffusion.denoiser import Denoiser
+from unclip.diffusion.grids import Grid
 from unclip.diffusion.guidance import ClassifierFree, Guidance
 from unclip.diffusion.level import alpha, like, noised, sigma
 from unclip.diffusion.parameterization import EDM, Parameterization
@@ -31,12 +32,13 @@ class DiffusionConfig(Config):
 
 @dataclass(frozen=True)
 class Sampling(Config):
-    """How to sample."""
+    """How to sample. schedule, grid: None means the process's own, and the schedule's own."""
 
     steps: int = 16
     sampler: Sampler = field(default_factory=DPMSolverPP2M)
     guidance: Guidance = field(default_factory=ClassifierFree)
     schedule: Schedule | None = None
+    grid: Grid | None = None
 
 
 class Diffusion(nn.Module):
@@ -67,7 +69,8 @@ class Diffusion(nn.Module):
         """Walks from N(0, I) to clean samples of `shape`, [b, ...]; yields every step, the last one is clean."""
         x = noise.normal(shape)
         denoise = how.guidance(self.denoiser, cond, null)
-        grid = (how.schedule or self.config.schedule).grid(how.steps, x.device)
+        schedule = how.schedule or self.config.schedule
+        grid = how.grid(schedule, how.steps, x.device) if how.grid else schedule.grid(how.steps, x.device)
         steps = how.sampler(denoise, x, grid, noise)
         while True:
             with torch.no_grad():  # around each step, not around `yield`: that would reach into the caller

@@ -1,0 +1,134 @@
+"""Grids: where a sampler stops on its way from noise to clean, for any schedule.
+
+UniformTime    t = i/N: the schedule's own pace (on a table: every T/N-th entry)
+QuadraticTime  t = (i/N)^2: more steps near the clean end (DDIM, Song et al. 2021, appendix D.2)
+Sections       equal sections of time with a number of steps each (Nichol & Dhariwal 2021; GLIDE's 27 steps)
+UniformLogSNR  even steps of log-SNR (DPM-Solver, Lu et al. 2022)
+KarrasSteps    even steps of (sigma/alpha)^(1/rho) (Karras et al. 2022, Eq. 5)
+Given          a list of levels: searched, or taken from another model
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unclip.core.config import Config
+from unclip.core.typing import Float
+from unclip.diffusion.schedules.base import Levels, Schedule, check_steps, to_clean, trailing
+from unclip.diffusion.schedules.karras import check_polynomial, karras_levels
+
+SLACK = 1e-3
+"""How far a level may lie outside a schedule's range: rounding, no more."""
+
+
+class Grid(Config, ABC):
+    """Base of all grids."""
+
+    @abstractmethod
+    def levels(self, schedule: Schedule, steps: int) -> Levels:
+        """`steps` levels of the schedule, from noisy to clean."""
+
+    def __call__(self, schedule: Schedule, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
+        """steps + 1 levels for sampling, from noisy to clean; the last is +inf.
+
+        Raises ValueError where schedule, grid and number of steps cannot go together: no steps, more steps than a
+        table has entries, levels that the schedule never reaches, or two steps at one level.
+        """
+        check_steps(steps)
+        levels, (noisy, clean) = self.levels(schedule, steps), ends(schedule)
+        for level in levels.tolist():
+            if not noisy - SLACK <= level <= clean + SLACK:
+                raise ValueError(
+                    f"log-SNR {level:.4g} of {type(self).__name__} lies outside {type(schedule).__name__}, whose "
+                    f"levels go from {noisy:.4g} to {clean:.4g} and are all that a model was trained on; choose within"
+                )
+        return to_clean(levels, device)
+
+
+def ends(schedule: Schedule) -> tuple[float, float]:
+    """The log-SNR of the schedule's noisy and clean end."""
+    noisy, clean = schedule(torch.tensor([1.0, 0.0])).tolist()
+    return noisy, clean
+
+
+@dataclass(frozen=True)
+class UniformTime(Grid):
+    """t = 1, 1 - 1/N, ..., 1/N ("trailing"). steps = T on a table is DDPM itself."""
+
+    def levels(self, schedule: Schedule, steps: int) -> Levels:
+        return schedule.sampled(trailing(steps))
+
+
+@dataclass(frozen=True)
+class QuadraticTime(Grid):
+    """t = (i/N)^2, i = N..1."""
+
+    def levels(self, schedule: Schedule, steps: int) -> Levels:
+        return schedule.sampled(trailing(steps).square())
+
+
+@dataclass(frozen=True)
+class Sections(Grid):
+    """Time cut into equal sections, clean to noisy, with counts[i] even steps in section i.
+
+    (10, 10, 3, 2, 2): the 27 steps of GLIDE's upsampler (Nichol et al. 2021). iDDPM's own spacing uses both ends of a
+    section; here a section's clean end belongs to the one before, so that no two steps of a table coincide.
+    """
+
+    counts: tuple[int, ...] = (10, 10, 3, 2, 2)
+
+    def __post_init__(self) -> None:
+        if not self.counts or min(self.counts) < 0 or self.counts[-1] < 1:
+            raise ValueError(f"counts = {self.counts}: need numbers of steps, the last (noisiest) at least 1")
+
+    def levels(self, schedule: Schedule, steps: int) -> Levels:
+        _check_count(steps, sum(self.counts), "counts")
+        n = len(self.counts)
+        times = [(i + trailing(count)) / n for i, count in reversed(list(enumerate(self.counts))) if count]
+        return schedule.sampled(torch.cat(times))
+
+
+@dataclass(frozen=True)
+class UniformLogSNR(Grid):
+    """Even steps from the schedule's noisy end to its clean end, both included, then the step to +inf."""
+
+    def levels(self, schedule: Schedule, steps: int) -> Levels:
+        return torch.linspace(*ends(schedule), steps, dtype=torch.float64)
+
+
+@dataclass(frozen=True)
+class KarrasSteps(Grid):
+    """s = sigma/alpha with s^(1/rho) in even steps from s_max to s_min. None: the schedule's own ends."""
+
+    rho: float = 7.0
+    s_min: float | None = None
+    s_max: float | None = None
+
+    def levels(self, schedule: Schedule, steps: int) -> Levels:
+        s_max, s_min = (math.exp(-level / 2) for level in ends(schedule))
+        s_min = s_min if self.s_min is None else self.s_min
+        s_max = s_max if self.s_max is None else self.s_max
+        check_polynomial(s_min, s_max, self.rho)
+        return karras_levels(steps, s_min, s_max, self.rho)
+
+
+@dataclass(frozen=True)
+class Given(Grid):
+    """Levels as they are listed, noisy to clean, without the +inf that follows them.
+
+    Times t instead: `Given(tuple(schedule.sampled(t).tolist()))`.
+    """
+
+    log_snr: tuple[float, ...]
+
+    def levels(self, schedule: Schedule, steps: int) -> Levels:
+        _check_count(steps, len(self.log_snr), "levels")
+        return torch.tensor(self.log_snr, dtype=torch.float64)
+
+
+def _check_count(steps: int, found: int, what: str) -> None:
+    if steps != found:
+        raise ValueError(f"steps = {steps}: the grid's {what} make {found} steps; ask for {found}")

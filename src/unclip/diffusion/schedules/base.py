@@ -1,0 +1,83 @@
+"""What every schedule is: a falling map from t in [0, 1] (clean to noisy) to the log-SNR."""
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from unclip.core.config import Config
+from unclip.core.noise import Noise
+from unclip.core.typing import Float, LogSNR
+
+Times = Float[Tensor, " n"]
+Levels = Float[Tensor, " n"]
+
+
+class Schedule(Config, ABC):
+    """Base of all schedules."""
+
+    @abstractmethod
+    def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
+        """The log-SNR at time t, float32; decreasing on [0, 1]."""
+
+    def draw(self, n: int, noise: Noise) -> Float[Tensor, " n"]:
+        """Training levels for a batch, stratified: one in each of n equal slices of time (VDM, Kingma et al. 2021)."""
+        return self(stratified(n, noise))
+
+    def sampled(self, times: Times) -> Levels:
+        """Levels for sampling at the given times, noisy to clean. A table gives its own entries instead."""
+        return self(times)
+
+    def grid(self, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
+        """steps + 1 levels for sampling, from noisy to clean; the last is +inf (no noise)."""
+        return to_clean(self.sampled(trailing(steps)), device)
+
+
+def stratified(n: int, noise: Noise) -> Times:
+    """n times in a random order, one in each of n equal slices of [0, 1), at one common offset (VDM, appendix)."""
+    offset = noise.uniform((1,))
+    slices = (torch.arange(n, device=offset.device) + offset) / n
+    return slices[torch.argsort(noise.uniform((n,)))]
+
+
+def trailing(steps: int) -> Times:
+    """t = 1, 1 - 1/steps, ..., 1/steps in float64: the spacing that starts at pure noise (Lin et al. 2023, 3.3).
+
+    Raises ValueError where steps < 1.
+    """
+    check_steps(steps)
+    return torch.arange(steps, 0, -1, dtype=torch.float64) / steps
+
+
+def check_steps(steps: int) -> None:
+    """Raises ValueError where steps < 1."""
+    if steps < 1:
+        raise ValueError(f"steps = {steps}: sampling needs at least 1 step")
+
+
+def to_clean(levels: Levels, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
+    """The grid a sampler walks: float32 levels that rise strictly, with +inf appended.
+
+    Raises ValueError where two levels are equal or fall: a sampler divides by the distance between them.
+    """
+    levels = levels.float()
+    if not (torch.isfinite(levels).all() and (levels.diff() > 0).all()):
+        worst = int((~(levels.diff() > 0)).nonzero()[0]) if len(levels) > 1 else 0
+        near = ", ".join(f"{level:.4g}" for level in levels[worst : worst + 2].tolist())
+        raise ValueError(f"steps = {len(levels)}: the grid's log-SNR must rise at every step, found {near} at step "
+                         f"{worst}; ask for fewer steps or for another grid")  # fmt: skip
+    return torch.cat([levels, levels.new_tensor([math.inf])]).to(device)
+
+
+def interpolated(table: Levels, t: Float[Tensor, "..."]) -> LogSNR:
+    """Linear interpolation of a table whose n entries stand at t = 0, 1/(n - 1), ..., 1; float32."""
+    table, place = table.to(t.device), t.double().clamp(0, 1) * (len(table) - 1)
+    below = place.floor().clamp(max=len(table) - 2).long()
+    return torch.lerp(table[below], table[below + 1], place - below).float()
+
+
+def check_limit(limit: float) -> None:
+    """Raises ValueError where a clip of the log-SNR to +-limit leaves no schedule or leaves float32."""
+    if not 0 < limit <= 20:
+        raise ValueError(f"limit = {limit}: the log-SNR is clipped to +-limit, choose it in (0, 20]")

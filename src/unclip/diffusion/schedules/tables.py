@@ -1,0 +1,170 @@
+"""Tables of betas with T steps: q(x_t | x_{t-1}) = N(sqrt(1 - beta_t) x_{t-1}, beta_t I), t = 1..T (DDPM Eq. 2).
+
+LinearBeta       beta_t linear from beta_1 to beta_T (Ho et al. 2020, section 4)
+QuadraticBeta    sqrt(beta_t) linear: `quad` of DDPM's code
+ScaledLinearBeta the same with the ends of latent diffusion (Rombach et al. 2022): 0.00085, 0.012
+SigmoidBeta      beta_1 + (beta_T - beta_1) sigmoid(-6 ... 6) (Xu et al. 2022)
+CosineBeta       beta_t = min(1 - abar_t / abar_{t-1}, 0.999), abar of `Cosine` (Nichol & Dhariwal 2021, Eq. 17)
+ZeroTerminalSNR  any of them, rescaled so that alpha-bar_T = 0 (Lin et al. 2023, algorithm 1)
+"""
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from unclip.core.typing import Float, LogSNR
+from unclip.diffusion.schedules.base import Levels, Schedule, Times, interpolated
+
+Betas = Float[Tensor, " T"]
+
+
+class BetaTable(Schedule):
+    """Base of the tables. Continuous t interpolates the table's log-SNR between its T points."""
+
+    @abstractmethod
+    def make(self) -> Betas:
+        """beta_1 ... beta_T in float64, each in (0, 1]; 1 (SNR 0) only at the end."""
+
+    @cached_property
+    def betas(self) -> Betas:
+        """beta_1 ... beta_T in float64.
+
+        Raises ValueError where a beta lies outside (0, 1): the SNR would not fall.
+        """
+        betas = self.make()
+        bad = ~((betas > 0) & (betas < 1))
+        bad[-1] = not 0 < betas[-1] <= 1
+        if bad.any():
+            t = int(bad.nonzero()[0])
+            raise ValueError(f"beta_{t + 1} = {betas[t].item():.4g}: choose betas in (0, 1), so that the SNR falls")
+        return betas
+
+    @cached_property
+    def log_alpha_bar(self) -> Betas:
+        """log alpha-bar_t = sum of log(1 - beta) up to t, in float64; exact however small alpha-bar is."""
+        return torch.log1p(-self.betas).cumsum(0)
+
+    @cached_property
+    def table(self) -> Betas:
+        """log(alpha-bar_t / (1 - alpha-bar_t)) for t = 1..T in float64, compressed below -20."""
+        return _compressed(self.log_alpha_bar - torch.log(-torch.expm1(self.log_alpha_bar)))
+
+    def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
+        return interpolated(self.table, t)
+
+    def sampled(self, times: Times) -> Levels:
+        """The table's own entries round(t T), pushed apart where they would coincide; all T of them are DDPM itself.
+
+        Raises ValueError where there are more times than entries.
+        """
+        T, steps, table = len(self.table), len(times), self.table.to(times.device)
+        if steps > T:
+            raise ValueError(f"steps = {steps}: this table has T = {T}; ask for at most that many")
+        rank = torch.arange(steps, 0, -1, device=times.device)
+        entry = torch.maximum(torch.round(times.double() * T).long(), rank)
+        return table[entry.clamp(max=T) - 1].float()
+
+
+def _compressed(log_snr: Betas) -> Betas:
+    """l where l >= -20; below, -20 - log(1 - 20 - l), which still falls but never reaches what float32 loses.
+
+    Nobody can tell log-SNR -20 from -100 (alpha = 5e-5 and less), but 1/alpha of the latter is not finite.
+    """
+    excess = (-20 - log_snr).clamp(0, 1e4)  # 1e4 stands for SNR 0: farther than any table of betas below 1 goes
+    return torch.where(excess > 0, -20 - torch.log1p(excess), log_snr)
+
+
+@dataclass(frozen=True)
+class _Ends(BetaTable):
+    """Tables between two ends."""
+
+    beta_1: float = 1e-4
+    beta_T: float = 0.02
+    T: int = 1000
+
+    def __post_init__(self) -> None:
+        if not 0 < self.beta_1 <= self.beta_T < 1:
+            raise ValueError(f"beta_1 = {self.beta_1}, beta_T = {self.beta_T}: need 0 < beta_1 <= beta_T < 1")
+        _check_length(self.T)
+
+
+def _check_length(T: int) -> None:
+    if T < 2:
+        raise ValueError(f"T = {T}: a table needs at least 2 steps")
+
+
+@dataclass(frozen=True)
+class LinearBeta(_Ends):
+    """beta_t linear in t = 1..T (DDPM).
+
+    Lectures sometimes print beta_T = 0.2. With T = 1000 that is pure noise from t = 441 on, so more than half of the
+    levels teach nothing; with T = 100 (and beta_1 = 1e-3) it is DDPM's own noise in ten times fewer steps.
+    """
+
+    def make(self) -> Betas:
+        return torch.linspace(self.beta_1, self.beta_T, self.T, dtype=torch.float64)
+
+
+@dataclass(frozen=True)
+class QuadraticBeta(_Ends):
+    """sqrt(beta_t) linear in t."""
+
+    def make(self) -> Betas:
+        return torch.linspace(self.beta_1**0.5, self.beta_T**0.5, self.T, dtype=torch.float64).square()
+
+
+@dataclass(frozen=True)
+class ScaledLinearBeta(QuadraticBeta):
+    """`QuadraticBeta` with the ends of latent diffusion; `scaled_linear` in diffusers."""
+
+    beta_1: float = 0.00085
+    beta_T: float = 0.012
+
+
+@dataclass(frozen=True)
+class SigmoidBeta(_Ends):
+    """A sigmoid between the ends (Xu et al. 2022, GeoDiff); `sigmoid` in diffusers. Not Jabri et al.'s `Sigmoid`."""
+
+    def make(self) -> Betas:
+        ramp = torch.sigmoid(torch.linspace(-6, 6, self.T, dtype=torch.float64))
+        return self.beta_1 + (self.beta_T - self.beta_1) * ramp
+
+
+@dataclass(frozen=True)
+class CosineBeta(BetaTable):
+    """The cosine alpha-bar as a table, betas capped; `squaredcos_cap_v2` in diffusers."""
+
+    T: int = 1000
+    s: float = 0.008
+    cap: float = 0.999
+
+    def __post_init__(self) -> None:
+        _check_length(self.T)
+        if not (self.s >= 0 and 0 < self.cap < 1):
+            raise ValueError(f"s = {self.s}, cap = {self.cap}: need s >= 0 and 0 < cap < 1")
+
+    def make(self) -> Betas:
+        t = torch.arange(self.T + 1, dtype=torch.float64) / self.T
+        bar = torch.cos((t + self.s) / (1 + self.s) * math.pi / 2).square()
+        return (1 - bar[1:] / bar[:-1]).clamp(max=self.cap)
+
+
+@dataclass(frozen=True)
+class ZeroTerminalSNR(BetaTable):
+    """sqrt(alpha-bar) shifted to 0 at T and scaled back to its value at t = 1: x_T is noise and nothing else.
+
+    The network must not predict eps, which says nothing about x0 at SNR 0; Lin et al. use v. The last entry of the
+    table is log-SNR -29 in the place of -inf.
+    """
+
+    of: BetaTable = field(default_factory=LinearBeta)
+
+    def make(self) -> Betas:
+        root = torch.exp(self.of.log_alpha_bar / 2)
+        root = (root - root[-1]) * (root[0] / (root[0] - root[-1]))
+        before = torch.cat([root.new_ones(1), root[:-1]])
+        return 1 - (root / before).square()
