@@ -12,13 +12,13 @@ from unclip.train.muon import Muon
 
 @dataclass(frozen=True)
 class OptimConfig(Config):
-    """lr: AdamW's peak; muon_lr: peak of Muon on the hidden matrices (None: AdamW there too).
+    """lr: AdamW's peak; muon_lr: peak of Muon on the hidden matrices (0: AdamW there too).
 
     warmup: steps of linear rise; decay: weight decay of both; clip: largest gradient norm.
     """
 
     lr: float = 2e-3
-    muon_lr: float | None = None
+    muon_lr: float = 0.0
     warmup: int = 50
     decay: float = 0.01
     beta1: float = 0.9
@@ -37,7 +37,7 @@ def optimizers(model: nn.Module, config: OptimConfig) -> list[torch.optim.Optimi
     ]
     betas = (config.beta1, config.beta2)
     chosen: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=config.lr, betas=betas, fused=True)]
-    if hidden and config.muon_lr:
+    if hidden:
         chosen.append(Muon(hidden, config.muon_lr, config.decay))
         chosen[-1].param_groups[0]["peak"] = config.muon_lr
     return chosen
