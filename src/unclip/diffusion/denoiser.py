@@ -14,10 +14,14 @@ from unclip.diffusion.parameterization import Parameterization
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a denoiser says at one state: x = alpha x0 + sigma eps holds between the two."""
+    """What a denoiser says at one state: x = alpha x0 + sigma eps holds between the two.
+
+    variance_mix: where the network learns the variance (iDDPM, Eq. 15), its v in [0, 1] between beta-tilde and beta.
+    """
 
     x0: State
     eps: State
+    variance_mix: State | None = None
 
     @staticmethod
     def from_x0(x0: State, x: State, log_snr: LogSNR) -> "Prediction":
