@@ -37,7 +37,7 @@ class PriorRecipe(Config):
     drop_text: float = 0.1
     candidates: int = 2
     steps: int = 32
-    share: float = 0.12
+    share: float = 0.08
     train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3)))
 
 
@@ -55,9 +55,9 @@ class DecoderRecipe(Config):
     drop_embedding: float = 0.1
     drop_caption: float = 0.5
     steps: int = 24
-    guidance: float = 2.0
-    share: float = 0.71
-    train: TrainConfig = field(default_factory=lambda: TrainConfig(24, OptimConfig(lr=2e-3, muon_lr=3e-3)))
+    guidance: float = 1.5
+    share: float = 0.75
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
 
 
 @dataclass(frozen=True)

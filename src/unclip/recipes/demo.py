@@ -46,9 +46,7 @@ def demo_config(budget: float) -> RunConfig:
         budget=budget,
         clip=replace(base.clip, share=0.20),
         prior=replace(base.prior, share=0.05, steps=16),
-        decoder=replace(
-            base.decoder, share=0.75, widths=(32, 48), guidance=1.5, train=replace(base.decoder.train, batch=32)
-        ),
+        decoder=replace(base.decoder, share=0.75, widths=(32, 48)),
     )
 
 

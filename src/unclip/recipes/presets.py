@@ -8,11 +8,16 @@ from unclip.train.trainer import TrainConfig
 
 
 def tiny(size: int = 64) -> RunConfig:
-    """Two CPU cores, minutes: narrow networks that keep 8 x 8 positions in the core, stepped by Muon."""
+    """Two CPU cores, minutes: narrow networks that keep 8 x 8 positions in every core, stepped by Muon."""
     if size == 32:
-        return RunConfig(size=32)
+        return RunConfig(size=32, clip=CLIPRecipe(vision_stem=(32, 64), vision_width=128))
     larger = DecoderRecipe(
-        widths=(24, 48, 96), blocks=(1, 1, 4), attention=(False, False, True), level_mean=0.6, level_std=1.4
+        widths=(24, 48, 96),
+        blocks=(1, 1, 4),
+        attention=(False, False, True),
+        level_mean=0.6,
+        level_std=1.4,
+        guidance=2.0,
     )
     return RunConfig(size=64, decoder=larger)
 
