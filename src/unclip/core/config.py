@@ -48,8 +48,8 @@ class Config:
         for name in data:
             if name not in known:
                 raise ValueError(f"{where}: unknown setting {name!r}; known are {', '.join(known)}")
-        for name, field in known.items():
-            if name not in data and field.default is MISSING and field.default_factory is MISSING:
+        for name, f in known.items():
+            if name not in data and f.default is MISSING and f.default_factory is MISSING:
                 if _optional(hints[name]):
                     data[name] = None
                 else:

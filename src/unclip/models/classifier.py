@@ -31,8 +31,10 @@ Labels = Int[Tensor, " b"]
 
 @dataclass(frozen=True)
 class ClassifierConfig(Config):
-    """widths: channels at full size, half, a quarter, ...; schedule: of the levels that training draws; take that of the
-    diffusion that shall be guided."""
+    """widths: channels at full size, half, a quarter, ...
+
+    schedule: of the levels that training draws; take that of the diffusion that shall be guided.
+    """
 
     classes: int
     channels: int = 3
@@ -58,9 +60,7 @@ class NoisyClassifier(nn.Module):
         widths = config.widths
         self.level = LevelEmbedding(config.embedding)
         self.stem = nn.Conv2d(config.channels, widths[0], 3, padding=1)
-        self.blocks = nn.ModuleList(
-            ResBlock(a, config.embedding, b, how="down") for a, b in itertools.pairwise(widths)
-        )
+        self.blocks = nn.ModuleList(ResBlock(a, config.embedding, b, how="down") for a, b in itertools.pairwise(widths))
         self.norm = nn.GroupNorm(max(1, widths[-1] // 16), widths[-1])
         self.out = nn.Linear(widths[-1], config.classes)
 

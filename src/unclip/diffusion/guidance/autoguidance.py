@@ -4,8 +4,8 @@ Away from a worse version of the same model, under the same condition:
 
     x0 = x0_worse + scale (x0_good - x0_worse)
 
-Where the two differ, the worse one errs more in the direction in which the good one errs: going on from it corrects both.
-Unlike classifier-free guidance this does not narrow what is drawn. The worse model is smaller, or trained for less long.
+Both err in the same directions, the worse one more: going on from it, past the good one, takes the error back. Unlike
+classifier-free guidance this does not narrow what is drawn. The worse model is smaller, or was trained for less long.
 """
 
 from dataclasses import dataclass

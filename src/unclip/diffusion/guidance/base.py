@@ -8,7 +8,7 @@ one that it was made from, so that nothing is evaluated twice.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import TypeVar
 
 import torch
 
@@ -16,6 +16,8 @@ from unclip.core.condition import Condition
 from unclip.core.config import Config, stored
 from unclip.core.typing import LogSNR, State
 from unclip.diffusion.denoiser import ConditionalDenoise, Denoise, Prediction
+
+G = TypeVar("G", bound="Guidance")
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Guidance(Config, ABC):
         guide = self.guide(denoiser, cond, null)
         return lambda x, log_snr: guide(x, log_snr).prediction
 
-    def using(self, **parts: object) -> Self:
+    def using(self: G, **parts: object) -> G:
         """A copy, through all wrappers, in which the models that settings cannot hold are these.
 
         `settings.using(worse=early.denoiser)` makes a guidance that was read from a file ready to work.

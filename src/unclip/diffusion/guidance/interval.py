@@ -1,7 +1,7 @@
 """Guidance in a limited interval of noise levels (Kynkäänniemi et al. 2024).
 
-Early, at high noise, guidance narrows the choice to few outcomes; late, at low noise, it costs an evaluation and changes
-nothing. In between it is worth its price. Their interval of EDM's sigma, (low, high], is one of log-SNR, -2 ln sigma.
+Early, at high noise, guidance narrows the choice to few outcomes; late, at low noise, it costs an evaluation and
+changes nothing. In between it is worth its price. Their interval of EDM's sigma is here one of log-SNR, -2 ln sigma.
 """
 
 from dataclasses import dataclass, field
@@ -35,13 +35,14 @@ class LimitedInterval(Guidance):
         inside, outside = (g.guide(denoiser, cond, null) for g in (self.of, Unguided()))
 
         def at(x: State, log_snr: LogSNR) -> Guided:
-            within = (self.low <= log_snr) & (log_snr < self.high)
+            level = like(log_snr, x)
+            within = (self.low <= level) & (level < self.high)
             if within.all():
                 return inside(x, log_snr)
             if not within.any():
                 return outside(x, log_snr)
             found = inside(x, log_snr)
-            x0 = torch.where(like(within, x), found.prediction.x0, found.conditional.x0)
+            x0 = torch.where(within, found.prediction.x0, found.conditional.x0)
             return guided(x0, x, log_snr, found.conditional)
 
         return at

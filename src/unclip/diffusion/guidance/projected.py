@@ -3,8 +3,8 @@
     d = x0_cond - x0_null + momentum * d_before;   d = d min(1, norm_threshold / |d|)
     x0 = x0_cond + (scale - 1) (d_orthogonal + eta d_parallel),   parallel to x0_cond, for each sample
 
-The parallel part is what saturates colours, the orthogonal part brings detail. A negative momentum pushes away from where
-the last step went; the threshold keeps single steps small.
+The parallel part is what saturates colours, the orthogonal part brings detail. A negative momentum pushes away from
+where the last step went; the threshold keeps single steps small.
 """
 
 from dataclasses import dataclass

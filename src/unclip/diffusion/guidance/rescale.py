@@ -2,7 +2,7 @@
 
     x0 = phi x0_guided std(x0_cond)/std(x0_guided) + (1 - phi) x0_guided,   std over all dimensions of one sample
 
-Guidance widens the estimate's spread, which overexposes pictures; this takes the conditional's spread back. On x0, whose
+Guidance widens the estimate's spread, which overexposes pictures; this brings back the conditional's. On x0, whose
 spread is that of the picture; on eps it would mean something else.
 """
 

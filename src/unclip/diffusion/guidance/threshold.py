@@ -1,7 +1,7 @@
 """Thresholding of a guided x0 (Imagen, Saharia et al. 2022, section 2.3): data that live in [-limit, limit] stay there.
 
-    static:   clamp(x0, -limit, limit)
-    dynamic:  s = max(limit, percentile of |x0| in the sample);  limit clamp(x0, -s, s) / s
+static    clamp(x0, -limit, limit)
+dynamic   limit clamp(x0, -s, s) / s  with  s = max(limit, percentile of |x0| in the sample)
 """
 
 from dataclasses import dataclass

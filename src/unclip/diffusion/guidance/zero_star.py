@@ -6,9 +6,9 @@ so that an error in the null's length is not amplified. And in the first steps u
 is not well trained, its first velocities are worse than none.
 
 The paper is about flow matching, u = eps - x0. The state here is variance preserving; its path moves with
-v = alpha eps - sigma x0 (dx/dphi for tan phi = sigma/alpha), and for it the same least-squares argument holds. So `v` is the
-default, u = 0 then means x0 = alpha x and DDIM leaves the direction of x; `flow` is the paper's own, for models of
-`RectifiedFlow`. The two give different s. Both are a eps - b x0, so x0 = (a x - sigma u) / (a alpha + b sigma).
+v = alpha eps - sigma x0 (dx/dphi for tan phi = sigma/alpha), for which the same least-squares argument holds. So `v`
+is the default; u = 0 then means x0 = alpha x, eps = sigma x. `flow` is the paper's own, for a model on
+`RectifiedFlow`. The two differ in s. Both are u = a eps - b x0, so x0 = (a x - sigma u) / (a alpha + b sigma).
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from unclip.diffusion.level import alpha, like, sigma
 
 @dataclass(frozen=True)
 class ZeroStar(Guidance):
-    """scale 1 is the condition alone after the first steps. zero_steps: so many levels, from the start, are not moved."""
+    """scale 1: the condition alone, after the first steps. zero_steps: at so many first levels the state stays."""
 
     scale: float = 3.0
     zero_steps: int = 1
