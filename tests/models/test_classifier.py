@@ -11,7 +11,7 @@ from tests.fakes import awake, built, draw, trainer_of
 from unclip.core import store
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Task
-from unclip.diffusion.guidance import ClassifierGuidance, Unguided
+from unclip.diffusion.guidance import ClassifierGuidance
 from unclip.diffusion.level import noised
 from unclip.models.classifier import ClassifierConfig, NoisyClassifier
 from unclip.pipeline.run_folder import RunFolder
@@ -66,12 +66,11 @@ def test_its_gradient_raises_the_share_of_the_wanted_colour():
     """The unconditional model is exact, the classifier learned; one in six pictures has the wanted colour by chance."""
     exact, wanted = Exact(IMAGES[:SEEN]), torch.arange(48) % len(NAMES)
     share = {}
-    for scale in (0.0, 1.0, 3.0):
-        guidance = ClassifierGuidance(scale, log_p=trained().log_p(wanted)) if scale else Unguided()
+    for scale in (0.0, 1.0):
+        guidance = ClassifierGuidance(scale, log_p=trained().log_p(wanted))
         share[scale] = (LABELS[sample(exact, guidance, len(wanted))] == wanted).float().mean().item()
-    assert share[0.0] < 0.35
-    assert share[1.0] > share[0.0] + 0.2
-    assert share[3.0] > 0.8
+    assert share[0.0] < 0.3
+    assert share[1.0] > 0.6
 
 
 def test_log_p_is_of_the_wanted_label():

@@ -14,7 +14,7 @@ from unclip.clip.vision import VisionConfig, VisionTower
 from unclip.core.config import Config
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
-from unclip.core.typing import Ids, Images, Mask, Tokens, Vectors
+from unclip.core.typing import Float, Ids, Images, Mask, Tensor, Tokens, Vectors
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class CLIP(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07 if softmax else 10.0)))
         self.bias = None if softmax else nn.Parameter(torch.tensor(-10.0))
 
-    def embed_images(self, images: Images, shift: Vectors | None = None) -> Vectors:
+    def embed_images(self, images: Images, shift: Float[Tensor, "b width"] | None = None) -> Vectors:
         """Pictures -> unit vectors [b, width]; shift: see `VisionTower`."""
         return F.normalize(self.image_projection(self.vision(images, shift)).float(), dim=-1)
 
