@@ -13,6 +13,7 @@ from tests.fakes import tiny_unet
 
 import unclip
 from unclip.clip.model import CLIPConfig
+from unclip.clip.noisy import NoisyCLIPConfig
 from unclip.clip.text import TextConfig
 from unclip.clip.vision import VisionConfig
 from unclip.core.config import Config
@@ -20,6 +21,7 @@ from unclip.diffusion.grids import Given
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import Ancestral, Sampler
 from unclip.diffusion.schedules import Cosine, LogNormal, Schedule
+from unclip.models.classifier import ClassifierConfig
 from unclip.models.decoder import DecoderConfig
 from unclip.models.prior import PriorConfig
 from unclip.nn.prior_net import PriorNetConfig
@@ -30,6 +32,8 @@ NEEDY = {  # settings without a full set of defaults
     c.__class__.__name__: c
     for c in (TEXT, VISION, NET, CLIPConfig(TEXT, VISION), PriorConfig(NET), DecoderConfig(16, 8, TEXT, tiny_unet()))
 }
+NEEDY["NoisyCLIPConfig"] = NoisyCLIPConfig(CLIPConfig(TEXT, VISION))
+NEEDY["ClassifierConfig"] = ClassifierConfig(classes=3)
 NEEDY["Given"] = Given((-5.0, 0.0, 5.0))
 
 

@@ -14,7 +14,7 @@ from unclip.clip.vision import VisionConfig, VisionTower
 from unclip.core.config import Config
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
-from unclip.core.typing import Ids, Images, Mask, Tokens, Vectors
+from unclip.core.typing import Float, Ids, Images, Mask, Tensor, Tokens, Vectors
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class CLIP(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07 if softmax else 10.0)))
         self.bias = None if softmax else nn.Parameter(torch.tensor(-10.0))
 
-    def embed_images(self, images: Images) -> Vectors:
-        """Pictures -> unit vectors [b, width]."""
-        return F.normalize(self.image_projection(self.vision(images)).float(), dim=-1)
+    def embed_images(self, images: Images, shift: Float[Tensor, "b width"] | None = None) -> Vectors:
+        """Pictures -> unit vectors [b, width]; shift: see `VisionTower`."""
+        return F.normalize(self.image_projection(self.vision(images, shift)).float(), dim=-1)
 
     def embed_text(self, ids: Ids, mask: Mask) -> tuple[Vectors, Tokens]:
         """Captions -> unit vectors [b, width] and the tower's token features [b, n, text.width]."""
@@ -53,10 +53,15 @@ class CLIP(nn.Module):
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
         """The contrastive loss; `same` tells which captions of the batch are equal. No randomness is needed."""
-        assert batch.images is not None and batch.ids is not None and batch.mask is not None and batch.same is not None
+        assert batch.images is not None
+        return self.contrast(self.embed_images(batch.images), batch)
+
+    def contrast(self, images: Vectors, batch: Batch) -> Losses:
+        """The contrastive loss of these image embeddings and the batch's captions."""
+        assert batch.ids is not None and batch.mask is not None and batch.same is not None
         with torch.no_grad():  # the paper's cap of 100; clamped here, so that it can come down again
             self.log_scale.clamp_(max=math.log(100))
-        images, (texts, _) = self.embed_images(batch.images), self.embed_text(batch.ids, batch.mask)
+        texts, _ = self.embed_text(batch.ids, batch.mask)
         logits = self.log_scale.exp() * images @ texts.t()
         positive = batch.same[:, None] == batch.same[None]
         if self.bias is None:

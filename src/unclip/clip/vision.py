@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from unclip.core.config import Config
-from unclip.core.typing import Images, Vectors
+from unclip.core.typing import Float, Images, Tensor, Vectors
 from unclip.nn.transformer import Transformer
 
 
@@ -47,6 +47,8 @@ class VisionTower(nn.Module):
         self.transformer = Transformer(config.width, config.layers, config.heads)
         nn.init.normal_(self.position, std=0.02)
 
-    def forward(self, images: Images) -> Vectors:
+    def forward(self, images: Images, shift: Float[Tensor, "b width"] | None = None) -> Vectors:
+        """shift: [b, width], added to every token; how a noise level is told."""
         tokens = self.stem(images).flatten(2).transpose(1, 2) + self.position
+        tokens = tokens if shift is None else tokens + shift[:, None]
         return F.layer_norm(self.transformer(tokens).mean(1), (tokens.shape[-1],))

@@ -2,15 +2,27 @@
 
 A field typed with an abstract family (a `Schedule`, a `Sampler`) is stored with a `kind`, the class's name; it is
 looked up among the family's subclasses, never imported by path, so a file cannot name code to run.
+
+A field made by `runtime()` is no setting: a model that the settings are used with. It is not stored, compared or shown.
 """
 
 import types
 import typing
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, Field, field, fields, is_dataclass
 from inspect import isabstract
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 C = TypeVar("C", bound="Config")
+
+
+def runtime() -> Any:
+    """A field that is given in code, None until then."""
+    return field(default=None, repr=False, compare=False, metadata={"stored": False})
+
+
+def stored(cls: type) -> "dict[str, Field[Any]]":
+    """Name -> field of every setting; leaves out what is made by `runtime`."""
+    return {f.name: f for f in fields(cls) if f.metadata.get("stored", True)}
 
 
 class Config:
@@ -18,7 +30,7 @@ class Config:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dict, lists, numbers and strings; None fields are left out (TOML has no null)."""
-        pairs = ((f.name, getattr(self, f.name)) for f in fields(self))  # pyright: ignore[reportArgumentType]
+        pairs = ((name, getattr(self, name)) for name in stored(type(self)))
         body = {name: _plain(value) for name, value in pairs if value is not None}
         return {"kind": type(self).__name__, **body} if _is_member(type(self)) else body
 
@@ -32,12 +44,12 @@ class Config:
             raise ValueError(f"{where}: expected a table of settings, got {data!r}")
         target, data = _resolve(cls, dict(data), where)
         hints = typing.get_type_hints(target)
-        known = {f.name: f for f in fields(target)}
+        known = stored(target)
         for name in data:
             if name not in known:
                 raise ValueError(f"{where}: unknown setting {name!r}; known are {', '.join(known)}")
-        for name, field in known.items():
-            if name not in data and field.default is MISSING and field.default_factory is MISSING:
+        for name, f in known.items():
+            if name not in data and f.default is MISSING and f.default_factory is MISSING:
                 if _optional(hints[name]):
                     data[name] = None
                 else:

@@ -21,6 +21,7 @@ class Batch:
     ids: Ids | None = None
     mask: Mask | None = None
     same: Int[Tensor, " b"] | None = None
+    labels: Int[Tensor, " b"] | None = None
     image_embedding: Vectors | None = None
     text_embedding: Vectors | None = None
     text_tokens: Tokens | None = None

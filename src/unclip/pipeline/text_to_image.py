@@ -11,6 +11,7 @@ from PIL import Image
 
 import unclip
 from unclip.clip.model import CLIP, CLIPConfig
+from unclip.clip.noisy import NoisyCLIP, NoisyCLIPConfig
 from unclip.core import machine, store
 from unclip.core.config import Config
 from unclip.core.noise import Noise
@@ -18,6 +19,7 @@ from unclip.core.typing import Images, Vectors
 from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import DDIM, Ancestral, DPMSolverPP2M, Sampler, Step
+from unclip.models.classifier import ClassifierConfig, NoisyClassifier
 from unclip.models.decoder import Decoder, DecoderConfig
 from unclip.models.prior import Prior, PriorConfig
 from unclip.pipeline.images import KEY, to_pictures
@@ -30,8 +32,13 @@ BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
     "clip": lambda c: CLIP(CLIPConfig.from_dict(c)),
     "prior": lambda c: Prior(PriorConfig.from_dict(c)),
     "decoder": lambda c: Decoder(DecoderConfig.from_dict(c)),
+    "classifier": lambda c: NoisyClassifier(ClassifierConfig.from_dict(c)),
+    "noisy_clip": lambda c: NoisyCLIP(NoisyCLIPConfig.from_dict(c)),
 }
 """Stage -> its module from a stored config."""
+
+PARTS = ("clip", "prior", "decoder")
+"""The stages whose weights decide a picture; the others only guide it where somebody asks for that."""
 
 SAMPLERS: dict[str, Sampler] = {
     "ancestral": DDIM(eta=1.0),
@@ -170,7 +177,7 @@ def load(run: str | Path, device: str | None = None) -> TextToImage:
     folder.require()
     machine.prepare_memory()
     device = device or machine.device()
-    clip, prior, decoder = (load_stage(folder, name, device) for name in ("clip", "prior", "decoder"))
+    clip, prior, decoder = (load_stage(folder, name, device) for name in PARTS)
     return TextToImage(
         tokenizer=Tokenizer.load(folder.tokenizer, clip.config.text.context),
         clip=clip,
@@ -184,7 +191,7 @@ def load(run: str | Path, device: str | None = None) -> TextToImage:
 
 def model_hash(folder: RunFolder) -> str:
     """Twelve hex digits over the SHA-256 of all three stages' weights."""
-    shas = "".join(store.sha256(folder.root / name / store.WEIGHTS) for name in BUILDERS)
+    shas = "".join(store.sha256(folder.root / name / store.WEIGHTS) for name in PARTS)
     return hashlib.sha256(shas.encode()).hexdigest()[:12]
 
 

@@ -1,0 +1,37 @@
+"""Guidance: turns a conditional denoiser into a plain one, one file an idea. Formulas: docs/guidance.md.
+
+Two branches: `ClassifierFree`, `ZeroStar`, `APG`. A worse model: `Autoguidance`. A gradient: `ClassifierGuidance`,
+`CLIPGuidance`. Around another one: `LimitedInterval`, `Rescale`, `StaticThreshold`, `DynamicThreshold`.
+"""
+
+from unclip.diffusion.guidance.autoguidance import Autoguidance
+from unclip.diffusion.guidance.base import Guidance, Guided, Unguided
+from unclip.diffusion.guidance.classifier_free import ClassifierFree
+from unclip.diffusion.guidance.forms import FORMS, by_name, name_of
+from unclip.diffusion.guidance.gradient import ClassifierGuidance, CLIPGuidance, GradientGuidance, LogLikelihood
+from unclip.diffusion.guidance.interval import LimitedInterval
+from unclip.diffusion.guidance.projected import APG
+from unclip.diffusion.guidance.rescale import Rescale
+from unclip.diffusion.guidance.threshold import DynamicThreshold, StaticThreshold
+from unclip.diffusion.guidance.zero_star import ZeroStar
+
+__all__ = [
+    "Guidance",
+    "Guided",
+    "Unguided",
+    "ClassifierFree",
+    "ZeroStar",
+    "APG",
+    "Autoguidance",
+    "GradientGuidance",
+    "LogLikelihood",
+    "ClassifierGuidance",
+    "CLIPGuidance",
+    "LimitedInterval",
+    "Rescale",
+    "StaticThreshold",
+    "DynamicThreshold",
+    "FORMS",
+    "by_name",
+    "name_of",
+]

@@ -1,0 +1,46 @@
+"""Autoguidance (Karras et al. 2024, "Guiding a diffusion model with a bad version of itself").
+
+Away from a worse version of the same model, under the same condition:
+
+    x0 = x0_worse + scale (x0_good - x0_worse)
+
+Both err in the same directions, the worse one more: going on from it, past the good one, takes the error back. Unlike
+classifier-free guidance this does not narrow what is drawn. The worse model is smaller, or was trained for less long.
+"""
+
+from dataclasses import dataclass
+
+from unclip.core.condition import Condition
+from unclip.core.config import runtime
+from unclip.core.typing import LogSNR, State
+from unclip.diffusion.denoiser import ConditionalDenoise
+from unclip.diffusion.guidance.base import Guidance, Guide, Guided, Unguided, guided
+
+
+@dataclass(frozen=True)
+class Autoguidance(Guidance):
+    """scale 1 is the good model alone. worse: the worse model's denoiser; no setting, give it in code or by `using`.
+
+    Both see the same `Condition`. A model whose own modules make its condition (the decoder) needs a `worse` that puts
+    its own in its place: `lambda x, log_snr, cond: early.diffusion.denoiser(x, log_snr, early_cond)`.
+    """
+
+    scale: float = 2.0
+    worse: ConditionalDenoise | None = runtime()
+
+    def guide(self, denoiser: ConditionalDenoise, cond: Condition, null: Condition) -> Guide:
+        """Raises ValueError without a worse model."""
+        if self.scale == 1:
+            return Unguided().guide(denoiser, cond, null)
+        worse = self.worse
+        if worse is None:
+            raise ValueError(
+                "Autoguidance: no worse model; give it one, such as an early snapshot: "
+                "guidance.using(worse=snapshot.diffusion.denoiser)"
+            )
+
+        def at(x: State, log_snr: LogSNR) -> Guided:
+            good, bad = denoiser(x, log_snr, cond), worse(x, log_snr, cond)
+            return guided(bad.x0 + self.scale * (good.x0 - bad.x0), x, log_snr, good)
+
+        return at

@@ -1,0 +1,95 @@
+"""What every guidance is: it turns a conditional denoiser into a plain one.
+
+A guidance changes the clean estimate x0; eps follows from x = alpha x0 + sigma eps, so that each of them means the same
+in eps, v or any other form. Wrappers take another guidance (`of`) and get its estimate together with the conditional
+one that it was made from, so that nothing is evaluated twice.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
+
+import torch
+
+from unclip.core.condition import Condition
+from unclip.core.config import Config, stored
+from unclip.core.typing import LogSNR, State
+from unclip.diffusion.denoiser import ConditionalDenoise, Denoise, Prediction
+
+G = TypeVar("G", bound="Guidance")
+
+
+@dataclass(frozen=True)
+class Guided:
+    """What a guidance says at one state, and what the condition alone says there."""
+
+    prediction: Prediction
+    conditional: Prediction
+
+
+Guide = Callable[[State, LogSNR], Guided]
+Branches = Callable[[State, LogSNR], tuple[Prediction, Prediction]]
+
+
+class Guidance(Config, ABC):
+    """Base of all guidance."""
+
+    @abstractmethod
+    def guide(self, denoiser: ConditionalDenoise, cond: Condition, null: Condition) -> Guide:
+        """The guided estimate at each state. What it remembers from step to step (momentum) starts afresh here."""
+
+    def __call__(self, denoiser: ConditionalDenoise, cond: Condition, null: Condition) -> Denoise:
+        """A denoiser with the conditions built in, for one walk of a sampler."""
+        guide = self.guide(denoiser, cond, null)
+        return lambda x, log_snr: guide(x, log_snr).prediction
+
+    def using(self: G, **parts: object) -> G:
+        """A copy, through all wrappers, in which the models that settings cannot hold are these.
+
+        `settings.using(worse=early.denoiser)` makes a guidance that was read from a file ready to work.
+        """
+        changes: dict[str, object] = {}
+        for name in (f.name for f in fields(self)):  # pyright: ignore[reportArgumentType]
+            value = getattr(self, name)
+            if isinstance(value, Guidance):
+                changes[name] = value.using(**parts)
+            elif name in parts and name not in stored(type(self)):
+                changes[name] = parts[name]
+        return replace(self, **changes)  # pyright: ignore[reportArgumentType]
+
+
+@dataclass(frozen=True)
+class Unguided(Guidance):
+    """The conditional denoiser as it is."""
+
+    def guide(self, denoiser: ConditionalDenoise, cond: Condition, null: Condition) -> Guide:
+        def at(x: State, log_snr: LogSNR) -> Guided:
+            p = denoiser(x, log_snr, cond)
+            return Guided(p, p)
+
+        return at
+
+
+def branches(denoiser: ConditionalDenoise, cond: Condition, null: Condition) -> Branches:
+    """(with the condition, without it), both in one batch."""
+    both = Condition.cat([cond, null])
+
+    def at(x: State, log_snr: LogSNR) -> tuple[Prediction, Prediction]:
+        levels = log_snr.repeat(2) if log_snr.dim() else log_snr
+        return halves(denoiser(torch.cat([x, x]), levels, both))
+
+    return at
+
+
+def halves(p: Prediction) -> tuple[Prediction, Prediction]:
+    """A batch's prediction as that of its first and of its second half."""
+    x0, eps = p.x0.chunk(2), p.eps.chunk(2)
+    mix = (None, None) if p.variance_mix is None else p.variance_mix.chunk(2)
+    return Prediction(x0[0], eps[0], mix[0]), Prediction(x0[1], eps[1], mix[1])
+
+
+def guided(x0: State, x: State, log_snr: LogSNR, conditional: Prediction) -> Guided:
+    """A guided clean estimate. A learned variance is the conditional's, as in GLIDE."""
+    p = Prediction.from_x0(x0, x, log_snr)
+    return Guided(replace(p, variance_mix=conditional.variance_mix), conditional)

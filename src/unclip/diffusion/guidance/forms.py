@@ -1,0 +1,61 @@
+"""Names that a person types: a form of guidance and a scale, and back."""
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from unclip.diffusion.guidance.base import Guidance
+from unclip.diffusion.guidance.classifier_free import ClassifierFree
+from unclip.diffusion.guidance.interval import LimitedInterval
+from unclip.diffusion.guidance.projected import APG
+from unclip.diffusion.guidance.rescale import Rescale
+from unclip.diffusion.guidance.threshold import DynamicThreshold, StaticThreshold
+from unclip.diffusion.guidance.zero_star import ZeroStar
+
+
+def _within(guidance: Guidance, limit: float | None) -> Guidance:
+    return guidance if limit is None else StaticThreshold(guidance, limit)
+
+
+def _dynamic(scale: float, limit: float | None) -> Guidance:
+    if limit is None:
+        raise ValueError("guidance form 'dynamic' is for data in a known range, such as pictures; use 'cfg' here")
+    return DynamicThreshold(ClassifierFree(scale), limit=limit)
+
+
+FORMS: Mapping[str, Callable[[float, float | None], Guidance]] = MappingProxyType(
+    {
+        "cfg": ClassifierFree,
+        "interval": lambda scale, limit: _within(LimitedInterval(ClassifierFree(scale)), limit),
+        "zero-star": lambda scale, limit: _within(ZeroStar(scale), limit),
+        "rescale": lambda scale, limit: _within(Rescale(ClassifierFree(scale)), limit),
+        "apg": lambda scale, limit: _within(APG(scale), limit),
+        "dynamic": _dynamic,
+    }
+)
+"""Name -> guidance from a scale and the range of the data."""
+
+
+def by_name(form: str, scale: float, limit: float | None = None) -> Guidance:
+    """The guidance of this name, all but the scale at its default.
+
+    limit: clean data live in [-limit, limit] (None: anywhere, as embeddings do).
+    Raises ValueError for an unknown form, a scale below 0, or dynamic thresholding of data without a limit.
+    """
+    if form not in FORMS:
+        raise ValueError(f"guidance form {form!r}: known are {', '.join(FORMS)}")
+    if scale < 0 or not math.isfinite(scale):
+        raise ValueError(f"guidance = {scale}: how strongly to guide, 0 or more; 1 is the condition alone")
+    return FORMS[form](scale, limit)
+
+
+def name_of(guidance: Guidance) -> tuple[str, float] | None:
+    """The form and the scale that `by_name` makes this guidance of; None where it has no name."""
+    inner, limit = guidance, getattr(guidance, "limit", None)
+    while not hasattr(inner, "scale") and hasattr(inner, "of"):
+        inner = inner.of  # pyright: ignore[reportAttributeAccessIssue]
+    scale = getattr(inner, "scale", None)
+    if scale is None:
+        return None
+    named = (form for form in FORMS if not (form == "dynamic" and limit is None))
+    return next(((form, scale) for form in named if FORMS[form](scale, limit) == guidance), None)
