@@ -55,7 +55,7 @@ class DecoderRecipe(Config):
     drop_embedding: float = 0.1
     drop_caption: float = 0.5
     steps: int = 24
-    guidance: float = 1.5
+    guidance: float = 2.0
     share: float = 0.75
     train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
 

@@ -17,7 +17,6 @@ def tiny(size: int = 64) -> RunConfig:
         attention=(False, False, True),
         level_mean=0.6,
         level_std=1.4,
-        guidance=2.0,
     )
     return RunConfig(size=64, decoder=larger)
 
