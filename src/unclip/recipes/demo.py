@@ -146,5 +146,8 @@ SCORE = (
     "Each generated picture is read back by a parser into objects with shape, colour, size and place; a scene counts "
     "only when all of it is right. The error is the binomial standard error."
 )
-NOISING = "One training picture under DDPM's linear schedule (T = 1000): x_t = alpha x_0 + sigma eps."
+NOISING = (
+    "One training picture under DDPM's linear schedule (T = 1000). Above, each x_t by one jump, "
+    "x_t = alpha x_0 + sigma eps; below, by t single steps."
+)
 DENOISING = "Above the noisy state x_t, below the model's guess of the clean picture at that moment."

@@ -1,0 +1,79 @@
+"""What `unclip explain` is asked for, and what all its parts look at."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from unclip.core.typing import Float, Images, Tensor
+from unclip.diffusion.process import Sampling
+from unclip.diffusion.samplers import Sampler
+from unclip.diffusion.schedules import BetaTable, Schedule
+from unclip.pipeline.text_to_image import SAMPLERS
+from unclip.recipes.feed import distinct_captions
+from unclip.recipes.subject import Opened, pictures
+
+STEPS = (5, 10, 20, 50, 1000)
+JUDGED = 64
+"""Pictures that figures are taken over."""
+MOST = 16
+"""Pictures in one cell of the samples."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """steps: None means those of `STEPS` that the run's schedule has; samplers: names, none means all; n: pictures a
+    cell, 1 to `MOST`."""
+
+    steps: tuple[int, ...] | None = None
+    samplers: tuple[str, ...] = ()
+    n: int = 4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n <= MOST:
+            raise ValueError(f"n = {self.n}: a cell of the grid holds 1 to {MOST} pictures")
+        if unknown := [name for name in self.samplers if name not in SAMPLERS]:
+            raise ValueError(f"sampler {unknown[0]!r}: known are {', '.join(SAMPLERS)}")
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at a run: what is asked, of what, and where the pictures go."""
+
+    run: Opened
+    ask: Ask
+    out: Path
+
+    @property
+    def schedule(self) -> Schedule:
+        """The run's."""
+        return self.run.subject.diffusion.config.schedule
+
+    @cached_property
+    def rows(self) -> list[int]:
+        """Held-out rows, as different as their captions are, that pictures are made for."""
+        return distinct_captions(self.run.prepared, self.run.rows, self.ask.n)
+
+    @cached_property
+    def images(self) -> Images:
+        """The held-out pictures that figures are taken over."""
+        return pictures(self.run.prepared, self.run.rows[:JUDGED])
+
+    @cached_property
+    def samplers(self) -> dict[str, Sampler]:
+        """Those asked for, by name."""
+        return {name: SAMPLERS[name] for name in self.ask.samplers or SAMPLERS}
+
+    @cached_property
+    def steps(self) -> list[int]:
+        """Those asked for. Raises ValueError for a number that the run's schedule does not have."""
+        for steps in self.ask.steps or ():
+            levels_of(self.run.subject.sampling, self.schedule, steps)
+        own = len(self.schedule.betas) if isinstance(self.schedule, BetaTable) else max(STEPS)
+        return sorted(set(self.ask.steps or (min(steps, own) for steps in STEPS)))
+
+
+def levels_of(how: Sampling, schedule: Schedule, steps: int) -> Float[Tensor, " points"]:
+    """Where sampling in `steps` steps stops, noisy to clean, +inf last. Raises ValueError where it cannot."""
+    schedule = how.schedule or schedule
+    return how.grid(schedule, steps) if how.grid else schedule.grid(steps)

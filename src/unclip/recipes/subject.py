@@ -1,0 +1,108 @@
+"""What `unclip explain` looks at: the diffusion of pictures of a finished run, and the data it was trained on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from unclip.core.condition import Condition
+from unclip.core.typing import Images
+from unclip.data.loader import to_tensor
+from unclip.data.prepare import Prepared, load_prepared
+from unclip.diffusion.process import Diffusion, Sampling
+from unclip.diffusion.samplers import Step
+from unclip.pipeline.run_folder import RunFolder
+from unclip.pipeline.text_to_image import TextToImage, load, there
+from unclip.recipes.config import RunConfig, read_settings
+from unclip.recipes.context import Context
+from unclip.recipes.gates import judged_rows
+
+
+class Subject(Protocol):
+    """A trained diffusion of pictures, whatever it is conditioned on. Rows are those of the run's prepared data."""
+
+    @property
+    def diffusion(self) -> Diffusion:
+        """The network with its schedule."""
+        ...
+
+    @property
+    def sampling(self) -> Sampling:
+        """How it samples unless told otherwise."""
+        ...
+
+    def condition(self, rows: Sequence[int]) -> Condition:
+        """What training shows of these rows, nothing dropped."""
+        ...
+
+    def steps(self, rows: Sequence[int], seeds: Sequence[int], how: Sampling) -> Iterator[Step]:
+        """New pictures for what stands beside these rows (captions, classes), as `unclip generate` makes them."""
+        ...
+
+
+@dataclass
+class UnclipSubject:
+    """The decoder of an unCLIP run."""
+
+    model: TextToImage
+    prepared: Prepared
+
+    @property
+    def diffusion(self) -> Diffusion:
+        """The decoder's."""
+        return there(self.model.decoder, "decoder").diffusion
+
+    @property
+    def sampling(self) -> Sampling:
+        """As the decoder was stored."""
+        return there(self.model.decoder, "decoder").config.sampling
+
+    @torch.no_grad()
+    def condition(self, rows: Sequence[int]) -> Condition:
+        """The pictures' own CLIP embeddings and their first captions."""
+        ids, mask = (t.to(self.model.device) for t in self.model.tokenizer(self.captions(rows)))
+        z = self.model.embed_images(pictures(self.prepared, rows)).float()
+        keep = torch.ones(len(rows), dtype=torch.bool, device=z.device)
+        return there(self.model.decoder, "decoder").condition(z, keep, ids, mask)
+
+    def steps(self, rows: Sequence[int], seeds: Sequence[int], how: Sampling) -> Iterator[Step]:
+        """The prior's embeddings of the captions, then the decoder."""
+        captions = self.captions(rows)
+        return self.model.decode(self.model.embed_prompts(captions, seeds), captions, seeds, how)
+
+    def captions(self, rows: Sequence[int]) -> list[str]:
+        """The first caption of each row."""
+        return [self.prepared.captions[r][0] for r in rows]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A run, opened. rows: held-out ones (a note says where they are not)."""
+
+    subject: Subject
+    prepared: Prepared
+    rows: np.ndarray
+    note: str
+    device: str
+
+
+def open_run(root: Path) -> Opened:
+    """A finished run with its data. Raises ValueError for one that is unfinished, damaged, or without its data."""
+    model, run = load(root), RunFolder(root)
+    if not (run.data / "prepared.json").exists():
+        raise ValueError(
+            f"{run.data}: the run's prepared pictures are gone; the same `unclip train` command again prepares them "
+            "(what is trained stays)"
+        )
+    config, prepared = RunConfig.from_dict(read_settings(run.settings), str(run.settings)), load_prepared(run.data)
+    context = Context(run, config, prepared, model.tokenizer, model.device, model.precision)
+    rows, note = judged_rows(context)
+    return Opened(UnclipSubject(model, prepared), prepared, rows, note, model.device)
+
+
+def pictures(prepared: Prepared, rows: Sequence[int] | np.ndarray) -> Images:
+    """These rows in [-1, 1]."""
+    return to_tensor(prepared.images[np.asarray(rows)])
