@@ -4,7 +4,7 @@ Data x_1 ... x_n, each as likely as the other, make q(x_t) a mixture of n Gaussi
 
     E[x_0 | x_t] = sum_i w_i x_i,   w = softmax_i(-|x_t - alpha x_i|^2 / (2 sigma^2))
 
-(Karras et al. 2022, Eq. 57 of appendix B.3). Nothing is trained. It knows nothing but the points: a sampler that follows
+(Karras et al. 2022, appendix B.3, Eq. 57). Nothing is trained. It knows nothing but the points: a sampler that follows
 it ends at one of them, which is what a network that generalises must not do.
 """
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from unclip.core.typing import Float, Tensor
-from unclip.pipeline.canvas import BODY, COLOURS, FAINT, HEAD, INK, bare, canvas, save
+from unclip.pipeline.canvas import BODY, COLOURS, HEAD, INK, SMALL, bare, canvas, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 Cloud = Float[Tensor, "n 2"]
 Paths = Float[Tensor, "points n 2"]
-REACH = 3.1
+REACH = 2.8
 """Half the side of the shown square."""
-TRAILS = 28
-"""Ways that are drawn as lines, of all that there are."""
-START, WAY, END = COLOURS[4], COLOURS[0], COLOURS[1]
+TRAILS = 5
+"""Ways that are drawn as lines, of all that there are; with more of them nobody can follow one that wanders."""
 FRAME_MS, LAST_MS = 160, 2500
+SHADES = 48
+"""Colours of the animation."""
 
 
 @dataclass(frozen=True)
@@ -36,59 +37,86 @@ class Flow:
     cost: int
 
 
-def forward_plot(clouds: Sequence[Cloud], heads: Sequence[str], out: Path) -> None:
-    """The same points at growing noise, side by side, coloured by where they came from."""
-    figure, (axes,) = canvas(1, len(clouds), 12.8, 12.8 / len(clouds) + 0.55)
-    for ax, cloud, head in zip(axes, clouds, heads, strict=True):
+@dataclass(frozen=True)
+class Scene:
+    """One frame of the forward process."""
+
+    head: str
+    cloud: Cloud
+
+
+def forward_plot(scenes: Sequence[Scene], out: Path) -> None:
+    """The same points at growing noise, side by side, every other one in the other colour. Needs matplotlib."""
+    figure, (axes,) = canvas(1, len(scenes), 12.8, 12.8 / len(scenes) + 0.35)
+    for ax, scene in zip(axes, scenes, strict=True):
         _stage(ax)
         for part, colour in ((slice(0, None, 2), COLOURS[0]), (slice(1, None, 2), COLOURS[1])):
-            ax.scatter(*_xy(cloud[part]), s=3, color=colour, linewidths=0, alpha=0.7)
-        ax.set_title(head, fontsize=BODY, color=INK)
+            ax.scatter(*_xy(scene.cloud[part]), s=3, color=colour, linewidths=0, alpha=0.7)
+        ax.set_title(scene.head, fontsize=SMALL, color=INK)
     save(figure, out)
 
 
 def flow_plot(flows: Sequence[Flow], data: Cloud, out: Path) -> None:
-    """One panel a flow, rows and columns by their names: ways from noise to data, and where all points ended."""
-    figure, panels = _panels(flows, 12.8)
+    """One panel a flow, rows and columns by their names: a few ways from noise to data, and where all points ended."""
+    figure, panels = _panels(flows, 12.8, below=0.3)
     for flow in flows:
         ax = panels[flow.row, flow.column]
-        ax.scatter(*_xy(data), s=2, color="#d5dbe1", linewidths=0)
-        for i in range(min(TRAILS, flow.paths.shape[1])):
-            ax.plot(*_xy(flow.paths[:, i]), color=WAY, linewidth=0.8, alpha=0.55)
-        ax.scatter(*_xy(flow.paths[0, :TRAILS]), s=12, color=START, edgecolors="white", linewidths=0.4, zorder=3)
-        ax.scatter(*_xy(flow.paths[-1]), s=5, color=END, linewidths=0, zorder=4)
-        steps = len(flow.paths) - 1
-        ax.set_xlabel(f"{steps} steps, {flow.cost} evaluations", fontsize=BODY - 2, color=INK)
+        _known(ax, data)
+        ax.scatter(*_xy(flow.paths[-1]), s=5, color=INK, linewidths=0, zorder=3)
+        for i, colour in enumerate(COLOURS[:TRAILS]):
+            ax.plot(*_xy(flow.paths[:, i]), color=colour, linewidth=1.5, zorder=4)
+            ax.scatter(*_xy(flow.paths[:1, i]), s=34, color="white", edgecolors=colour, linewidths=1.8, zorder=5)
+            ax.scatter(*_xy(flow.paths[-1:, i]), s=44, color=colour, edgecolors="white", linewidths=0.8, zorder=6)
+        ax.set_xlabel(f"{len(flow.paths) - 1} steps, {flow.cost} evaluations", fontsize=SMALL, color=INK)
     save(figure, out)
 
 
-def flow_animation(flows: Sequence[Flow], data: Cloud, out: Path, heads: Sequence[str]) -> None:
-    """The same as a GIF that repeats: frame k after step k, `heads[k]` above it; the end stays for a while.
+def flow_animation(
+    flows: Sequence[Flow], data: Cloud, forward: Sequence[Scene], heads: Sequence[str], out: Path
+) -> None:
+    """A GIF that repeats: the scenes forward, then frame k after step k with `heads[k]` above; the end stays a while.
 
-    All flows must have equally many steps.
+    All flows must have equally many steps. Raises ValueError without matplotlib.
     """
-    frames = [_indexed(frame) for frame in _frames(flows, data, heads)]
+    first, *rest = [frame.quantize(SHADES, dither=Image.Dither.NONE) for frame in _frames(flows, data, forward, heads)]
     out.parent.mkdir(parents=True, exist_ok=True)
-    lasts = [FRAME_MS] * (len(frames) - 1) + [LAST_MS]
-    frames[0].save(out, save_all=True, append_images=frames[1:], duration=lasts, loop=0, optimize=True, disposal=1)
+    lasts = [FRAME_MS] * len(rest) + [LAST_MS]
+    first.save(out, save_all=True, append_images=rest, duration=lasts, loop=0, optimize=True)
 
 
-def _frames(flows: Sequence[Flow], data: Cloud, heads: Sequence[str]) -> Iterator[Image.Image]:
-    figure, panels = _panels(flows, 9.6)
-    drawn = []
-    for flow in flows:
-        ax = panels[flow.row, flow.column]
-        ax.scatter(*_xy(data), s=2, color="#d5dbe1", linewidths=0)
-        ways = [ax.plot([], [], color=WAY, linewidth=0.9, alpha=0.5)[0] for _ in range(TRAILS)]
-        drawn.append((flow, ax.plot([], [], ".", color=END, markersize=3.2, markeredgewidth=0)[0], ways))
+def _frames(
+    flows: Sequence[Flow], data: Cloud, forward: Sequence[Scene], heads: Sequence[str]
+) -> Iterator[Image.Image]:
+    figure, panels = _panels(flows, 9.6, above=0.4)
+    actors = [(flow, _Actor(panels[flow.row, flow.column], data)) for flow in flows]
     title = figure.suptitle(" ", fontsize=HEAD, color=INK)
+    for scene in forward:
+        title.set_text(scene.head)
+        for _, actor in actors:
+            actor.show(scene.cloud)
+        yield _picture(figure)
     for k, head in enumerate(heads):
         title.set_text(head)
-        for flow, dots, ways in drawn:
-            dots.set_data(*_xy(flow.paths[k]))
-            for i, way in enumerate(ways):
-                way.set_data(*_xy(flow.paths[: k + 1, i]))
+        for flow, actor in actors:
+            actor.show(flow.paths[k], flow.paths[: k + 1])
         yield _picture(figure)
+
+
+class _Actor:
+    """What moves in one panel."""
+
+    def __init__(self, ax: "Axes", data: Cloud) -> None:
+        _known(ax, data)
+        self.dots = ax.plot([], [], ".", color=INK, markersize=3.2, markeredgewidth=0)[0]
+        self.ways = [ax.plot([], [], color=c, linewidth=1.2)[0] for c in COLOURS[:TRAILS]]
+        style = {"markersize": 6, "markeredgecolor": "white", "markeredgewidth": 0.7}
+        self.heads = [ax.plot([], [], "o", color=c, **style)[0] for c in COLOURS[:TRAILS]]
+
+    def show(self, now: Cloud, past: Paths | None = None) -> None:
+        self.dots.set_data(*_xy(now))
+        for i, (way, head) in enumerate(zip(self.ways, self.heads, strict=True)):
+            way.set_data(*(_xy(past[:, i]) if past is not None else ([], [])))
+            head.set_data(*(_xy(past[-1:, i]) if past is not None else ([], [])))
 
 
 def _picture(figure: "Figure") -> Image.Image:
@@ -97,13 +125,13 @@ def _picture(figure: "Figure") -> Image.Image:
     return Image.open(file).convert("RGB")
 
 
-def _indexed(frame: Image.Image) -> Image.Image:
-    return frame.quantize(32, dither=Image.Dither.NONE)
-
-
-def _panels(flows: Sequence[Flow], width: float) -> "tuple[Figure, dict[tuple[str, str], Axes]]":
+def _panels(
+    flows: Sequence[Flow], width: float, above: float = 0.0, below: float = 0.0
+) -> "tuple[Figure, dict[tuple[str, str], Axes]]":
+    """A panel for each pair of row and column. above: the figure, below: each row, inches for words."""
     rows, columns = (list(dict.fromkeys(names)) for names in ([f.row for f in flows], [f.column for f in flows]))
-    figure, axes = canvas(len(rows), len(columns), width, width / len(columns) * len(rows) + 1.0)
+    side = (width - 0.35) / len(columns)
+    figure, axes = canvas(len(rows), len(columns), width, len(rows) * (side + below) + 0.3 + above)
     panels = {(r, c): axes[i][j] for i, r in enumerate(rows) for j, c in enumerate(columns)}
     for ax in panels.values():
         _stage(ax)
@@ -120,6 +148,10 @@ def _stage(ax: "Axes") -> None:
     ax.set_ylim(-REACH, REACH)
 
 
-def _xy(points: Float[Tensor, "n 2"]) -> tuple[np.ndarray, np.ndarray]:
+def _known(ax: "Axes", data: Cloud) -> None:
+    ax.scatter(*_xy(data), s=18, color="#ccd3da", linewidths=0)
+
+
+def _xy(points: Cloud) -> tuple[np.ndarray, np.ndarray]:
     both = points.detach().numpy()
     return both[:, 0], both[:, 1]

@@ -1,6 +1,6 @@
 """The error of a denoiser over the noise level, on one slide."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ class Errors:
     title: str
     means: Sequence[float]
     errors: Sequence[float]
-    blind: Sequence[float] | None = None
+    blind: Sequence[float]
 
 
 def level_plot(log_snr: Sequence[float], panels: Sequence[Errors], trained: tuple[float, float], out: Path) -> None:
@@ -30,14 +30,15 @@ def level_plot(log_snr: Sequence[float], panels: Sequence[Errors], trained: tupl
     for ax, panel in zip(axes, panels, strict=True):
         tidy(ax)
         ax.axvspan(*trained, color="#f1f4f7", zorder=0, label="90 % of the levels seen in training")
-        if panel.blind is not None:
-            ax.plot(log_snr, panel.blind, color=COLOURS[1], linestyle="--", linewidth=1.8, label="guessing the mean picture")
+        blind = {"color": COLOURS[1], "linestyle": "--", "linewidth": 1.8, "label": "guessing the mean picture"}
+        ax.plot(log_snr, panel.blind, **blind)
         _points(ax, log_snr, panel)
         ax.set_yscale("log")
         ax.set_title(panel.title, fontsize=HEAD, color=INK, loc="left", pad=10)
         ax.set_xlabel("log-SNR  (left noise, right clean)", fontsize=BODY, color=INK)
-    seen: Mapping[str, object] = dict(reversed(p) for ax in axes for p in zip(*ax.get_legend_handles_labels(), strict=True))
-    figure.legend(list(seen.values()), list(seen), loc="outside lower center", ncols=3, frameon=False, fontsize=SMALL)
+    axes[0].set_ylabel("mean over pictures and values", fontsize=BODY, color=INK)
+    seen = axes[0].get_legend_handles_labels()
+    figure.legend(*seen, loc="outside lower center", ncols=3, frameon=False, fontsize=SMALL)
     save(figure, out)
 
 

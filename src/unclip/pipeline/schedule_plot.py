@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 T = 1000
 """Steps that a schedule of continuous time is cut into, so that it has betas."""
 STANDARDS: Mapping[str, Schedule] = {
-    "linear β, 0.0001 to 0.02 (DDPM)": LinearBeta(),
-    "linear β, 0.0001 to 0.2 (some lectures)": LinearBeta(beta_T=0.2),
-    "scaled linear (latent diffusion)": ScaledLinearBeta(),
-    "cosine (iDDPM)": CosineBeta(),
-    "sigmoid (Jabri et al.)": Sigmoid(),
+    "DDPM, linear β to 0.02": LinearBeta(),
+    "some lectures, linear β to 0.2": LinearBeta(beta_T=0.2),
+    "latent diffusion, scaled linear": ScaledLinearBeta(),
+    "iDDPM, cosine": CosineBeta(),
+    "Jabri et al., sigmoid": Sigmoid(),
     "rectified flow": RectifiedFlow(),
-    "Karras (EDM)": Karras(),
+    "EDM, Karras": Karras(),
 }
 DASHES = ("-", "--", "-.", "-", "--", "-.", ":")
 SHOWN = (-21.0, 16.0)
@@ -73,7 +73,7 @@ def schedule_plot(
 
     Raises ValueError without matplotlib.
     """
-    figure, (axes,) = canvas(1, 3, 12.8, 6.4)
+    figure, (axes,) = canvas(1, 3, 12.8, 6.2)
     _lines(axes, own, {"color": INK, "linewidth": 3.4, "zorder": 3})
     for i, line in enumerate(others):
         style = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)], "linewidth": 2.0}
@@ -82,13 +82,14 @@ def schedule_plot(
     dots = {"marker": "o", "markersize": 6, "linestyle": "", "markerfacecolor": "white", "markeredgecolor": INK}
     axes[2].plot(places, stops.tolist(), label=f"this run's {len(stops)} {words}", zorder=5, **dots)
     _frame(axes)
-    figure.legend(*axes[2].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False,
-                  fontsize=SMALL, handlelength=3.2, columnspacing=2.5)  # fmt: skip
+    figure.legend(*axes[2].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False,
+                  fontsize=SMALL, handlelength=2.6, columnspacing=1.8, title_fontsize=SMALL,
+                  title="In brackets: what is left of $x_0$ in $x_T$, bits a dimension")  # fmt: skip
     save(figure, out)
 
 
 def _lines(axes: "Sequence[Axes]", line: Curve, style: dict) -> None:
-    label = f"{line.name}: {_small(line.left)} bits/dim of x₀ left"
+    label = f"{line.name} ({_small(line.left)})"
     for ax, y in zip(axes, (line.beta, line.alpha_bar, line.log_snr), strict=True):
         seen = y > 0 if ax is axes[0] else torch.isfinite(y)
         ax.plot(line.t[seen].tolist(), y[seen].tolist(), label=label, **style)
@@ -97,14 +98,15 @@ def _lines(axes: "Sequence[Axes]", line: Curve, style: dict) -> None:
 def _small(value: float) -> str:
     """1.3e-05 as 1.3·10⁻⁵."""
     if value <= 0 or value < 1e-40:
-        return "0"
+        return "below 10⁻⁴⁰"
     power = math.floor(math.log10(value))
     digits = str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"{value / 10**power:.1f}·10{digits}"
 
 
 def _frame(axes: "Sequence[Axes]") -> None:
-    heads = ("noise of one step, βₜ", "share of signal, ᾱₜ", "log-SNR, ln(ᾱₜ / (1 − ᾱₜ))")
+    log_snr = r"log-SNR, $\ln\,\bar\alpha_t/(1-\bar\alpha_t)$"
+    heads = (r"noise of one step, $\beta_t$", r"share of signal, $\bar\alpha_t$", log_snr)
     for ax, head in zip(axes, heads, strict=True):
         tidy(ax)
         ax.set_title(head, fontsize=HEAD, color=INK, loc="left", pad=10)

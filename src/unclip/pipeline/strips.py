@@ -17,7 +17,7 @@ from unclip.pipeline.images import to_pictures
 
 TIMES = (0, 50, 100, 200, 300, 400, 600, 800, 1000)
 """Where DDPM's forward process is looked at, of T = 1000."""
-SIDE, GAP, LETTERS = 96, 6, 13
+SIDE, GAP, LETTERS = 96, 6, 15
 """Pixels: what a picture is zoomed towards, between pictures, and the height of the labels' font."""
 MOST = 9
 """Pictures in a row."""

@@ -2,25 +2,23 @@
 
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from PIL import Image
 
 from unclip.core.noise import Noise
 from unclip.core.store import to_json, write_atomic
-from unclip.core.typing import Images
 from unclip.diffusion.schedules import BetaTable, LinearBeta
 from unclip.evaluate.levels import LevelError, error_by_level, spread_levels
 from unclip.pipeline.canvas import available
 from unclip.pipeline.flow_plots import Flow, flow_animation, flow_plot, forward_plot
-from unclip.pipeline.images import grid, to_pictures
+from unclip.pipeline.images import tile, to_pictures
 from unclip.pipeline.level_plot import Errors, level_plot
 from unclip.pipeline.report import Section, write_report
 from unclip.pipeline.schedule_plot import STANDARDS, curve, schedule_plot
 from unclip.pipeline.strips import denoising_strip, noising_strip, save_sheet
-from unclip.pipeline.text_to_image import SAMPLERS
+from unclip.pipeline.text_to_image import SAMPLERS, Settings
 from unclip.recipes import explain_page as page
 from unclip.recipes import toy
 from unclip.recipes.events import Drawn, Event, Note, working
@@ -45,7 +43,7 @@ def explain(root: Path, out: Path, ask: Ask) -> Iterator[Event]:
         raise ValueError("the pictures need matplotlib: pip install 'unclip[plots]'")
     look = Look(open_run(root), ask, out)
     yield Note("explain", f"{len(look.samplers)} samplers with {', '.join(map(str, look.steps))} steps, "
-                          f"{len(look.rows)} pictures each")  # fmt: skip
+                          f"{len(look.prompts)} pictures each")  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
     sections = []
     for part in (schedules, noising, denoising, errors, plane, samples):
@@ -76,10 +74,9 @@ def noising(look: Look) -> Part:
 def denoising(look: Look) -> Part:
     """Reverse, with the run's own sampling."""
     how, path = look.run.subject.sampling, look.out / "denoising.png"
-    steps = list(look.run.subject.steps(look.rows[:1], [look.ask.seed], how))
-    denoising_strip(steps, path)
+    denoising_strip(look.run.subject.steps(look.prompts[:1], [look.ask.seed], Settings()), path)
     yield Drawn("denoising", path)
-    return page.denoising(path, how, look.run.prepared.captions[look.rows[0]])
+    return page.denoising(path, how, look.prompts[0])
 
 
 def errors(look: Look) -> Part:
@@ -104,7 +101,8 @@ def _panels(look: Look, found: Sequence[LevelError]) -> list[Errors]:
     in_eps = spread * levels.exp()
     weighted = in_eps * look.run.subject.diffusion.config.weighting(levels)
     blind = [torch.full_like(levels, spread), in_eps, weighted]
-    heads = ["error of x₀, per value²", "error of ε, per value²", "what training minimises, w · error of ε"]
+    of_eps = r"|\epsilon - \hat{\epsilon}|^2$"
+    heads = [r"$|x_0 - \hat{x}_0|^2$", f"${of_eps}", rf"training loss, $w(l)\,{of_eps}"]
     kinds = [[e.x0 for e in found], [e.eps for e in found], [e.loss for e in found]]
     return [
         Errors(head, [m.mean for m in kind], [m.error for m in kind], guess.tolist())
@@ -115,47 +113,39 @@ def _panels(look: Look, found: Sequence[LevelError]) -> list[Errors]:
 def plane(look: Look) -> Part:
     """Two moons: forward, and back by several samplers with the exact and with a learned denoiser."""
     config = toy.ToyConfig(seed=look.ask.seed)
-    clouds = toy.forward_clouds(config)
     paths = [look.out / name for name in ("plane-forward.png", "plane-samplers.png", "plane.gif")]
-    forward_plot(list(clouds.values()), list(clouds), paths[0])
+    forward_plot(toy.scenes(config, 1500, 6), paths[0])
     yield Drawn("plane", paths[0])
     denoisers = {"exact denoiser": toy.exact(config), "learned denoiser": (yield from toy.learn(config))}
     named = {name: SAMPLERS[name] for name in TOY if name in SAMPLERS}
     flows = [toy.flow(config, r, d, c, s) for r, d in denoisers.items() for c, s in named.items()]
     flow_plot(flows, config.data(), paths[1])
     yield Drawn("plane", paths[1])
-    flow_animation(flows, config.data(), paths[2], _heads(config, flows[0]))
+    flow_animation(flows, config.data(), toy.scenes(config, config.samples, 11), _heads(config, flows[0]), paths[2])
     yield Drawn("plane", paths[2])
     return page.plane(paths, config, named)
 
 
 def _heads(config: toy.ToyConfig, flow: Flow) -> list[str]:
     levels = [f"log-SNR {level:+.1f}" for level in config.levels()[:-1].tolist()] + ["clean"]
-    return [f"step {k} of {len(flow.paths) - 1}: {level}" for k, level in enumerate(levels)]
+    return [f"denoising, step {k} of {len(flow.paths) - 1}: {level}" for k, level in enumerate(levels)]
 
 
 def samples(look: Look) -> Part:
     """A row a sampler, a column a number of steps; every cell from the same noise."""
-    subject, cells = look.run.subject, []
-    seeds = [look.ask.seed + i for i in range(len(look.rows))]
     total, done, start = len(look.samplers) * sum(look.steps), 0, time.monotonic()
-    for name, sampler in look.samplers.items():
+    seeds, cells = [look.ask.seed + i for i in range(len(look.prompts))], []
+    for name in look.samplers:
         cells.append([])
         for steps in look.steps:
-            how = replace(subject.sampling, steps=steps, sampler=sampler)
-            last = None
-            for i, last in enumerate(subject.steps(look.rows, seeds, how), 1):
+            way = look.run.subject.steps(look.prompts, seeds, Settings(steps=steps, sampler=name))
+            x = torch.empty(0)
+            for i, step in enumerate(way, 1):
+                x = step.x
                 yield working("samples", f"{name}, step {i:,} of {steps:,}", done + i, total, start)
-            assert last is not None
-            cells[-1].append(_tile(last.x))
+            cells[-1].append(tile(to_pictures(x.cpu())))
             done += steps
     path = look.out / "samples.png"
     save_sheet(cells, [f"{steps:,} steps" for steps in look.steps], list(look.samplers), path, CELL)
     yield Drawn("samples", path)
-    return page.samples(path, look.samplers, [look.run.prepared.captions[row] for row in look.rows])
-
-
-def _tile(x: Images) -> Image.Image:
-    made = to_pictures(x.cpu())
-    side = round(len(made) ** 0.5 + 0.49)
-    return grid([made[i : i + side] for i in range(0, len(made), side)], zoom=1)
+    return page.samples(path, look.samplers, look.prompts)

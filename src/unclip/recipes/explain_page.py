@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from unclip.diffusion import forward, level, samplers, schedules as schedule_family
+from unclip.diffusion import forward, level, samplers
+from unclip.diffusion import schedules as schedule_family
 from unclip.diffusion.denoiser import Denoiser
 from unclip.diffusion.empirical import Empirical
 from unclip.diffusion.process import Diffusion, Sampling
@@ -60,14 +61,14 @@ def noising(path: Path, table: BetaTable, own: bool) -> Section:
     )
 
 
-def denoising(path: Path, how: Sampling, captions: Sequence[str]) -> Section:
+def denoising(path: Path, how: Sampling, prompt: str) -> Section:
     """The reverse process."""
-    asked = f' for "{captions[0]}"' if captions else ""
+    asked = f' for "{prompt}"' if prompt else ""
     return Section(
         "Denoising: from noise to picture",
         f"This run's model{asked}, {how.steps} steps of {type(how.sampler).__name__}. Above, the state. Below, what "
-        "the network takes the clean picture to be at that moment: the mean of all pictures that could have become this "
-        "state, and therefore blurred while there are many of them.",
+        "the network takes the clean picture to be at that moment: the mean of all pictures that could have become "
+        "this state, and therefore blurred while there are many of them.",
         pictures=[path],
         formula="x̂_0 = c_{skip}(l) x_t + c_{out}(l) F(x_t, l),   ε̂ = (x_t − α_t x̂_0) / σ_t\n"
         "x_s = α_s x̂_0 + √(σ_s^2 − k^2) ε̂ + k z,   k = η σ_s √(1 − SNR_t / SNR_s)   (DDIM, Eq. 12; η = 1: DDPM)",
@@ -81,9 +82,10 @@ def errors(path: Path, diffusion: Diffusion, count: int, note: str) -> Section:
     return Section(
         "The loss by noise level",
         f"{count} pictures that were not trained on{note}, the same noise at every level, with standard errors. The "
-        "error of x_0 is small where there is little noise, and reaches that of a constant guess (the dashed line) where "
-        "there is nothing but noise. The error of ε is the same error times the SNR: what is easy for one is hard for the "
-        "other, so a plain mean of either would be a training on one end only.\n\n"
+        "error of x_0 is small where there is little noise. Where there is nothing but noise, a model can only guess a "
+        "mean picture (the dashed line), or a better one where it is told a caption or a class. The error of ε is the "
+        "same error times the SNR: what is easy for one is hard for the other, so a plain mean of either would be a "
+        "training on one end only.\n\n"
         f"On the right, as {type(config.weighting).__name__} weighs it. Where that line is high and the gray band is, "
         "training spends its effort. The figures stand in levels.json.",
         pictures=[path],
@@ -97,21 +99,21 @@ def plane(paths: Sequence[Path], config: ToyConfig, named: Mapping[str, Sampler]
     return Section(
         "In the plane: what the samplers do",
         f"{config.points:,} points on two moons. For them the best denoiser is known in closed form: a mean of the "
-        "points, each weighted by how probably it became this state. Nothing is learned in the upper row. In the lower, "
-        f"a small network that trained for {config.updates:,} updates while this page was made.\n\n"
-        "Blue, ways from the noise (yellow) to where they end (red). Deterministic samplers draw smooth curves, "
-        "those with fresh noise wander. The exact denoiser ends at points of the data, it has learned them by heart; the "
-        "network ends between them, which is what one wants.",
+        "points, each weighted by how probably it became this state. Nothing is learned in the upper row. In the "
+        f"lower, a small network that trained for {config.updates:,} updates while this page was made.\n\n"
+        "In colour, five ways from the noise (rings) to where they end; in black, where all points end; gray, the "
+        "data. Deterministic samplers draw smooth curves, those with fresh noise wander. The exact denoiser ends at "
+        "points of the data, it knows them by heart; the network ends between them, too, which is what one wants.",
         pictures=paths,
         formula="x̂_0 = Σ_i w_i x_i,   w = softmax_i( −‖x_t − α x_i‖^2 / (2 σ^2) )",
         code=where(Empirical, learn, Diffusion.loss, *named.values()),
     )
 
 
-def samples(path: Path, named: Mapping[str, Sampler], captions: Sequence[Sequence[str]]) -> Section:
+def samples(path: Path, named: Mapping[str, Sampler], prompts: Sequence[str]) -> Section:
     """Samples by number of steps."""
-    first = [f'"{row[0]}"' for row in captions if row]
-    asked = f" Asked for: {', '.join(first)}." if first else ""
+    words = [f'"{prompt}"' for prompt in dict.fromkeys(prompts) if prompt]
+    asked = f" Asked for: {', '.join(words)}." if words else ""
     return Section(
         "Samples by number of steps",
         "Every cell starts from the same noise. A deterministic sampler ends at the same picture however many steps it "

@@ -1,5 +1,6 @@
 """What `unclip explain` is asked for, and what all its parts look at."""
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +10,6 @@ from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Sampler
 from unclip.diffusion.schedules import BetaTable, Schedule
 from unclip.pipeline.text_to_image import SAMPLERS
-from unclip.recipes.feed import distinct_captions
 from unclip.recipes.subject import Opened, pictures
 
 STEPS = (5, 10, 20, 50, 1000)
@@ -50,9 +50,10 @@ class Look:
         return self.run.subject.diffusion.config.schedule
 
     @cached_property
-    def rows(self) -> list[int]:
-        """Held-out rows, as different as their captions are, that pictures are made for."""
-        return distinct_captions(self.run.prepared, self.run.rows, self.ask.n)
+    def prompts(self) -> list[str]:
+        """`n` prompts that held-out pictures stand for, as different as there are."""
+        distinct = dict.fromkeys(self.run.subject.prompts(self.run.rows.tolist()))
+        return [prompt for prompt, _ in zip(itertools.cycle(distinct), range(self.ask.n), strict=False)]
 
     @cached_property
     def images(self) -> Images:

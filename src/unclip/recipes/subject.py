@@ -15,7 +15,7 @@ from unclip.data.prepare import Prepared, load_prepared
 from unclip.diffusion.process import Diffusion, Sampling
 from unclip.diffusion.samplers import Step
 from unclip.pipeline.run_folder import RunFolder
-from unclip.pipeline.text_to_image import TextToImage, load, there
+from unclip.pipeline.text_to_image import Settings, TextToImage, load, there
 from unclip.recipes.config import RunConfig, read_settings
 from unclip.recipes.context import Context
 from unclip.recipes.gates import judged_rows
@@ -34,16 +34,20 @@ class Subject(Protocol):
         """How it samples unless told otherwise."""
         ...
 
+    def prompts(self, rows: Sequence[int]) -> list[str]:
+        """What one would ask for to get pictures like these: captions, or classes."""
+        ...
+
     def condition(self, rows: Sequence[int]) -> Condition:
         """What training shows of these rows, nothing dropped."""
         ...
 
-    def steps(self, rows: Sequence[int], seeds: Sequence[int], how: Sampling) -> Iterator[Step]:
-        """New pictures for what stands beside these rows (captions, classes), as `unclip generate` makes them."""
+    def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Iterator[Step]:
+        """A new picture a prompt, as `unclip generate` makes it."""
         ...
 
 
-@dataclass
+@dataclass(frozen=True)
 class UnclipSubject:
     """The decoder of an unCLIP run."""
 
@@ -60,22 +64,21 @@ class UnclipSubject:
         """As the decoder was stored."""
         return there(self.model.decoder, "decoder").config.sampling
 
+    def prompts(self, rows: Sequence[int]) -> list[str]:
+        """Their first captions."""
+        return [self.prepared.captions[row][0] for row in rows]
+
     @torch.no_grad()
     def condition(self, rows: Sequence[int]) -> Condition:
         """The pictures' own CLIP embeddings and their first captions."""
-        ids, mask = (t.to(self.model.device) for t in self.model.tokenizer(self.captions(rows)))
+        ids, mask = (t.to(self.model.device) for t in self.model.tokenizer(self.prompts(rows)))
         z = self.model.embed_images(pictures(self.prepared, rows)).float()
         keep = torch.ones(len(rows), dtype=torch.bool, device=z.device)
         return there(self.model.decoder, "decoder").condition(z, keep, ids, mask)
 
-    def steps(self, rows: Sequence[int], seeds: Sequence[int], how: Sampling) -> Iterator[Step]:
+    def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Iterator[Step]:
         """The prior's embeddings of the captions, then the decoder."""
-        captions = self.captions(rows)
-        return self.model.decode(self.model.embed_prompts(captions, seeds), captions, seeds, how)
-
-    def captions(self, rows: Sequence[int]) -> list[str]:
-        """The first caption of each row."""
-        return [self.prepared.captions[r][0] for r in rows]
+        return self.model.steps(prompts, seeds, settings)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,10 @@
-"""Diffusion in the plane: two moons, their exact denoiser, a small network that learns them here, and samplers on both."""
+"""Diffusion in the plane: two moons, their exact denoiser, a network that learns them here, and samplers on both."""
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
 
 from unclip.core.condition import Condition
 from unclip.core.config import Config
@@ -14,15 +13,14 @@ from unclip.core.typing import LogSNR, State
 from unclip.data.moons import Points, two_moons
 from unclip.diffusion.denoiser import Denoise, Prediction
 from unclip.diffusion.empirical import Empirical
-from unclip.diffusion.grids import Grid, UniformLogSNR
 from unclip.diffusion.level import noised
 from unclip.diffusion.parameterization import V
 from unclip.diffusion.process import Diffusion, DiffusionConfig
 from unclip.diffusion.samplers import Sampler
-from unclip.diffusion.schedules import Cosine
+from unclip.diffusion.schedules import Tabulated
 from unclip.diffusion.weighting import Simple
 from unclip.nn.mlp import MLP
-from unclip.pipeline.flow_plots import Flow
+from unclip.pipeline.flow_plots import Flow, Scene
 from unclip.recipes.events import Working, working
 
 NOTHING = Condition()
@@ -30,23 +28,22 @@ NOTHING = Condition()
 
 
 def plane() -> DiffusionConfig:
-    """Cosine levels within what the moons' scale needs, v predicted, L_simple."""
-    return DiffusionConfig(Cosine(limit=9.0), V(), Simple())
+    """Time linear in log-SNR, over the levels at which something happens to the moons; v predicted, L_simple."""
+    return DiffusionConfig(Tabulated((8.0, -6.0)), V(), Simple())
 
 
 @dataclass(frozen=True)
 class ToyConfig(Config):
     """points: of the data; samples: that the samplers make; steps: of the samplers; updates, batch, lr: of training."""
 
-    points: int = 1000
+    points: int = 250
     samples: int = 400
     steps: int = 20
     updates: int = 1500
-    batch: int = 256
+    batch: int = 512
     lr: float = 3e-3
     seed: int = 0
     diffusion: DiffusionConfig = field(default_factory=plane)
-    grid: Grid = field(default_factory=UniformLogSNR)
 
     def data(self) -> Points:
         """The moons."""
@@ -54,7 +51,7 @@ class ToyConfig(Config):
 
     def levels(self) -> LogSNR:
         """Where the samplers stop, noisy to clean, +inf last."""
-        return self.grid(self.diffusion.schedule, self.steps)
+        return self.diffusion.schedule.grid(self.steps)
 
 
 def learn(config: ToyConfig) -> Generator[Working, None, Denoise]:
@@ -103,11 +100,12 @@ def flow(config: ToyConfig, row: str, denoise: Denoise, column: str, sampler: Sa
     return Flow(row, column, torch.stack(states), counted.calls)
 
 
-def forward_clouds(config: ToyConfig, count: int = 6) -> Mapping[str, Tensor]:
-    """The data at `count` times from 0 to 1 by the closed form, one eps; their names say the share of signal."""
-    data = config.data()
-    eps, clouds = Noise.shared(config.seed, "forward").normal(data.shape), {"t = 0": data}
+def scenes(config: ToyConfig, points: int, count: int) -> list[Scene]:
+    """Two moons at `count` even times from 0 to T by the closed form, one eps for all of them."""
+    data = two_moons(points, Noise.shared(config.seed, "scenes"))
+    eps, found = Noise.shared(config.seed, "forward").normal(data.shape), [Scene("data", data)]
     for i in range(1, count):
         t = i / (count - 1)
-        clouds[f"t = {t:.1f} T"] = noised(data, config.diffusion.schedule(torch.tensor(t)), eps)
-    return clouds
+        level = config.diffusion.schedule(torch.tensor(t))
+        found.append(Scene(f"noising, t = {t:.1f} T", noised(data, level, eps)))
+    return found
