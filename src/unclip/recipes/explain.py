@@ -121,7 +121,7 @@ def plane(look: Look) -> Part:
     flows = [toy.flow(config, r, d, c, s) for r, d in denoisers.items() for c, s in named.items()]
     flow_plot(flows, config.data(), paths[1])
     yield Drawn("plane", paths[1])
-    flow_animation(flows, config.data(), toy.scenes(config, config.samples, 11), _heads(config, flows[0]), paths[2])
+    flow_animation(flows, config.data(), toy.scenes(config, config.samples, config.scenes), _heads(config, flows[0]), paths[2])
     yield Drawn("plane", paths[2])
     return page.plane(paths, config, named)
 

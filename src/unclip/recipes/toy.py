@@ -34,11 +34,13 @@ def plane() -> DiffusionConfig:
 
 @dataclass(frozen=True)
 class ToyConfig(Config):
-    """points: of the data; samples: that the samplers make; steps: of the samplers; updates, batch, lr: of training."""
+    """points: of the data; samples: that the samplers make; steps: of the samplers; scenes: of the animation's forward
+    half; updates, batch, lr: of training."""
 
     points: int = 250
     samples: int = 400
     steps: int = 20
+    scenes: int = 11
     updates: int = 1500
     batch: int = 512
     lr: float = 3e-3
