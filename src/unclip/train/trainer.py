@@ -14,7 +14,7 @@ from unclip.core.task import Batch, Losses, Task
 from unclip.train.ema import EMA
 from unclip.train.gradients import Gradients
 from unclip.train.optim import OptimConfig, clip_gradients, optimizers
-from unclip.train.plan import Plan
+from unclip.train.plan import COOLDOWN, Plan
 
 PATIENCE = 20
 """So many non-finite steps in a row end the run."""
@@ -22,12 +22,17 @@ PATIENCE = 20
 
 @dataclass(frozen=True)
 class TrainConfig(Config):
-    """Settings of one stage's training; steps counts optimiser steps and wins over any time budget."""
+    """Settings of one stage's training; steps counts optimiser steps and wins over any time budget (0: by time).
+
+    ema_decay: a fixed decay of the average in the place of ema_gamma (0: not); cooldown: see `Plan`.
+    """
 
     batch: int = 32
     optim: OptimConfig = field(default_factory=OptimConfig)
     steps: int | None = None
     ema_gamma: float = 16.0
+    ema_decay: float = 0.0
+    cooldown: float = COOLDOWN
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ class Trainer:
         self.device = next(task.parameters()).device.type
         self.workers = workers if task.per_sample and self.device == "cpu" else 1
         self.optimizers = optimizers(task, config.optim)
-        self.ema = EMA(task, config.ema_gamma)
+        self.ema = EMA(task, config.ema_gamma, config.ema_decay)
         self.step, self.elapsed, self.skipped, self.bad = 0, 0.0, 0, 0
 
     def steps(self) -> Iterator[Report]:
