@@ -56,7 +56,7 @@ def flow_bits(
     noisy, clean = ends
     if not noisy < clean:
         raise ValueError(f"ends = {ends}: the log-SNR must rise from the noisy to the clean end")
-    probes, size = how.trace.draw(x0, noise), x0[0].numel()
+    probes = how.trace.draw(x0, noise)
 
     def field(y: Parts, l: float) -> Parts:
         return _field(denoise, y[0], x0.new_tensor(l), probes)
@@ -66,7 +66,6 @@ def flow_bits(
     x, traced = found.y
     latent = (math.log(2 * math.pi) + x.double().square().flatten(1).mean(1)) / 2
     volume = -traced.double() - start.log().double()
-    assert size > 0
     to_bits = 1 / math.log(2)
     latent, volume = (latent * to_bits).to(x0.dtype), (volume * to_bits).to(x0.dtype)
     return FlowBits(latent + volume, latent, volume, x, found.evaluations)
