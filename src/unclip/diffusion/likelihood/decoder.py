@@ -1,7 +1,7 @@
 """The last step, p(x_0 | x_1): a Gaussian around the clean estimate, on the values that the data can take.
 
-    discretised (DDPM, Eq. 13): P(x_0) = integral over the value's bin of N(x; mean, variance); the first and the last
-    bin reach to -inf and +inf, so the probabilities of all values sum to 1.
+discretised (DDPM, Eq. 13): P(x_0) = integral over the value's bin of N(x; mean, variance); the first and the last
+bin reach to -inf and +inf, so the probabilities of all values sum to 1.
 """
 
 import math
