@@ -54,6 +54,13 @@ class Losses:
 
 
 @runtime_checkable
+class Settles(Protocol):
+    """A part of a task that gathers what training tells it. Called once a step, when all shards of a batch are done."""
+
+    def settle(self) -> None: ...
+
+
+@runtime_checkable
 class Task(Protocol):
     """All that the trainer knows of a model. per_sample: the loss is a mean over samples, so a batch can be shared."""
 

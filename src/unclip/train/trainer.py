@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from unclip.core.config import Config
 from unclip.core.noise import Noise
-from unclip.core.task import Batch, Losses, Task
+from unclip.core.task import Batch, Losses, Settles, Task
 from unclip.train.ema import EMA
 from unclip.train.gradients import Gradients
 from unclip.train.optim import OptimConfig, clip_gradients, optimizers
@@ -72,6 +72,7 @@ class Trainer:
         self.seed, self.precision = seed, precision
         self.device = next(task.parameters()).device.type
         self.workers = workers if task.per_sample and self.device == "cpu" else 1
+        self.settling = [module for module in task.modules() if isinstance(module, Settles)]
         self.optimizers = optimizers(task, config.optim)
         self.ema = EMA(task, config.ema_gamma, config.ema_decay)
         self.step, self.elapsed, self.skipped, self.bad = 0, 0.0, 0, 0
@@ -98,6 +99,8 @@ class Trainer:
         for group in (g for optimizer in self.optimizers for g in optimizer.param_groups):
             group["lr"] = group["peak"] * rate
         losses = gradients(batch, noises)
+        for part in self.settling:
+            part.settle()
         norm = clip_gradients(self.module.parameters(), self.config.optim.clip)
         self._apply(math.isfinite(norm) and bool(torch.isfinite(losses.total)))
         return losses, norm
