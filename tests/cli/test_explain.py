@@ -80,7 +80,7 @@ def test_the_page_names_what_is_there(call: Call, tiny: Path, tmp_path: Path):
     [
         (["--steps", "5,many"], "--steps: 'many' is no number of steps; write them like 5,10,20,50"),
         (["--steps", "0"], "--steps: '0' is no number of steps"),
-        (["--samplers", "eular"], "sampler 'eular': known are ancestral, "),
+        (["--samplers", "eular"], "sampler = 'eular': known are "),
         (["-n", 0], "n = 0: a cell of the grid holds 1 to 16 pictures"),
     ],
 )

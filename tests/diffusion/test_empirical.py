@@ -24,7 +24,9 @@ def test_the_posterior_mean_written_out(level: float):
     a, s = alpha(l).item(), sigma(l).item()
     found = Empirical(points)(x, torch.tensor(level))
     for row, guess in zip(x.tolist(), found.x0.tolist(), strict=True):
-        logs = [-sum((v - a * p) ** 2 for v, p in zip(row, point, strict=True)) / (2 * s * s) for point in points.tolist()]
+        logs = [
+            -sum((v - a * p) ** 2 for v, p in zip(row, point, strict=True)) / (2 * s * s) for point in points.tolist()
+        ]
         likelihoods = [math.exp(log - max(logs)) for log in logs]
         for axis in range(2):
             weighted = sum(w * point[axis] for w, point in zip(likelihoods, points.tolist(), strict=True))

@@ -9,24 +9,24 @@ from unclip.core.noise import Noise
 from unclip.data.moons import two_moons
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.samplers import Sampler
-from unclip.pipeline.text_to_image import SAMPLERS
+from unclip.pipeline.settings import SAMPLERS
 from unclip.recipes import toy
 from unclip.recipes.events import Working
-from unclip.recipes.explain import TOY
+from unclip.recipes.look import IN_THE_PLANE
 
 CONFIG = toy.ToyConfig(samples=200)
 MOONS = two_moons(20_000, Noise.shared("all"), spread=0.0)
-SHOWN = {name: SAMPLERS[name] for name in TOY if name in SAMPLERS}
+SHOWN = {name: SAMPLERS[name] for name in IN_THE_PLANE if name in SAMPLERS}
 
 
 @pytest.fixture(scope="module")
 def learned() -> Denoise:
-    training, events = toy.learn(replace(CONFIG, updates=400, batch=256)), []
+    training, events = toy.learn(replace(CONFIG, updates=150, batch=256)), []
     while True:
         try:
             events.append(next(training))
         except StopIteration as end:
-            assert len(events) == 400
+            assert len(events) == 150
             assert all(isinstance(event, Working) for event in events)
             assert events[-1].share == 1
             return end.value

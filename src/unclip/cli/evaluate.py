@@ -35,7 +35,7 @@ def evaluate(
 
     import unclip
     from unclip.core.store import to_json, write_atomic
-    from unclip.pipeline.text_to_image import load
+    from unclip.pipeline.load import load
 
     model = load(run)
     scores = score(model, run, data, split, n, seed)

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from unclip.cli.duration import words
 from unclip.cli.guard import FAILED, STOPPED
-from unclip.pipeline.run_folder import STAGES
+from unclip.pipeline.run_folder import MODELS
 from unclip.recipes.events import Drawn, Event, Gate, Note, Progress, Stopped, Working
 
 EVERY = 10.0
@@ -75,8 +75,8 @@ class Reader:
 
 def place(stage: str) -> str:
     """ "decoder" -> "decoder (4 of 4)"."""
-    learnt = STAGES[1:]
-    return f"{stage} ({learnt.index(stage) + 1} of {len(learnt)})" if stage in learnt else stage
+    learned = next((stages for stages in MODELS.values() if stage in stages), ())
+    return f"{stage} ({learned.index(stage) + 1} of {len(learned)})" if len(learned) > 1 else stage
 
 
 def told(event: Event) -> str | None:
@@ -158,6 +158,7 @@ def _advice(stage: str) -> str:
     causes = {
         "clip": "captions that do not tell the pictures apart, too few pairs, or too little time",
         "prior": "too little time, or too few different captions",
+        "ddpm": "too little time: look at the samples, and give a new run (another --out) a larger --budget",
         "decoder": "too little time: look at the samples, and give a new run (another --out) a larger --budget",
     }
     return (

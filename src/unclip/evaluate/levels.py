@@ -7,7 +7,6 @@ import torch
 from unclip.core.condition import Condition
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, State, Tensor
-from unclip.diffusion.denoiser import Denoiser
 from unclip.diffusion.grids import ends
 from unclip.diffusion.level import noised
 from unclip.diffusion.process import Diffusion
@@ -54,17 +53,16 @@ def error_by_level(
     The estimate is not clamped: this is what training minimises, not what a sampler is shown.
     """
     eps = noise.normal(x0.shape)
-    bare = Denoiser(diffusion.denoiser.network, diffusion.config.parameterization)
-    return [_at(bare, diffusion, x0, cond, eps, x0.new_tensor(level)) for level in levels]
+    return [_at(diffusion, x0, cond, eps, x0.new_tensor(level)) for level in levels]
 
 
-def _at(bare: Denoiser, diffusion: Diffusion, x0: State, cond: Condition, eps: State, level: Tensor) -> LevelError:
-    parts = []
+def _at(diffusion: Diffusion, x0: State, cond: Condition, eps: State, level: Tensor) -> LevelError:
+    bare, parts = diffusion.denoiser.unlimited(), []
     for i in range(0, len(x0), BATCH):
         some = slice(i, i + BATCH)
         guess = bare(noised(x0[some], level, eps[some]), level, cond.map(lambda c, some=some: c[some])).x0
         parts.append((guess - x0[some]).square().flatten(1).mean(1))
     of_x0 = torch.cat(parts)
     of_eps = of_x0 * level.exp()
-    weighted = of_eps * diffusion.config.weighting(level)
+    weighted = of_eps * diffusion.config.weighting.drawn(level, diffusion.config.schedule)
     return LevelError(level.item(), Mean.of(of_x0), Mean.of(of_eps), Mean.of(weighted))

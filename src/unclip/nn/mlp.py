@@ -18,6 +18,7 @@ class MLP(nn.Module):
         self.layers = nn.ModuleList(Layer(width) for _ in range(layers))
         self.out = nn.Linear(width, d)
         nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
 
     def forward(self, x: Vectors, log_snr: PerSample, cond: Condition) -> Vectors:
         embedding, h = F.silu(self.level(log_snr)), self.stem(x)

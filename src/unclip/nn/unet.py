@@ -12,15 +12,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unclip.core.condition import Condition
-from unclip.core.config import Config
 from unclip.core.typing import Images, PerSample
 from unclip.nn.attention import ImageAttention
 from unclip.nn.embed import LevelEmbedding
+from unclip.nn.image_network import ImageNetworkConfig
 from unclip.nn.resblock import ResBlock
 
 
 @dataclass(frozen=True)
-class UNetConfig(Config):
+class UNetConfig(ImageNetworkConfig):
     """widths, blocks and attention run from the finest level to the core; the core's blocks run once, the others
     on the way down and again on the way up. fine: channels of the full-resolution end (0: none)."""
 
@@ -48,6 +48,9 @@ class UNetConfig(Config):
     def multiple(self) -> int:
         """Picture sides must be divisible by this."""
         return self.patch * 2 ** (len(self.widths) - 1)
+
+    def build(self) -> "UNet":
+        return UNet(self)
 
 
 class Level(nn.Module):

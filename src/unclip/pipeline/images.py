@@ -18,8 +18,8 @@ KEY = "unclip"
 
 
 def to_pictures(x: Images) -> list[Image.Image]:
-    """[-1, 1] tensors, [b, 3, h, w], to RGB pictures."""
-    return [Image.fromarray(pixels) for pixels in to_pixels(x)]
+    """[-1, 1] tensors to pictures: RGB of three channels, gray of one."""
+    return [Image.fromarray(pixels.squeeze(-1) if x.shape[1] == 1 else pixels) for pixels in to_pixels(x)]
 
 
 def save_png(picture: Image.Image, path: Path) -> None:

@@ -37,6 +37,8 @@ STANDARDS: Mapping[str, Schedule] = {
     "EDM, Karras": Karras(),
 }
 DASHES = ("-", "--", "-.", "-", "--", "-.", ":")
+DOTS = 40
+"""At most so many sampling steps are marked."""
 SHOWN = (-21.0, 16.0)
 """Log-SNR that is drawn; one below -20 is noise to any number of digits that anybody looks at."""
 
@@ -66,9 +68,7 @@ def curve(name: str, schedule: Schedule, images: Images) -> Curve:
     return Curve(name, t, beta, torch.sigmoid(log_snr), log_snr, left)
 
 
-def schedule_plot(
-    own: Curve, others: Sequence[Curve], stops: Float[Tensor, " steps"], out: Path, words: str = "sampling steps"
-) -> None:
+def schedule_plot(own: Curve, others: Sequence[Curve], stops: Float[Tensor, " steps"], out: Path) -> None:
     """Three panels with one legend. stops: the levels, noisy to clean, at which the run's sampler looks.
 
     Raises ValueError without matplotlib.
@@ -78,9 +78,10 @@ def schedule_plot(
     for i, line in enumerate(others):
         style = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)], "linewidth": 2.0}
         _lines(axes, line, style)
-    places = [1 - i / len(stops) for i in range(len(stops))]
+    places, every = [1 - i / len(stops) for i in range(len(stops))], math.ceil(len(stops) / DOTS)
+    label = f"this run's {len(stops):,} sampling steps" + (f" (each {every}th)" if every > 1 else "")
     dots = {"marker": "o", "markersize": 6, "linestyle": "", "markerfacecolor": "white", "markeredgecolor": INK}
-    axes[2].plot(places, stops.tolist(), label=f"this run's {len(stops)} {words}", zorder=5, **dots)
+    axes[2].plot(places[::every], stops[::every].tolist(), label=label, zorder=5, **dots)
     _frame(axes)
     figure.legend(*axes[2].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False,
                   fontsize=SMALL, handlelength=2.6, columnspacing=1.8, title_fontsize=SMALL,

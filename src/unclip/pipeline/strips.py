@@ -7,7 +7,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from unclip.core.noise import Noise
-from unclip.core.typing import Images
+from unclip.core.typing import Float, Images, Tensor
 from unclip.diffusion.forward import chain
 from unclip.diffusion.grids import UniformTime
 from unclip.diffusion.level import noised
@@ -15,6 +15,8 @@ from unclip.diffusion.samplers import Step
 from unclip.diffusion.schedules import BetaTable, LinearBeta
 from unclip.pipeline.images import to_pictures
 
+States = Float[Tensor, "times c h w"]
+"""One picture at several times."""
 TIMES = (0, 50, 100, 200, 300, 400, 600, 800, 1000)
 """Where DDPM's forward process is looked at, of T = 1000."""
 SIDE, GAP, LETTERS = 96, 6, 15
@@ -35,13 +37,13 @@ def noising_strip(image: Images, out: Path, schedule: BetaTable | None = None, s
     save_sheet(rows, [f"t = {t}" for t in times], ["one jump", "t steps"], out)
 
 
-def _jumped(image: Images, table: BetaTable, times: Sequence[int], seed: int) -> Images:
+def _jumped(image: Images, table: BetaTable, times: Sequence[int], seed: int) -> States:
     x0 = image[:1].float().cpu()
     eps = Noise.per_sample([seed]).normal(x0.shape)
     return torch.cat([x0 if t == 0 else noised(x0, table.table[t - 1].float(), eps) for t in times])
 
 
-def _walked(image: Images, table: BetaTable, times: Sequence[int], seed: int) -> Images:
+def _walked(image: Images, table: BetaTable, times: Sequence[int], seed: int) -> States:
     x0 = image[:1].float().cpu()
     walk = chain(x0, UniformTime()(table, len(table.betas)), Noise.per_sample([seed]))
     states = [x0, *(state.x for state in walk)]

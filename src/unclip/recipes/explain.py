@@ -17,16 +17,14 @@ from unclip.pipeline.images import tile, to_pictures
 from unclip.pipeline.level_plot import Errors, level_plot
 from unclip.pipeline.report import Section, write_report
 from unclip.pipeline.schedule_plot import STANDARDS, curve, schedule_plot
+from unclip.pipeline.settings import SAMPLERS, Settings
 from unclip.pipeline.strips import denoising_strip, noising_strip, save_sheet
-from unclip.pipeline.text_to_image import SAMPLERS, Settings
 from unclip.recipes import explain_page as page
 from unclip.recipes import toy
 from unclip.recipes.events import Drawn, Event, Note, working
-from unclip.recipes.look import JUDGED, Ask, Look, levels_of
+from unclip.recipes.look import IN_THE_PLANE, JUDGED, Ask, Look, levels_of
 from unclip.recipes.subject import open_run
 
-TOY = ("ancestral", "ddim", "heun", "dpm++2m", "dpm++2m-sde")
-"""Samplers that are shown in the plane, where they are there."""
 CELL = 140
 """Pixels that a cell of the samples is zoomed towards."""
 
@@ -74,7 +72,11 @@ def noising(look: Look) -> Part:
 def denoising(look: Look) -> Part:
     """Reverse, with the run's own sampling."""
     how, path = look.run.subject.sampling, look.out / "denoising.png"
-    denoising_strip(look.run.subject.steps(look.prompts[:1], [look.ask.seed], Settings()), path)
+    steps, start = [], time.monotonic()
+    for step in look.run.subject.steps(look.prompts[:1], [look.ask.seed], Settings()):
+        steps.append(step)
+        yield working("denoising", f"step {len(steps):,} of {how.steps:,}", len(steps), how.steps, start)
+    denoising_strip(steps, path)
     yield Drawn("denoising", path)
     return page.denoising(path, how, look.prompts[0])
 
@@ -99,7 +101,7 @@ def _panels(look: Look, found: Sequence[LevelError]) -> list[Errors]:
     spread = (look.images - mean).square().mean().item()
     levels = torch.tensor([e.log_snr for e in found])
     in_eps = spread * levels.exp()
-    weighted = in_eps * look.run.subject.diffusion.config.weighting(levels)
+    weighted = in_eps * look.run.subject.diffusion.config.weighting.drawn(levels, look.schedule)
     blind = [torch.full_like(levels, spread), in_eps, weighted]
     of_eps = r"|\epsilon - \hat{\epsilon}|^2$"
     heads = [r"$|x_0 - \hat{x}_0|^2$", f"${of_eps}", rf"training loss, $w(l)\,{of_eps}"]
@@ -117,11 +119,13 @@ def plane(look: Look) -> Part:
     forward_plot(toy.scenes(config, 1500, 6), paths[0])
     yield Drawn("plane", paths[0])
     denoisers = {"exact denoiser": toy.exact(config), "learned denoiser": (yield from toy.learn(config))}
-    named = {name: SAMPLERS[name] for name in TOY if name in SAMPLERS}
+    named = {name: SAMPLERS[name] for name in IN_THE_PLANE if name in SAMPLERS}
     flows = [toy.flow(config, r, d, c, s) for r, d in denoisers.items() for c, s in named.items()]
     flow_plot(flows, config.data(), paths[1])
     yield Drawn("plane", paths[1])
-    flow_animation(flows, config.data(), toy.scenes(config, config.samples, config.scenes), _heads(config, flows[0]), paths[2])
+    flow_animation(
+        flows, config.data(), toy.scenes(config, config.samples, config.scenes), _heads(config, flows[0]), paths[2]
+    )
     yield Drawn("plane", paths[2])
     return page.plane(paths, config, named)
 

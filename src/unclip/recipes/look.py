@@ -9,10 +9,13 @@ from unclip.core.typing import Float, Images, Tensor
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Sampler
 from unclip.diffusion.schedules import BetaTable, Schedule
-from unclip.pipeline.text_to_image import SAMPLERS
-from unclip.recipes.subject import Opened, pictures
+from unclip.pipeline.settings import SAMPLERS, named
+from unclip.recipes.subject import Opened
 
 STEPS = (5, 10, 20, 50, 1000)
+IN_THE_PLANE = ("ancestral", "ddim", "heun", "dpm++2m", "dpm++2m-sde", "dpmpp-2m", "dpmpp-2m-sde")
+COMPARED = ("ddpm", *IN_THE_PLANE, "unipc")
+"""Samplers that are shown unless others are asked for; of these names those that there are."""
 JUDGED = 64
 """Pictures that figures are taken over."""
 MOST = 16
@@ -21,8 +24,8 @@ MOST = 16
 
 @dataclass(frozen=True)
 class Ask:
-    """steps: None means those of `STEPS` that the run's schedule has; samplers: names, none means all; n: pictures a
-    cell, 1 to `MOST`."""
+    """steps: None means those of `STEPS` that the run's schedule has; samplers: names, none means those of `COMPARED`;
+    n: pictures a cell, 1 to `MOST`."""
 
     steps: tuple[int, ...] | None = None
     samplers: tuple[str, ...] = ()
@@ -32,8 +35,8 @@ class Ask:
     def __post_init__(self) -> None:
         if not 1 <= self.n <= MOST:
             raise ValueError(f"n = {self.n}: a cell of the grid holds 1 to {MOST} pictures")
-        if unknown := [name for name in self.samplers if name not in SAMPLERS]:
-            raise ValueError(f"sampler {unknown[0]!r}: known are {', '.join(SAMPLERS)}")
+        for name in self.samplers:
+            named(SAMPLERS, "sampler", name)
 
 
 @dataclass(frozen=True)
@@ -58,12 +61,13 @@ class Look:
     @cached_property
     def images(self) -> Images:
         """The held-out pictures that figures are taken over."""
-        return pictures(self.run.prepared, self.run.rows[:JUDGED])
+        return self.run.subject.images(self.run.rows[:JUDGED].tolist())
 
     @cached_property
     def samplers(self) -> dict[str, Sampler]:
         """Those asked for, by name."""
-        return {name: SAMPLERS[name] for name in self.ask.samplers or SAMPLERS}
+        asked = self.ask.samplers or [name for name in COMPARED if name in SAMPLERS]
+        return {name: SAMPLERS[name] for name in asked}
 
     @cached_property
     def steps(self) -> list[int]:

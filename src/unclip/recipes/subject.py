@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -14,13 +14,18 @@ from unclip.data.loader import to_tensor
 from unclip.data.prepare import Prepared, load_prepared
 from unclip.diffusion.process import Diffusion, Sampling
 from unclip.diffusion.samplers import Step
+from unclip.pipeline.ddpm import DDPMPipeline
+from unclip.pipeline.load import load
 from unclip.pipeline.run_folder import RunFolder
-from unclip.pipeline.text_to_image import Settings, TextToImage, load, there
+from unclip.pipeline.settings import Settings
+from unclip.pipeline.text_to_image import TextToImage, there
 from unclip.recipes.config import RunConfig, read_settings
 from unclip.recipes.context import Context
+from unclip.recipes.feed import pictures
 from unclip.recipes.gates import judged_rows
 
 
+@runtime_checkable
 class Subject(Protocol):
     """A trained diffusion of pictures, whatever it is conditioned on. Rows are those of the run's prepared data."""
 
@@ -32,6 +37,10 @@ class Subject(Protocol):
     @property
     def sampling(self) -> Sampling:
         """How it samples unless told otherwise."""
+        ...
+
+    def images(self, rows: Sequence[int]) -> Images:
+        """The pictures of these rows in [-1, 1], as training shows them."""
         ...
 
     def prompts(self, rows: Sequence[int]) -> list[str]:
@@ -64,6 +73,10 @@ class UnclipSubject:
         """As the decoder was stored."""
         return there(self.model.decoder, "decoder").config.sampling
 
+    def images(self, rows: Sequence[int]) -> Images:
+        """As they are."""
+        return to_tensor(self.prepared.images[np.asarray(rows)])
+
     def prompts(self, rows: Sequence[int]) -> list[str]:
         """Their first captions."""
         return [self.prepared.captions[row][0] for row in rows]
@@ -72,12 +85,46 @@ class UnclipSubject:
     def condition(self, rows: Sequence[int]) -> Condition:
         """The pictures' own CLIP embeddings and their first captions."""
         ids, mask = (t.to(self.model.device) for t in self.model.tokenizer(self.prompts(rows)))
-        z = self.model.embed_images(pictures(self.prepared, rows)).float()
+        z = self.model.embed_images(self.images(rows)).float()
         keep = torch.ones(len(rows), dtype=torch.bool, device=z.device)
         return there(self.model.decoder, "decoder").condition(z, keep, ids, mask)
 
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Iterator[Step]:
         """The prior's embeddings of the captions, then the decoder."""
+        return self.model.steps(prompts, seeds, settings)
+
+
+@dataclass(frozen=True)
+class DDPMSubject:
+    """A plain DDPM, with or without classes."""
+
+    model: DDPMPipeline
+    prepared: Prepared
+
+    @property
+    def diffusion(self) -> Diffusion:
+        """The model's one."""
+        return self.model.model.diffusion
+
+    @property
+    def sampling(self) -> Sampling:
+        """As the model was stored."""
+        return self.model.sampling
+
+    def images(self, rows: Sequence[int]) -> Images:
+        """Of as many channels as the model's."""
+        return to_tensor(pictures(self.prepared, np.asarray(rows), self.model.model.shape[0]))
+
+    def prompts(self, rows: Sequence[int]) -> list[str]:
+        """Their classes; nothing where the model has none."""
+        return [self.prepared.captions[row][0] if self.model.classes else "" for row in rows]
+
+    def condition(self, rows: Sequence[int]) -> Condition:
+        """Their classes."""
+        return self.model.model.condition(self.model.labels(self.prompts(rows)))
+
+    def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Iterator[Step]:
+        """A picture a class."""
         return self.model.steps(prompts, seeds, settings)
 
 
@@ -101,11 +148,7 @@ def open_run(root: Path) -> Opened:
             "(what is trained stays)"
         )
     config, prepared = RunConfig.from_dict(read_settings(run.settings), str(run.settings)), load_prepared(run.data)
-    context = Context(run, config, prepared, model.tokenizer, model.device, model.precision)
-    rows, note = judged_rows(context)
-    return Opened(UnclipSubject(model, prepared), prepared, rows, note, model.device)
-
-
-def pictures(prepared: Prepared, rows: Sequence[int] | np.ndarray) -> Images:
-    """These rows in [-1, 1]."""
-    return to_tensor(prepared.images[np.asarray(rows)])
+    rows, note = judged_rows(Context(run, config, prepared, model.device, model.precision))
+    unclip = isinstance(model, TextToImage)
+    subject = UnclipSubject(model, prepared) if unclip else DDPMSubject(model, prepared)
+    return Opened(subject, prepared, rows, note, model.device)
