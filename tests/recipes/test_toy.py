@@ -21,12 +21,12 @@ SHOWN = {name: SAMPLERS[name] for name in IN_THE_PLANE if name in SAMPLERS}
 
 @pytest.fixture(scope="module")
 def learned() -> Denoise:
-    training, events = toy.learn(replace(CONFIG, updates=150, batch=256)), []
+    training, events = toy.learn(replace(CONFIG, updates=250, batch=256)), []
     while True:
         try:
             events.append(next(training))
         except StopIteration as end:
-            assert len(events) == 150
+            assert len(events) == 250
             assert all(isinstance(event, Working) for event in events)
             assert events[-1].share == 1
             return end.value
