@@ -15,7 +15,7 @@ from unclip.cli import evaluate as command
 from unclip.data.prepare import prepare
 from unclip.data.source import open_source
 from unclip.evaluate import suite
-from unclip.pipeline import text_to_image
+from unclip.pipeline import load
 
 SCORES = {"retrieval": {"r1": 0.25, "pictures": 4}, "kid": {"own_clip": 0.0123}}
 EXACT = {
@@ -42,7 +42,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         asked.update(rows=rows.tolist(), n=n, seed=seed)
         return SCORES
 
-    monkeypatch.setattr(text_to_image, "load", lambda run: model)
+    monkeypatch.setattr(load, "load", lambda run: model)
     monkeypatch.setattr(suite, "evaluate", evaluate)
     monkeypatch.setattr(suite, "evaluate_shapes", lambda model, world, n, seed: EXACT)
     monkeypatch.setattr(command, "held_out", lambda model, root: np.array([3, 5]))

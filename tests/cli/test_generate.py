@@ -11,7 +11,7 @@ from tests.cli.conftest import Call
 
 from unclip.cli.generate import slug
 from unclip.diffusion.process import Sampling
-from unclip.pipeline import text_to_image
+from unclip.pipeline import load
 from unclip.pipeline.images import KEY, read_about, save_png
 
 
@@ -37,7 +37,7 @@ class Painter:
 
 @pytest.fixture
 def out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr(text_to_image, "load", lambda run: Painter())
+    monkeypatch.setattr(load, "load", lambda run: Painter())
     monkeypatch.chdir(tmp_path)
     return tmp_path / "out"
 
