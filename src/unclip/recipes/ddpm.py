@@ -24,6 +24,8 @@ from unclip.recipes.stage import Stage
 
 ROWS, COLUMNS = 8, 8
 """Of a preview."""
+NEAR = 0.5
+"""Generated pictures farther from the data than this share of noise's distance are not of its kind."""
 GLANCE = 4
 """Steps of the chain a picture: enough to see that bits/dim are a number; `unclip evaluate --bpd` measures them."""
 
@@ -98,7 +100,7 @@ def ddpm_gate(ctx: Context, rows: np.ndarray, model: DDPMPipeline) -> Gate:
     times = rough["generated"] / max(rough["real"], 1e-6)
     figures = {"roughness": times, "distance": distance["generated"], "distance_of_noise": distance["noise"]}
     figures |= {"bits": bits.mean, "bits_error": bits.error}
-    good = times < ROUGHEST and distance["generated"] < distance["noise"] and math.isfinite(bits.mean)
+    good = times < ROUGHEST and distance["generated"] < NEAR * distance["noise"] and math.isfinite(bits.mean)
     why = f"distance {distance['generated']:.3g}, of noise {distance['noise']:.3g}; roughness {times:.2f}x the data's; "
     why += f"{bits.mean:.2f} bits/dim"
     if model.classes:
