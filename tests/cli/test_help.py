@@ -50,7 +50,7 @@ def test_help_takes_less_than_half_a_second():
 
 
 @pytest.mark.parametrize(
-    "words", [["train", "data"], ["trian"], ["train", "data", "--out", "x", "--size", "48"], ["info"]]
+    "words", [["train", "data"], ["trian"], ["train", "data", "--out", "x", "--size", "big"], ["info"]]
 )
 def test_usage_errors(call: Call, words: list[str]):
     done = call(*words)

@@ -55,6 +55,16 @@ def gray(images: UInt8[np.ndarray, "b h w 3"]) -> UInt8[np.ndarray, "b h w 1"]:
     return luma[..., None].astype(np.uint8)
 
 
+def chosen(
+    images: UInt8[np.ndarray, "n h w 3"], rows: Int64[np.ndarray, " b"], channels: int = 3
+) -> UInt8[np.ndarray, "b h w c"]:
+    """A copy of these rows, in gray where one channel is wanted. Raises ValueError for other than 1 or 3."""
+    if channels not in (1, 3):
+        raise ValueError(f"channels = {channels}: pictures are gray (1) or colour (3)")
+    pixels = np.array(images[rows])
+    return gray(pixels) if channels == 1 else pixels
+
+
 def to_tensor(images: UInt8[np.ndarray, "b h w c"]) -> Float[Tensor, "b c h w"]:
     """0..255 -> float32 in [-1, 1]: x / 127.5 - 1."""
     pixels = torch.from_numpy(np.array(images, copy=True))  # the memory map is read-only, which torch warns about

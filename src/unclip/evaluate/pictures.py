@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 from unclip.core.noise import Noise
 from unclip.core.typing import Images, Vectors
+from unclip.data.loader import chosen, to_tensor
+from unclip.data.prepare import Prepared
 from unclip.diffusion.process import Sampling
 from unclip.evaluate.distances import kid, roughness
 from unclip.models.ddpm import DDPM, Labels
@@ -22,6 +25,18 @@ QUICK = Settings(steps=50, sampler="ancestral")
 def quick(how: Sampling) -> Settings:
     """At most 50 steps, for a look on the way: the paper's 1000 would take longer than what they judge."""
     return QUICK if how.steps > (QUICK.steps or 0) else Settings()
+
+
+def evaluate(model: DDPMPipeline, prepared: Prepared, rows: np.ndarray, n: int = 256, seed: int = 0) -> dict[str, Any]:
+    """Scores of n generated pictures against as many of the pictures `rows`, in the model's own settings."""
+    return score(model, *held_out(model, prepared, rows[:n]), seed, Settings())
+
+
+def held_out(model: DDPMPipeline, prepared: Prepared, rows: np.ndarray) -> tuple[Images, Labels]:
+    """These pictures as the model knows them, and their classes. Raises ValueError for a class unknown to it."""
+    images = to_tensor(chosen(prepared.images, rows, model.model.shape[0]))
+    names = [prepared.captions[r][0] if model.classes else "" for r in rows]
+    return images, model.labels(names).cpu()
 
 
 def score(model: DDPMPipeline, real: Images, labels: Labels, seed: int, settings: Settings) -> dict[str, Any]:

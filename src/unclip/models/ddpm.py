@@ -63,6 +63,11 @@ class DDPMConfig(Config):
             raise ValueError(
                 f"network.vector_width = {network.vector_width}: must be the number of classes, {len(self.classes)}"
             )
+        if network.learned_variance != (self.diffusion.vlb_weight > 0):
+            raise ValueError(
+                f"network.learned_variance = {network.learned_variance}, diffusion.vlb_weight = "
+                f"{self.diffusion.vlb_weight}: set both, or none, to learn the variance"
+            )
         if len(set(self.classes)) < len(self.classes):
             raise ValueError(f"classes = {self.classes}: each name once")
         if not 0 <= self.drop_class <= 1:
@@ -97,9 +102,10 @@ class DDPM(nn.Module):
         one_hot = F.one_hot(labels.clamp(min=0), len(self.config.classes))
         return Condition(vector=(one_hot * (labels >= 0)[:, None]).float())
 
-    def denoiser(self, labels: Labels) -> Denoise:
-        """The model as likelihoods and samplers see it, its classes built in and without guidance."""
-        return Unguided()(self.diffusion.denoiser, self.condition(labels), Condition())
+    def denoiser(self, labels: Labels, limited: bool = True) -> Denoise:
+        """The model as likelihoods see it, classes built in, without guidance; `limited`: x0 clamped as in sampling."""
+        plain = self.diffusion.denoiser if limited else self.diffusion.denoiser.unlimited()
+        return Unguided()(plain, self.condition(labels), Condition())
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
         """The diffusion loss, the class of a share `drop_class` of the pictures hidden."""

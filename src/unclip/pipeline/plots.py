@@ -123,3 +123,18 @@ def _group(ax: "Axes", places: np.ndarray, rates: Sequence[Mapping[str, Any]], c
 def _relation(ax: "Axes", place: float, rate: Mapping[str, Any]) -> None:
     _group(ax, np.asarray([place]), [rate], ORANGE, "relation right")
     ax.plot([place - 0.4, place + 0.4], [CHANCE, CHANCE], color=INK, linestyle="--", linewidth=1.2, label="chance, 25%")
+
+
+def rate_curve(curve: Mapping[str, Sequence[float]], out: Path) -> None:
+    """Progressive decoding (Ho et al. 2020, Fig. 5): how wrong the picture is that so many bits give.
+
+    curve: "rate" in bits/dim and "distortion", a root mean square of 0 ... 255. Raises ValueError without matplotlib.
+    """
+    figure, (ax,) = _figure(1, 4.6, 3.4)
+    ax.plot(curve["rate"], curve["distortion"], color=BLUE, linewidth=1.8)
+    ax.set_xlabel("rate, bits/dim", fontsize=9, color=INK)
+    ax.set_ylabel("distortion, RMSE of 0 ... 255", fontsize=9, color=INK)
+    ax.set_xlim(left=0)
+    ax.set_ylim(bottom=0)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out)

@@ -1,12 +1,12 @@
 """What a person may change at generation, by name: samplers, grids, steps, guidance."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from unclip.core.config import Config
 from unclip.diffusion.grids import Grid, KarrasSteps, QuadraticTime, UniformLogSNR, UniformTime
-from unclip.diffusion.guidance import ClassifierFree
+from unclip.diffusion.guidance import ClassifierFree, Guidance
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import DDIM, Ancestral, DPMSolverPP2M, Sampler
 
@@ -30,6 +30,10 @@ GRIDS: dict[str, Grid] = {
 """Where the steps lie; without a name: as the model was stored."""
 
 
+GUIDANCES: dict[str, Callable[[float], Guidance]] = {"cfg": lambda scale: ClassifierFree(scale, limit=1.0)}
+"""Forms of guidance, each from a scale; the first is meant where none is named."""
+
+
 @dataclass(frozen=True)
 class Settings(Config):
     """What a person may change at generation; None: as the model was stored."""
@@ -46,7 +50,7 @@ class Settings(Config):
                 raise ValueError(f"steps = {self.steps}: sampling needs at least 1 step")
             how = replace(how, steps=self.steps)
         if self.guidance is not None:
-            how = replace(how, guidance=ClassifierFree(self.guidance, limit=1.0))
+            how = replace(how, guidance=GUIDANCES["cfg"](self.guidance))
         if self.sampler is not None:
             how = replace(how, sampler=named(SAMPLERS, "sampler", self.sampler))
         if self.grid is not None:

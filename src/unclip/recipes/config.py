@@ -68,8 +68,8 @@ class DecoderRecipe(Config):
 
 
 def fast_diffusion() -> DiffusionConfig:
-    """EDM preconditioning; levels around log-SNR 1 for the pictures, wide enough to reach 12 for bits/dim."""
-    return DiffusionConfig(LogNormal(mean=-0.5, std=1.7, s_min=0.0025, s_max=80.0), limit=1.0)
+    """EDM preconditioning; levels around log-SNR 1 for the pictures, wide enough for bits/dim: from -10 to 12."""
+    return DiffusionConfig(LogNormal(mean=-0.5, std=1.7, s_min=0.0025, s_max=160.0), limit=1.0)
 
 
 def fast_sampling() -> Sampling:

@@ -1,26 +1,33 @@
 """The one stage of a plain DDPM: what it is built of, fed with, previewed and judged by."""
 
+import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 
-from unclip.data.loader import to_tensor
 from unclip.diffusion.guidance import Unguided
+from unclip.diffusion.likelihood import summarise
+from unclip.evaluate import likelihood
 from unclip.evaluate import pictures as scores
-from unclip.models.ddpm import DDPM, NO_CLASS, DDPMConfig
+from unclip.models.ddpm import DDPM, DDPMConfig
+from unclip.nn.image_network import ImageNetworkConfig
 from unclip.pipeline.ddpm import DDPMPipeline
 from unclip.pipeline.images import grid, to_pictures
 from unclip.recipes.config import RunConfig
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
-from unclip.recipes.feed import PictureFeed, pictures
+from unclip.recipes.feed import PictureFeed
 from unclip.recipes.gates import PICTURES, ROUGHEST, judged
 from unclip.recipes.stage import Stage
 
 ROWS, COLUMNS = 8, 8
 """Of a preview."""
+NEAR = 0.5
+"""Generated pictures farther from the data than this share of noise's distance are not of its kind."""
+GLANCE = 4
+"""Steps of the chain a picture: enough to see that bits/dim are a number; `unclip evaluate --bpd` measures them."""
 
 
 def ddpm_stage(ctx: Context) -> Stage:
@@ -56,12 +63,17 @@ def ddpm_config(config: RunConfig, classes: tuple[str, ...]) -> DDPMConfig:
     r = config.ddpm
     return DDPMConfig(
         size=config.size,
-        network=replace(r.network, vector_width=len(classes)),  # pyright: ignore[reportArgumentType]
+        network=fitted(r.network, vector_width=len(classes), learned_variance=r.diffusion.vlb_weight > 0),
         classes=classes,
         diffusion=r.diffusion,
         sampling=r.sampling if classes else replace(r.sampling, guidance=Unguided()),
         drop_class=r.drop_class,
     )
+
+
+def fitted(network: ImageNetworkConfig, **changes: Any) -> ImageNetworkConfig:
+    """The network's settings with what follows from others."""
+    return replace(network, **changes)  # pyright: ignore[reportArgumentType]  # every member is a dataclass
 
 
 def labels(ctx: Context) -> np.ndarray:
@@ -81,15 +93,16 @@ def preview(model: DDPMPipeline) -> Image.Image:
 
 def ddpm_gate(ctx: Context, rows: np.ndarray, model: DDPMPipeline) -> Gate:
     """Pictures are not noise, are nearer to the data than noise is, and a picture's own class explains it best."""
-    rows = rows[:PICTURES]
-    real = to_tensor(pictures(ctx.prepared, rows, model.model.shape[0]))
-    own = torch.from_numpy(labels(ctx)[rows]) if model.classes else torch.full((len(rows),), NO_CLASS)
+    real, own = scores.held_out(model, ctx.prepared, rows[:PICTURES])
     found = scores.score(model, real, own, ctx.config.seed, scores.quick(model.sampling))
+    bits = summarise(likelihood.bound(model, real, own, GLANCE, ctx.config.seed)).total
     rough, distance = found["roughness"], found["distance"]
     times = rough["generated"] / max(rough["real"], 1e-6)
     figures = {"roughness": times, "distance": distance["generated"], "distance_of_noise": distance["noise"]}
-    good = times < ROUGHEST and distance["generated"] < distance["noise"]
-    why = f"distance {distance['generated']:.3g}, of noise {distance['noise']:.3g}; roughness {times:.2f}x the data's"
+    figures |= {"bits": bits.mean, "bits_error": bits.error}
+    good = times < ROUGHEST and distance["generated"] < NEAR * distance["noise"] and math.isfinite(bits.mean)
+    why = f"distance {distance['generated']:.3g}, of noise {distance['noise']:.3g}; roughness {times:.2f}x the data's; "
+    why += f"{bits.mean:.2f} bits/dim"
     if model.classes:
         gap = found["class"]
         figures |= {"class_gap": gap["gap"], "class_error": gap["error"]}

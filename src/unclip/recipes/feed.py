@@ -11,7 +11,7 @@ from unclip.clip.model import CLIP
 from unclip.core.noise import derive
 from unclip.core.task import Batch
 from unclip.core.typing import Vectors
-from unclip.data.loader import Order, gray, to_tensor
+from unclip.data.loader import Order, chosen, to_tensor
 from unclip.data.prepare import Prepared
 from unclip.text.tokenizer import Tokenizer
 
@@ -84,20 +84,12 @@ class PictureFeed:
 
     def __call__(self, step: int) -> Batch:
         rows = self.rows[self.order.indices(step)]
-        pixels = pictures(self.prepared, rows, self.channels)
+        pixels = chosen(self.prepared.images, rows, self.channels)
         if self.flip:
             mirrored = np.random.default_rng(derive(self.seed, "flip", step)).random(len(rows)) < 0.5
             pixels[mirrored] = pixels[mirrored, :, ::-1]
         labels = None if self.labels is None else torch.from_numpy(self.labels[rows])
         return Batch(images=to_tensor(pixels), labels=labels)
-
-
-def pictures(prepared: Prepared, rows: np.ndarray, channels: int) -> np.ndarray:
-    """A copy of these pictures, uint8 [n, size, size, channels]. Raises ValueError for other than 1 or 3 channels."""
-    if channels not in (1, 3):
-        raise ValueError(f"channels = {channels}: pictures are gray (1) or colour (3)")
-    pixels = np.array(prepared.images[rows])
-    return gray(pixels) if channels == 1 else pixels
 
 
 def distinct_captions(prepared: Prepared, rows: Sequence[int] | np.ndarray, most: int) -> list[int]:

@@ -29,7 +29,7 @@ class TrainConfig(Config):
 
     batch: int = 32
     optim: OptimConfig = field(default_factory=OptimConfig)
-    steps: int | None = None
+    steps: int = 0
     ema_gamma: float = 16.0
     ema_decay: float = 0.0
     cooldown: float = COOLDOWN
