@@ -6,7 +6,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unclip.pipeline.text_to_image import load as load
+    from unclip.pipeline.load import load as load
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
@@ -14,7 +14,7 @@ __all__ = ["__version__", "load"]
 
 def __getattr__(name: str) -> Any:
     if name == "load":
-        from unclip.pipeline.text_to_image import load
+        from unclip.pipeline.load import load
 
         return load
     raise AttributeError(f"module 'unclip' has no attribute {name!r}")

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from tests.cli.conftest import Call
 
 from unclip.cli import evaluate as command
 from unclip.data.prepare import prepare
 from unclip.data.source import open_source
 from unclip.evaluate import suite
-from unclip.pipeline import text_to_image
+from unclip.pipeline import load
 
 SCORES = {"retrieval": {"r1": 0.25, "pictures": 4}, "kid": {"own_clip": 0.0123}}
 EXACT = {
@@ -26,26 +25,20 @@ EXACT = {
 }
 
 
-class Decoder(torch.nn.Module):
-    """What is read of a decoder."""
-
-    config = SimpleNamespace(size=32)
-
-
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the suite was asked."""
     asked: dict[str, Any] = {}
-    model = SimpleNamespace(hash="abc", decoder=Decoder())
+    model = SimpleNamespace(hash="abc", size=32)
 
     def evaluate(model: Any, prepared: Any, rows: np.ndarray, n: int, seed: int) -> dict[str, Any]:
         asked.update(rows=rows.tolist(), n=n, seed=seed)
         return SCORES
 
-    monkeypatch.setattr(text_to_image, "load", lambda run: model)
+    monkeypatch.setattr(load, "load", lambda run: model)
     monkeypatch.setattr(suite, "evaluate", evaluate)
     monkeypatch.setattr(suite, "evaluate_shapes", lambda model, world, n, seed: EXACT)
-    monkeypatch.setattr(command, "held_out", lambda model, root: np.array([3, 5]))
+    monkeypatch.setattr(command, "held_out", lambda root: np.array([3, 5]))
     return asked
 
 
@@ -82,3 +75,5 @@ def test_shapes_are_scored_exactly(call: Call, asked: dict[str, Any], tmp_path: 
 def test_errors(call: Call, asked: dict[str, Any], tmp_path: Path):
     assert "no such file" in call("evaluate", tmp_path / "run", "--data", tmp_path / "none").err
     assert "at least 2 pictures" in call("evaluate", tmp_path / "run", "-n", 1).err
+    assert "holds a text-to-image model" in call("evaluate", tmp_path / "run", "--bpd").err
+    assert "at least 2 pictures" in call("evaluate", tmp_path / "run", "--bpd", "--bpd-pictures", 1).err

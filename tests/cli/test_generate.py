@@ -11,8 +11,10 @@ from tests.cli.conftest import Call
 
 from unclip.cli.generate import slug
 from unclip.diffusion.process import Sampling
-from unclip.pipeline import text_to_image
+from unclip.pipeline import load, stored
 from unclip.pipeline.images import KEY, read_about, save_png
+from unclip.pipeline.settings import GRIDS, SAMPLERS, Settings
+from unclip.pipeline.text_to_image import TextToImage
 
 
 class Painter:
@@ -23,21 +25,20 @@ class Painter:
     def cut(self, prompts: Sequence[str]) -> dict[str, str]:
         return {p: p[:10] for p in prompts if len(p) > 40}
 
-    def generate(self, prompts: Sequence[str], n: int, seed: int, settings: text_to_image.Settings) -> list[Any]:
+    def generate(self, prompts: Sequence[str], n: int, seed: int, settings: Settings) -> list[Any]:
         how = settings.apply(Sampling()).to_dict()
         pictures = []
-        for prompt in prompts:
-            for i in range(n):
-                picture = Image.new("RGB", (32, 32), (len(prompt), i, 200))
-                about = {"prompt": prompt, "seed": seed + i, "sampling": how, "model": self.hash, "unclip": "0.1.0"}
-                picture.info[KEY] = about
-                pictures.append(picture)
+        for prompt, own in TextToImage.asked(self, prompts, n, seed):  # pyright: ignore[reportArgumentType]
+            picture = Image.new("RGB", (32, 32), (len(prompt), own - seed, 200))
+            about = {"prompt": prompt, "seed": own, "sampling": how, "model": self.hash, "unclip": "0.1.0"}
+            picture.info[KEY] = about
+            pictures.append(picture)
         return pictures
 
 
 @pytest.fixture
 def out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr(text_to_image, "load", lambda run: Painter())
+    monkeypatch.setattr(load, "load", lambda run: Painter())
     monkeypatch.chdir(tmp_path)
     return tmp_path / "out"
 
@@ -101,7 +102,10 @@ def test_cut_prompts_are_told(call: Call, out: Path):
     "words, why",
     [
         (["--run", "runs/x"], "no prompt"),
-        (["x", "--run", "runs/x", "--sampler", "euler"], "known are ancestral, dpm++2m-sde, dpm++2m, ddim, ddpm"),
+        ([" ", "--run", "runs/x"], "an empty prompt"),
+        (["x", "--run", "runs/x", "--sampler", "eular"], f"known are {', '.join(SAMPLERS)}"),
+        (["x", "--run", "runs/x", "--grid", "cubic"], f"known are {', '.join(GRIDS)}"),
+        (["x", "--run", "runs/x", "--steps", "0"], "steps = 0: sampling needs at least 1 step"),
     ],
 )
 def test_errors(call: Call, out: Path, words: list[str], why: str):
@@ -120,13 +124,14 @@ def test_no_run(call: Call, tmp_path: Path):
 @pytest.mark.parametrize("name", ["a-red-heart-7.png", "grid.png"])
 def test_info_gives_the_command_that_makes_it_again(call: Call, out: Path, name: str):
     words = ["generate", "a red heart", "it's", "--run", "runs/x", "--seed", "7", "--steps", "5", "--guidance", "2.5"]
-    assert call(*words, "--sampler", "ddim").code == 0
+    assert call(*words, "--sampler", "ddim", "--grid", "karras").code == 0
     before = (out / name).read_bytes()
     done = call("info", out / name)
     assert done.code == 0, done.err
     assert "prompt    a red heart" in done.out
     assert "model     abc123def456" in done.out
     assert "sampler   DDIM" in done.out
+    assert "--sampler ddim --grid karras" in done.out
     program, *again = shlex.split(done.out.splitlines()[-1])
     assert program == "unclip"
     assert again[again.index("--run") + 1] == "RUN-abc123def456"
@@ -138,7 +143,7 @@ def test_info_gives_the_command_that_makes_it_again(call: Call, out: Path, name:
 def test_info_finds_the_run(call: Call, out: Path, monkeypatch: pytest.MonkeyPatch):
     Path("runs/a").mkdir(parents=True)
     Path("runs/b").mkdir()
-    monkeypatch.setattr(text_to_image, "model_hash", lambda run: {"b": Painter.hash}.get(run.root.name, "other"))
+    monkeypatch.setattr(stored, "model_hash", lambda run: {"b": Painter.hash}.get(run.root.name, "other"))
     call("generate", "x", "--run", "runs/b")
     assert "--run runs/b" in call("info", out / "x-0.png").out
 

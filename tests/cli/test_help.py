@@ -9,7 +9,7 @@ from tests.cli.conftest import Call
 
 import unclip
 
-COMMANDS = ("train", "generate", "evaluate", "info", "data", "pack", "shapes", "demo")
+COMMANDS = ("train", "generate", "evaluate", "explain", "info", "data", "pack", "shapes", "demo")
 HEAVY = ("torch", "numpy", "PIL", "matplotlib", "safetensors", "tokenizers")
 
 
@@ -50,7 +50,7 @@ def test_help_takes_less_than_half_a_second():
 
 
 @pytest.mark.parametrize(
-    "words", [["train", "data"], ["trian"], ["train", "data", "--out", "x", "--size", "48"], ["info"]]
+    "words", [["train", "data"], ["trian"], ["train", "data", "--out", "x", "--size", "big"], ["info"]]
 )
 def test_usage_errors(call: Call, words: list[str]):
     done = call(*words)

@@ -1,16 +1,18 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from unclip.cli.options import Given
-from unclip.cli.settings import assignment, check_same, layers, preset, resolve, size_of
+from unclip.cli.settings import assignment, base, check_same, last, layers, resolve
+from unclip.nn.dit import DiTConfig
 from unclip.recipes.config import RunConfig, write_settings
 from unclip.recipes.presets import PRESETS
 
 
 def resolved(given: Given, environ: dict[str, str] | None = None) -> RunConfig:
     said = layers(given, environ or {})
-    return resolve(preset(given.preset, size_of(said) or 32), said)
+    return resolve(base(given, said, last(said, "size") or 32, flip=True), said)
 
 
 def test_nothing_said_is_the_tiny_preset():
@@ -86,7 +88,12 @@ def test_lists_in_the_environment():
         (Given(budget="3x"), {}, "--budget '3x' is no length of time"),
         (Given(), {"UNCLIP_BUDGET": "soon"}, "UNCLIP_BUDGET 'soon' is no length of time"),
         (Given(), {"UNCLIP_SIZE": "48"}, "size = 48"),
-        (Given(preset="huge"), {}, "--preset 'huge': known are tiny, small"),
+        (Given(preset="huge"), {}, "--preset 'huge': known are tiny, small, ddpm-fast"),
+        (Given(preset="small", model="ddpm"), {}, "--preset 'small' trains model = 'unclip', not 'ddpm'"),
+        (Given(), {"UNCLIP_MODEL": "gan"}, "model = 'gan': known are unclip, ddpm"),
+        (Given(classes=True), {}, "--classes.ddpm: a run of model = 'unclip' has no such stage"),
+        (Given(model="ddpm", set=["decoder.patch=2"]), {}, "--set.decoder: a run of model = 'ddpm' has no such stage"),
+        (Given(model="ddpm", size=33), {}, "size = 33: this network draws multiples of 4 px"),
         (Given(config=Path("nowhere.toml")), {}, "nowhere.toml: not a settings file"),
     ],
 )
@@ -108,3 +115,31 @@ def test_other_words_do_not_continue():
     with pytest.raises(ValueError, match=r"UNCLIP_SET: clip.train.batch = 5"):
         check_same(stored, layers(Given(), {"UNCLIP_SET": "clip.train.batch=5"}), Path("run"))
     check_same(stored, layers(Given(seed=3), {"UNCLIP_SEED": "4"}), Path("run"))
+
+
+def test_a_model_brings_its_preset():
+    assert resolved(Given(model="ddpm")) == PRESETS["ddpm-fast"](32)
+    assert resolved(Given(), {"UNCLIP_MODEL": "ddpm"}).model == "ddpm"
+    assert resolved(Given(preset="ddpm-cifar10")) == PRESETS["ddpm-cifar10"](32)
+    assert resolved(Given(model="ddpm", classes=True)).ddpm.classes
+    assert resolved(Given(model="ddpm", size=16)).size == 16
+
+
+def test_a_budget_that_is_said_takes_the_place_of_the_presets_steps():
+    assert resolved(Given(preset="ddpm-cifar10")).ddpm.train.steps == 800_000
+    assert resolved(Given(preset="ddpm-cifar10", budget="20m")).ddpm.train.steps == 0
+    both = resolved(Given(preset="ddpm-cifar10", budget="20m", set=["ddpm.train.steps=7"]))
+    assert both.ddpm.train.steps == 7
+
+
+def test_the_run_file_of_a_ddpm_is_a_settings_file(tmp_path: Path):
+    stored = replace(PRESETS["ddpm-cifar10"](32), seed=5)
+    write_settings(tmp_path / "run.toml", stored)
+    assert resolved(Given(config=tmp_path / "run.toml")) == stored
+    check_same(stored, layers(Given(config=tmp_path / "run.toml"), {}), Path("run"))
+
+
+def test_another_network_takes_the_place_of_the_presets():
+    config = resolved(Given(model="ddpm", set=["ddpm.network.kind=DiTConfig", "ddpm.network.width=96"]))
+    assert config.ddpm.network == DiTConfig(width=96)
+    assert resolved(Given(model="ddpm", set=["ddpm.network.widths=[16,32]"])).ddpm.network.multiple == 4

@@ -22,6 +22,7 @@ from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import Ancestral, Sampler
 from unclip.diffusion.schedules import Cosine, LogNormal, Schedule
 from unclip.models.classifier import ClassifierConfig
+from unclip.models.ddpm import DDPMConfig
 from unclip.models.decoder import DecoderConfig
 from unclip.models.prior import PriorConfig
 from unclip.nn.prior_net import PriorNetConfig
@@ -30,7 +31,15 @@ ROOMS = ("core", "diffusion", "nn", "text", "clip", "models", "train")
 TEXT, VISION, NET = TextConfig(300, 9), VisionConfig(16, stem=(8, 16)), PriorNetConfig(8, 16, 9)
 NEEDY = {  # settings without a full set of defaults
     c.__class__.__name__: c
-    for c in (TEXT, VISION, NET, CLIPConfig(TEXT, VISION), PriorConfig(NET), DecoderConfig(16, 8, TEXT, tiny_unet()))
+    for c in (
+        TEXT,
+        VISION,
+        NET,
+        CLIPConfig(TEXT, VISION),
+        PriorConfig(NET),
+        DecoderConfig(16, 8, TEXT, tiny_unet()),
+        DDPMConfig(16, tiny_unet()),
+    )
 }
 NEEDY["NoisyCLIPConfig"] = NoisyCLIPConfig(CLIPConfig(TEXT, VISION))
 NEEDY["ClassifierConfig"] = ClassifierConfig(classes=3)

@@ -51,3 +51,12 @@ def test_a_page_that_needs_nothing_else(tmp_path: Path):
 def test_a_missing_picture_is_named(tmp_path: Path):
     with pytest.raises(ValueError, match=r"nothing\.png: the report needs this picture"):
         write_report(tmp_path, "x", [Section("a", pictures=[tmp_path / "nothing.png"])])
+
+
+def test_formulas_and_names(tmp_path: Path):
+    section = Section("Forward", formula="x_t = a_{t-1} x^2 < 1\n∑_i w_i", code=["unclip.diffusion.level.noised"])
+    page = write_report(tmp_path, "Title", [section], "explain.html").read_text(encoding="utf-8")
+    assert "x<sub>t</sub> = a<sub>t-1</sub> x<sup>2</sup> &lt; 1</p>" in page
+    assert page.count('<p class="formula">') == 2
+    assert "<code>unclip.diffusion.level.noised</code>" in page
+    assert (tmp_path / "explain.html").exists()

@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 from unclip.diffusion.samplers import Step
+from unclip.diffusion.schedules import LinearBeta
 from unclip.pipeline import strips
 
 
@@ -18,19 +19,22 @@ def pixels(path: Path) -> np.ndarray:
 @pytest.mark.parametrize("side", [32, 64])
 def test_noising_goes_from_the_picture_to_noise(tmp_path: Path, side: int):
     gray = torch.full((2, 3, side, side), 0.5)
-    strips.noising_strip(gray, tmp_path / "a.png")
-    strips.noising_strip(gray, tmp_path / "b.png")
+    table = LinearBeta(1e-3, 0.2, T=100)
+    strips.noising_strip(gray, tmp_path / "a.png", table)
+    strips.noising_strip(gray, tmp_path / "b.png", table)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     sheet, shown = pixels(tmp_path / "a.png"), side * (strips.SIDE // side)
-    bottom = sheet[-strips.GAP - shown : -strips.GAP]
-    columns = [
-        bottom[:, (end := bottom.shape[1] - strips.GAP - i * (shown + strips.GAP)) - shown : end]
-        for i in reversed(range(len(strips.TIMES)))
-    ]
-    spread = [column.std() for column in columns]
-    assert spread[0] == 0
-    assert all(b > a for a, b in itertools.pairwise(spread[:6]))
-    assert columns[0].mean() == pytest.approx(255 * 0.75, abs=1)
+    for row in range(2):  # the jumps are above, the chain of single steps is below
+        low = sheet.shape[0] - strips.GAP - (1 - row) * (shown + strips.GAP)
+        states = sheet[low - shown : low]
+        columns = [
+            states[:, (end := states.shape[1] - strips.GAP - i * (shown + strips.GAP)) - shown : end]
+            for i in reversed(range(len(strips.TIMES)))
+        ]
+        spread = [column.std() for column in columns]
+        assert spread[0] == 0
+        assert all(b > a for a, b in itertools.pairwise(spread[:6]))
+        assert columns[0].mean() == pytest.approx(255 * 0.75, abs=1)
 
 
 @pytest.mark.parametrize("steps, columns", [(1, 1), (2, 2), (9, 9), (16, 9), (1000, 9)])

@@ -2,6 +2,8 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +14,14 @@ from unclip.cli.guard import guarded
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from unclip.pipeline.text_to_image import TextToImage
+    from unclip.data.prepare import Prepared
+    from unclip.data.shapes_world import World
+    from unclip.data.source import Source
+
+CURVE = "rate_distortion"
+"""Of the scores, the one that is drawn instead of printed."""
+FLOW_SHARE = 8
+"""The ODE is taken over the first of so many parts of the pictures: it costs most."""
 
 
 @guarded
@@ -26,54 +35,104 @@ def evaluate(
     split: Annotated[str, Parameter(help="train or validation, where the data has splits.")] = "validation",
     n: Annotated[int, Parameter(name="-n", help="Pictures to generate (with shapes: a category).")] = 256,
     seed: Annotated[int, Parameter(help="Of the generated pictures.")] = 0,
+    bpd: Annotated[bool, Parameter(help="ddpm: bits/dim, by the bound and the ODE.", negative="")] = False,
+    bpd_pictures: Annotated[int, Parameter(help="Pictures for --bpd; the ODE takes an eighth of them.")] = 512,
     json: Annotated[Path | None, Parameter(help="Where to write the scores.")] = None,
 ) -> None:
-    """Score a finished run on pairs that it was not trained on."""
+    """Score a finished run on pictures that it was not trained on."""
     if n < 2:
         raise ValueError(f"-n {n}: a score needs at least 2 pictures")
+    if bpd_pictures < 2:
+        raise ValueError(f"--bpd-pictures {bpd_pictures}: a standard error needs at least 2 pictures")
     from rich.console import Console
 
     import unclip
     from unclip.core.store import to_json, write_atomic
-    from unclip.pipeline.text_to_image import load
+    from unclip.pipeline.load import load
 
     model = load(run)
-    scores = score(model, run, data, split, n, seed)
+    scores = score(model, run, data, split, Asked(n, seed, bpd_pictures if bpd else 0))
     about = {"run": str(run), "model": model.hash, "data": data, "n": n, "seed": seed, "unclip": unclip.__version__}
-    Console().print(table(scores))
+    console = Console()
+    console.print(table({name: figures for name, figures in scores.items() if name != CURVE}))
+    if CURVE in scores and (path := drawn(scores[CURVE], run)):
+        console.print(f"drew {path}", highlight=False, soft_wrap=True)
     if json is not None:
         write_atomic(json, to_json({**about, "scores": scores}))
 
 
-def score(model: "TextToImage", run: Path, data: str | None, split: str, n: int, seed: int) -> dict[str, Any]:
-    """The scores on `data`; on the data of the run itself, on those pairs only that it held out."""
-    from unclip.cli.opening import is_same_data, open_data
-    from unclip.data.prepare import load_prepared, prepare
+@dataclass(frozen=True)
+class Asked:
+    """n: pictures to generate; bpd: pictures to take bits/dim over (0: none)."""
+
+    n: int
+    seed: int
+    bpd: int = 0
+
+
+def score(model: Any, run: Path, data: str | None, split: str, asked: Asked) -> dict[str, Any]:
+    """The scores on `data`; on the data of the run itself, on those pictures only that it held out."""
+    from unclip.cli.opening import open_data
     from unclip.data.shapes_world import World
     from unclip.evaluate import suite
-    from unclip.pipeline.run_folder import RunFolder
-    from unclip.pipeline.text_to_image import there
+    from unclip.pipeline.ddpm import DDPMPipeline
 
-    folder, size = RunFolder(run), there(model.decoder, "decoder").config.size
-    source = open_data(data, size, split) if data is not None else None
-    if isinstance(source, World):
-        return suite.evaluate_shapes(model, source, n, seed)
-    if source is None or is_same_data(source, folder.data):
-        prepared = load_prepared(folder.data)
-        return suite.evaluate(model, prepared, held_out(model, folder.root), n, seed)
-    with tempfile.TemporaryDirectory() as place:
-        prepared = prepare(source, Path(place), size, max_bad=1.0)
-        return suite.evaluate(model, prepared, _all(len(prepared)), n, seed)
+    plain = isinstance(model, DDPMPipeline)
+    if asked.bpd and not plain:
+        raise ValueError(f"--bpd: {run} holds a text-to-image model; bits/dim are those of a run of --model ddpm")
+    captioned = not plain or bool(model.classes)
+    source = open_data(data, model.size, split, captioned) if data is not None else None
+    if isinstance(source, World) and not plain:
+        return suite.evaluate_shapes(model, source, asked.n, asked.seed)
+    with judged_on(run, source, model.size, captioned) as (prepared, rows):
+        judge = score_pictures if plain else score_pairs
+        return judge(model, prepared, rows, asked)
 
 
-def _all(n: int) -> Any:
+def score_pairs(model: Any, prepared: "Prepared", rows: Any, asked: Asked) -> dict[str, Any]:
+    """Of a text-to-image model."""
+    from unclip.evaluate import suite
+
+    return suite.evaluate(model, prepared, rows, asked.n, asked.seed)
+
+
+def score_pictures(model: Any, prepared: "Prepared", rows: Any, asked: Asked) -> dict[str, Any]:
+    """Of a plain DDPM, with bits/dim where they are asked for."""
+    from unclip.evaluate import likelihood, pictures
+
+    scores = pictures.evaluate(model, prepared, rows, asked.n, asked.seed)
+    if asked.bpd:
+        held = pictures.held_out(model, prepared, rows[: asked.bpd])
+        scores |= likelihood.bits(model, *held, flow=max(2, asked.bpd // FLOW_SHARE), seed=asked.seed)
+    return scores
+
+
+@contextmanager
+def judged_on(
+    run: Path, source: "Source | World | None", size: int, captioned: bool
+) -> "Iterator[tuple[Prepared, Any]]":
+    """The prepared pictures and the rows that count: all of another data set, of the run's own the held-out ones."""
     import numpy as np
 
-    return np.arange(n)
+    from unclip.cli.opening import is_same_data
+    from unclip.data.prepare import load_prepared, prepare
+    from unclip.data.shapes_world import World
+    from unclip.pipeline.run_folder import RunFolder
+
+    own = RunFolder(run).data
+    if source is None or is_same_data(source, own):
+        yield load_prepared(own), held_out(run)
+    elif isinstance(source, World):
+        raise ValueError(f"--data shapes: {run} was trained on other pictures; draw some: unclip shapes FOLDER")
+    else:
+        with tempfile.TemporaryDirectory() as place:
+            prepared = prepare(source, Path(place), size, max_bad=1.0, captioned=captioned)
+            yield prepared, np.arange(len(prepared))
 
 
-def held_out(model: "TextToImage", root: Path) -> Any:
+def held_out(root: Path) -> Any:
     """The rows of a run's data that it did not train on."""
+    from unclip.core import machine
     from unclip.data.prepare import load_prepared
     from unclip.pipeline.run_folder import RunFolder
     from unclip.recipes.config import RunConfig, read_settings
@@ -81,8 +140,19 @@ def held_out(model: "TextToImage", root: Path) -> Any:
 
     run = RunFolder(root)
     config = RunConfig.from_dict(read_settings(run.settings), str(run.settings))
-    context = Context(run, config, load_prepared(run.data), model.tokenizer, model.device, model.precision)
-    return context.split[1]
+    return Context(run, config, load_prepared(run.data), machine.device(), config.precision).split[1]
+
+
+def drawn(curve: Mapping[str, Any], run: Path) -> Path | None:
+    """The rate-distortion curve as a plot in the run's folder, where matplotlib is here."""
+    from unclip.pipeline import plots
+    from unclip.pipeline.run_folder import RunFolder
+
+    if not plots.available():
+        return None
+    path = RunFolder(run).plots / "rate-distortion.png"
+    plots.rate_curve(curve, path)
+    return path
 
 
 def table(scores: Mapping[str, Any]) -> "Table":
@@ -102,6 +172,8 @@ def _rows(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
         if isinstance(value, Mapping) and "fraction" in value:
             if value["n"]:
                 yield prefix + name, f"{value['fraction']:6.1%} ± {value['error']:.1%}"
+        elif isinstance(value, Mapping) and "mean" in value:
+            yield prefix + name, f"{value['mean']:.4f} ± {value['error']:.4f}"
         elif isinstance(value, Mapping):
             yield from _rows(value, f"{prefix}{name}.")
         else:

@@ -1,5 +1,6 @@
-"""`unclip generate`: prompts become PNG files and a labelled grid."""
+"""`unclip generate`: prompts, classes or seeds alone become PNG files and a labelled grid."""
 
+import math
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -19,50 +20,64 @@ LONGEST = 60
 
 @guarded
 def generate(
-    *prompts: Annotated[str, Parameter(help="What to draw, in words like those of the captions.")],
+    *prompts: Annotated[
+        str, Parameter(help="What to draw, in words like those of the captions; ddpm: classes, or none.")
+    ],
     run: Annotated[Path, Parameter(help="A finished run folder.")],
-    n: Annotated[int, Parameter(name="-n", help="Pictures a prompt.")] = 1,
+    n: Annotated[int, Parameter(name="-n", help="Pictures a prompt; without prompts (ddpm), pictures in all.")] = 1,
     seed: Annotated[int, Parameter(help="Of the first picture; the next ones count up.")] = 0,
     out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out"),
-    steps: Annotated[int | None, Parameter(help="Denoising steps of the decoder.")] = None,
-    guidance: Annotated[float | None, Parameter(help="How closely to follow the prompt; 1 is none.")] = None,
-    sampler: Annotated[str | None, Parameter(help="ancestral, dpm++2m-sde, dpm++2m, ddim or ddpm.")] = None,
+    steps: Annotated[int | None, Parameter(help="Denoising steps.")] = None,
+    guidance: Annotated[float | None, Parameter(help="How closely to follow the prompt or class; 1 is none.")] = None,
+    sampler: Annotated[str | None, Parameter(help="ancestral, ddim, dpm++2m ...; a wrong name lists them.")] = None,
+    grid: Annotated[str | None, Parameter(help="Where the steps lie: uniform, karras ...")] = None,
 ) -> None:
-    """Draw pictures for one or more prompts."""
-    if not prompts:
-        raise ValueError('no prompt: write what the picture shows, as unclip generate "a red heart" --run runs/mine')
+    """Draw pictures for one or more prompts; a ddpm needs none."""
     from rich.console import Console
 
-    from unclip.pipeline.text_to_image import Settings, load
+    from unclip.pipeline.load import load
+    from unclip.pipeline.settings import Settings
 
     model, console = load(run), Console(soft_wrap=True, highlight=False)
     for prompt, left in model.cut(prompts).items():
         console.print(f"! too long for this model, cut: {prompt!r} -> {left!r}", style="yellow", markup=False)
     start = time.perf_counter()
-    pictures = model.generate(prompts, n, seed, Settings(steps, guidance, sampler))
+    pictures = model.generate(prompts, n, seed, Settings(steps, guidance, sampler, grid))
     took = time.perf_counter() - start
-    for path in write(pictures, n, out):
+    for path in write(pictures, prompts, n, out):
         console.print(str(path), markup=False)
     count = f"{len(pictures)} picture{'s' * (len(pictures) > 1)}"
     console.print(f"{count} in {took:.1f} s, {len(pictures) / took:.1f} images/s")
 
 
-def write(pictures: Sequence["Image.Image"], n: int, out: Path) -> Iterable[Path]:
-    """Writes n pictures a prompt as PNG files, then their grid; yields the paths."""
-    from unclip.pipeline.images import KEY, grid, save_png
+def write(pictures: Sequence["Image.Image"], prompts: Sequence[str], n: int, out: Path) -> Iterable[Path]:
+    """Writes the pictures as PNG files, then their grid; yields the paths."""
+    from unclip.pipeline.images import KEY, save_png
 
     for picture in pictures:
         about = picture.info[KEY]
         path = free_name(out, f"{slug(about['prompt'])}-{about['seed']}", lambda other, mine=about: same(mine, other))
         save_png(picture, path)
         yield path
-    rows = [list(pictures[i : i + n]) for i in range(0, len(pictures), n)]
-    abouts = [row[0].info[KEY] for row in rows]
-    sheet = grid(rows, [about["prompt"] for about in abouts], zoom=max(1, 128 // pictures[0].width))
-    sheet.info[KEY] = {**abouts[0], "prompts": [about["prompt"] for about in abouts], "n": n}
+    sheet = sheet_of(pictures)
+    sheet.info[KEY] = {**pictures[0].info[KEY], "prompts": list(prompts), "n": n}
     path = free_name(out, "grid", lambda other: "prompts" in other)
     save_png(sheet, path)
     yield path
+
+
+def sheet_of(pictures: Sequence["Image.Image"]) -> "Image.Image":
+    """A row a prompt; pictures without prompts in a square."""
+    from unclip.pipeline.images import KEY, grid
+
+    rows: dict[str, list[Image.Image]] = {}
+    for picture in pictures:
+        rows.setdefault(picture.info[KEY]["prompt"], []).append(picture)
+    zoom = max(1, 128 // pictures[0].width)
+    if any(rows):
+        return grid(list(rows.values()), list(rows), zoom)
+    side = math.ceil(len(pictures) ** 0.5)
+    return grid([pictures[i : i + side] for i in range(0, len(pictures), side)], zoom=zoom)
 
 
 def slug(prompt: str) -> str:

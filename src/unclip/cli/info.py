@@ -48,7 +48,7 @@ def show_run(path: Path, show: Any) -> None:
 
 
 def _state(run: "RunFolder") -> str:
-    from unclip.pipeline.text_to_image import model_hash
+    from unclip.pipeline.stored import model_hash
 
     try:
         run.require()
@@ -82,7 +82,7 @@ def picture_lines(about: Mapping[str, Any], runs: Path) -> list[str]:
     """What made a picture, and the command that makes it again."""
     prompts = about.get("prompts", [about["prompt"]])
     facts = {"seed": about["seed"], "model": about["model"], "unclip": about["unclip"]}
-    lines = [f"prompt    {prompt}" for prompt in prompts]
+    lines = [f"prompt    {prompt}" for prompt in prompts if prompt]
     lines += [f"{name:<9} {value}" for name, value in facts.items()]
     lines += [f"{name:<9} {_words(value)}" for name, value in about["sampling"].items()]
     return [*lines, "again:", f"  {command(about, runs)}"]
@@ -98,28 +98,30 @@ def _words(value: Any) -> str:
 
 def command(about: Mapping[str, Any], runs: Path) -> str:
     """The `unclip generate` that makes the picture again; the run is looked for by its hash in `runs`."""
-    from unclip.pipeline.text_to_image import SAMPLERS
+    from unclip.pipeline.settings import GRIDS, SAMPLERS
 
     sampling = about["sampling"]
-    words = ["unclip", "generate", *about.get("prompts", [about["prompt"]])]
+    words = ["unclip", "generate", *filter(None, about.get("prompts", [about["prompt"]]))]
     words += ["--run", find_run(about["model"], runs), "--seed", str(about["seed"])]
     words += ["-n", str(about["n"])] if "n" in about else []
     words += ["--steps", str(sampling["steps"])]
     if "scale" in sampling["guidance"]:
         words += ["--guidance", str(sampling["guidance"]["scale"])]
-    names = [name for name, sampler in SAMPLERS.items() if sampler.to_dict() == sampling["sampler"]]
-    return shlex.join(words + [word for name in names for word in ("--sampler", name)])
+    for option, table in (("sampler", SAMPLERS), ("grid", GRIDS)):
+        names = [name for name, member in table.items() if member.to_dict() == sampling.get(option)]
+        words += [f"--{option}", names[0]] if names else []
+    return shlex.join(words)
 
 
 def find_run(model: str, runs: Path) -> str:
     """The run below `runs` whose model has this hash, else a word that stands for it."""
     from unclip.pipeline.run_folder import RunFolder
-    from unclip.pipeline.text_to_image import model_hash
+    from unclip.pipeline.stored import model_hash
 
     for folder in sorted(runs.iterdir()) if runs.is_dir() else []:
         try:
             if model_hash(RunFolder(folder)) == model:
                 return str(folder)
-        except OSError:  # no run, or an unfinished one
+        except (OSError, ValueError):  # no run, an unfinished or a damaged one
             continue
     return f"RUN-{model}"

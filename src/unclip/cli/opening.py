@@ -12,16 +12,21 @@ LOOK = 1000
 """So many pairs tell the size of a data set's pictures."""
 
 
-def open_data(data: str, size: int = 32, split: str = "train") -> Source | World:
+def open_data(data: str, size: int = 32, split: str = "train", captioned: bool = True) -> Source | World:
     """The data that `data` names; size: of a drawn world. Raises ValueError for a path without pairs."""
-    return World(size) if data == SHAPES else open_source(Path(data), split)
+    return World(size) if data == SHAPES else open_source(Path(data), split, captioned)
 
 
-def natural_size(source: Source | World) -> int:
+def mirrors(source: Source | World) -> bool:
+    """Whether a mirrored picture is as good: not where captions were written, which may speak of left and right."""
+    return not isinstance(source, World) and source.kind in ("parquet", "class folders", "pictures without captions")
+
+
+def natural_size(source: Source | World, captioned: bool = True) -> int:
     """32 or 64 px, whichever the median picture can fill. Raises ValueError where no picture can be read."""
     if isinstance(source, World):
         return source.size
-    report = inspect_source(source, LOOK)
+    report = inspect_source(source, LOOK, captioned)
     if not report.pairs:
         raise ValueError("\n".join([f"{source.root}: no usable pair among the first {LOOK:,}", *report.problems[:3]]))
     return 32 if min(report.image_size[1]) <= 48 else 64

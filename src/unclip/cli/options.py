@@ -13,10 +13,20 @@ class Given:
     """What a person asked for; None: not said."""
 
     budget: Annotated[str | None, Parameter(help="Time for the whole run: 90s, 30m, 2h.")] = None
-    preset: Annotated[str | None, Parameter(help="tiny (a CPU, minutes; default) or small (one GPU, an hour).")] = None
+    model: Annotated[
+        Literal["unclip", "ddpm"] | None,
+        Parameter(help="unclip (text to picture; default) or ddpm (pictures alone, or with --classes)."),
+    ] = None
+    classes: Annotated[
+        bool, Parameter(help="ddpm: learn the class (folder, label or short caption) of each picture.", negative="")
+    ] = False
+    preset: Annotated[
+        str | None,
+        Parameter(help="unclip: tiny (a CPU, minutes) or small (one GPU, an hour); ddpm: ddpm-fast or ddpm-cifar10."),
+    ] = None
     config: Annotated[Path | None, Parameter(help="A settings file, in the form of a run's run.toml.")] = None
     size: Annotated[
-        Literal[32, 64] | None, Parameter(help="Side of the pictures in pixels; by default what suits the data.")
+        int | None, Parameter(help="Side of the pictures in pixels, 32 or 64; by default what suits the data.")
     ] = None
     seed: Annotated[int | None, Parameter(help="Seed of everything random.")] = None
     precision: Annotated[

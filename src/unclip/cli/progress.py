@@ -11,8 +11,8 @@ from rich.markup import escape
 
 from unclip.cli.duration import words
 from unclip.cli.guard import FAILED, STOPPED
-from unclip.pipeline.run_folder import STAGES
-from unclip.recipes.events import Drawn, Event, Gate, Note, Progress, Stopped
+from unclip.pipeline.run_folder import MODELS
+from unclip.recipes.events import Drawn, Event, Gate, Note, Progress, Stopped, Working
 
 EVERY = 10.0
 """Seconds between two lines of a log."""
@@ -46,18 +46,20 @@ class Figures:
     share: float
 
     def line(self) -> str:
-        """All of it."""
-        return f"{self.stage}  {self.share:4.0%}  {self.step}  {self.speed}  {self.loss}  {self.left}"
+        """All of it that there is."""
+        return "  ".join(filter(None, [self.stage, f"{self.share:4.0%}", self.step, self.speed, self.loss, self.left]))
 
 
 class Reader:
-    """Turns `Progress` into words, its loss and speed averaged within a stage."""
+    """Turns `Progress` and `Working` into words, loss and speed averaged within a stage."""
 
     def __init__(self) -> None:
         self.stage, self.loss, self.seconds_per_image = "", Steady(), Steady()
 
-    def read(self, event: Progress) -> Figures:
+    def read(self, event: Progress | Working) -> Figures:
         """The event in words."""
+        if isinstance(event, Working):
+            return Figures(event.stage, event.what, "", "", f"{words(event.remaining)} left", event.share)
         if event.stage != self.stage:
             self.stage, self.loss, self.seconds_per_image = event.stage, Steady(), Steady()
         speed = 1 / max(1e-9, self.seconds_per_image.add(1 / max(1e-9, event.report.images_per_s)))
@@ -73,12 +75,12 @@ class Reader:
 
 def place(stage: str) -> str:
     """ "decoder" -> "decoder (4 of 4)"."""
-    learnt = STAGES[1:]
-    return f"{stage} ({learnt.index(stage) + 1} of {len(learnt)})" if stage in learnt else stage
+    learned = next((stages for stages in MODELS.values() if stage in stages), ())
+    return f"{stage} ({learned.index(stage) + 1} of {len(learned)})" if len(learned) > 1 else stage
 
 
 def told(event: Event) -> str | None:
-    """An event other than Progress as a line with rich's markup."""
+    """An event other than Progress and Working as a line with rich's markup."""
     match event:
         case Note(stage, text):
             return f"[dim]{stage}:[/] {escape(text)}"
@@ -110,7 +112,7 @@ def _live(console: Console) -> Iterator[Show]:
     reader, task = Reader(), bar.add_task("", total=1.0, now=Figures("data", "", "", "", "", 0.0))
 
     def show(event: Event) -> None:
-        if isinstance(event, Progress):
+        if isinstance(event, Progress | Working):
             bar.update(task, completed=event.share, now=reader.read(event))
         elif (line := told(event)) is not None:
             bar.console.print(line, highlight=False, soft_wrap=True)
@@ -124,7 +126,7 @@ def _plain(console: Console) -> Show:
 
     def show(event: Event) -> None:
         nonlocal last
-        figures = reader.read(event) if isinstance(event, Progress) else None
+        figures = reader.read(event) if isinstance(event, Progress | Working) else None
         if figures is None and (line := told(event)) is not None:
             console.print(line, highlight=False, soft_wrap=True)
         if figures is not None and time.monotonic() - last >= EVERY:
@@ -156,6 +158,7 @@ def _advice(stage: str) -> str:
     causes = {
         "clip": "captions that do not tell the pictures apart, too few pairs, or too little time",
         "prior": "too little time, or too few different captions",
+        "ddpm": "too little time: look at the samples, and give a new run (another --out) a larger --budget",
         "decoder": "too little time: look at the samples, and give a new run (another --out) a larger --budget",
     }
     return (

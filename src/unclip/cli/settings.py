@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,9 @@ from typing import Any
 from unclip.cli.duration import seconds
 from unclip.cli.options import Given
 from unclip.recipes.config import RunConfig, merge, read_settings
-from unclip.recipes.presets import PRESETS
+from unclip.recipes.presets import DEFAULTS, PRESETS
 
-DEFAULT = "tiny"
-NAMED = ("budget", "size", "seed", "precision")
+NAMED = ("model", "budget", "size", "seed", "precision")
 """Settings with an option and an environment variable of their own."""
 
 
@@ -43,6 +42,7 @@ def _from_environment(environ: Mapping[str, str]) -> list[Layer]:
 def _from_options(given: Given) -> list[Layer]:
     said = {name: getattr(given, name) for name in (*NAMED, "max_bad")}
     named = [_named(k, v, f"--{k.replace('_', '-')}") for k, v in said.items() if v is not None]
+    named += [Layer("--classes", {"ddpm": {"classes": True}})] if given.classes else []
     return named + [assignment(pair, "--set") for pair in given.set or []]
 
 
@@ -78,17 +78,31 @@ def _toml(text: str, where: str) -> Any:
     return table["value"]
 
 
-def size_of(said: Sequence[Layer]) -> int | None:
-    """The picture size that was asked for last, if any was."""
-    sizes = [layer.table["size"] for layer in said if "size" in layer.table]
-    return sizes[-1] if sizes else None
+def last(said: Sequence[Layer], name: str) -> Any:
+    """What was said of a setting last, if anything was."""
+    values = [layer.table[name] for layer in said if name in layer.table]
+    return values[-1] if values else None
 
 
-def preset(name: str | None, size: int) -> RunConfig:
-    """A preset by name. Raises ValueError that lists the names."""
-    if name is not None and name not in PRESETS:
+def preset(name: str | None, model: str | None, size: int) -> RunConfig:
+    """A preset by name, or the default one of a model. Raises ValueError that lists the names."""
+    if name is None and (model or "unclip") not in DEFAULTS:
+        raise ValueError(f"model = {model!r}: known are {', '.join(DEFAULTS)}")
+    name = name or DEFAULTS[model or "unclip"]
+    if name not in PRESETS:
         raise ValueError(f"--preset {name!r}: known are {', '.join(PRESETS)}")
-    return PRESETS[name or DEFAULT](size)
+    config = PRESETS[name](size)
+    if model not in (None, config.model):
+        raise ValueError(f"--preset {name!r} trains model = {config.model!r}, not {model!r}; leave one of them out")
+    return config
+
+
+def base(given: Given, said: Sequence[Layer], size: int, flip: bool) -> RunConfig:
+    """What lies below everything said: the preset, fitted to the data, without its numbers of steps where a budget was
+    asked for."""
+    config = preset(given.preset, last(said, "model"), size)
+    config = config.timed() if last(said, "budget") is not None else config
+    return replace(config, ddpm=replace(config.ddpm, flip=flip))
 
 
 def resolve(base: RunConfig, said: Sequence[Layer]) -> RunConfig:

@@ -1,4 +1,4 @@
-"""`unclip train`: from captioned pictures to a model."""
+"""`unclip train`: from pictures to a model."""
 
 import os
 from collections.abc import Mapping
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 @guarded
 def train(
-    data: Annotated[str, Parameter(help="A folder of captioned pictures, or `shapes` for the drawn world.")],
+    data: Annotated[
+        str, Parameter(help="A folder of captioned pictures (--model ddpm: of pictures), or `shapes` for drawn ones.")
+    ],
     /,
     *,
     out: Annotated[Path, Parameter(help="The run folder; one that is unfinished is continued.")],
@@ -26,10 +28,10 @@ def train(
     split: Annotated[str, Parameter(help="train or validation, where the data has splits.")] = "train",
     force: Annotated[bool, Parameter(help="Go on after a stage that did not pass.", negative="")] = False,
 ) -> None:
-    """Train a model on a folder of captioned pictures.
+    """Train a model on a folder of captioned pictures; with --model ddpm, of pictures alone.
 
     Ctrl-C saves and ends; the same command continues. Settings, the later wins:
-    preset, settings file, environment (UNCLIP_BUDGET, UNCLIP_SIZE, UNCLIP_SEED,
+    preset, settings file, environment (UNCLIP_MODEL, UNCLIP_BUDGET, UNCLIP_SIZE, UNCLIP_SEED,
     UNCLIP_PRECISION, UNCLIP_SET="a.b=1,c.d=2"), options.
     """
     from rich.console import Console
@@ -46,7 +48,8 @@ def train(
         except Diverged as error:
             raise ValueError(str(error)) from error
     if code == 0:
-        console.print(f'done: unclip generate "a prompt" --run {out}', highlight=False, soft_wrap=True)
+        words = '"a prompt" ' if config.model == "unclip" else ""
+        console.print(f"done: unclip generate {words}--run {out}", highlight=False, soft_wrap=True)
     raise SystemExit(code)
 
 
@@ -58,32 +61,33 @@ def choose(
     Raises ValueError where something was asked for that differs from what the run was begun with.
     """
     from unclip.cli import settings
-    from unclip.cli.opening import natural_size, open_data
+    from unclip.cli.opening import mirrors, natural_size, open_data
     from unclip.pipeline.run_folder import RunFolder
 
     said, run = settings.layers(given, environ), RunFolder(out)
-    size = settings.size_of(said)
     if run.settings.exists() and run.state():
         return _begun(data, run.root, given, split, said)
     run.settings.unlink(missing_ok=True)  # nothing was trained with it yet
-    source = open_data(data, size or 32, split)
-    base = settings.preset(given.preset, size or natural_size(source))
+    size = settings.last(said, "size")
+    captioned = settings.resolve(settings.base(given, said, size or 32, True), said).captioned
+    source = open_data(data, size or 32, split, captioned)
+    base = settings.base(given, said, size or natural_size(source, captioned), mirrors(source))
     return source, settings.resolve(base, said)
 
 
 def _begun(data: str, out: Path, given: Given, split: str, said: list) -> "tuple[Source | World, RunConfig]":
     from unclip.cli import settings
-    from unclip.cli.opening import is_same_data, open_data
+    from unclip.cli.opening import is_same_data, mirrors, open_data
     from unclip.pipeline.run_folder import RunFolder
     from unclip.recipes.config import RunConfig, read_settings
 
     run = RunFolder(out)
     stored = RunConfig.from_dict(read_settings(run.settings), str(run.settings))
+    source = open_data(data, stored.size, split, stored.captioned)
     if given.preset:
-        base = settings.preset(given.preset, stored.size).to_dict()
-        said = [settings.Layer(f"--preset {given.preset}", base), *said]
+        base = settings.base(given, said, stored.size, mirrors(source))
+        said = [settings.Layer(f"--preset {given.preset}", base.to_dict()), *said]
     settings.check_same(stored, said, out)
-    source = open_data(data, stored.size, split)
     if not is_same_data(source, run.data):
         raise ValueError(f"{data}: {out} was begun with other data (or it has changed since); name another --out")
     return source, stored

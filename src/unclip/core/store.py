@@ -50,6 +50,8 @@ def to_json(value: Any) -> str:
     def plain(part: Any) -> Any:
         if isinstance(part, dict):
             return {k: plain(v) for k, v in part.items()}
+        if isinstance(part, list | tuple):
+            return [plain(v) for v in part]
         return None if isinstance(part, float) and not math.isfinite(part) else part
 
     return json.dumps(plain(value), indent=1)

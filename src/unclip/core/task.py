@@ -13,8 +13,9 @@ from unclip.core.typing import Float, Ids, Images, Int, Mask, Tokens, Vectors
 class Batch:
     """A training batch; a task uses the parts that it needs.
 
-    images in [-1, 1]; ids and mask: the caption's tokens; same: equal numbers mark equal captions;
-    image_embedding, text_embedding, text_tokens: the frozen CLIP's unit vectors and token features.
+    images in [-1, 1]; ids and mask: the caption's tokens; same: equal numbers mark equal captions; labels: the number
+    of each picture's class; image_embedding, text_embedding, text_tokens: the frozen CLIP's unit vectors and token
+    features.
     """
 
     images: Images | None = None
@@ -50,6 +51,13 @@ class Losses:
 
     total: Float[Tensor, ""]
     parts: dict[str, float] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Settles(Protocol):
+    """A part of a task that gathers what training tells it. Called once a step, when all shards of a batch are done."""
+
+    def settle(self) -> None: ...
 
 
 @runtime_checkable

@@ -164,3 +164,14 @@ class ClassFolder(Folder):
             caption = key_of(posixpath.basename(posixpath.dirname(name))).replace("_", " ").strip()
             problem = None if caption else "lies in no class folder; move it into one, or delete it"
             yield self.item(name, (caption,) if caption else (), problem)
+
+
+@dataclass(frozen=True)
+class PictureFolder(Folder):
+    """Pictures and nothing that says what they show: enough for a plain DDPM."""
+
+    kind: str = field(default="pictures without captions", init=False)
+
+    def __iter__(self) -> Iterator[Item]:
+        for name in self.pictures():
+            yield self.item(name, ())

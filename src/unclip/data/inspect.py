@@ -54,11 +54,12 @@ class DataReport:
         return [*self._facts(), *self._faults(), *(f"    {problem}" for problem in self.problems)]
 
     def _facts(self) -> Iterator[str]:
-        yield f"{self.pairs:,} pairs ({self.kind})"
-        if self.pairs:
-            words, sizes = self.caption_words, [f"{width} x {height}" for width, height in self.image_size]
-            different = f"{self.distinct_captions:,} different ones"
+        yield f"{self.pairs:,} {'pairs' if self.distinct_captions or not self.pairs else 'pictures'} ({self.kind})"
+        if self.distinct_captions:
+            words, different = self.caption_words, f"{self.distinct_captions:,} different ones"
             yield f"captions: {words[0]} to {words[2]} words, median {words[1]}; {different}"
+        if self.pairs:
+            sizes = [f"{width} x {height}" for width, height in self.image_size]
             yield f"pictures: {sizes[0]} to {sizes[2]} pixels, median {sizes[1]}"
 
     def _faults(self) -> Iterator[str]:
@@ -92,9 +93,12 @@ class Examined:
     problem: str | None = None
 
 
-def examine(item: Item, size: int) -> Examined:
-    """Read and decode one item to `size` pixels; never raises on a bad picture."""
-    if item.problem or not item.captions:
+def examine(item: Item, size: int, captioned: bool = True) -> Examined:
+    """Read and decode one item to `size` pixels; never raises on a bad picture.
+
+    Unless `captioned`, a picture is of use without a caption: what an item with a picture lacks is nothing else.
+    """
+    if (captioned or not item.has_picture) and (item.problem or not item.captions):
         return Examined(item, problem=item.problem or "no caption")
     try:
         data = item.read()
@@ -177,12 +181,12 @@ def ordered(work: Callable[[A], B], things: Iterable[A], workers: int = 2, ahead
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def inspect_source(source: Source, limit: int | None = None) -> DataReport:
+def inspect_source(source: Source, limit: int | None = None, captioned: bool = True) -> DataReport:
     """Read the first `limit` items (all, when None), decode every picture, and report.
 
     Pictures are decoded in full, if coarsely: a header alone does not show that a file was cut short.
     """
     tally = Tally()
-    for found in ordered(lambda item: examine(item, 8), itertools.islice(source, limit)):
+    for found in ordered(lambda item: examine(item, 8, captioned), itertools.islice(source, limit)):
         tally.add(found)
     return tally.report(source.kind)

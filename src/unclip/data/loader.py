@@ -49,13 +49,29 @@ def _permutation(n: int, seed: int, epoch: int) -> Int64[np.ndarray, " n"]:
     return rows
 
 
-def to_tensor(images: UInt8[np.ndarray, "b h w 3"]) -> Float[Tensor, "b 3 h w"]:
+def gray(images: UInt8[np.ndarray, "b h w 3"]) -> UInt8[np.ndarray, "b h w 1"]:
+    """The luma of ITU-R 601, rounded; a gray picture kept as RGB gives its own values back."""
+    luma = (images.astype(np.uint32) @ np.array([299, 587, 114], dtype=np.uint32) + 500) // 1000
+    return luma[..., None].astype(np.uint8)
+
+
+def chosen(
+    images: UInt8[np.ndarray, "n h w 3"], rows: Int64[np.ndarray, " b"], channels: int = 3
+) -> UInt8[np.ndarray, "b h w c"]:
+    """A copy of these rows, in gray where one channel is wanted. Raises ValueError for other than 1 or 3."""
+    if channels not in (1, 3):
+        raise ValueError(f"channels = {channels}: pictures are gray (1) or colour (3)")
+    pixels = np.array(images[rows])
+    return gray(pixels) if channels == 1 else pixels
+
+
+def to_tensor(images: UInt8[np.ndarray, "b h w c"]) -> Float[Tensor, "b c h w"]:
     """0..255 -> float32 in [-1, 1]: x / 127.5 - 1."""
     pixels = torch.from_numpy(np.array(images, copy=True))  # the memory map is read-only, which torch warns about
     return pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
 
 
-def to_pixels(x: Float[Tensor, "b 3 h w"]) -> UInt8[np.ndarray, "b h w 3"]:
+def to_pixels(x: Float[Tensor, "b c h w"]) -> UInt8[np.ndarray, "b h w c"]:
     """The inverse of `to_tensor`, rounded and clamped to 0..255."""
     pixels = ((x.detach().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     return pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()

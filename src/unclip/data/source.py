@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from unclip.data.folder import ClassFolder, MetadataFolder, PairFolder, is_metadata
+from unclip.data.folder import ClassFolder, MetadataFolder, PairFolder, PictureFolder, is_metadata
 from unclip.data.item import File, Item, Source, extension, is_picture, list_files, stem
 from unclip.data.parquet import ParquetSource
 from unclip.data.shards import ShardSource, is_shard
@@ -29,11 +29,12 @@ _ORDER = {"train": ("train",), "validation": ("validation", "test")}  # the firs
 _NOT_A_CLASS = frozenset({"images", "image", "imgs", "img", "pictures", "photos", "data"})
 
 
-def open_source(path: Path, split: str = "train") -> Source:
+def open_source(path: Path, split: str = "train", captioned: bool = True) -> Source:
     """Open a data set, its layout recognised from its files.
 
     `split` is "train" or "validation" (a test split stands in where there is no validation split); it matters
     only where the files are named after splits, as "train-00000-of-00001.parquet" or "train/cat/1.png" are.
+    Unless `captioned`, a folder of nothing but pictures is a data set too.
     Raises ValueError when the path does not exist, when nothing in it is a known layout, or has no such split.
     """
     path = Path(path).expanduser()
@@ -44,7 +45,7 @@ def open_source(path: Path, split: str = "train") -> Source:
     files = list_files(path)
     if path.is_file():
         return _open_file(path, files)
-    return _open_folder(path, files, split)
+    return _open_folder(path, files, split, captioned)
 
 
 def _open_file(path: Path, files: tuple[File, ...]) -> Source:
@@ -58,7 +59,7 @@ def _open_file(path: Path, files: tuple[File, ...]) -> Source:
     raise ValueError(f"{path}: is no data set that unclip knows; {hint}{LAYOUTS}")
 
 
-def _open_folder(path: Path, files: tuple[File, ...], split: str) -> Source:
+def _open_folder(path: Path, files: tuple[File, ...], split: str, captioned: bool) -> Source:
     def those(wanted: Callable[[str], bool]) -> tuple[File, ...]:
         return tuple(file for file in files if wanted(file.name))
 
@@ -74,13 +75,16 @@ def _open_folder(path: Path, files: tuple[File, ...], split: str) -> Source:
     texts = those(lambda name: extension(name) == "txt")
     if {stem(file.name) for file in pictures} & {stem(file.name) for file in texts}:
         return PairFolder(path, _below_split(pictures + texts, split))
-    return _open_classes(path, _below_split(pictures, split))
+    return _open_classes(path, _below_split(pictures, split), captioned)
 
 
-def _open_classes(path: Path, pictures: tuple[File, ...]) -> Source:
+def _open_classes(path: Path, pictures: tuple[File, ...], captioned: bool) -> Source:
     classes = {file.name.split("/")[-2] for file in pictures if "/" in file.name}
     if not classes or (len(classes) == 1 and classes <= _NOT_A_CLASS):
-        raise ValueError(f"{path}: holds {len(pictures)} pictures but no captions.\n{LAYOUTS}")
+        if not captioned:
+            return PictureFolder(path, pictures)
+        hint = "write some, or train on pictures alone: unclip train DATA --model ddpm (without --classes)"
+        raise ValueError(f"{path}: holds {len(pictures)} pictures but no captions; {hint}\n{LAYOUTS}")
     return ClassFolder(path, pictures)
 
 

@@ -3,6 +3,7 @@
 The training target follows from it: (x0 - c_skip x) / c_out. With alpha, sigma of `level`:
 
     x0: (0, 1)    eps: (1/alpha, -sigma/alpha)    v: (alpha, -sigma)  (Salimans & Ho 2022)
+    Flow (Lipman et al. 2023, Liu et al. 2022), u = eps - x0: (1/(alpha + sigma), -sigma/(alpha + sigma))
     EDM (Karras et al. 2022, table 1), s = sigma_data, d = alpha^2 s^2 + sigma^2: (alpha s^2/d, s sigma/sqrt d)
 """
 
@@ -51,6 +52,22 @@ class V(Parameterization):
 
     def scalings(self, log_snr: LogSNR) -> tuple[Tensor, Tensor]:
         return alpha(log_snr), -sigma(log_snr)
+
+
+@dataclass(frozen=True)
+class Flow(Parameterization):
+    """The network predicts the velocity u = eps - x0 of flow matching and sees the state of flow matching.
+
+    With flow time t = sigma/(alpha + sigma) that state is x' = (1 - t) x0 + t eps = x/(alpha + sigma), and
+    x0 = x' - t u. So a flow-matching network works here as it is, at log-SNR 2 log((1 - t)/t).
+    """
+
+    def scalings(self, log_snr: LogSNR) -> tuple[Tensor, Tensor]:
+        total = alpha(log_snr) + sigma(log_snr)
+        return 1 / total, -sigma(log_snr) / total
+
+    def input_scale(self, log_snr: LogSNR) -> Tensor:
+        return 1 / (alpha(log_snr) + sigma(log_snr))
 
 
 @dataclass(frozen=True)

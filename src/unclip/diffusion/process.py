@@ -14,6 +14,8 @@ from unclip.diffusion.denoiser import Denoiser
 from unclip.diffusion.grids import Grid
 from unclip.diffusion.guidance import ClassifierFree, Guidance
 from unclip.diffusion.level import alpha, like, noised, sigma
+from unclip.diffusion.likelihood import Decoder, DiscretisedGaussian
+from unclip.diffusion.losses import ErrorForm, LevelSampling, Squared, Stratified, Uncertainty, VarianceTerm
 from unclip.diffusion.parameterization import EDM, Parameterization
 from unclip.diffusion.samplers import DPMSolverPP2M, Sampler, Step
 from unclip.diffusion.schedules import LogNormal, Schedule
@@ -22,12 +24,29 @@ from unclip.diffusion.weighting import EDMWeight, Weighting
 
 @dataclass(frozen=True)
 class DiffusionConfig(Config):
-    """The process: noise levels, what the network predicts, what an error costs; limit clamps x0 in sampling."""
+    """The process: noise levels, what the network predicts, what an error costs; limit clamps x0 in sampling.
+
+    error, levels: the form of an error, and which levels training draws (docs/losses.md).
+    uncertainty: waves of EDM2's learned uncertainty, 0: without.
+    vlb_weight: above 0, the variance is learned (iDDPM: 0.001) and the network must give twice the channels;
+    likelihood: of the data at the last step, in that loss.
+    """
 
     schedule: Schedule = field(default_factory=LogNormal)
     parameterization: Parameterization = field(default_factory=EDM)
     weighting: Weighting = field(default_factory=EDMWeight)
     limit: float | None = None
+    error: ErrorForm = field(default_factory=Squared)
+    levels: LevelSampling = field(default_factory=Stratified)
+    uncertainty: int = 0
+    vlb_weight: float = 0.0
+    likelihood: Decoder = field(default_factory=DiscretisedGaussian)
+
+    def __post_init__(self) -> None:
+        if self.uncertainty < 0 or not self.vlb_weight >= 0:
+            raise ValueError(
+                f"uncertainty = {self.uncertainty}, vlb_weight = {self.vlb_weight}: must be at least 0, which is off"
+            )
 
 
 @dataclass(frozen=True)
@@ -47,21 +66,41 @@ class Diffusion(nn.Module):
     def __init__(self, network: nn.Module, config: DiffusionConfig) -> None:
         super().__init__()
         self.config = config
-        self.denoiser = Denoiser(network, config.parameterization, config.limit)
+        self.denoiser = Denoiser(network, config.parameterization, config.limit, config.vlb_weight > 0)
+        self.levels = config.levels.sampler()
+        self.uncertainty = Uncertainty(config.uncertainty) if config.uncertainty else None
+        self.variance = VarianceTerm(config.schedule, config.likelihood) if config.vlb_weight else None
 
     def loss(self, x0: State, cond: Condition, noise: Noise) -> PerSample:
         """w(l) |eps - eps_hat|^2, mean over the dimensions of each sample, at a level drawn by the schedule.
 
         The error is taken in network space and weighted by (alpha c_out / sigma)^2 w: the same number, but finite
         and well scaled at both ends.
+        With settings for it: another form of error, levels drawn by past losses, uncertainty, a learned variance.
         """
-        log_snr = self.config.schedule.draw(x0.shape[0], noise)
+        drawn = self.levels.draw(self.config.schedule, x0.shape[0], noise)
+        log_snr = drawn.log_snr
         x = noised(x0, log_snr, noise.normal(x0.shape))
+        out, mix = self.denoiser.output(x, log_snr, cond)
+        loss = self._weight(log_snr) * self.config.error(out - self._target(x0, x, log_snr))
+        if self.uncertainty is not None:
+            loss = self.uncertainty.weigh(loss, log_snr)
+        if self.variance is not None and mix is not None:
+            bits = self.variance(x0, self.denoiser.x0(out, x, log_snr), mix, log_snr)
+            loss = loss + self.config.vlb_weight * bits
+        self.levels.record(drawn, loss, noise)
+        return loss if drawn.weight is None else drawn.weight * loss
+
+    def _target(self, x0: State, x: State, log_snr: PerSample) -> State:
+        """What F should have been."""
         c_skip, c_out = self.config.parameterization.scalings(log_snr)
-        target = (x0 - like(c_skip, x) * x) / like(c_out, x)
-        error = (self.denoiser.output(x, log_snr, cond) - target).square().flatten(1).mean(1)
+        return (x0 - like(c_skip, x) * x) / like(c_out, x)
+
+    def _weight(self, log_snr: PerSample) -> PerSample:
+        """w (alpha c_out / sigma)^2: from an error of F to the loss."""
+        _, c_out = self.config.parameterization.scalings(log_snr)
         to_eps = (alpha(log_snr) * c_out / sigma(log_snr)).square()
-        return self.config.weighting(log_snr) * to_eps * error
+        return self.config.weighting.drawn(log_snr, self.config.schedule) * to_eps
 
     def sample(
         self, shape: Sequence[int], cond: Condition, null: Condition, noise: Noise, how: Sampling

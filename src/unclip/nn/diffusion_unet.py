@@ -19,18 +19,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unclip.core.condition import Condition
-from unclip.core.config import Config
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, PerSample, Vectors
 from unclip.nn.attention import ImageAttention
 from unclip.nn.embed import ConditionEmbedding, LevelEmbedding, TimestepEmbedding
+from unclip.nn.image_network import ImageNetworkConfig
 from unclip.nn.resblock import Resample, ResBlock, ResBlockConfig, resample
 from unclip.nn.size import check_size
 from unclip.nn.start import start_at_zero
 
 
 @dataclass(frozen=True)
-class DiffusionUNetConfig(Config):
+class DiffusionUNetConfig(ImageNetworkConfig):
     """width times multipliers: the channels of the levels, fine to coarse; blocks: residual blocks a level;
     attention: after each block of these levels (the core always has one); head_width: 0 for a single head;
     level: what the sines are of; learned_variance: twice the channels come out."""
@@ -73,6 +73,9 @@ class DiffusionUNetConfig(Config):
     def multiple(self) -> int:
         """Picture sides must be divisible by this."""
         return 2 ** (len(self.multipliers) - 1)
+
+    def build(self) -> "DiffusionUNet":
+        return DiffusionUNet(self)
 
 
 def ddpm_cifar10() -> DiffusionUNetConfig:

@@ -19,10 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unclip.core.condition import Condition
-from unclip.core.config import Config
 from unclip.core.typing import Float, Images, PerSample, Tokens, Vectors
 from unclip.nn.attention import beside, mix
 from unclip.nn.embed import ConditionEmbedding, LevelEmbedding
+from unclip.nn.image_network import ImageNetworkConfig
 from unclip.nn.size import check_size
 from unclip.nn.start import start_at_zero
 from unclip.nn.transformer import mlp
@@ -32,7 +32,7 @@ SINES = 128
 
 
 @dataclass(frozen=True)
-class DiTConfig(Config):
+class DiTConfig(ImageNetworkConfig):
     """patch: its side in pixels; width, layers, heads of the transformer; learned_variance: twice the channels come
     out."""
 
@@ -53,6 +53,9 @@ class DiTConfig(Config):
     def multiple(self) -> int:
         """Picture sides must be divisible by this."""
         return self.patch
+
+    def build(self) -> "DiT":
+        return DiT(self)
 
 
 def dit_config(size: Literal["S", "B", "L", "XL"], patch: int = 2) -> DiTConfig:

@@ -12,17 +12,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unclip.core.condition import Condition
-from unclip.core.config import Config
-from unclip.core.typing import Images, PerSample
+from unclip.core.typing import Float, Images, PerSample
 from unclip.nn.attention import ImageAttention
 from unclip.nn.embed import LevelEmbedding
+from unclip.nn.image_network import ImageNetworkConfig
 from unclip.nn.resblock import ResBlock
 
 
 @dataclass(frozen=True)
-class UNetConfig(Config):
+class UNetConfig(ImageNetworkConfig):
     """widths, blocks and attention run from the finest level to the core; the core's blocks run once, the others
-    on the way down and again on the way up. fine: channels of the full-resolution end (0: none)."""
+    on the way down and again on the way up. fine: channels of the full-resolution end (0: none); learned_variance:
+    twice the channels come out."""
 
     channels: int = 3
     patch: int = 4
@@ -34,6 +35,7 @@ class UNetConfig(Config):
     vector_width: int = 0
     token_width: int = 0
     fine: int = 16
+    learned_variance: bool = False
 
     def __post_init__(self) -> None:
         if not len(self.widths) == len(self.blocks) == len(self.attention):
@@ -48,6 +50,9 @@ class UNetConfig(Config):
     def multiple(self) -> int:
         """Picture sides must be divisible by this."""
         return self.patch * 2 ** (len(self.widths) - 1)
+
+    def build(self) -> "UNet":
+        return UNet(self)
 
 
 class Level(nn.Module):
@@ -72,7 +77,10 @@ class Level(nn.Module):
 
 
 class UNet(nn.Module):
-    """F(x, log-SNR, condition) for pictures, [b, c, h, w] -> [b, c, h, w]; any size divisible by `config.multiple`."""
+    """F(x, log-SNR, condition) for pictures, [b, c, h, w] -> [b, c, h, w], or [b, 2 c, h, w] with a learned variance.
+
+    Takes any size divisible by `config.multiple`.
+    """
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
@@ -87,13 +95,14 @@ class UNet(nn.Module):
         self.shrink = nn.ModuleList(nn.Conv2d(4 * a, b, 1) for a, b in itertools.pairwise(widths))
         self.grow = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in itertools.pairwise(widths))
         self.out_norm = nn.GroupNorm(max(1, widths[0] // 16), widths[0])
-        last = config.fine or config.channels
+        channels = config.channels * (2 if config.learned_variance else 1)
+        last = config.fine or channels
         self.out = nn.Conv2d(widths[0], last * area, 3 if not config.fine else 1, padding=0 if config.fine else 1)
-        self.fine = Fine(config.channels, config.fine, config.embedding) if config.fine else None
+        self.fine = Fine(config, channels) if config.fine else None
         if self.fine is None:
             nn.init.zeros_(self.out.weight)
 
-    def forward(self, x: Images, log_snr: PerSample, cond: Condition) -> Images:
+    def forward(self, x: Images, log_snr: PerSample, cond: Condition) -> Float[Tensor, "b c2 h w"]:
         embedding = F.silu(self._embed(log_snr, cond))
         h = self.stem(F.pixel_unshuffle(x, self.config.patch))
         skips = []
@@ -120,10 +129,11 @@ class Fine(nn.Module):
     Modulated by the level: at low noise the input is nearly the answer, at high noise it is nearly worthless.
     """
 
-    def __init__(self, channels: int, width: int, embedding: int) -> None:
+    def __init__(self, config: UNetConfig, channels: int) -> None:
         super().__init__()
-        self.mix = nn.Conv2d(width + channels, width, 3, padding=1)
-        self.film = nn.Linear(embedding, 2 * width)
+        width = config.fine
+        self.mix = nn.Conv2d(width + config.channels, width, 3, padding=1)
+        self.film = nn.Linear(config.embedding, 2 * width)
         self.out = nn.Conv2d(width, channels, 3, padding=1)
         nn.init.zeros_(self.out.weight)
 

@@ -1,6 +1,7 @@
 """Pictures in and out: tensors to PIL, PNG files that say what made them, labelled grids and strips."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ KEY = "unclip"
 
 
 def to_pictures(x: Images) -> list[Image.Image]:
-    """[-1, 1] tensors, [b, 3, h, w], to RGB pictures."""
-    return [Image.fromarray(pixels) for pixels in to_pixels(x)]
+    """[-1, 1] tensors to pictures: RGB of three channels, gray of one."""
+    return [Image.fromarray(pixels.squeeze(-1) if x.shape[1] == 1 else pixels) for pixels in to_pixels(x)]
 
 
 def save_png(picture: Image.Image, path: Path) -> None:
@@ -52,6 +53,19 @@ def grid(rows: Sequence[Sequence[Image.Image]], labels: Sequence[str] | None = N
             _write(pen, labels[i], (4, top + side // 2))
         for j, picture in enumerate(row):
             sheet.paste(picture.resize((side, side), Image.Resampling.NEAREST), (left + gap + j * (side + gap), top))
+    return sheet
+
+
+def tile(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Pictures of one size as one, nearly square, parted by a gray line of one pixel."""
+    width, height = pictures[0].size
+    columns = math.ceil(len(pictures) ** 0.5)
+    rows = math.ceil(len(pictures) / columns)
+    sheet = Image.new("RGB", (columns * (width + 1) - 1, rows * (height + 1) - 1), "#c6ccd3")
+    blank = Image.new("RGB", (width, height), "white")
+    for i in range(rows * columns):
+        picture = pictures[i] if i < len(pictures) else blank
+        sheet.paste(picture, (i % columns * (width + 1), i // columns * (height + 1)))
     return sheet
 
 

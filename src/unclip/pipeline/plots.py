@@ -1,20 +1,21 @@
-"""Curves and bars. The only file that needs matplotlib, which is imported when something is drawn."""
+"""Curves and bars of a training run."""
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unclip.pipeline.canvas import FAINT, INK, available, canvas, save
 from unclip.train.checkpoint import read_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DPI = 110
-INK, FAINT, BLUE, ORANGE = "#1c2024", "#9aa4af", "#2f6fb5", "#d9822b"
+__all__ = ["available", "bars", "loss_curves", "smoothed"]
+
+BLUE, ORANGE = "#2f6fb5", "#d9822b"
 WORDS = {
     "one_seen": "one object",
     "one_unseen": "one object,\nnew pair",
@@ -27,19 +28,9 @@ CHANCE = 0.25
 """Of four relations one is right."""
 
 
-def available() -> bool:
-    """Whether matplotlib is here."""
-    return importlib.util.find_spec("matplotlib") is not None
-
-
 def _figure(panels: int, width: float, height: float) -> "tuple[Figure, list[Axes]]":
-    """A clean figure of panels side by side, without pyplot. Raises ValueError where matplotlib is missing."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ValueError("plots need matplotlib: pip install 'unclip[plots]'") from error
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-    axes = list(figure.subplots(1, panels, squeeze=False)[0])
+    """A clean figure of panels side by side. Raises ValueError where matplotlib is missing."""
+    figure, (axes,) = canvas(1, panels, width, height)
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
         ax.tick_params(labelsize=9, colors=INK)
@@ -58,8 +49,7 @@ def loss_curves(logs: Mapping[str, Path], out: Path) -> None:
         ax.set_title(f"{stage}{f', {seconds / 60:.1f} min' if seconds else ''}", fontsize=11, color=INK, loc="left")
         ax.set_xlabel("step", fontsize=9, color=INK)
     axes[0].set_ylabel("loss", fontsize=9, color=INK)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out)
+    save(figure, out)
 
 
 def _curve(ax: "Axes", steps: Sequence[int], losses: Sequence[float]) -> None:
@@ -117,8 +107,7 @@ def bars(figures: Mapping[str, Mapping[str, Mapping[str, Any]]], out: Path) -> N
     ax.set_yticks(np.arange(0, 1.01, 0.2))
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     ax.legend(frameon=False, fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out)
+    save(figure, out)
 
 
 def _group(ax: "Axes", places: np.ndarray, rates: Sequence[Mapping[str, Any]], color: str, label: str) -> None:
@@ -134,3 +123,18 @@ def _group(ax: "Axes", places: np.ndarray, rates: Sequence[Mapping[str, Any]], c
 def _relation(ax: "Axes", place: float, rate: Mapping[str, Any]) -> None:
     _group(ax, np.asarray([place]), [rate], ORANGE, "relation right")
     ax.plot([place - 0.4, place + 0.4], [CHANCE, CHANCE], color=INK, linestyle="--", linewidth=1.2, label="chance, 25%")
+
+
+def rate_curve(curve: Mapping[str, Sequence[float]], out: Path) -> None:
+    """Progressive decoding (Ho et al. 2020, Fig. 5): how wrong the picture is that so many bits give.
+
+    curve: "rate" in bits/dim and "distortion", a root mean square of 0 ... 255. Raises ValueError without matplotlib.
+    """
+    figure, (ax,) = _figure(1, 4.6, 3.4)
+    ax.plot(curve["rate"], curve["distortion"], color=BLUE, linewidth=1.8)
+    ax.set_xlabel("rate, bits/dim", fontsize=9, color=INK)
+    ax.set_ylabel("distortion, RMSE of 0 ... 255", fontsize=9, color=INK)
+    ax.set_xlim(left=0)
+    ax.set_ylim(bottom=0)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out)

@@ -1,17 +1,22 @@
 """Where things lie in a run folder, and which stages of it are finished.
 
-run.toml  state.json  tokenizer.json  clip/  prior/  decoder/    what a model is made of
+run.toml  state.json  tokenizer.json  clip/  prior/  decoder/    what a text-to-image model is made of
+run.toml  state.json  ddpm/                                      what a plain DDPM is made of
 data/  checkpoints/  logs/  samples/  plots/                     what its training left
 """
 
 import json
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from unclip.core.store import write_atomic
 
-STAGES = ("data", "tokenizer", "clip", "prior", "decoder")
+MODELS: dict[str, tuple[str, ...]] = {"unclip": ("tokenizer", "clip", "prior", "decoder"), "ddpm": ("ddpm",)}
+"""Model -> what is learned for it, in this order."""
+TRAINED: dict[str, tuple[str, ...]] = {m: tuple(s for s in MODELS[m] if s != "tokenizer") for m in MODELS}
+"""Model -> its stages that are networks, each a model folder of its own."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class RunFolder:
     root: Path
 
     def __getattr__(self, name: str) -> Path:
-        if name in ("data", "clip", "prior", "decoder", "checkpoints", "logs", "samples", "plots"):
+        if name in ("data", "clip", "prior", "decoder", "ddpm", "checkpoints", "logs", "samples", "plots"):
             return self.root / name
         raise AttributeError(name)
 
@@ -34,6 +39,19 @@ class RunFolder:
     def tokenizer(self) -> Path:
         """The tokenizer's file."""
         return self.root / "tokenizer.json"
+
+    @property
+    def model(self) -> str:
+        """What the run trains: a key of `MODELS`. Raises ValueError where its settings are damaged."""
+        if not self.settings.exists():
+            return "unclip"
+        try:
+            model = tomllib.loads(self.settings.read_text()).get("model", "unclip")  # 0.1 had only this one
+        except ValueError as error:
+            raise ValueError(f"{self.settings}: not readable ({error}); restore it, or train again") from error
+        if model not in MODELS:
+            raise ValueError(f"{self.settings}: model = {model!r}: known are {', '.join(MODELS)}")
+        return model
 
     def state(self) -> dict[str, Any]:
         """Stage -> {"passed": bool, "why": str, "figures": {...}, ...} for each stage that ended.
@@ -57,7 +75,7 @@ class RunFolder:
         if not self.root.is_dir():
             raise ValueError(f"{self.root}: no such run; train one with `unclip train DATA --out {self.root}`")
         state = self.state()
-        missing = [s for s in STAGES[1:] if s not in state]
+        missing = [s for s in MODELS[self.model] if s not in state]
         if missing:
             raise ValueError(
                 f"{self.root}: unfinished, the stage {missing[0]!r} is missing; "

@@ -1,7 +1,7 @@
 """The settings of a whole run, from folder to model: what `run.toml` holds."""
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +9,13 @@ import tomli_w
 
 from unclip.core.config import Config
 from unclip.core.store import write_atomic
+from unclip.diffusion.guidance import ClassifierFree
+from unclip.diffusion.process import DiffusionConfig, Sampling
+from unclip.diffusion.samplers import DDIM
+from unclip.diffusion.schedules import LogNormal
+from unclip.nn.image_network import ImageNetworkConfig
+from unclip.nn.unet import UNetConfig
+from unclip.pipeline.run_folder import TRAINED
 from unclip.train.optim import OptimConfig
 from unclip.train.trainer import TrainConfig
 
@@ -60,14 +67,48 @@ class DecoderRecipe(Config):
     train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
 
 
-@dataclass(frozen=True)
-class RunConfig(Config):
-    """budget: seconds for the whole run (stages with `train.steps` ignore it); size: picture side in px.
+def fast_diffusion() -> DiffusionConfig:
+    """EDM preconditioning; levels around log-SNR 1 for the pictures, wide enough for bits/dim: from -10 to 12."""
+    return DiffusionConfig(LogNormal(mean=-0.5, std=1.7, s_min=0.0025, s_max=160.0), limit=1.0)
 
-    precision `auto` measures the machine once. workers: on a CPU, threads that each take a share of a batch (1: the
-    threads share each operation instead; slower for small networks). held_out: share of the pairs kept for the scores.
+
+def fast_sampling() -> Sampling:
+    """50 ancestral steps; with classes, a little guidance."""
+    return Sampling(steps=50, sampler=DDIM(eta=1.0), guidance=ClassifierFree(1.5, limit=1.0))
+
+
+@dataclass(frozen=True)
+class DDPMRecipe(Config):
+    """A plain DDPM: pictures alone, or with classes. network: any of the family; its vector_width follows the classes.
+
+    flip: train on mirrored pictures too; wrong where left and right mean something (digits, captions).
     """
 
+    classes: bool = False
+    flip: bool = True
+    network: ImageNetworkConfig = field(
+        default_factory=lambda: UNetConfig(patch=2, widths=(64, 128), blocks=(1, 4), attention=(False, True))
+    )
+    diffusion: DiffusionConfig = field(default_factory=fast_diffusion)
+    sampling: Sampling = field(default_factory=fast_sampling)
+    drop_class: float = 0.1
+    share: float = 1.0
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
+
+
+Recipe = CLIPRecipe | PriorRecipe | DecoderRecipe | DDPMRecipe
+
+
+@dataclass(frozen=True)
+class RunConfig(Config):
+    """model: what is trained; only the recipes of its own stages count, and are written. size: picture side in px.
+
+    budget: seconds for the whole run (stages with `train.steps` ignore it). precision `auto` measures the machine once.
+    workers: on a CPU, threads that each take a share of a batch (1: the threads share each operation instead, slower
+    for small networks). held_out: share of the pairs kept for the scores.
+    """
+
+    model: Literal["unclip", "ddpm"] = "unclip"
     size: int = 64
     budget: float = 1800.0
     seed: int = 0
@@ -81,12 +122,52 @@ class RunConfig(Config):
     clip: CLIPRecipe = field(default_factory=CLIPRecipe)
     prior: PriorRecipe = field(default_factory=PriorRecipe)
     decoder: DecoderRecipe = field(default_factory=DecoderRecipe)
+    ddpm: DDPMRecipe = field(default_factory=DDPMRecipe)
 
     def __post_init__(self) -> None:
-        if self.size not in (32, 64):
+        multiple = self.ddpm.network.multiple
+        if self.model == "unclip" and self.size not in (32, 64):
             raise ValueError(f"size = {self.size}: the decoder draws 32 or 64 px")
+        if self.model == "ddpm" and (self.size < 1 or self.size % multiple):
+            raise ValueError(f"size = {self.size}: this network draws multiples of {multiple} px")
         if self.budget <= 0:
             raise ValueError(f"budget = {self.budget} s: must be above 0")
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The networks that this run trains, in order."""
+        return TRAINED[self.model]
+
+    def recipe(self, stage: str) -> Recipe:
+        """The settings of a stage."""
+        return getattr(self, stage)
+
+    @property
+    def captioned(self) -> bool:
+        """Whether a picture without a caption is of no use."""
+        return self.model != "ddpm" or self.ddpm.classes
+
+    def timed(self) -> "RunConfig":
+        """The same settings with every stage ended by the budget instead of a number of steps."""
+        recipes = {name: self.recipe(name) for name in self.stages}
+        return replace(self, **{n: replace(r, train=replace(r.train, steps=0)) for n, r in recipes.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Without the stages of other models."""
+        return {name: value for name, value in super().to_dict().items() if name not in self._foreign(self.model)}
+
+    @classmethod
+    def from_dict(cls, data: Any, where: str = "settings") -> "RunConfig":
+        """Raises ValueError for the settings of a stage that another model has."""
+        config = super().from_dict(data, where)
+        for name in cls._foreign(config.model):
+            if name in data:
+                raise ValueError(f"{where}.{name}: a run of model = {config.model!r} has no such stage; leave it out")
+        return config
+
+    @staticmethod
+    def _foreign(model: str) -> set[str]:
+        return {stage for stages in TRAINED.values() for stage in stages} - set(TRAINED[model])
 
 
 def write_settings(path: Path, config: RunConfig) -> None:
@@ -103,9 +184,10 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`base` with `over` laid on top, table by table."""
+    """`base` with `over` laid on top, table by table; a member of another kind takes the whole place of one."""
     both = dict(base)
     for key, value in over.items():
         deeper = isinstance(value, dict) and isinstance(both.get(key), dict)
-        both[key] = merge(both[key], value) if deeper else value
+        same = deeper and value.get("kind", both[key].get("kind")) == both[key].get("kind")
+        both[key] = merge(both[key], value) if same else value
     return both

@@ -1,4 +1,4 @@
-"""What every stage of one run shares: folder, settings, data, tokenizer and the stages that are finished."""
+"""What every stage of one run shares: folder, settings, data, and what is finished already."""
 
 import threading
 from dataclasses import dataclass, field
@@ -14,9 +14,11 @@ from unclip.data.loader import to_tensor
 from unclip.data.prepare import Prepared
 from unclip.models.prior import Prior
 from unclip.pipeline.run_folder import RunFolder
-from unclip.pipeline.text_to_image import load_stage
+from unclip.pipeline.stored import load_stage
 from unclip.recipes.config import RunConfig
 from unclip.text.tokenizer import Tokenizer
+
+MOST_CLASSES = 1000
 
 
 @dataclass
@@ -26,7 +28,6 @@ class Context:
     folder: RunFolder
     config: RunConfig
     prepared: Prepared
-    tokenizer: Tokenizer
     device: str
     precision: str
     stop: threading.Event = field(default_factory=threading.Event)
@@ -35,6 +36,26 @@ class Context:
     def split(self) -> tuple[np.ndarray, np.ndarray]:
         """(training, held-out) rows of the data."""
         return self.prepared.split(self.config.held_out, most=500)
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of their numbers: the first captions of all pictures.
+
+        Raises ValueError where they are too many to be classes.
+        """
+        names = sorted({captions[0] for captions in self.prepared.captions})
+        if len(names) > MOST_CLASSES:
+            raise ValueError(
+                f"--classes: {len(names):,} different captions (as {names[0]!r}) are no classes, {MOST_CLASSES:,} at "
+                "most can be; sort the pictures into class folders, or leave --classes out"
+            )
+        return tuple(names)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer of the run."""
+        figures = self.folder.state()["tokenizer"]["figures"]
+        return Tokenizer.load(self.folder.tokenizer, int(figures["context"]))
 
     @cached_property
     def clip(self) -> CLIP:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from unclip.core import machine
 from unclip.core.store import to_json, write_atomic
 from unclip.core.typing import Images
 from unclip.data.loader import to_tensor
@@ -19,7 +20,7 @@ from unclip.pipeline.images import grid
 from unclip.pipeline.report import Section, write_report
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.strips import denoising_strip, noising_strip
-from unclip.pipeline.text_to_image import TextToImage, load
+from unclip.pipeline.text_to_image import TextToImage
 from unclip.recipes.config import RunConfig
 from unclip.recipes.events import Drawn, Event, Note, Stopped
 from unclip.recipes.presets import tiny
@@ -59,7 +60,7 @@ def demo(folder: Path, budget: float, stop: threading.Event, n: int = 200) -> It
         yield event
         if isinstance(event, Stopped):
             return
-    model = load(folder)
+    model = TextToImage.load(RunFolder(folder), machine.device())
     yield Note("score", f"scores the model on {n} prompts of each kind")
     scores = evaluate_shapes(model, world, n)
     write_atomic(folder / "scores.json", to_json(scores))
@@ -144,5 +145,8 @@ SCORE = (
     "Each generated picture is read back by a parser into objects with shape, colour, size and place; a scene counts "
     "only when all of it is right. The error is the binomial standard error."
 )
-NOISING = "One training picture under DDPM's linear schedule (T = 1000): x_t = alpha x_0 + sigma eps."
+NOISING = (
+    "One training picture under DDPM's linear schedule (T = 1000). Above, each x_t by one jump, "
+    "x_t = alpha x_0 + sigma eps; below, by t single steps."
+)
 DENOISING = "Above the noisy state x_t, below the model's guess of the clean picture at that moment."

@@ -1,5 +1,6 @@
 """What a run tells whoever watches it; only the command line prints."""
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,16 @@ class Progress:
 
     stage: str
     report: Report
+    remaining: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Working:
+    """Within work that is no training: what is being done; remaining: seconds left of it; share: of it, in [0, 1]."""
+
+    stage: str
+    what: str
     remaining: float
     share: float
 
@@ -49,4 +60,10 @@ class Stopped:
     stage: str
 
 
-Event = Note | Progress | Drawn | Gate | Stopped
+Event = Note | Progress | Working | Drawn | Gate | Stopped
+
+
+def working(stage: str, what: str, done: int, total: int, start: float) -> Working:
+    """`done` of `total` equal pieces of work, at their mean speed since `start` (of `time.monotonic`)."""
+    left = (time.monotonic() - start) / done * (total - done)
+    return Working(stage, what, left, done / total)

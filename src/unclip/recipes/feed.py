@@ -1,6 +1,8 @@
 """Batches of a run: batch number n is a function of (seed, n) alone, so resuming needs no loader state."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -9,7 +11,7 @@ from unclip.clip.model import CLIP
 from unclip.core.noise import derive
 from unclip.core.task import Batch
 from unclip.core.typing import Vectors
-from unclip.data.loader import Order, to_tensor
+from unclip.data.loader import Order, chosen, to_tensor
 from unclip.data.prepare import Prepared
 from unclip.text.tokenizer import Tokenizer
 
@@ -58,6 +60,36 @@ class Feed:
             return None, None
         device = next(self.clip.parameters()).device
         return self.clip.embed_text(ids.to(device), mask.to(device))
+
+
+@dataclass(frozen=True)
+class PictureFeed:
+    """step -> Batch with pictures, half of them mirrored where `flip`, and the numbers of their classes.
+
+    labels: of the whole data set, or None; channels: 1 or 3.
+    """
+
+    prepared: Prepared
+    rows: np.ndarray
+    batch: int
+    seed: int
+    labels: np.ndarray | None = None
+    channels: int = 3
+    flip: bool = False
+
+    @cached_property
+    def order(self) -> Order:
+        """Which rows make up which batch."""
+        return Order(len(self.rows), self.batch, self.seed)
+
+    def __call__(self, step: int) -> Batch:
+        rows = self.rows[self.order.indices(step)]
+        pixels = chosen(self.prepared.images, rows, self.channels)
+        if self.flip:
+            mirrored = np.random.default_rng(derive(self.seed, "flip", step)).random(len(rows)) < 0.5
+            pixels[mirrored] = pixels[mirrored, :, ::-1]
+        labels = None if self.labels is None else torch.from_numpy(self.labels[rows])
+        return Batch(images=to_tensor(pixels), labels=labels)
 
 
 def distinct_captions(prepared: Prepared, rows: Sequence[int] | np.ndarray, most: int) -> list[int]:

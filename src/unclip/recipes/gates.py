@@ -1,4 +1,7 @@
-"""The gate at the end of each stage: pass or fail, the figures, and why."""
+"""The gate at the end of each stage of a text-to-image model: pass or fail, the figures, and why."""
+
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -9,6 +12,8 @@ from unclip.pipeline.text_to_image import TextToImage
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 
+M = TypeVar("M")
+
 FEW = 20
 """Fewer held-out pairs than this cannot judge anything; the training pairs stand in, and the gate says so."""
 PICTURES = 128
@@ -16,11 +21,11 @@ ROUGHEST = 3.0
 """Generated pictures this many times rougher than the data's are noise."""
 
 
-def gate(ctx: Context, name: str, model: TextToImage) -> Gate:
-    """Judges a stage of the run on held-out pairs. `model` needs to hold the stages up to this one."""
+def judged(ctx: Context, judge: Callable[[Context, np.ndarray, M], Gate], model: M) -> Gate:
+    """A gate's verdict on held-out pairs, which it names."""
     rows, note = judged_rows(ctx)
     with torch.no_grad():
-        result = {"clip": clip_gate, "prior": prior_gate, "decoder": decoder_gate}[name](ctx, rows, model)
+        result = judge(ctx, rows, model)
     return Gate(result.stage, result.passed, result.why + note, result.figures)
 
 

@@ -1,7 +1,10 @@
-"""A whole run: data -> tokenizer -> CLIP -> prior -> decoder, resumable at any point, told as events."""
+"""A whole run, resumable at any point, told as events: the data, what a model needs before its stages, the stages.
+
+unclip: data -> tokenizer -> CLIP -> prior -> decoder    ddpm: data -> (classes) -> the DDPM
+"""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +21,6 @@ from unclip.recipes.stage_run import StageRun
 from unclip.recipes.worlds import prepare_world
 from unclip.text.tokenizer import Tokenizer
 
-TRAINED = ("clip", "prior", "decoder")
-
 
 def train(
     source: Source | World, folder: Path, config: RunConfig, stop: threading.Event, force: bool = False
@@ -33,10 +34,9 @@ def train(
     config = settle(run, config)
     prepared = prepare_world(source, run.data, config) if isinstance(source, World) else _read(source, run, config)
     yield from _data_events(run, prepared)
-    tokenizer = _tokenizer(run, prepared, config)
-    yield Note("tokenizer", f"{tokenizer.size} tokens, captions of at most {tokenizer.context}")
-    ctx = Context(run, config, prepared, tokenizer, machine.device(), config.precision, stop)
-    for name in TRAINED:
+    ctx = Context(run, config, prepared, machine.device(), config.precision, stop)
+    yield from BEFORE[config.model](ctx)
+    for name in config.stages:
         done = run.state().get(name)
         if done is None:
             yield from StageRun(ctx, name).events()
@@ -46,7 +46,7 @@ def train(
             done = run.state()[name]
         else:
             yield Gate(name, done["passed"], done["why"], done["figures"])
-        if not done["passed"] and not force and name != TRAINED[-1]:
+        if not done["passed"] and not force and name != config.stages[-1]:
             return
 
 
@@ -61,7 +61,7 @@ def settle(run: RunFolder, config: RunConfig) -> RunConfig:
 
 
 def _read(source: Source, run: RunFolder, config: RunConfig) -> Prepared:
-    return prepare(source, run.data, config.size, config.max_bad)
+    return prepare(source, run.data, config.size, config.max_bad, captioned=config.captioned)
 
 
 def _data_events(run: RunFolder, prepared: Prepared) -> Iterator[Event]:
@@ -75,14 +75,32 @@ def _data_events(run: RunFolder, prepared: Prepared) -> Iterator[Event]:
     yield Drawn("data", path)
 
 
-def _tokenizer(run: RunFolder, prepared: Prepared, config: RunConfig) -> Tokenizer:
-    if run.tokenizer.exists():
-        context = run.state()["tokenizer"]["figures"]["context"]
-        return Tokenizer.load(run.tokenizer, int(context))
-    captions = [c for row in prepared.captions for c in row]
-    tokenizer = Tokenizer.train(captions, config.vocabulary, config.longest_caption)
-    tokenizer.save(run.tokenizer)
-    figures = {"tokens": tokenizer.size, "context": tokenizer.context}
-    run.finish("data", {"passed": True, "why": f"{len(prepared)} pairs", "figures": {"pairs": len(prepared)}})
-    run.finish("tokenizer", {"passed": True, "why": f"{tokenizer.size} tokens", "figures": figures})
-    return tokenizer
+def _finish_data(ctx: Context) -> None:
+    """From here on the run is begun: its settings are kept."""
+    if "data" not in ctx.folder.state():
+        count = len(ctx.prepared)
+        ctx.folder.finish("data", {"passed": True, "why": f"{count} pairs", "figures": {"pairs": count}})
+
+
+def _tokenizer(ctx: Context) -> Iterator[Event]:
+    run, config = ctx.folder, ctx.config
+    if not run.tokenizer.exists():
+        captions = [c for row in ctx.prepared.captions for c in row]
+        made = Tokenizer.train(captions, config.vocabulary, config.longest_caption)
+        made.save(run.tokenizer)
+        _finish_data(ctx)
+        figures = {"tokens": made.size, "context": made.context}
+        run.finish("tokenizer", {"passed": True, "why": f"{made.size} tokens", "figures": figures})
+    yield Note("tokenizer", f"{ctx.tokenizer.size} tokens, captions of at most {ctx.tokenizer.context}")
+
+
+def _classes(ctx: Context) -> Iterator[Event]:
+    if ctx.config.ddpm.classes:
+        names = ctx.classes
+        shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+        yield Note("classes", f"{len(names)}: {shown}")
+    _finish_data(ctx)
+
+
+BEFORE: dict[str, Callable[[Context], Iterator[Event]]] = {"unclip": _tokenizer, "ddpm": _classes}
+"""Model -> what comes between its data and its first stage."""

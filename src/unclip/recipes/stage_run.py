@@ -3,26 +3,24 @@
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from PIL.Image import Image
+
 from unclip.core import store
 from unclip.pipeline import plots
-from unclip.pipeline.images import grid, to_pictures
-from unclip.pipeline.text_to_image import TextToImage
 from unclip.recipes.context import Context
 from unclip.recipes.events import Drawn, Event, Note, Progress
-from unclip.recipes.feed import distinct_captions
-from unclip.recipes.gates import gate
-from unclip.recipes.stages import Stage, stage
+from unclip.recipes.stage import Stage
+from unclip.recipes.stages import stage
 from unclip.train.checkpoint import Log, load_checkpoint, save_checkpoint
 from unclip.train.plan import Plan
 from unclip.train.trainer import Report, Trainer
 
-NAMES = ("clip", "prior", "decoder")
 PREVIEWS = (0.06, 0.2, 0.5, 1.0)
-"""Shares of the decoder's run at which sample grids are drawn."""
+"""Shares of a stage's run at which sample grids are drawn."""
 
 
 class StageRun:
@@ -56,9 +54,10 @@ class StageRun:
             yield from self._finish()
 
     def _plan(self) -> Plan:
-        if self.stage.train.steps is not None:
-            return Plan(steps=self.stage.train.steps)
-        return Plan(seconds=self.ctx.config.budget * self.stage.share)
+        train = self.stage.train
+        if train.steps:
+            return Plan(steps=train.steps, cooldown=train.cooldown)
+        return Plan(seconds=self.ctx.config.budget * self.stage.share, cooldown=train.cooldown)
 
     def _train(self, log: Log) -> Iterator[Event]:
         saved, share = time.monotonic(), self.trainer.plan.share(self.trainer.step, self.trainer.elapsed)
@@ -70,47 +69,34 @@ class StageRun:
                 saved = time.monotonic()
             if self.ctx.stop.is_set():
                 return
-            if self.name == "decoder" and any(share < p <= report.share for p in PREVIEWS):
-                yield self._preview(report)
+            if self.stage.preview and any(share < p <= report.share for p in PREVIEWS):
+                yield self._preview(report, self.stage.preview)
             share = report.share
 
     def _progress(self, report: Report) -> Progress:
-        budget, names = self.ctx.config.budget, NAMES
-        shares = {n: getattr(self.ctx.config, n).share for n in names}
+        config, names = self.ctx.config, self.ctx.config.stages
+        shares = {n: config.recipe(n).share for n in names}
         later = sum(shares[n] for n in names[names.index(self.name) + 1 :])
         before = sum(shares[n] for n in names[: names.index(self.name)])
         share = (before + shares[self.name] * report.share) / sum(shares.values())
-        return Progress(self.name, report, report.remaining + later * budget, share)
+        return Progress(self.name, report, report.remaining + later * config.budget, share)
 
-    def model(self) -> TextToImage:
-        """What there is of the model so far, with this stage's averaged weights."""
+    def _preview(self, report: Report, draw: Callable[[Any], Image]) -> Drawn:
         self.averaged.load_state_dict(self.trainer.ema.average)
-        ctx, parts = self.ctx, {}
-        for name in NAMES[: NAMES.index(self.name)]:
-            parts[name] = getattr(ctx, name)
-        parts[self.name] = self.averaged
-        filled: dict[str, Any] = {name: parts.get(name) for name in NAMES}
-        return TextToImage(ctx.tokenizer, device=ctx.device, precision=ctx.precision, **filled)
-
-    def _preview(self, report: Report) -> Drawn:
-        rows = distinct_captions(self.ctx.prepared, self.ctx.split[1], 8)
-        captions = [self.ctx.prepared.captions[r][0] for r in rows]
-        prompts = [c for c in captions for _ in range(4)]
-        *_, last = self.model().steps(prompts, [*range(4)] * len(captions))
-        pictures = to_pictures(last.x.cpu())
-        path = self.ctx.folder.samples / f"decoder-{report.step:06d}.png"
+        path = self.ctx.folder.samples / f"{self.name}-{report.step:06d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        grid([pictures[i : i + 4] for i in range(0, len(pictures), 4)], captions).save(path)
+        draw(self.averaged).save(path)
         return Drawn(self.name, path)
 
     def _finish(self) -> Iterator[Event]:
         save_checkpoint(self.checkpoint, self.trainer)
-        model, trainer = self.model(), self.trainer
+        trainer = self.trainer
+        self.averaged.load_state_dict(trainer.ema.average)
         figures = {"steps": trainer.step, "seconds": round(trainer.elapsed, 1), "skipped": trainer.skipped}
         figures["parameters"] = sum(p.numel() for p in self.averaged.parameters())
         config = self.averaged.config.to_dict()
         store.save(self.ctx.folder.root / self.name, self.name, config, trainer.ema.average, figures)
-        result = gate(self.ctx, self.name, model)
+        result = self.stage.gate(self.averaged)
         result = replace(result, figures={**result.figures, **figures})
         self.ctx.folder.finish(self.name, {"passed": result.passed, "why": result.why, "figures": result.figures})
         yield from self._plot()
@@ -120,7 +106,7 @@ class StageRun:
         if not plots.available():
             yield Note(self.name, "no plots: pip install 'unclip[plots]'")
             return
-        logs = {n: p for n in NAMES if (p := self.ctx.folder.logs / f"{n}.jsonl").exists()}
+        logs = {n: p for n in self.ctx.config.stages if (p := self.ctx.folder.logs / f"{n}.jsonl").exists()}
         path = self.ctx.folder.plots / "loss.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         plots.loss_curves(logs, path)

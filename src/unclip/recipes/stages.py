@@ -1,15 +1,16 @@
-"""The three trained stages of a run: what each is built of, fed with, and judged by."""
+"""The trained stages of a run: what each is built of, fed with, and judged by."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any
 
 import torch
+from PIL import Image
 
 from unclip.clip.model import CLIP, CLIPConfig
 from unclip.clip.text import TextConfig
 from unclip.clip.vision import VisionConfig
 from unclip.core.noise import initial_weights
-from unclip.core.task import Batch
 from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import DiffusionConfig
 from unclip.diffusion.schedules import LogNormal
@@ -17,30 +18,24 @@ from unclip.models.decoder import Decoder, DecoderConfig, decoder_sampling
 from unclip.models.prior import Prior, PriorConfig, prior_sampling
 from unclip.nn.prior_net import PriorNetConfig
 from unclip.nn.unet import UNetConfig
+from unclip.pipeline.images import grid, to_pictures
+from unclip.pipeline.text_to_image import TextToImage
 from unclip.recipes.config import RunConfig
 from unclip.recipes.context import Context
-from unclip.recipes.feed import Feed
+from unclip.recipes.ddpm import ddpm_stage
+from unclip.recipes.feed import Feed, distinct_captions
+from unclip.recipes.gates import clip_gate, decoder_gate, judged, prior_gate
+from unclip.recipes.stage import Stage
 from unclip.train.trainer import TrainConfig
 
 HEAD = 32
 """Channels of one attention head."""
 
 
-@dataclass
-class Stage:
-    """A stage ready to train; share: of the run's time."""
-
-    name: str
-    module: CLIP | Prior | Decoder
-    feed: Callable[[int], Batch]
-    train: TrainConfig
-    share: float
-
-
 def stage(ctx: Context, name: str) -> Stage:
     """Builds a stage with its first weights, a function of the run's seed alone."""
     with initial_weights(ctx.config.seed, name):
-        return {"clip": clip_stage, "prior": prior_stage, "decoder": decoder_stage}[name](ctx)
+        return STAGES[name](ctx)
 
 
 def text_config(ctx: Context) -> TextConfig:
@@ -61,7 +56,14 @@ def clip_stage(ctx: Context) -> Stage:
         heads=max(1, r.vision_width // HEAD),
     )
     module = CLIP(CLIPConfig(text_config(ctx), vision, r.width, r.form)).to(ctx.device)
-    return Stage("clip", module, feed(ctx, r.train), r.train, r.share)
+    return Stage(
+        "clip",
+        module,
+        feed(ctx, r.train),
+        r.train,
+        r.share,
+        lambda clip: judged(ctx, clip_gate, assembled(ctx, clip=clip)),
+    )
 
 
 def prior_stage(ctx: Context) -> Stage:
@@ -80,7 +82,14 @@ def prior_stage(ctx: Context) -> Stage:
     module.statistics.fit(ctx.embeddings[torch.from_numpy(ctx.split[0])])
     batches = feed(ctx, r.train)
     batches.pictures, batches.embeddings, batches.clip = False, ctx.embeddings, ctx.clip
-    return Stage("prior", module.to(ctx.device), batches, r.train, r.share)
+    return Stage(
+        "prior",
+        module.to(ctx.device),
+        batches,
+        r.train,
+        r.share,
+        lambda prior: judged(ctx, prior_gate, assembled(ctx, clip=ctx.clip, prior=prior)),
+    )
 
 
 def decoder_stage(ctx: Context) -> Stage:
@@ -91,7 +100,19 @@ def decoder_stage(ctx: Context) -> Stage:
     module.text.load_state_dict(ctx.clip.text.state_dict())
     batches = feed(ctx, r.train)
     batches.embeddings = ctx.embeddings
-    return Stage("decoder", module.to(ctx.device), batches, r.train, r.share)
+
+    def whole(decoder: Decoder) -> TextToImage:
+        return assembled(ctx, clip=ctx.clip, prior=ctx.prior, decoder=decoder)
+
+    return Stage(
+        "decoder",
+        module.to(ctx.device),
+        batches,
+        r.train,
+        r.share,
+        lambda decoder: judged(ctx, decoder_gate, whole(decoder)),
+        lambda decoder: decoder_preview(ctx, whole(decoder)),
+    )
 
 
 def decoder_config(config: RunConfig, clip: CLIPConfig) -> DecoderConfig:
@@ -121,3 +142,26 @@ def decoder_config(config: RunConfig, clip: CLIPConfig) -> DecoderConfig:
 def feed(ctx: Context, train: TrainConfig) -> Feed:
     """Batches of the training split."""
     return Feed(ctx.prepared, ctx.split[0], ctx.tokenizer, train.batch, ctx.config.seed)
+
+
+def assembled(ctx: Context, **parts: Any) -> TextToImage:
+    """What there is of the model so far."""
+    return TextToImage(ctx.tokenizer, device=ctx.device, precision=ctx.precision, **parts)
+
+
+def decoder_preview(ctx: Context, model: TextToImage, captions: int = 8, each: int = 4) -> Image.Image:
+    """Pictures for held-out captions, a row a caption."""
+    rows = distinct_captions(ctx.prepared, ctx.split[1], captions)
+    asked = [ctx.prepared.captions[r][0] for r in rows]
+    *_, last = model.steps([c for c in asked for _ in range(each)], [*range(each)] * len(asked))
+    pictures = to_pictures(last.x.cpu())
+    return grid([pictures[i : i + each] for i in range(0, len(pictures), each)], asked)
+
+
+STAGES: dict[str, Callable[[Context], Stage]] = {
+    "clip": clip_stage,
+    "prior": prior_stage,
+    "decoder": decoder_stage,
+    "ddpm": ddpm_stage,
+}
+"""Stage -> what builds it."""

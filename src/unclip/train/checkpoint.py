@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from unclip.core import store
-from unclip.train.trainer import Trainer
+from unclip.train.trainer import TrainConfig, Trainer
 
 KIND = "Checkpoint"
 
@@ -26,7 +26,7 @@ def load_checkpoint(path: Path, trainer: Trainer) -> bool:
     if not path.exists():
         return False
     stored = store.load(path, KIND)
-    if stored.config != _belongs(trainer):
+    if _completed(stored.config) != _belongs(trainer):
         raise ValueError(f"{path}: made with other training settings; use those of its run.toml, or another --out")
     trainer.load(stored.tensors, stored.extra)
     return True
@@ -36,6 +36,11 @@ def _belongs(trainer: Trainer) -> dict[str, Any]:
     """What a checkpoint must share with the trainer that continues it."""
     shared = {name: getattr(trainer, name) for name in ("seed", "precision", "workers")}
     return {"config": trainer.config.to_dict(), **shared}
+
+
+def _completed(stored: dict[str, Any]) -> dict[str, Any]:
+    """What an earlier version wrote, with the defaults of the settings that came later."""
+    return {**stored, "config": TrainConfig.from_dict(stored["config"]).to_dict()}
 
 
 class Log:

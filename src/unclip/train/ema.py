@@ -1,4 +1,4 @@
-"""An average of the weights whose length grows with the run (Karras et al. 2024, Eq. 5: power function)."""
+"""An average of the weights: its length grows with the run (Karras et al. 2024, Eq. 5), or is fixed as in DDPM."""
 
 import torch
 from torch import Tensor, nn
@@ -8,16 +8,19 @@ class EMA:
     """theta_bar <- beta_t theta_bar + (1 - beta_t) theta, beta_t = (1 - 1/t)^(gamma + 1).
 
     gamma = 16 averages over about the last 6 % of the run, whatever its length, so nothing needs tuning.
+    decay: beta_t is this number instead (0: not); DDPM's 0.9999 averages over the last 10,000 steps.
     """
 
-    def __init__(self, model: nn.Module, gamma: float = 16.0) -> None:
-        self.gamma = gamma
+    def __init__(self, model: nn.Module, gamma: float = 16.0, decay: float = 0.0) -> None:
+        if not 0 <= decay < 1:
+            raise ValueError(f"ema_decay = {decay}: the share of the average that is kept, in [0, 1)")
+        self.gamma, self.decay = gamma, decay
         self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """After optimiser step number `step` (1, 2, ...)."""
-        keep = (1 - 1 / step) ** (self.gamma + 1)
+        keep = self.decay or (1 - 1 / step) ** (self.gamma + 1)
         state = model.state_dict()
         floating = [k for k, v in self.average.items() if v.is_floating_point()]
         torch._foreach_lerp_([self.average[k] for k in floating], [state[k] for k in floating], 1 - keep)  # pyright: ignore[reportPrivateImportUsage]

@@ -8,35 +8,41 @@ that a run resumed later ends where an uninterrupted one would.
 from dataclasses import dataclass
 
 COOLDOWN = 0.35
-"""Share of the run in which the rate falls to zero."""
+"""Share of the run in which the rate falls to zero, by default."""
 
 
 @dataclass
 class Plan:
-    """steps: asked for, or None; seconds: the budget, or None. `total` is set once the end is known."""
+    """steps: asked for, or None; seconds: the budget, or None. `total` is set once the end is known.
+
+    cooldown: share of the run in which the rate falls to zero; 0: the rate stays, as DDPM's does.
+    """
 
     steps: int | None = None
     seconds: float | None = None
     total: int | None = None
+    cooldown: float = COOLDOWN
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.seconds is None):
             raise ValueError(f"steps = {self.steps}, seconds = {self.seconds}: give exactly one of them")
         if (self.steps or self.seconds or 0) <= 0:
             raise ValueError(f"steps = {self.steps}, seconds = {self.seconds}: must be above 0")
+        if not 0 <= self.cooldown < 1:
+            raise ValueError(f"cooldown = {self.cooldown}: a share of the run in [0, 1)")
         self.total = self.steps if self.total is None else self.total
 
     def settle(self, step: int, elapsed: float) -> None:
         """Fixes the end once the constant phase's share of the time is spent."""
-        if self.total is None and self.seconds is not None and elapsed >= (1 - COOLDOWN) * self.seconds:
-            self.total = max(step + 1, round(step / (1 - COOLDOWN)))
+        if self.total is None and self.seconds is not None and elapsed >= (1 - self.cooldown) * self.seconds:
+            self.total = max(step + 1, round(step / (1 - self.cooldown)))
 
     def rate(self, step: int, warmup: int) -> float:
         """The learning rate of step number `step` (0, 1, ...) as a share of the peak."""
         rising = min(1.0, (step + 1) / max(1, warmup))
         if self.total is None:
             return rising
-        return min(rising, 1.0, (self.total - step) / max(1.0, COOLDOWN * self.total))
+        return min(rising, 1.0, (self.total - step) / max(1.0, self.cooldown * self.total))
 
     def done(self, step: int) -> bool:
         """Whether `step` steps are all."""

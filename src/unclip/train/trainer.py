@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from unclip.core.config import Config
 from unclip.core.noise import Noise
-from unclip.core.task import Batch, Losses, Task
+from unclip.core.task import Batch, Losses, Settles, Task
 from unclip.train.ema import EMA
 from unclip.train.gradients import Gradients
 from unclip.train.optim import OptimConfig, clip_gradients, optimizers
-from unclip.train.plan import Plan
+from unclip.train.plan import COOLDOWN, Plan
 
 PATIENCE = 20
 """So many non-finite steps in a row end the run."""
@@ -22,12 +22,17 @@ PATIENCE = 20
 
 @dataclass(frozen=True)
 class TrainConfig(Config):
-    """Settings of one stage's training; steps counts optimiser steps and wins over any time budget."""
+    """Settings of one stage's training; steps counts optimiser steps and wins over any time budget (0: by time).
+
+    ema_decay: a fixed decay of the average in the place of ema_gamma (0: not); cooldown: see `Plan`.
+    """
 
     batch: int = 32
     optim: OptimConfig = field(default_factory=OptimConfig)
-    steps: int | None = None
+    steps: int = 0
     ema_gamma: float = 16.0
+    ema_decay: float = 0.0
+    cooldown: float = COOLDOWN
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,9 @@ class Trainer:
         self.seed, self.precision = seed, precision
         self.device = next(task.parameters()).device.type
         self.workers = workers if task.per_sample and self.device == "cpu" else 1
+        self.settling = [module for module in task.modules() if isinstance(module, Settles)]
         self.optimizers = optimizers(task, config.optim)
-        self.ema = EMA(task, config.ema_gamma)
+        self.ema = EMA(task, config.ema_gamma, config.ema_decay)
         self.step, self.elapsed, self.skipped, self.bad = 0, 0.0, 0, 0
 
     def steps(self) -> Iterator[Report]:
@@ -93,6 +99,8 @@ class Trainer:
         for group in (g for optimizer in self.optimizers for g in optimizer.param_groups):
             group["lr"] = group["peak"] * rate
         losses = gradients(batch, noises)
+        for part in self.settling:
+            part.settle()
         norm = clip_gradients(self.module.parameters(), self.config.optim.clip)
         self._apply(math.isfinite(norm) and bool(torch.isfinite(losses.total)))
         return losses, norm

@@ -21,6 +21,11 @@ class Schedule(Config, ABC):
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
         """The log-SNR at time t, float32; decreasing on [0, 1]."""
 
+    @property
+    def length(self) -> int:
+        """How many steps the whole chain has: T of a table; 1000 where time is continuous."""
+        return 1000
+
     def draw(self, n: int, noise: Noise) -> Float[Tensor, " n"]:
         """Training levels for a batch, stratified: one in each of n equal slices of time (VDM, Kingma et al. 2021)."""
         return self(stratified(n, noise))

@@ -114,6 +114,10 @@ class Shifted(Schedule):
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
         return self.of(t) + self.shift
 
+    @property
+    def length(self) -> int:
+        return self.of.length
+
     def sampled(self, times: Times) -> Levels:
         return self.of.sampled(times) + self.shift
 

@@ -53,6 +53,10 @@ class BetaTable(Schedule):
         """log(alpha-bar_t / (1 - alpha-bar_t)) for t = 1..T in float64, compressed below -20."""
         return _compressed(self.log_alpha_bar - torch.log(-torch.expm1(self.log_alpha_bar)))
 
+    @property
+    def length(self) -> int:
+        return len(self.betas)
+
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
         return interpolated(self.table, t)
 

@@ -1,25 +1,19 @@
-"""Loss weights, stated once in eps space: loss = w(l) |eps - eps_hat|^2.
+"""Weights of an error at the levels that training draws, in eps space.
 
-Simple: 1 (L_simple, DDPM Eq. 14)    PlainX0: 1/SNR (plain MSE on x0)
-MinSNR: min(SNR, gamma)/SNR (Hang et al. 2023)    EDMWeight: 1 + 1/(SNR s^2) (unit weight on EDM's F)
+Simple     1                          L_simple (DDPM, Eq. 14)
+PlainX0    1/SNR                      the plain squared error of x0
+MinSNR     min(SNR, gamma)/SNR        Hang et al. 2023
+P2         1/(k + SNR)^gamma          Choi et al. 2022, Eq. 8
+EDMWeight  1 + 1/(SNR s^2)            Karras et al. 2022, Eq. 8: unit weight on EDM's F
 """
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from unclip.core.config import Config
 from unclip.core.typing import LogSNR
-
-
-class Weighting(Config, ABC):
-    """Base of all weightings."""
-
-    @abstractmethod
-    def __call__(self, log_snr: LogSNR) -> Tensor:
-        """The weight of the squared error of eps at these levels."""
+from unclip.diffusion.weighting.base import Weighting
 
 
 @dataclass(frozen=True)
@@ -46,6 +40,21 @@ class MinSNR(Weighting):
 
     def __call__(self, log_snr: LogSNR) -> Tensor:
         return torch.clamp(self.gamma * torch.exp(-log_snr), max=1.0)
+
+
+@dataclass(frozen=True)
+class P2(Weighting):
+    """Less weight on the clean levels, where nothing but imperceptible detail is left to learn."""
+
+    k: float = 1.0
+    gamma: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (self.k > 0 and self.gamma >= 0):
+            raise ValueError(f"k = {self.k}, gamma = {self.gamma}: need k above 0 and gamma at least 0")
+
+    def __call__(self, log_snr: LogSNR) -> Tensor:
+        return (self.k + torch.exp(log_snr)) ** -self.gamma
 
 
 @dataclass(frozen=True)

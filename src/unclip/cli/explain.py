@@ -1,0 +1,49 @@
+"""`unclip explain`: a run's diffusion in pictures for a lecture."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from unclip.cli.guard import guarded
+
+
+@guarded
+def explain(
+    run: Annotated[Path, Parameter(help="A finished run folder.")],
+    /,
+    *,
+    out: Annotated[Path, Parameter(help="Where the pictures and explain.html go.")],
+    steps: Annotated[
+        str | None, Parameter(help="Numbers of steps to compare; 5,10,20,50,1000, as far as the schedule has them.")
+    ] = None,
+    samplers: Annotated[str | None, Parameter(help="Samplers to compare, as ddim,dpm++2m; by default all.")] = None,
+    n: Annotated[int, Parameter(name="-n", help="Pictures for each sampler and number of steps.")] = 4,
+    seed: Annotated[int, Parameter(help="Of everything random.")] = 0,
+) -> None:
+    """Draw how diffusion works, from a run's own pictures and model.
+
+    Schedules, noising, denoising, the loss by noise level, two moons in the
+    plane, and samples by number of steps; explain.html shows all of them.
+    """
+    asked = None if steps is None else tuple(_number(part) for part in _parts(steps))
+    from rich.console import Console
+
+    from unclip.cli.progress import follow
+    from unclip.recipes.explain import explain as recipe
+    from unclip.recipes.look import Ask
+
+    ask = Ask(asked, tuple(_parts(samplers or "")), n, seed)
+    code = follow(recipe(run, out, ask), console := Console())
+    console.print(f"done: open {out / 'explain.html'}", highlight=False, soft_wrap=True)
+    raise SystemExit(code)
+
+
+def _parts(words: str) -> list[str]:
+    return [part.strip() for part in words.split(",") if part.strip()]
+
+
+def _number(word: str) -> int:
+    if not word.isdecimal() or int(word) < 1:
+        raise ValueError(f"--steps: {word!r} is no number of steps; write them like 5,10,20,50")
+    return int(word)

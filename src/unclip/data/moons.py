@@ -1,0 +1,28 @@
+"""Two moons: points of the plane on two half circles that reach into each other, the smallest data with a shape.
+
+    upper  ( cos a, sin a)        lower  (1 - cos a, 1/2 - sin a)        a ~ U[0, pi], plus N(0, spread^2)
+
+moved to mean 0 and scaled by sqrt 2, so that the mean square of a coordinate is 1, as a diffusion likes it.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from unclip.core.noise import Noise
+from unclip.core.typing import Float
+
+Points = Float[Tensor, "n 2"]
+CENTRE = (0.5, 0.25)
+SCALE = 2**0.5
+
+
+def two_moons(n: int, noise: Noise, spread: float = 0.06) -> Points:
+    """n points, the moons in turn. spread: of the noise around them, before the scaling."""
+    angle = noise.uniform((n,)) * math.pi
+    upper = torch.stack([angle.cos(), angle.sin()], dim=1)
+    lower = torch.stack([1 - angle.cos(), 0.5 - angle.sin()], dim=1)
+    even = (torch.arange(n, device=angle.device) % 2 == 0)[:, None]
+    points = torch.where(even, upper, lower) + spread * noise.normal((n, 2))
+    return (points - points.new_tensor(CENTRE)) * SCALE

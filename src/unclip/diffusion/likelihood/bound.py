@@ -1,0 +1,137 @@
+"""The variational bound on -log p(x_0), DDPM's Eq. 5, in bits a dimension, with its parts:
+
+    L_T            KL(q(x_T | x_0) || N(0, I)): what the noisiest state still knows (`forward.terminal_kl`)
+    sum L_{t-1}    KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)), t = 2..T (`terms`)
+    L_0            -log p(x_0 | x_1) by the discretised decoder, Eq. 13 (`decoder`)
+
+Each L_{t-1} is taken at one x_t drawn from q(x_t | x_0), so the sum is unbiased. Over all t, or over a stratified few
+of them for each picture: then a picture's sum is (T - 1) times the mean of those drawn, still unbiased.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unclip.core.config import Config
+from unclip.core.noise import Noise
+from unclip.core.typing import Float, Int, LogSNR, PerSample, State
+from unclip.diffusion.denoiser import Denoise, Prediction
+from unclip.diffusion.forward import terminal_kl
+from unclip.diffusion.level import noised
+from unclip.diffusion.likelihood.bits import Estimate, bits_a_dimension
+from unclip.diffusion.likelihood.decoder import Decoder, DiscretisedGaussian
+from unclip.diffusion.likelihood.terms import Variance, last_log_variance, mix_of, step_kl
+
+
+@dataclass(frozen=True)
+class BoundSettings(Config):
+    """variance: of p(x_{t-1} | x_t). at: how many of the T - 1 steps are visited for each picture; 0: all."""
+
+    variance: Variance = "beta"
+    decoder: Decoder = DiscretisedGaussian()
+    at: int = 0
+
+    def __post_init__(self) -> None:
+        if self.at < 0:
+            raise ValueError(f"at = {self.at}: steps visited for each picture; at least 1, or 0 for all of them")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Of each picture, bits a dimension. levels: x_T, ..., x_1. Visit j of picture b was the step away from
+    levels[index[b, j]]; it cost kl[b, j], and the clean estimate there was off by the mean square mse[b, j];
+    decoder_mse: the same at the last level."""
+
+    levels: Float[Tensor, " T"]
+    terminal: PerSample
+    decoder: PerSample
+    decoder_mse: PerSample
+    index: Int[Tensor, "b n"]
+    kl: Float[Tensor, "b n"]
+    mse: Float[Tensor, "b n"]
+
+    @property
+    def steps(self) -> PerSample:
+        """sum over t of L_{t-1}; estimated from those visited."""
+        return self.kl.sum(1) * ((len(self.levels) - 1) / max(1, self.kl.shape[1]))
+
+    @property
+    def total(self) -> PerSample:
+        """The bound itself."""
+        return self.terminal + self.steps + self.decoder
+
+
+@dataclass(frozen=True)
+class BoundSummary:
+    """Means over pictures with their standard errors, bits a dimension; total is the sum of the other three."""
+
+    total: Estimate
+    terminal: Estimate
+    steps: Estimate
+    decoder: Estimate
+
+
+def summarise(bounds: Sequence[Bound]) -> BoundSummary:
+    """Over all the batches of a data set. With few steps visited, the standard error holds their choice, too."""
+    parts = {name: Estimate.of(torch.cat([getattr(b, name) for b in bounds])) for name in BoundSummary.__annotations__}
+    return BoundSummary(**parts)
+
+
+@torch.no_grad()
+def variational_bound(
+    denoise: Denoise, grid: LogSNR, x0: State, noise: Noise, how: BoundSettings = BoundSettings()
+) -> Bound:
+    """The bound for a batch x0, by the reverse process that walks `grid`: `schedule.grid(T)`, +inf at its end.
+
+    Evaluations of the network: T, or how.at + 1. With `Noise.per_sample` no picture depends on its neighbours.
+    Raises ValueError where the grid does not rise to +inf, x0 does not suit the decoder, or no variance was learned.
+    """
+    levels = _finite_part(grid)
+    how.decoder.check(x0)
+    visits = [_visit(denoise, levels, i, x0, noise, how) for i in _visited(len(levels) - 1, how.at, len(x0), noise)]
+    decoder, decoder_mse = _last(denoise, levels, x0, noise, how)
+    empty = x0.new_zeros((len(x0), 0))
+    columns = [torch.stack(c, dim=1) for c in zip(*visits, strict=True)] or [empty.long(), empty, empty]
+    return Bound(levels, terminal_kl(x0, levels[0]), decoder, decoder_mse, *columns)
+
+
+def _finite_part(grid: LogSNR) -> Float[Tensor, " T"]:
+    if not (len(grid) > 1 and grid[-1] == math.inf and (grid.diff() > 0).all()):
+        raise ValueError(f"grid = {grid.tolist()[-3:]} at its end: must rise to +inf, as Schedule.grid does")
+    return grid[:-1]
+
+
+def _visited(steps: int, at: int, batch: int, noise: Noise) -> list[Int[Tensor, "..."]]:
+    """Indices of the steps to visit: each one for all pictures, or `at` for each picture, one in each of `at` parts."""
+    if at == 0 or at >= steps:
+        return [torch.tensor(i, device=noise.device) for i in range(steps)]
+    offset = noise.uniform((batch,)).double()
+    return [((j + offset) / at * steps).long().clamp(max=steps - 1) for j in range(at)]
+
+
+def _predict(denoise: Denoise, level: LogSNR, x0: State, noise: Noise) -> Prediction:
+    return denoise(noised(x0, level, noise.normal(x0.shape).to(x0.dtype)), level)
+
+
+def _visit(
+    denoise: Denoise, levels: Float[Tensor, " T"], i: Int[Tensor, "..."], x0: State, noise: Noise, how: BoundSettings
+) -> tuple[Int[Tensor, " b"], PerSample, PerSample]:
+    """(index, L_{t-1}, mean squared error of the clean estimate) at step i."""
+    t, s = levels[i], levels[i + 1]
+    p = _predict(denoise, t, x0, noise)
+    kl = step_kl(x0, p.x0, mix_of(p, how.variance), t, s)
+    return i.expand(len(x0)), kl, (x0 - p.x0).square().flatten(1).mean(1)
+
+
+def _last(
+    denoise: Denoise, levels: Float[Tensor, " T"], x0: State, noise: Noise, how: BoundSettings
+) -> tuple[PerSample, PerSample]:
+    """(L_0, mean squared error) at the cleanest level. One step alone has no beta-tilde: it takes beta."""
+    p = _predict(denoise, levels[-1], x0, noise)
+    before = levels[-2] if len(levels) > 1 else levels.new_tensor(-math.inf)
+    log_variance = last_log_variance(x0, mix_of(p, how.variance), levels[-1], before)
+    nats = how.decoder.nats(x0, p.x0, log_variance)
+    return bits_a_dimension(nats), (x0 - p.x0).square().flatten(1).mean(1)

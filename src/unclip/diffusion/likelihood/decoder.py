@@ -1,0 +1,72 @@
+"""The last step, p(x_0 | x_1): a Gaussian around the clean estimate, on the values that the data can take.
+
+discretised (DDPM, Eq. 13): P(x_0) = integral over the value's bin of N(x; mean, variance); the first and the last
+bin reach to -inf and +inf, so the probabilities of all values sum to 1.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unclip.core.config import Config
+from unclip.core.typing import State
+from unclip.diffusion.likelihood.bits import LEVELS
+
+
+class Decoder(Config, ABC):
+    """Base of the decoders."""
+
+    @abstractmethod
+    def nats(self, x0: State, mean: State, log_variance: Tensor) -> State:
+        """-log p(x0) of each dimension, float64. log_variance: shaped to meet x0."""
+
+    def check(self, x0: State) -> None:
+        """Raises ValueError where this decoder cannot be meant for such data."""
+
+
+@dataclass(frozen=True)
+class GaussianDensity(Decoder):
+    """For data that is not discrete (embeddings): the density itself. Bits of it may be negative."""
+
+    def nats(self, x0: State, mean: State, log_variance: Tensor) -> State:
+        square = (x0.double() - mean.double()).square()
+        log_variance = log_variance.double()
+        return (math.log(2 * math.pi) + log_variance + square * torch.exp(-log_variance)) / 2
+
+
+@dataclass(frozen=True)
+class DiscretisedGaussian(Decoder):
+    """For pictures whose channels have `levels` values, evenly in [-1, 1]."""
+
+    levels: int = LEVELS
+
+    def __post_init__(self) -> None:
+        if self.levels < 2:
+            raise ValueError(f"levels = {self.levels}: discrete data has at least 2 values; 8 bits are 256")
+
+    def nats(self, x0: State, mean: State, log_variance: Tensor) -> State:
+        """In the logarithm throughout, so that it stays finite however far the mean is from x0."""
+        half, scale = 1 / (self.levels - 1), torch.exp(-log_variance.double() / 2)
+        off = x0.double() - mean.double()
+        low, high = (off - half) * scale, (off + half) * scale
+        mirrored = low > 0  # Phi(high) - Phi(low) = Phi(-low) - Phi(-high): take it in the lower tail
+        a, b = torch.where(mirrored, -high, low), torch.where(mirrored, -low, high)
+        log_a, log_b = torch.special.log_ndtr(a), torch.special.log_ndtr(b)
+        inside = log_b + torch.log(-torch.expm1(log_a - log_b))
+        first, last = x0 < -1 + half, x0 > 1 - half
+        below, above = torch.special.log_ndtr(high), torch.special.log_ndtr(-low)
+        return -torch.where(first, below, torch.where(last, above, inside))
+
+    def check(self, x0: State) -> None:
+        """Raises ValueError where values lie between or beyond the `levels` that there are."""
+        place = (x0.double() + 1) * (self.levels - 1) / 2
+        rounded = place.round().clamp(0, self.levels - 1)
+        worst = int((place - rounded).abs().argmax())
+        if (place - rounded).abs().flatten()[worst] > 0.02:
+            raise ValueError(
+                f"x0 = {x0.flatten()[worst].item():.5g}: not one of {self.levels} values in [-1, 1], so it has no "
+                "bits by the discretised decoder; give 8-bit pictures as k/127.5 - 1, or decoder = GaussianDensity()"
+            )

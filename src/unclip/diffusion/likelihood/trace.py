@@ -1,0 +1,75 @@
+"""The trace of a Jacobian J of a field, from products v^T J: sum over probes of v^T J v.
+
+Rademacher, GaussianProbes: v random with E v v^T = I/probes (Hutchinson 1990), unbiased; ExactTrace: all basis vectors.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unclip.core.config import Config
+from unclip.core.noise import Noise
+from unclip.core.typing import Float, PerSample, State
+
+Probes = Float[Tensor, "p b ..."]
+
+
+class Trace(Config, ABC):
+    """Base of the traces."""
+
+    @abstractmethod
+    def draw(self, x: State, noise: Noise) -> Probes:
+        """The probes, drawn once for a whole path, so that what the solver sees is smooth."""
+
+
+def _check_probes(probes: int) -> None:
+    if probes < 1:
+        raise ValueError(f"probes = {probes}: the trace needs at least 1")
+
+
+@dataclass(frozen=True)
+class Rademacher(Trace):
+    """v = +-1: exact where J is diagonal, the least variance among independent entries."""
+
+    probes: int = 1
+
+    def __post_init__(self) -> None:
+        _check_probes(self.probes)
+
+    def draw(self, x: State, noise: Noise) -> Probes:
+        signs = torch.stack([torch.where(noise.uniform(x.shape) < 0.5, -1.0, 1.0) for _ in range(self.probes)])
+        return signs.to(x.dtype) / self.probes**0.5
+
+
+@dataclass(frozen=True)
+class GaussianProbes(Trace):
+    """v ~ N(0, I)."""
+
+    probes: int = 1
+
+    def __post_init__(self) -> None:
+        _check_probes(self.probes)
+
+    def draw(self, x: State, noise: Noise) -> Probes:
+        return torch.stack([noise.normal(x.shape) for _ in range(self.probes)]).to(x.dtype) / self.probes**0.5
+
+
+@dataclass(frozen=True)
+class ExactTrace(Trace):
+    """As many products as dimensions: for small data and for tests."""
+
+    def draw(self, x: State, noise: Noise) -> Probes:
+        size = x[0].numel()
+        basis = torch.eye(size, dtype=x.dtype, device=x.device).view(size, 1, *x.shape[1:])
+        return basis.expand(size, *x.shape)
+
+
+def trace(value: State, x: State, probes: Probes) -> PerSample:
+    """Of d value / d x, where sample i of value depends on sample i of x alone. Frees value's graph."""
+    total = value.new_zeros(len(x))
+    for i, probe in enumerate(probes):
+        (product,) = torch.autograd.grad(value, x, probe, retain_graph=i + 1 < len(probes))
+        total = total + (product * probe).flatten(1).sum(1)
+    return total

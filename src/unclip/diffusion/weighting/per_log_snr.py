@@ -1,0 +1,38 @@
+"""Weights of a unit of log-SNR: loss = 1/2 integral of w(l) |eps - eps_hat|^2 dl (Kingma & Gao 2023, Eq. 2).
+
+VariationalBound  w = 1                 the bound itself in continuous time (VDM, Kingma et al. 2021, Eq. 18)
+Sigmoid           w = sigmoid(bias - l) Kingma & Gao 2023; Hoogeboom et al. 2024 (SiD2)
+
+The 1/2 is part of the weight here, so that `VariationalBound` trains the bound's nats a dimension.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from unclip.core.typing import LogSNR
+from unclip.diffusion.weighting.base import Weighting
+
+
+@dataclass(frozen=True)
+class VariationalBound(Weighting):
+    """Maximum likelihood: most of the loss is imperceptible detail."""
+
+    per_log_snr: ClassVar[bool] = True
+
+    def __call__(self, log_snr: LogSNR) -> Tensor:
+        return torch.full_like(log_snr, 0.5)
+
+
+@dataclass(frozen=True)
+class Sigmoid(Weighting):
+    """The bound of data with noise added: levels cleaner than the bias fade out. SiD2: bias -1 ... -3 for pictures of
+    128 ... 512 px; 2 at 32-64 px is the same place, since the log-SNR of a detail falls with the picture's size."""
+
+    bias: float = 2.0
+    per_log_snr: ClassVar[bool] = True
+
+    def __call__(self, log_snr: LogSNR) -> Tensor:
+        return torch.sigmoid(self.bias - log_snr) / 2

@@ -1,0 +1,123 @@
+"""A plain diffusion model of pictures (DDPM, Ho et al. 2020): no captions; classes where there are some.
+
+The class is a one-hot vector added to the level embedding (Dhariwal & Nichol 2021, section 3.1); the zero vector is no
+class, and training hides the class of some pictures so that one network can do both (classifier-free guidance, Ho &
+Salimans 2022, algorithm 1).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from unclip.core.condition import Condition
+from unclip.core.config import Config
+from unclip.core.noise import Noise
+from unclip.core.task import Batch, Losses
+from unclip.core.typing import Images, Int, Tensor
+from unclip.diffusion.denoiser import Denoise
+from unclip.diffusion.guidance import ClassifierFree, Unguided
+from unclip.diffusion.parameterization import Eps
+from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
+from unclip.diffusion.samplers import Ancestral, Step
+from unclip.diffusion.schedules import LinearBeta
+from unclip.diffusion.weighting import Simple
+from unclip.nn.image_network import ImageNetworkConfig
+
+Labels = Int[Tensor, " b"]
+"""The number of each picture's class; -1: none."""
+NO_CLASS = -1
+
+
+def ddpm_diffusion() -> DiffusionConfig:
+    """The paper's: T = 1000 linear betas, eps predicted, L_simple (Eq. 14); x0 clamped to [-1, 1] in sampling."""
+    return DiffusionConfig(LinearBeta(), Eps(), Simple(), limit=1.0)
+
+
+def ddpm_sampling() -> Sampling:
+    """The paper's: all T steps, Sigma = beta_t I, which its code uses on CIFAR-10."""
+    return Sampling(steps=1000, sampler=Ancestral("beta"), guidance=ClassifierFree(1.0, limit=1.0))
+
+
+@dataclass(frozen=True)
+class DDPMConfig(Config):
+    """size: picture side, px; classes: their names (none: unconditional); drop_class: share hidden in training.
+
+    Raises ValueError where size or classes do not fit the network.
+    """
+
+    size: int
+    network: ImageNetworkConfig
+    classes: tuple[str, ...] = ()
+    diffusion: DiffusionConfig = field(default_factory=ddpm_diffusion)
+    sampling: Sampling = field(default_factory=ddpm_sampling)
+    drop_class: float = 0.1
+
+    def __post_init__(self) -> None:
+        network = self.network
+        if self.size < 1 or self.size % network.multiple:
+            raise ValueError(f"size = {self.size}: this network needs a multiple of {network.multiple}")
+        if network.vector_width != len(self.classes):
+            raise ValueError(
+                f"network.vector_width = {network.vector_width}: must be the number of classes, {len(self.classes)}"
+            )
+        if network.learned_variance != (self.diffusion.vlb_weight > 0):
+            raise ValueError(
+                f"network.learned_variance = {network.learned_variance}, diffusion.vlb_weight = "
+                f"{self.diffusion.vlb_weight}: set both, or none, to learn the variance"
+            )
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"classes = {self.classes}: each name once")
+        if not 0 <= self.drop_class <= 1:
+            raise ValueError(f"drop_class = {self.drop_class}: a share in [0, 1]")
+
+
+class DDPM(nn.Module):
+    """`Diffusion` over pictures with an optional class."""
+
+    per_sample = True
+
+    def __init__(self, config: DDPMConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.diffusion = Diffusion(config.network.build(), config.diffusion)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of a picture."""
+        return self.config.network.channels, self.config.size, self.config.size
+
+    def check(self, images: Images) -> None:
+        """Raises ValueError, with the fix, for pictures of another size or channel count than the model's."""
+        if images.shape[1:] != self.shape:
+            has, wants = (f"{h} x {w} px with {c} channels" for c, h, w in (images.shape[1:], self.shape))
+            raise ValueError(f"pictures of {has}: this model has {wants}; resize or convert them, or train another one")
+
+    def condition(self, labels: Labels) -> Condition:
+        """One-hot vectors; zeros for `NO_CLASS`. Without classes: nothing."""
+        if not self.config.classes:
+            return Condition()
+        one_hot = F.one_hot(labels.clamp(min=0), len(self.config.classes))
+        return Condition(vector=(one_hot * (labels >= 0)[:, None]).float())
+
+    def denoiser(self, labels: Labels, limited: bool = True) -> Denoise:
+        """The model as likelihoods see it, classes built in, without guidance; `limited`: x0 clamped as in sampling."""
+        plain = self.diffusion.denoiser if limited else self.diffusion.denoiser.unlimited()
+        return Unguided()(plain, self.condition(labels), Condition())
+
+    def loss(self, batch: Batch, noise: Noise) -> Losses:
+        """The diffusion loss, the class of a share `drop_class` of the pictures hidden."""
+        assert batch.images is not None
+        self.check(batch.images)
+        keep = noise.fork("drop").uniform((len(batch.images),)) >= self.config.drop_class
+        labels = torch.full_like(keep, NO_CLASS, dtype=torch.long) if batch.labels is None else batch.labels
+        cond = self.condition(torch.where(keep, labels, NO_CLASS))
+        return Losses(self.diffusion.loss(batch.images, cond, noise).mean())
+
+    def sample(self, labels: Labels, noise: Noise, how: Sampling | None = None) -> Iterator[Step]:
+        """A picture a label; every step's x0 is a preview in [-1, 1]."""
+        cond, null = self.condition(labels), self.condition(torch.full_like(labels, NO_CLASS))
+        shape = (len(labels), *self.shape)
+        yield from self.diffusion.sample(shape, cond, null, noise, how or self.config.sampling)

@@ -1,0 +1,69 @@
+"""A seed, or a class and a seed, becomes a picture: the finished plain DDPM."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from unclip.core import machine
+from unclip.core.noise import Noise
+from unclip.diffusion.process import Sampling
+from unclip.diffusion.samplers import Step
+from unclip.models.ddpm import DDPM, NO_CLASS, Labels
+from unclip.pipeline.image_model import ImageModel
+from unclip.pipeline.run_folder import RunFolder
+from unclip.pipeline.settings import Settings
+from unclip.pipeline.stored import load_stage, model_hash
+
+
+@dataclass
+class DDPMPipeline(ImageModel):
+    """A trained DDPM in evaluation mode. Its prompts are names of classes; "" is a picture of no class."""
+
+    model: DDPM
+
+    @classmethod
+    def load(cls, folder: RunFolder, device: str) -> "DDPMPipeline":
+        """The model of a finished run. Raises ValueError that names the damaged file."""
+        module = load_stage(folder, "ddpm", device)
+        return cls(module, device=device, precision=machine.best_precision(device), hash=model_hash(folder))
+
+    @property
+    def size(self) -> int:
+        return self.model.config.size
+
+    @property
+    def sampling(self) -> Sampling:
+        return self.model.config.sampling
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of its classes; none where it was trained on pictures alone."""
+        return self.model.config.classes
+
+    def asked(self, prompts: Sequence[str], n: int, seed: int) -> list[tuple[str, int]]:
+        """n pictures of each class that is named; where none is, n pictures, all classes in turn."""
+        self.labels(prompts)
+        if prompts:
+            return [(p, seed + i) for p in prompts for i in range(n)]
+        every = self.classes or ("",)
+        return [(every[i % len(every)], seed + i // len(every)) for i in range(n)]
+
+    def labels(self, prompts: Sequence[str]) -> Labels:
+        """The numbers of these classes. Raises ValueError that lists the names for one that is not among them."""
+        numbers = {"": NO_CLASS, **{name: i for i, name in enumerate(self.classes)}}
+        for prompt in prompts:
+            if prompt not in numbers:
+                known = ", ".join(self.classes[:20]) + (", ..." if len(self.classes) > 20 else "")
+                why = f"known are {known}" if self.classes else "this model knows none; leave the prompt out"
+                raise ValueError(f"class {prompt!r}: {why}")
+        return torch.tensor([numbers[p] for p in prompts], dtype=torch.long, device=self.device)
+
+    def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
+        """Every denoising step for one batch. Raises ValueError where guidance is asked for and there is no class."""
+        settings = settings or Settings()
+        if not self.classes and settings.guidance not in (None, 1):
+            raise ValueError(f"guidance = {settings.guidance}: this model knows no classes to follow; leave it out")
+        noise = Noise.per_sample(seeds, self.device).fork("ddpm")
+        with self.autocast():
+            yield from self.model.sample(self.labels(prompts), noise, settings.apply(self.sampling))

@@ -1,0 +1,46 @@
+"""The stages of a run as they lie on disk: their modules, and the hash that names the whole model."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from unclip.clip.model import CLIP, CLIPConfig
+from unclip.clip.noisy import NoisyCLIP, NoisyCLIPConfig
+from unclip.core import store
+from unclip.models.classifier import ClassifierConfig, NoisyClassifier
+from unclip.models.ddpm import DDPM, DDPMConfig
+from unclip.models.decoder import Decoder, DecoderConfig
+from unclip.models.prior import Prior, PriorConfig
+from unclip.pipeline.run_folder import TRAINED, RunFolder
+
+BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
+    "clip": lambda c: CLIP(CLIPConfig.from_dict(c)),
+    "prior": lambda c: Prior(PriorConfig.from_dict(c)),
+    "decoder": lambda c: Decoder(DecoderConfig.from_dict(c)),
+    "ddpm": lambda c: DDPM(DDPMConfig.from_dict(c)),
+    "classifier": lambda c: NoisyClassifier(ClassifierConfig.from_dict(c)),
+    "noisy_clip": lambda c: NoisyCLIP(NoisyCLIPConfig.from_dict(c)),
+}
+"""Stage -> its module from a stored config."""
+
+
+def model_hash(folder: RunFolder) -> str:
+    """Twelve hex digits over the SHA-256 of the trained stages; what only guides on demand is not in it."""
+    shas = "".join(store.sha256(folder.root / name / store.WEIGHTS) for name in TRAINED[folder.model])
+    return hashlib.sha256(shas.encode()).hexdigest()[:12]
+
+
+def load_stage(folder: RunFolder, name: str, device: str) -> Any:
+    """A finished stage of a run, frozen, in evaluation mode. Raises ValueError that names the file."""
+    stored = store.load(folder.root / name, name)
+    module = BUILDERS[name](stored.config)
+    try:
+        module.load_state_dict(stored.tensors)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{folder.root / name}: made by another version of unclip, its weights do not fit this {name} "
+            f"({str(error).splitlines()[0]}); use that version or train again"
+        ) from error
+    return module.to(device).eval().requires_grad_(False)

@@ -1,0 +1,153 @@
+"""A plain DDPM from pictures to pictures, as a person types it; and a killed run equals an uninterrupted one."""
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.cli.conftest import Call
+
+import unclip
+from unclip.core import store
+from unclip.data.source import open_source
+from unclip.diffusion.process import DiffusionConfig
+from unclip.diffusion.schedules import LinearBeta
+from unclip.nn.unet import UNetConfig
+from unclip.pipeline.ddpm import DDPMPipeline
+from unclip.pipeline.images import KEY, read_about
+from unclip.pipeline.settings import Settings
+from unclip.recipes.config import DDPMRecipe, RunConfig
+from unclip.recipes.events import Event, Gate, Note, Progress, Stopped
+from unclip.recipes.run import train
+from unclip.train.checkpoint import read_log
+from unclip.train.optim import OptimConfig
+from unclip.train.trainer import TrainConfig
+
+CLASSES = ("blue", "red", "white")
+PAINT = np.array([(20, 20, 240), (240, 20, 20), (240, 240, 240)], dtype=float)
+
+
+def folder(root: Path, each: int = 24) -> Path:
+    """Class folders of noisy pictures of one colour."""
+    rng = np.random.default_rng(0)
+    for name, colour in zip(CLASSES, PAINT, strict=True):
+        (root / name).mkdir(parents=True)
+        for i in range(each):
+            pixels = (colour + rng.normal(0, 20, (8, 8, 3))).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{i}.png")
+    return root
+
+
+def config(steps: int) -> RunConfig:
+    network = UNetConfig(patch=2, widths=(16,), blocks=(1,), attention=(False,), embedding=32, fine=8)
+    few = TrainConfig(8, OptimConfig(lr=8e-3, muon_lr=8e-3, warmup=5), steps=steps)
+    recipe = DDPMRecipe(classes=True, network=network, train=few)
+    coarse = DiffusionConfig(LinearBeta(1e-3, 0.2, T=50), limit=1.0)
+    recipe = replace(recipe, sampling=replace(recipe.sampling, steps=8), diffusion=coarse)
+    return RunConfig(model="ddpm", size=8, precision="float32", workers=1, checkpoint_seconds=0.0, ddpm=recipe)
+
+
+def events(data: Path, run: Path, config: RunConfig, stop: threading.Event | None = None) -> Iterator[Event]:
+    return train(open_source(data, captioned=False), run, config, stop or threading.Event(), force=True)
+
+
+def test_killed_run_equals_uninterrupted(tmp_path: Path) -> None:
+    data = folder(tmp_path / "data", each=4)
+    list(events(data, tmp_path / "whole", config(6)))
+    for event in events(data, tmp_path / "cut", config(6)):  # abandoned without a good-bye
+        if isinstance(event, Progress) and event.report.step == 4:
+            break
+    stop = threading.Event()
+    for event in events(data, tmp_path / "cut", config(6), stop):
+        stop.set()
+    assert event == Stopped("ddpm")  # pyright: ignore[reportPossiblyUnbound]
+    with pytest.raises(ValueError, match="'ddpm' is missing"):
+        unclip.load(tmp_path / "cut")
+    again = list(events(data, tmp_path / "cut", config(6)))
+    assert Note("ddpm", "continues at step 4") in again
+    a, b = (store.load(tmp_path / name / "ddpm").sha256 for name in ("whole", "cut"))
+    assert a == b
+    logs = [[(l["step"], l["loss"]) for l in read_log(tmp_path / n / "logs" / "ddpm.jsonl")] for n in ("whole", "cut")]
+    assert logs[0] == logs[1]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run that knows its three colours, beside its data."""
+    root = tmp_path_factory.mktemp("ddpm")
+    gates = [e for e in events(folder(root / "data"), root / "run", config(100)) if isinstance(e, Gate)]
+    assert [g.stage for g in gates] == ["ddpm"]
+    assert gates[0].passed, gates[0]
+    return root / "run"
+
+
+def test_it_draws_the_classes_that_are_asked_for(run: Path) -> None:
+    model = unclip.load(run)
+    assert isinstance(model, DDPMPipeline) and model.classes == CLASSES
+    pictures = model.generate(["white", "blue"], n=3, seed=7)
+    colours = np.array([np.asarray(p, dtype=float).mean((0, 1)) for p in pictures])
+    nearest = np.linalg.norm(colours[:, None] - PAINT, axis=-1).argmin(1)
+    assert nearest.tolist() == [2, 2, 2, 0, 0, 0]
+    assert [p.info[KEY]["seed"] for p in pictures] == [7, 8, 9, 7, 8, 9]
+    alone = model.generate(["blue"], seed=8)[0]
+    assert np.abs(np.asarray(alone, dtype=int) - np.asarray(pictures[4], dtype=int)).max() <= 1
+    named = [(p.info[KEY]["prompt"], p.info[KEY]["seed"]) for p in model.generate(n=4, seed=7)]
+    assert named == [("blue", 7), ("red", 7), ("white", 7), ("blue", 8)]
+
+
+@pytest.mark.parametrize(
+    "asked, settings, why",
+    [
+        (["green"], None, "class 'green': known are blue, red, white"),
+        (["red"], Settings(sampler="eular"), "sampler = 'eular': known are"),
+        (["red"], Settings(steps=0), "steps = 0"),
+    ],
+)
+def test_requests_that_cannot_be_met(run: Path, asked: list[str], settings: Settings | None, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        unclip.load(run).generate(asked, settings=settings)
+
+
+def test_generate_evaluate_and_info_as_typed(run: Path, call: Call, tmp_path: Path) -> None:
+    done = call("generate", "--run", run, "-n", 5, "--seed", 3, "--sampler", "ddim", "--steps", 3, "--out", tmp_path)
+    assert done.code == 0, done.err
+    assert {p.name for p in tmp_path.iterdir()} == {"blue-3.png", "blue-4.png", "red-3.png", "red-4.png", "white-3.png", "grid.png"}  # fmt: skip
+    assert read_about(tmp_path / "grid.png")["prompts"] == []
+    done = call("info", tmp_path / "grid.png")
+    assert "--seed 3 -n 5 --steps 3" in done.out and "generate --run" in done.out
+    done = call("evaluate", run, "-n", 4, "--bpd", "--bpd-pictures", 4, "--json", tmp_path / "s.json")
+    assert done.code == 0, done.err
+    for words in ("bound", "terminal", "decoder", "flow", "class", "rate-distortion.png"):
+        assert words in done.out
+    scores = json.loads((tmp_path / "s.json").read_text())["scores"]
+    assert 0 < scores["bound"]["total"]["mean"] < 9 and scores["bound"]["total"]["error"] > 0
+    assert scores["rate_distortion"]["log_snr"][-1] is None
+    assert (run / "plots" / "rate-distortion.png").exists()
+    done = call("info", run)
+    assert "finished, model" in done.out and "ddpm" in done.out
+
+
+def test_pictures_alone(tmp_path: Path, call: Call) -> None:
+    data, out = tmp_path / "photos", tmp_path / "run"
+    folder(tmp_path / "sorted", each=4)
+    data.mkdir()
+    for i, path in enumerate(sorted((tmp_path / "sorted").rglob("*.png"))):
+        shutil.copy(path, data / f"{i}.png")
+    assert "--model ddpm" in call("train", data, "--out", out).err
+    words = ["--set", "ddpm.train.steps=2", "--set", "ddpm.network.widths=[16,16]", "--set", "ddpm.sampling.steps=2"]
+    done = call("train", data, "--model", "ddpm", "--out", out, "--size", 8, "--force", *words)
+    assert done.code == 0, done.err + done.out
+    assert "12 pictures (pictures without captions)" in done.out and f"unclip generate --run {out}" in done.out
+    model = unclip.load(out)
+    assert [p.info[KEY]["seed"] for p in model.generate(n=2, seed=5)] == [5, 6]
+    with pytest.raises(ValueError, match="class 'red': this model knows none; leave the prompt out"):
+        model.generate(["red"])
+    with pytest.raises(ValueError, match=r"guidance = 2.0: this model knows no classes"):
+        model.generate(settings=Settings(guidance=2.0))
+    done = call("train", data, "--model", "ddpm", "--classes", "--out", tmp_path / "other")
+    assert done.code == 2 and "no captions" in done.err

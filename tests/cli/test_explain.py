@@ -1,0 +1,105 @@
+"""`unclip explain` on a tiny run: every picture, the page, and what it refuses."""
+
+import importlib
+import json
+import re
+import shutil
+import threading
+from functools import partial
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tests.cli.conftest import Call
+from tests.end_to_end.test_run import short
+
+from unclip.data.shapes_world import World
+from unclip.recipes import explain, run, worlds
+
+PICTURES = ("schedules", "noising", "denoising", "levels", "plane-forward", "plane-samplers", "samples")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run: 64 drawn scenes, one step a stage."""
+    folder, draw = tmp_path_factory.mktemp("explain") / "tiny", worlds.prepare_world
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "prepare_world", lambda world, out, config: draw(world, out, config, scenes=64))
+        list(run.train(World(32), folder, short(1), threading.Event(), force=True))
+    return folder
+
+
+@pytest.fixture
+def small_toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plane with a few points and steps."""
+    small = partial(explain.toy.ToyConfig, points=30, samples=20, steps=2, scenes=2, updates=3, batch=8)
+    monkeypatch.setattr(explain.toy, "ToyConfig", small)
+
+
+@pytest.mark.usefixtures("small_toy")
+def test_pictures_and_page(call: Call, tiny: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    done = call("explain", tiny, "--out", out, "--steps", "3,2", "--samplers", "ddim, ddpm", "-n", 2)
+    assert done.code == 0, done.err
+    assert "2 samplers with 2, 3 steps, 2 pictures each" in done.out
+    assert f"done: open {out / 'explain.html'}" in done.out
+    for name in PICTURES:
+        with Image.open(out / f"{name}.png") as picture:
+            assert picture.width > 250
+    with Image.open(out / "plane.gif") as film:
+        assert getattr(film, "n_frames") == 2 + 3  # noqa: B009
+    levels = json.loads((out / "levels.json").read_text())
+    assert len(levels["levels"]) == 16
+    assert set(levels["levels"][0]) == {"log_snr", "x0", "eps", "loss"}
+    page = (out / "explain.html").read_text(encoding="utf-8")
+    assert page.count("<img ") == len(PICTURES) + 1
+    assert not re.search(r"https?://|<script", page)
+    names = re.findall(r"<code>([\w.]+)</code>", page)
+    assert len(names) > 15
+    for name in names:
+        assert callable(named(name)) or name == "unclip.diffusion.schedules"
+
+
+def named(name: str) -> object:
+    """What a full name stands for; raises where there is no such thing."""
+    module, _, inner = name.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), inner)
+    except ModuleNotFoundError:  # a method
+        return getattr(named(module), inner)
+
+
+@pytest.mark.parametrize(
+    "words, why",
+    [
+        (["--steps", "5,many"], "--steps: 'many' is no number of steps; write them like 5,10,20,50"),
+        (["--steps", "0"], "--steps: '0' is no number of steps"),
+        (["--samplers", "eular"], "sampler = 'eular': known are "),
+        (["-n", 0], "n = 0: a cell of the grid holds 1 to 16 pictures"),
+    ],
+)
+def test_errors(call: Call, tiny: Path, tmp_path: Path, words: list[object], why: str):
+    done = call("explain", tiny, "--out", tmp_path / "out", *words)
+    assert done.code == 2
+    assert why in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_runs_that_cannot_be_explained(call: Call, tiny: Path, tmp_path: Path):
+    assert "no such run; train one with" in call("explain", tmp_path / "none", "--out", tmp_path / "out").err
+    shutil.copytree(tiny, tmp_path / "cut")
+    shutil.rmtree(tmp_path / "cut" / "data")
+    done = call("explain", tmp_path / "cut", "--out", tmp_path / "out")
+    assert done.code == 2
+    assert "the run's prepared pictures are gone; the same `unclip train` command again" in done.err
+    state = json.loads((tmp_path / "cut" / "state.json").read_text())
+    del state["decoder"]
+    (tmp_path / "cut" / "state.json").write_text(json.dumps(state))
+    assert "unfinished, the stage 'decoder' is missing" in call("explain", tmp_path / "cut", "--out", "out").err
+
+
+def test_without_matplotlib(call: Call, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("unclip.recipes.explain.available", lambda: False)
+    done = call("explain", tiny, "--out", tmp_path / "out")
+    assert done.code == 2
+    assert "pip install 'unclip[plots]'" in done.err
