@@ -27,7 +27,7 @@ def reverse(p: Prediction, t: LogSNR, s: LogSNR, eta: float) -> tuple[State, Ten
 
 
 def step(
-    x: State, p: Prediction, t: LogSNR, s: LogSNR, noise: Noise, eta: float, std: State | None = None
+    x: State, p: Prediction, t: LogSNR, s: LogSNR, noise: Noise, eta: float, std: Tensor | None = None
 ) -> State:
     """One step from level t to s. std: of the noise, in the place of k. No noise is drawn where there is none."""
     mean, k = reverse(p, t, s, eta)

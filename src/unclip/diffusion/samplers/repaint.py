@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from unclip.core.noise import Noise
-from unclip.core.typing import LogSNR, State
+from unclip.core.typing import Float, LogSNR, State
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.forward import one_step
 from unclip.diffusion.level import noised
@@ -27,7 +28,7 @@ class RePaint:
     """A walk like a `Sampler`'s, but about one picture, so it is no setting. mask: 1 where `known` is known, else 0."""
 
     known: State
-    mask: State
+    mask: Float[Tensor, "..."]
     jump: int = 10
     resamples: int = 10
     eta: float = 1.0
