@@ -115,6 +115,15 @@ class MixtureData:
     stds: tuple[float, ...] = (0.15, 0.3)
     shares: tuple[float, ...] = (0.4, 0.6)
 
+    @property
+    def mean(self) -> float:
+        return sum(p * m for p, m in zip(self.shares, self.means, strict=True))
+
+    @property
+    def std(self) -> float:
+        parts = zip(self.shares, self.means, self.stds, strict=True)
+        return (sum(p * (m * m + s * s) for p, m, s in parts) - self.mean**2) ** 0.5
+
     def _parts(self, log_snr: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Shares, means and variances of x's parts at a level, in a new last dimension."""
         share, mean, std = (torch.tensor(v, dtype=x.dtype) for v in (self.shares, self.means, self.stds))

@@ -29,10 +29,6 @@ class Ancestral(Sampler):
 
     variance: Literal["beta", "beta_tilde", "learned"] = "beta"
 
-    def __post_init__(self) -> None:
-        if self.variance not in ("beta", "beta_tilde", "learned"):
-            raise ValueError(f"variance = {self.variance!r}: choose beta, beta_tilde or learned")
-
     def walk(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
         for t, s in itertools.pairwise(grid):
             p = denoise(x, t)

@@ -30,8 +30,6 @@ class UniPC(Sampler):
 
     def __post_init__(self) -> None:
         check_order(self.order, 3)
-        if self.solver not in ("bh1", "bh2"):
-            raise ValueError(f"solver = {self.solver!r}: choose bh1 or bh2")
 
     def walk(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
         levels, known = exact(grid), deque[Estimate](maxlen=self.order)
