@@ -12,6 +12,7 @@ from unclip.core.noise import Noise, initial_weights
 from unclip.core.task import Batch
 from unclip.diffusion.denoiser import Prediction
 from unclip.diffusion.level import alpha
+from unclip.diffusion.samplers import AnalyticDPM, Sampler
 from unclip.nn.unet import UNet, UNetConfig
 from unclip.train.optim import OptimConfig
 from unclip.train.plan import Plan
@@ -104,6 +105,60 @@ class GaussianData:
         """The probability-flow ODE's exact solution: the standardised state stays what it is."""
         standard = (x - alpha(start) * self.mean) / self.spread(start)
         return alpha(end) * self.mean + self.spread(end) * standard
+
+
+@dataclass(frozen=True)
+class MixtureData:
+    """Two Gaussians on the line: what a network has to decide between. The exact denoiser and flow are known too."""
+
+    means: tuple[float, ...] = (-1.0, 0.5)
+    stds: tuple[float, ...] = (0.15, 0.3)
+    shares: tuple[float, ...] = (0.4, 0.6)
+
+    @property
+    def mean(self) -> float:
+        return sum(p * m for p, m in zip(self.shares, self.means, strict=True))
+
+    @property
+    def std(self) -> float:
+        parts = zip(self.shares, self.means, self.stds, strict=True)
+        return (sum(p * (m * m + s * s) for p, m, s in parts) - self.mean**2) ** 0.5
+
+    def _parts(self, log_snr: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Shares, means and variances of x's parts at a level, in a new last dimension."""
+        share, mean, std = (torch.tensor(v, dtype=x.dtype) for v in (self.shares, self.means, self.stds))
+        return share, alpha(log_snr) * mean, torch.sigmoid(log_snr) * std**2 + torch.sigmoid(-log_snr)
+
+    def denoise(self, x: Tensor, log_snr: Tensor) -> Prediction:
+        """E[x0 | x]: each part's own, weighted by how likely it is."""
+        share, centre, variance = self._parts(log_snr, x)
+        away = x[..., None] - centre
+        likely = torch.softmax(share.log() - variance.log() / 2 - away**2 / (2 * variance), -1)
+        mean, std = (torch.tensor(v, dtype=x.dtype) for v in (self.means, self.stds))
+        return Prediction.from_x0((likely * (mean + alpha(log_snr) * std**2 / variance * away)).sum(-1), x, log_snr)
+
+    def below(self, x: Tensor, log_snr: Tensor) -> Tensor:
+        """P(X < x) at a level."""
+        share, centre, variance = self._parts(log_snr, x)
+        return (share * torch.special.ndtr((x[..., None] - centre) / variance.sqrt())).sum(-1)
+
+    def flow(self, x: Tensor, start: Tensor, end: Tensor) -> Tensor:
+        """On a line the flow keeps the order of the points, so the share below each: bisection for where it is kept."""
+        share, low, high = self.below(x, start), torch.full_like(x, -9.0), torch.full_like(x, 9.0)
+        for _ in range(60):
+            middle = (low + high) / 2
+            less = self.below(middle, end) < share
+            low, high = torch.where(less, middle, low), torch.where(less, high, middle)
+        return (low + high) / 2
+
+
+NEEDS = {AnalyticDPM: AnalyticDPM(levels=(-6.0, 0.0, 6.0), gamma=(1.0, 0.6, 0.1))}
+"""Samplers that cannot be had without figures."""
+
+
+def samplers() -> list[Sampler]:
+    """One of each kind."""
+    return [NEEDS.get(member) or member() for member in family(Sampler)]
 
 
 def trainer_of(

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from tests.fakes import NOTHING, GaussianData, Recorded, draw, family
+from tests.fakes import NOTHING, GaussianData, Recorded, draw, samplers
 from torch import nn
 
 from unclip.core.condition import Condition
@@ -60,14 +60,14 @@ def test_no_gradients_inside_and_the_callers_mode_outside():
     assert torch.is_grad_enabled()
 
 
-@pytest.mark.parametrize("member", family(Sampler), ids=lambda m: m.__name__)
-def test_same_seed_same_sample_alone_and_in_a_batch(member: type[Sampler]):
+@pytest.mark.parametrize("sampler", samplers(), ids=lambda s: type(s).__name__)
+def test_same_seed_same_sample_alone_and_in_a_batch(sampler: Sampler):
     cond = Condition(vector=draw(3, 1))
 
     def run(index: list[int]) -> torch.Tensor:
         part = cond.map(lambda t: t[index])
         null = part.map(torch.zeros_like)
-        noise, how = Noise.per_sample([100 + i for i in index]), Sampling(8, member(), ClassifierFree(2.0))
+        noise, how = Noise.per_sample([100 + i for i in index]), Sampling(8, sampler, ClassifierFree(2.0))
         *_, end = process(Recorded()).sample((len(index), 3, 4, 4), part, null, noise, how)
         return end.x
 

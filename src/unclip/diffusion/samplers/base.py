@@ -1,0 +1,76 @@
+"""What every sampler is: a walk along a grid of log-SNR from noise to picture that yields every step.
+
+A step goes from level t to the cleaner s. lambda = l/2, h = lambda_s - lambda_t, c = 1 - SNR_t/SNR_s.
+Coefficients are taken from the grid in float64 on the CPU, where they are numbers; the state keeps its dtype.
+"""
+
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unclip.core.config import Config
+from unclip.core.noise import Noise
+from unclip.core.typing import LogSNR, State
+from unclip.diffusion.denoiser import Denoise
+
+
+@dataclass(frozen=True)
+class Step:
+    """The state after a step, the clean estimate that led to it, and the level reached (+inf: done)."""
+
+    x: State
+    x0: State
+    log_snr: LogSNR
+
+
+class Sampler(Config, ABC):
+    """Base of all samplers; calling one yields its steps, so progress and previews need no callbacks."""
+
+    def __call__(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
+        """Walks x from grid[0] to grid[-1], one `Step` for each later level of the grid.
+
+        Raises ValueError at once where the grid is not one of at least two levels that rise.
+        """
+        check_grid(grid)
+        return self.walk(denoise, x, grid, noise)
+
+    @abstractmethod
+    def walk(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
+        """The steps on a grid that is known to rise. An order above the steps already made is lowered to them."""
+
+
+def check_grid(grid: LogSNR) -> None:
+    """Raises ValueError where `grid` is not a list of at least two levels that rise; only the last may be +inf."""
+    if grid.dim() != 1 or len(grid) < 2:
+        raise ValueError(f"grid of shape {tuple(grid.shape)}: a sampler walks a list of at least 2 levels of log-SNR")
+    levels = grid.tolist()
+    for i, (t, s) in enumerate(itertools.pairwise(levels)):
+        if not -torch.inf < t < s:
+            raise ValueError(f"grid[{i}:{i + 2}] = {t:.6g}, {s:.6g}: log-SNR must rise from noisy to clean at every "
+                             "step, and only the last level may be +inf; grids from unclip.diffusion.grids do")  # fmt: skip
+
+
+def exact(grid: LogSNR) -> Tensor:
+    """The grid in float64 on the CPU: its entries multiply states of any dtype and place as numbers do."""
+    return grid.detach().double().cpu()
+
+
+def check_fraction(name: str, value: float) -> None:
+    """Raises ValueError where `value` lies outside [0, 1]."""
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} = {value}: lies in [0, 1]; 0 is deterministic, 1 the reverse process's own noise")
+
+
+def check_order(order: int, highest: int) -> None:
+    """Raises ValueError where `order` is not one of 1..highest."""
+    if not 1 <= order <= highest:
+        raise ValueError(f"order = {order}: this solver has orders 1 to {highest}")
+
+
+def fresh(x: State, noise: Noise) -> Tensor:
+    """N(0, I) like x."""
+    return noise.normal(x.shape).to(x.dtype)

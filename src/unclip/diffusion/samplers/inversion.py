@@ -1,0 +1,47 @@
+"""DDIM backwards, from a picture to the noise that DDIM would make it from (Song et al. 2021, section 4.3).
+
+With eps taken at the noisier level t, where DDIM will be when it comes back:
+
+    x_t = alpha_t (x_s - sigma_s eps)/alpha_s + sigma_t eps,    eps = eps(x_t, t)
+
+x_t stands on both sides: the first guess is x_s in its place (what diffusers' DDIMInverseScheduler does), each further
+iteration puts in the last x_t (Pan et al. 2023) until DDIM at eta 0 on the same grid returns what was put in.
+"""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from unclip.core.config import Config
+from unclip.core.typing import LogSNR, State
+from unclip.diffusion.denoiser import Denoise
+from unclip.diffusion.level import alpha, sigma
+from unclip.diffusion.samplers.base import Step, check_grid, exact
+
+
+@dataclass(frozen=True)
+class DDIMInversion(Config):
+    """Not a `Sampler`: it starts from clean data and needs no noise. iterations: evaluations a step."""
+
+    iterations: int = 1
+
+    def __post_init__(self) -> None:
+        if self.iterations < 1:
+            raise ValueError(f"iterations = {self.iterations}: each step needs at least 1")
+
+    def __call__(self, denoise: Denoise, x: State, grid: LogSNR) -> Iterator[Step]:
+        """Walks x from grid[-1] back to grid[0]; `grid` is what the sampler walked, noisy to clean.
+
+        Raises ValueError at once where the grid does not rise.
+        """
+        check_grid(grid)
+        return self._walk(denoise, x, grid)
+
+    def _walk(self, denoise: Denoise, x: State, grid: LogSNR) -> Iterator[Step]:
+        for there, (s, t) in zip(grid.flip(0)[1:], itertools.pairwise(exact(grid).flip(0)), strict=True):
+            start = x
+            for _ in range(self.iterations):
+                eps = denoise(x, there).eps
+                x0 = (start - sigma(s) * eps) / alpha(s)
+                x = alpha(t) * x0 + sigma(t) * eps
+            yield Step(x, x0, there)  # pyright: ignore[reportPossiblyUnbound]: at least one iteration

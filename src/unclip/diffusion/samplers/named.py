@@ -1,0 +1,46 @@
+"""Names of samplers that a person types. `AnalyticDPM` and `RePaint` have none: they need figures or a picture."""
+
+from unclip.diffusion.samplers.adams import DEIS, IPNDM, LMS
+from unclip.diffusion.samplers.ancestral import Ancestral
+from unclip.diffusion.samplers.base import Sampler
+from unclip.diffusion.samplers.ddim import DDIM
+from unclip.diffusion.samplers.dpm_solver import DPMSolverPP2M, DPMSolverPP2S, DPMSolverPP3M
+from unclip.diffusion.samplers.edm import Euler, Heun
+from unclip.diffusion.samplers.unipc import UniPC
+
+NAMES: dict[str, Sampler] = {
+    "ddpm": Ancestral(),
+    "ancestral": DDIM(eta=1.0),
+    "ddpm-learned": Ancestral("learned"),
+    "ddim": DDIM(),
+    "euler": Euler(),
+    "heun": Heun(),
+    "heun-churn": Heun(s_churn=40.0, s_tmin=0.05, s_tmax=50.0, s_noise=1.003),
+    "dpmpp-2m": DPMSolverPP2M(),
+    "dpmpp-2m-sde": DPMSolverPP2M(eta=1.0),
+    "dpmpp-3m": DPMSolverPP3M(),
+    "dpmpp-3m-sde": DPMSolverPP3M(eta=1.0),
+    "dpmpp-2s": DPMSolverPP2S(),
+    "unipc": UniPC(),
+    "unipc-3": UniPC(order=3),
+    "lms": LMS(),
+    "deis": DEIS(),
+    "ipndm": IPNDM(),
+}
+"""ddpm: variance beta, wants all T steps. ancestral: beta-tilde, any number. heun-churn: EDM's table 5, ImageNet-64."""
+
+FORMER = {"dpm++2m": "dpmpp-2m", "dpm++2m-sde": "dpmpp-2m-sde"}
+"""Names of version 0.1, which stored pictures tell."""
+
+
+def named(name: str) -> Sampler:
+    """The sampler of this name. Raises ValueError with the known names."""
+    name = FORMER.get(name, name)
+    if name not in NAMES:
+        raise ValueError(f"sampler = {name!r}: known are {', '.join(NAMES)}")
+    return NAMES[name]
+
+
+def name_of(sampler: Sampler) -> str | None:
+    """The name of a sampler with just these settings, if it has one."""
+    return next((name for name, known in NAMES.items() if known == sampler), None)
