@@ -11,9 +11,10 @@ from tests.cli.conftest import Call
 
 from unclip.cli.generate import slug
 from unclip.diffusion.process import Sampling
+from unclip.diffusion.samplers import NAMES
 from unclip.pipeline import load, stored
 from unclip.pipeline.images import KEY, read_about, save_png
-from unclip.pipeline.settings import GRIDS, SAMPLERS, Settings
+from unclip.pipeline.settings import GRIDS, Settings
 from unclip.pipeline.text_to_image import TextToImage
 
 
@@ -103,7 +104,7 @@ def test_cut_prompts_are_told(call: Call, out: Path):
     [
         (["--run", "runs/x"], "no prompt"),
         ([" ", "--run", "runs/x"], "an empty prompt"),
-        (["x", "--run", "runs/x", "--sampler", "eular"], f"known are {', '.join(SAMPLERS)}"),
+        (["x", "--run", "runs/x", "--sampler", "eular"], f"known are {', '.join(NAMES)}"),
         (["x", "--run", "runs/x", "--grid", "cubic"], f"known are {', '.join(GRIDS)}"),
         (["x", "--run", "runs/x", "--steps", "0"], "steps = 0: sampling needs at least 1 step"),
     ],

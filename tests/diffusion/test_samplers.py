@@ -190,8 +190,6 @@ def test_names(name: str):
 
 
 def test_former_and_unknown_names():
-    assert named("dpm++2m") == DPMSolverPP2M()
-    assert named("dpm++2m-sde") == DPMSolverPP2M(eta=1.0)
     assert name_of(DDIM(eta=0.25)) is None
     with pytest.raises(ValueError, match=r"sampler = 'dpm'.*dpmpp-2m"):
         named("dpm")

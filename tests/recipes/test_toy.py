@@ -8,15 +8,14 @@ import torch
 from unclip.core.noise import Noise
 from unclip.data.moons import two_moons
 from unclip.diffusion.denoiser import Denoise
-from unclip.diffusion.samplers import Sampler
-from unclip.pipeline.settings import SAMPLERS
+from unclip.diffusion.samplers import NAMES, Sampler
 from unclip.recipes import toy
 from unclip.recipes.events import Working
 from unclip.recipes.look import IN_THE_PLANE
 
 CONFIG = toy.ToyConfig(samples=200)
 MOONS = two_moons(20_000, Noise.shared("all"), spread=0.0)
-SHOWN = {name: SAMPLERS[name] for name in IN_THE_PLANE if name in SAMPLERS}
+SHOWN = {name: NAMES[name] for name in IN_THE_PLANE}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +55,7 @@ def test_learned_samples_lie_near_the_moons(learned: Denoise, sampler: Sampler):
 
 
 def test_flows_start_alike_and_count_evaluations():
-    a, b = (toy.flow(CONFIG, "exact", toy.exact(CONFIG), name, SAMPLERS[name]) for name in ("ddim", "ancestral"))
+    a, b = (toy.flow(CONFIG, "exact", toy.exact(CONFIG), name, NAMES[name]) for name in ("ddim", "ancestral"))
     assert torch.equal(a.paths[0], b.paths[0])
     assert a.paths.shape == (CONFIG.steps + 1, CONFIG.samples, 2)
     assert (a.cost, b.cost) == (CONFIG.steps, CONFIG.steps)

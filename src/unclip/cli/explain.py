@@ -17,7 +17,7 @@ def explain(
     steps: Annotated[
         str | None, Parameter(help="Numbers of steps to compare; 5,10,20,50,1000, as far as the schedule has them.")
     ] = None,
-    samplers: Annotated[str | None, Parameter(help="Samplers to compare, as ddim,dpm++2m; by default all.")] = None,
+    samplers: Annotated[str | None, Parameter(help="Samplers to compare, as ddim,dpmpp-2m; by default all.")] = None,
     n: Annotated[int, Parameter(name="-n", help="Pictures for each sampler and number of steps.")] = 4,
     seed: Annotated[int, Parameter(help="Of everything random.")] = 0,
 ) -> None:

@@ -98,16 +98,19 @@ def _words(value: Any) -> str:
 
 def command(about: Mapping[str, Any], runs: Path) -> str:
     """The `unclip generate` that makes the picture again; the run is looked for by its hash in `runs`."""
-    from unclip.pipeline.settings import GRIDS, SAMPLERS
+    from unclip.diffusion import guidance, samplers
+    from unclip.pipeline.settings import GRIDS
 
     sampling = about["sampling"]
     words = ["unclip", "generate", *filter(None, about.get("prompts", [about["prompt"]]))]
     words += ["--run", find_run(about["model"], runs), "--seed", str(about["seed"])]
     words += ["-n", str(about["n"])] if "n" in about else []
     words += ["--steps", str(sampling["steps"])]
-    if "scale" in sampling["guidance"]:
-        words += ["--guidance", str(sampling["guidance"]["scale"])]
-    for option, table in (("sampler", SAMPLERS), ("grid", GRIDS)):
+    guided = guidance.name_of(guidance.Guidance.from_dict(sampling["guidance"]))
+    if guided is not None:
+        form, scale = guided
+        words += ["--guidance", str(scale)] + (["--guidance-form", form] if form != "cfg" else [])
+    for option, table in (("sampler", samplers.NAMES), ("grid", GRIDS)):
         names = [name for name, member in table.items() if member.to_dict() == sampling.get(option)]
         words += [f"--{option}", names[0]] if names else []
     return shlex.join(words)

@@ -1,25 +1,13 @@
 """What a person may change at generation, by name: samplers, grids, steps, guidance."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from unclip.core.config import Config
+from unclip.diffusion import guidance as guidances
+from unclip.diffusion import samplers
 from unclip.diffusion.grids import Grid, KarrasSteps, QuadraticTime, UniformLogSNR, UniformTime
-from unclip.diffusion.guidance import ClassifierFree, Guidance
+from unclip.diffusion.guidance import Guidance
 from unclip.diffusion.process import Sampling
-from unclip.diffusion.samplers import DDIM, Ancestral, DPMSolverPP2M, Sampler
-
-T = TypeVar("T")
-
-SAMPLERS: dict[str, Sampler] = {
-    "ancestral": DDIM(eta=1.0),
-    "dpm++2m-sde": DPMSolverPP2M(eta=1.0),
-    "dpm++2m": DPMSolverPP2M(),
-    "ddim": DDIM(),
-    "ddpm": Ancestral(),
-}
-"""Names that a person types. `ancestral`: variance beta-tilde, any steps; `ddpm`: variance beta, wants T = 1000."""
 
 GRIDS: dict[str, Grid] = {
     "uniform": UniformTime(),
@@ -28,18 +16,20 @@ GRIDS: dict[str, Grid] = {
     "karras": KarrasSteps(),
 }
 """Where the steps lie; without a name: as the model was stored."""
-
-
-GUIDANCES: dict[str, Callable[[float], Guidance]] = {"cfg": lambda scale: ClassifierFree(scale, limit=1.0)}
-"""Forms of guidance, each from a scale; the first is meant where none is named."""
+RANGE = 1.0
+"""Clean pictures live in [-RANGE, RANGE]."""
 
 
 @dataclass(frozen=True)
 class Settings(Config):
-    """What a person may change at generation; None: as the model was stored."""
+    """What a person may change at generation; None: as the model was stored.
+
+    guidance: its scale; form: which guidance takes it (`guidance.FORMS`).
+    """
 
     steps: int | None = None
     guidance: float | None = None
+    form: str | None = None
     sampler: str | None = None
     grid: str | None = None
 
@@ -49,17 +39,17 @@ class Settings(Config):
             if self.steps < 1:
                 raise ValueError(f"steps = {self.steps}: sampling needs at least 1 step")
             how = replace(how, steps=self.steps)
-        if self.guidance is not None:
-            how = replace(how, guidance=GUIDANCES["cfg"](self.guidance))
+        if self.guidance is not None or self.form is not None:
+            how = replace(how, guidance=self._guidance(how.guidance))
         if self.sampler is not None:
-            how = replace(how, sampler=named(SAMPLERS, "sampler", self.sampler))
+            how = replace(how, sampler=samplers.named(self.sampler))
         if self.grid is not None:
-            how = replace(how, grid=named(GRIDS, "grid", self.grid))
+            if self.grid not in GRIDS:
+                raise ValueError(f"grid = {self.grid!r}: known are {', '.join(GRIDS)}")
+            how = replace(how, grid=GRIDS[self.grid])
         return how
 
-
-def named(table: Mapping[str, T], what: str, name: str) -> T:
-    """The entry of a table. Raises ValueError that lists the names."""
-    if name not in table:
-        raise ValueError(f"{what} = {name!r}: known are {', '.join(table)}")
-    return table[name]
+    def _guidance(self, now: Guidance) -> Guidance:
+        form, scale = guidances.name_of(now) or ("cfg", 1.0)
+        scale = scale if self.guidance is None else self.guidance
+        return guidances.by_name(self.form or form, scale, RANGE)

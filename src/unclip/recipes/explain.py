@@ -9,6 +9,7 @@ import torch
 
 from unclip.core.noise import Noise
 from unclip.core.store import to_json, write_atomic
+from unclip.diffusion.samplers import NAMES
 from unclip.diffusion.schedules import BetaTable, LinearBeta
 from unclip.evaluate.levels import LevelError, error_by_level, spread_levels
 from unclip.pipeline.canvas import available
@@ -17,7 +18,7 @@ from unclip.pipeline.images import tile, to_pictures
 from unclip.pipeline.level_plot import Errors, level_plot
 from unclip.pipeline.report import Section, write_report
 from unclip.pipeline.schedule_plot import STANDARDS, curve, schedule_plot
-from unclip.pipeline.settings import SAMPLERS, Settings
+from unclip.pipeline.settings import Settings
 from unclip.pipeline.strips import denoising_strip, noising_strip, save_sheet
 from unclip.recipes import explain_page as page
 from unclip.recipes import toy
@@ -119,7 +120,7 @@ def plane(look: Look) -> Part:
     forward_plot(toy.scenes(config, 1500, 6), paths[0])
     yield Drawn("plane", paths[0])
     denoisers = {"exact denoiser": toy.exact(config), "learned denoiser": (yield from toy.learn(config))}
-    named = {name: SAMPLERS[name] for name in IN_THE_PLANE if name in SAMPLERS}
+    named = {name: NAMES[name] for name in IN_THE_PLANE}
     flows = [toy.flow(config, r, d, c, s) for r, d in denoisers.items() for c, s in named.items()]
     flow_plot(flows, config.data(), paths[1])
     yield Drawn("plane", paths[1])

@@ -7,15 +7,14 @@ from pathlib import Path
 
 from unclip.core.typing import Float, Images, Tensor
 from unclip.diffusion.process import Sampling
-from unclip.diffusion.samplers import Sampler
+from unclip.diffusion.samplers import NAMES, Sampler, named
 from unclip.diffusion.schedules import BetaTable, Schedule
-from unclip.pipeline.settings import SAMPLERS, named
 from unclip.recipes.subject import Opened
 
 STEPS = (5, 10, 20, 50, 1000)
-IN_THE_PLANE = ("ancestral", "ddim", "heun", "dpm++2m", "dpm++2m-sde", "dpmpp-2m", "dpmpp-2m-sde")
+IN_THE_PLANE = ("ancestral", "ddim", "heun", "dpmpp-2m", "dpmpp-2m-sde")
 COMPARED = ("ddpm", *IN_THE_PLANE, "unipc")
-"""Samplers that are shown unless others are asked for; of these names those that there are."""
+"""Samplers that are shown unless others are asked for."""
 JUDGED = 64
 """Pictures that figures are taken over."""
 MOST = 16
@@ -24,7 +23,7 @@ MOST = 16
 
 @dataclass(frozen=True)
 class Ask:
-    """steps: None means those of `STEPS` that the run's schedule has; samplers: names, none means those of `COMPARED`;
+    """steps: None means those of `STEPS` that the run's schedule has; samplers: names, none means `COMPARED`;
     n: pictures a cell, 1 to `MOST`."""
 
     steps: tuple[int, ...] | None = None
@@ -36,7 +35,7 @@ class Ask:
         if not 1 <= self.n <= MOST:
             raise ValueError(f"n = {self.n}: a cell of the grid holds 1 to {MOST} pictures")
         for name in self.samplers:
-            named(SAMPLERS, "sampler", name)
+            named(name)
 
 
 @dataclass(frozen=True)
@@ -66,8 +65,8 @@ class Look:
     @cached_property
     def samplers(self) -> dict[str, Sampler]:
         """Those asked for, by name."""
-        asked = self.ask.samplers or [name for name in COMPARED if name in SAMPLERS]
-        return {name: SAMPLERS[name] for name in asked}
+        asked = self.ask.samplers or COMPARED
+        return {name: NAMES[name] for name in asked}
 
     @cached_property
     def steps(self) -> list[int]:

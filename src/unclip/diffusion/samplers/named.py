@@ -29,13 +29,9 @@ NAMES: dict[str, Sampler] = {
 }
 """ddpm: variance beta, wants all T steps. ancestral: beta-tilde, any number. heun-churn: EDM's table 5, ImageNet-64."""
 
-FORMER = {"dpm++2m": "dpmpp-2m", "dpm++2m-sde": "dpmpp-2m-sde"}
-"""Names of version 0.1, which stored pictures tell."""
-
 
 def named(name: str) -> Sampler:
     """The sampler of this name. Raises ValueError with the known names."""
-    name = FORMER.get(name, name)
     if name not in NAMES:
         raise ValueError(f"sampler = {name!r}: known are {', '.join(NAMES)}")
     return NAMES[name]
