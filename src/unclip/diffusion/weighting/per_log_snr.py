@@ -28,8 +28,10 @@ class VariationalBound(Weighting):
 
 @dataclass(frozen=True)
 class Sigmoid(Weighting):
-    """The bound of data with noise added: levels cleaner than the bias fade out. SiD2: bias -1 ... -3 for pictures of
-    128 ... 512 px; 2 at 32-64 px is the same place, since the log-SNR of a detail falls with the picture's size."""
+    """The bound of data with noise added: levels cleaner than `bias` fade out (w = 1/2 there), noisier ones count alike.
+
+    The larger the pictures, the lower it should be: their details drown at lower log-SNR (SiD2).
+    """
 
     bias: float = 2.0
     per_log_snr: ClassVar[bool] = True
