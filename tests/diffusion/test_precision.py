@@ -136,7 +136,9 @@ def test_every_form_and_sampling_of_the_loss(form: type[ErrorForm], sampling: ty
 
 def test_settings_survive_a_file():
     for form, sampling, weighting in itertools.product(family(ErrorForm), family(LevelSampling), family(Weighting)):
-        config = DiffusionConfig(weighting=weighting(), error=form(), levels=sampling(), uncertainty=3, vlb_weight=0.001)
+        config = DiffusionConfig(
+            weighting=weighting(), error=form(), levels=sampling(), uncertainty=3, vlb_weight=0.001
+        )
         assert DiffusionConfig.from_dict(config.to_dict()) == config
     assert DiffusionConfig.from_dict({}) == DiffusionConfig(error=Squared())
 

@@ -97,7 +97,9 @@ def test_every_sampling_covers_the_schedule(member: LevelSampling):
 
 
 def test_the_plain_one_is_the_schedules_own():
-    assert torch.equal(Stratified().sampler().draw(Cosine(), 8, Noise.shared(1)).log_snr, Cosine().draw(8, Noise.shared(1)))
+    assert torch.equal(
+        Stratified().sampler().draw(Cosine(), 8, Noise.shared(1)).log_snr, Cosine().draw(8, Noise.shared(1))
+    )
 
 
 class Painter(nn.Module):
@@ -157,7 +159,9 @@ def test_threads_never_change_what_is_remembered():
     assert torch.equal(histories[0].losses, histories[1].losses)
 
 
-@pytest.mark.parametrize("make, value", [(lambda: LossAware(bins=1), "bins = 1"), (lambda: LossAware(keep=0), "keep = 0")])
+@pytest.mark.parametrize(
+    "make, value", [(lambda: LossAware(bins=1), "bins = 1"), (lambda: LossAware(keep=0), "keep = 0")]
+)
 def test_impossible_settings_are_refused(make, value: str):
     with pytest.raises(ValueError, match=value):
         make()

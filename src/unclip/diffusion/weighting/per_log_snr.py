@@ -28,7 +28,7 @@ class VariationalBound(Weighting):
 
 @dataclass(frozen=True)
 class Sigmoid(Weighting):
-    """The bound of data with noise added: levels cleaner than `bias` fade out (w = 1/2 there), noisier ones count alike.
+    """The bound of data with noise added: levels cleaner than `bias`, where w = 1/2, fade out.
 
     The larger the pictures, the lower it should be: their details drown at lower log-SNR (SiD2).
     """
