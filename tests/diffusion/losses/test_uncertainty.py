@@ -14,7 +14,7 @@ def test_starts_as_the_plain_loss():
 
 
 def test_learns_the_expected_loss_at_every_level():
-    """The minimum of L/exp(u) + u is at u = log E[L] (Karras et al. 2024, Eq. 15)."""
+    """The minimum of L/exp(u) + u is at u = log E[L] (Karras et al. 2024)."""
     learned = Uncertainty(waves=16)
     optimiser = torch.optim.Adam(learned.parameters(), lr=0.05)
     for step in range(400):

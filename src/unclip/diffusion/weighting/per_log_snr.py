@@ -1,4 +1,4 @@
-"""Weights of a unit of log-SNR: loss = 1/2 integral of w(l) |eps - eps_hat|^2 dl (Kingma & Gao 2023, Eq. 2).
+"""Weights of a unit of log-SNR: loss = 1/2 integral of w(l) |eps - eps_hat|^2 dl (Kingma & Gao 2023).
 
 VariationalBound  w = 1                 the bound itself in continuous time (VDM, Kingma et al. 2021, Eq. 18)
 Sigmoid           w = sigmoid(bias - l) Kingma & Gao 2023; Hoogeboom et al. 2024 (SiD2)
