@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from unclip.cli.options import Given
-from unclip.cli.settings import assignment, base, check_same, last, layers, preset, resolve
+from unclip.cli.settings import assignment, base, check_same, last, layers, resolve
 from unclip.nn.dit import DiTConfig
 from unclip.recipes.config import RunConfig, write_settings
 from unclip.recipes.presets import PRESETS

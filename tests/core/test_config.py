@@ -29,7 +29,15 @@ ROOMS = ("core", "diffusion", "nn", "text", "clip", "models", "train")
 TEXT, VISION, NET = TextConfig(300, 9), VisionConfig(16, stem=(8, 16)), PriorNetConfig(8, 16, 9)
 NEEDY = {  # settings without a full set of defaults
     c.__class__.__name__: c
-    for c in (TEXT, VISION, NET, CLIPConfig(TEXT, VISION), PriorConfig(NET), DecoderConfig(16, 8, TEXT, tiny_unet()), DDPMConfig(16, tiny_unet()))
+    for c in (
+        TEXT,
+        VISION,
+        NET,
+        CLIPConfig(TEXT, VISION),
+        PriorConfig(NET),
+        DecoderConfig(16, 8, TEXT, tiny_unet()),
+        DDPMConfig(16, tiny_unet()),
+    )
 }
 NEEDY["Given"] = Given((-5.0, 0.0, 5.0))
 
