@@ -63,3 +63,11 @@ def test_tensor_and_back() -> None:
     assert (to_pixels(x) == images).all()
     assert (to_pixels(to_tensor(images) * 3) >= 0).all()
     assert to_pixels(torch.full((1, 3, 1, 1), 7.0)).max() == 255
+
+
+def test_gray() -> None:
+    grays = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
+    assert (loader.gray(grays)[..., 0] == grays[..., 0]).all()
+    colours = np.array([[[[255, 0, 0], [0, 255, 0], [0, 0, 255]]]], dtype=np.uint8)
+    assert loader.gray(colours).ravel().tolist() == [76, 150, 29]  # as Pillow's mode L
+    assert to_tensor(loader.chosen(grays, np.array([0, 0]), 1)).shape == (2, 1, 16, 16)

@@ -204,3 +204,16 @@ def test_ordered_keeps_order_and_passes_errors_on() -> None:
     assert list(ordered(lambda x: x * 2, range(100), ahead=3)) == list(range(0, 200, 2))
     with pytest.raises(ZeroDivisionError):
         list(ordered(lambda x: 1 // x, [1, 0, 1]))
+
+
+def test_pictures_without_captions_count_where_none_is_wanted(metadata_folder: Maker, tmp_path: Path) -> None:
+    folder = metadata_folder(4, damaged=1)
+    save_to = folder / "orphan.png"
+    save_to.write_bytes(save(noise(12, 10, 99)))
+    with (folder / "metadata.jsonl").open("a") as lines:
+        lines.write('\n{"file_name": "gone.png", "text": "no picture"}')
+    report = inspect_source(open_source(folder), captioned=False)
+    assert (report.pairs, report.orphans, report.caption_orphans, report.unreadable) == (4, 0, 1, 1)
+    kept = prepare(open_source(folder), tmp_path / "out", 8, max_bad=1.0, captioned=False)
+    assert dict(zip(kept.keys, kept.captions, strict=True))["orphan.png"] == ()
+    assert len(prepare(open_source(folder), tmp_path / "captioned", 8, max_bad=1.0)) == 3

@@ -218,7 +218,7 @@ def test_what_is_no_data_set(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"(?s)metadata\.jsonl.*webdataset shards"):
             open_source(path)
     write(tmp_path / "bare", {"images/1.png": RED, "images/2.png": RED})
-    with pytest.raises(ValueError, match="2 pictures but no captions"):
+    with pytest.raises(ValueError, match="2 pictures but no captions; .* --model ddpm"):
         open_source(tmp_path / "bare")
     with pytest.raises(ValueError, match="unpack the archive"):
         open_source(write(tmp_path, {"a.zip": "x"}) / "a.zip")
@@ -245,3 +245,14 @@ def test_order_is_the_same_every_time(tmp_path: Path) -> None:
     keys = [item.key for item in open_source(tmp_path)]
     assert keys == sorted(keys) == [item.key for item in open_source(tmp_path)]
     assert all(isinstance(item, Item) for item in open_source(tmp_path))
+
+
+def test_pictures_alone_are_a_data_set_where_no_caption_is_wanted(tmp_path: Path) -> None:
+    source = open_source(write(tmp_path, {"images/1.png": RED, "images/2.png": RED, "x.md": "x"}), captioned=False)
+    assert source.kind == "pictures without captions"
+    assert [(item.key, item.captions, item.problem) for item in source] == [
+        ("images/1.png", (), None),
+        ("images/2.png", (), None),
+    ]
+    classes = open_source(write(tmp_path / "sorted", {"cat/1.png": RED, "dog/1.png": RED}), captioned=False)
+    assert classes.kind == "class folders"

@@ -75,3 +75,14 @@ def test_share_and_remaining_of_a_time_budget():
 def test_impossible_plans_are_refused(given: dict):
     with pytest.raises(ValueError, match="steps = .*, seconds = "):
         Plan(**given)
+
+
+@pytest.mark.parametrize("plan", [Plan(steps=40, cooldown=0.0), Plan(seconds=40.0, cooldown=0.0)])
+def test_without_a_cooldown_the_rate_stays(plan: Plan):
+    assert drive(plan, 1.0) in (40, 41)
+    assert [plan.rate(step, warmup=4) for step in (0, 1, 3, 20, 39)] == [0.25, 0.5, 1.0, 1.0, 1.0]
+
+
+def test_a_cooldown_is_a_share():
+    with pytest.raises(ValueError, match=r"cooldown = 1.0: a share of the run"):
+        Plan(steps=10, cooldown=1.0)

@@ -1,5 +1,6 @@
 """The trainer: its average, its patience, and a killed run that ends as an uninterrupted one, bit for bit."""
 
+import json
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -212,3 +213,25 @@ def test_clipping_bounds_the_norm_and_tells_the_one_before():
 def test_configs_are_frozen():
     config = trainer().config
     assert replace(config, batch=7) != config
+
+
+def test_a_fixed_decay_is_ddpms_average():
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(model.weight)
+    ema = EMA(model, decay=0.9)
+    nn.init.ones_(model.weight)
+    for step in range(1, 6):
+        ema.update(model, step)
+    assert ema.average["weight"].item() == pytest.approx(1 - 0.9**5)
+    with pytest.raises(ValueError, match=r"ema_decay = 1.0"):
+        EMA(model, decay=1.0)
+
+
+def test_a_checkpoint_of_an_earlier_version_is_continued(tmp_path: Path):
+    before = trainer()
+    save_checkpoint(tmp_path / "c", before)
+    head = json.loads((tmp_path / "c" / "config.json").read_text())
+    for later in ("ema_decay", "cooldown"):
+        del head["config"]["config"][later]
+    (tmp_path / "c" / "config.json").write_text(json.dumps(head))
+    assert load_checkpoint(tmp_path / "c", trainer())
