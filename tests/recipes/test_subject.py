@@ -29,9 +29,8 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Opened:
     for name, colour in COLOURS.items():
         (root / "data" / name).mkdir(parents=True)
         for i in range(8):
-            Image.new("RGB", (32, 32), (colour[0] + i, colour[1], colour[2] + i)).save(
-                root / "data" / name / f"{i}.png"
-            )
+            plain = Image.new("RGB", (32, 32), (colour[0] + i, colour[1], colour[2] + i))
+            plain.save(root / "data" / name / f"{i}.png")
     network = UNetConfig(channels=1, patch=2, widths=(8, 16), blocks=(1, 1), attention=(False, False), fine=4)
     recipe = DDPMRecipe(classes=True, network=network, train=TrainConfig(4, OptimConfig(warmup=1), steps=1))
     config = RunConfig(model="ddpm", size=32, precision="float32", ddpm=recipe)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["available", "bars", "loss_curves", "smoothed"]
+__all__ = ["available", "bars", "loss_curves", "rate_curve", "smoothed"]
 
 BLUE, ORANGE = "#2f6fb5", "#d9822b"
 WORDS = {
@@ -136,5 +136,4 @@ def rate_curve(curve: Mapping[str, Sequence[float]], out: Path) -> None:
     ax.set_ylabel("distortion, RMSE of 0 ... 255", fontsize=9, color=INK)
     ax.set_xlim(left=0)
     ax.set_ylim(bottom=0)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out)
+    save(figure, out)

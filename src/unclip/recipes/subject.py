@@ -10,7 +10,7 @@ import torch
 
 from unclip.core.condition import Condition
 from unclip.core.typing import Images
-from unclip.data.loader import to_tensor
+from unclip.data.loader import chosen, to_tensor
 from unclip.data.prepare import Prepared, load_prepared
 from unclip.diffusion.process import Diffusion, Sampling
 from unclip.diffusion.samplers import Step
@@ -21,7 +21,6 @@ from unclip.pipeline.settings import Settings
 from unclip.pipeline.text_to_image import TextToImage, there
 from unclip.recipes.config import RunConfig, read_settings
 from unclip.recipes.context import Context
-from unclip.recipes.feed import pictures
 from unclip.recipes.gates import judged_rows
 
 
@@ -113,7 +112,7 @@ class DDPMSubject:
 
     def images(self, rows: Sequence[int]) -> Images:
         """Of as many channels as the model's."""
-        return to_tensor(pictures(self.prepared, np.asarray(rows), self.model.model.shape[0]))
+        return to_tensor(chosen(self.prepared.images, np.asarray(rows), self.model.model.shape[0]))
 
     def prompts(self, rows: Sequence[int]) -> list[str]:
         """Their classes; nothing where the model has none."""
