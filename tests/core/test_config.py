@@ -19,7 +19,7 @@ from unclip.clip.vision import VisionConfig
 from unclip.core.config import Config
 from unclip.diffusion.grids import Given
 from unclip.diffusion.process import DiffusionConfig, Sampling
-from unclip.diffusion.samplers import Ancestral, Sampler
+from unclip.diffusion.samplers import AnalyticDPM, Ancestral, Sampler
 from unclip.diffusion.schedules import Cosine, LogNormal, Schedule
 from unclip.models.classifier import ClassifierConfig
 from unclip.models.ddpm import DDPMConfig
@@ -43,6 +43,7 @@ NEEDY = {  # settings without a full set of defaults
 }
 NEEDY["NoisyCLIPConfig"] = NoisyCLIPConfig(CLIPConfig(TEXT, VISION))
 NEEDY["ClassifierConfig"] = ClassifierConfig(classes=3)
+NEEDY["AnalyticDPM"] = AnalyticDPM((-5.0, 5.0), (0.9, 0.5))
 NEEDY["Given"] = Given((-5.0, 0.0, 5.0))
 
 
