@@ -18,7 +18,7 @@ from unclip.clip.vision import VisionConfig
 from unclip.core.config import Config
 from unclip.diffusion.grids import Given
 from unclip.diffusion.process import DiffusionConfig, Sampling
-from unclip.diffusion.samplers import Ancestral, Sampler
+from unclip.diffusion.samplers import AnalyticDPM, Ancestral, Sampler
 from unclip.diffusion.schedules import Cosine, LogNormal, Schedule
 from unclip.models.decoder import DecoderConfig
 from unclip.models.prior import PriorConfig
@@ -31,6 +31,7 @@ NEEDY = {  # settings without a full set of defaults
     for c in (TEXT, VISION, NET, CLIPConfig(TEXT, VISION), PriorConfig(NET), DecoderConfig(16, 8, TEXT, tiny_unet()))
 }
 NEEDY["Given"] = Given((-5.0, 0.0, 5.0))
+NEEDY["AnalyticDPM"] = AnalyticDPM((-5.0, 5.0), (0.9, 0.1))
 
 
 def descendants(cls: type) -> set[type]:

@@ -22,12 +22,18 @@ from unclip.diffusion.weighting import EDMWeight, Weighting
 
 @dataclass(frozen=True)
 class DiffusionConfig(Config):
-    """The process: noise levels, what the network predicts, what an error costs; limit clamps x0 in sampling."""
+    """The process: noise levels, what the network predicts, what an error costs; limit clamps x0 in sampling.
+
+    Raises ValueError where the network would predict eps on a schedule without signal at its end.
+    """
 
     schedule: Schedule = field(default_factory=LogNormal)
     parameterization: Parameterization = field(default_factory=EDM)
     weighting: Weighting = field(default_factory=EDMWeight)
     limit: float | None = None
+
+    def __post_init__(self) -> None:
+        self.parameterization.check(self.schedule(torch.ones(())))
 
 
 @dataclass(frozen=True)
@@ -66,11 +72,15 @@ class Diffusion(nn.Module):
     def sample(
         self, shape: Sequence[int], cond: Condition, null: Condition, noise: Noise, how: Sampling
     ) -> Iterator[Step]:
-        """Walks from N(0, I) to clean samples of `shape`, [b, ...]; yields every step, the last one is clean."""
+        """Walks from N(0, I) to clean samples of `shape`, [b, ...]; yields every step, the last one is clean.
+
+        Raises ValueError where steps, schedule, grid, sampler and parameterisation cannot go together.
+        """
         x = noise.normal(shape)
         denoise = how.guidance(self.denoiser, cond, null)
         schedule = how.schedule or self.config.schedule
         grid = how.grid(schedule, how.steps, x.device) if how.grid else schedule.grid(how.steps, x.device)
+        self.config.parameterization.check(grid[0])
         steps = how.sampler(denoise, x, grid, noise)
         while True:
             with torch.no_grad():  # around each step, not around `yield`: that would reach into the caller
