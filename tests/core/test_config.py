@@ -45,6 +45,7 @@ NEEDY["NoisyCLIPConfig"] = NoisyCLIPConfig(CLIPConfig(TEXT, VISION))
 NEEDY["ClassifierConfig"] = ClassifierConfig(classes=3)
 NEEDY["AnalyticDPM"] = AnalyticDPM((-5.0, 5.0), (0.9, 0.5))
 NEEDY["Given"] = Given((-5.0, 0.0, 5.0))
+NEEDY["AnalyticDPM"] = AnalyticDPM((-5.0, 5.0), (0.9, 0.1))
 
 
 def descendants(cls: type) -> set[type]:

@@ -123,27 +123,34 @@ UPCAST = {"exact": 1e-5}
 CLIP = {"clip_sample": False}
 SDE = {"algorithm_type": "sde-dpmsolver++"}
 THIRD = {"solver_order": 3, "lower_order_final": False}
+SMALL, LARGE, RANGE = ({"variance_type": v, **CLIP} for v in ("fixed_small", "fixed_large", "learned_range"))
+BH1 = {"solver_type": "bh1"}
+EPS_AND_V = ("epsilon", "v_prediction")
+TWO = {"solver_order": 2, "lower_order_final": False}
+PAIRS = {"solver_order": 2, "lower_order_final": True}
+MULTI, SINGLE = "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler"
+UNIPC, DEIS_THEIRS, ANCESTRAL = "UniPCMultistepScheduler", "DEISMultistepScheduler", "EulerAncestralDiscreteScheduler"
 PEERS = [
-    Peer("`Ancestral(\"beta_tilde\")`", Ancestral("beta_tilde"), "DDPMScheduler", {"variance_type": "fixed_small", **CLIP}, noisy=True),
+    Peer("`Ancestral(\"beta_tilde\")`", Ancestral("beta_tilde"), "DDPMScheduler", SMALL, noisy=True),
     # below T steps theirs adds noise of variance 1 - alpha-bar after the last step, where ours adds none
-    Peer("`Ancestral(\"beta\")`", Ancestral("beta"), "DDPMScheduler", {"variance_type": "fixed_large", **CLIP}, noisy=True, last=False),
-    Peer("`Ancestral(\"learned\")`", Ancestral("learned"), "DDPMScheduler", {"variance_type": "learned_range", **CLIP}, noisy=True, last=False),
+    Peer("`Ancestral(\"beta\")`", Ancestral("beta"), "DDPMScheduler", LARGE, noisy=True, last=False),
+    Peer("`Ancestral(\"learned\")`", Ancestral("learned"), "DDPMScheduler", RANGE, noisy=True, last=False),
     Peer("`DDIM()`", DDIM(), "DDIMScheduler", CLIP, {"eta": 0.0}),
     Peer("`DDIM(0.7)`", DDIM(0.7), "DDIMScheduler", CLIP, {"eta": 0.7}, noisy=True),
-    Peer("`DDIM(1.0)`", DDIM(1.0), "EulerAncestralDiscreteScheduler", kinds=("epsilon", "v_prediction"), noisy=True, exploding=True, exact=1e-3),
+    Peer("`DDIM(1.0)`", DDIM(1.0), ANCESTRAL, kinds=EPS_AND_V, noisy=True, exploding=True, exact=1e-3),
     Peer("`Euler()`", Euler(), "EulerDiscreteScheduler", exploding=True, exact=1e-3),
     Peer("`Heun()`", Heun(), "HeunDiscreteScheduler", exploding=True),
-    Peer("`DPMSolverPP2M()`", DPMSolverPP2M(), "DPMSolverMultistepScheduler", **UPCAST),
-    Peer("`DPMSolverPP2M(1.0)`", DPMSolverPP2M(1.0), "DPMSolverMultistepScheduler", SDE, noisy=True, **UPCAST),
-    Peer("`DPMSolverPP3M(halved=True)`", DPMSolverPP3M(halved=True), "DPMSolverMultistepScheduler", THIRD, **UPCAST),
-    Peer("`DPMSolverPP2S()`", DPMSolverPP2S(), "DPMSolverSinglestepScheduler", {"solver_order": 2, "lower_order_final": True}),
-    Peer("`UniPC(1, \"bh1\")`", UniPC(1, "bh1"), "UniPCMultistepScheduler", {"solver_order": 1, "solver_type": "bh1"}),
-    Peer("`UniPC(2, \"bh1\")`", UniPC(2, "bh1"), "UniPCMultistepScheduler", {"solver_order": 2, "solver_type": "bh1"}),
-    Peer("`UniPC()`", UniPC(), "UniPCMultistepScheduler", {"solver_order": 2}),
-    Peer("`UniPC(3)`", UniPC(3), "UniPCMultistepScheduler", {"solver_order": 3}),
+    Peer("`DPMSolverPP2M()`", DPMSolverPP2M(), MULTI, **UPCAST),
+    Peer("`DPMSolverPP2M(1.0)`", DPMSolverPP2M(1.0), MULTI, SDE, noisy=True, **UPCAST),
+    Peer("`DPMSolverPP3M(halved=True)`", DPMSolverPP3M(halved=True), MULTI, THIRD, **UPCAST),
+    Peer("`DPMSolverPP2S()`", DPMSolverPP2S(), SINGLE, PAIRS),
+    Peer("`UniPC(1, \"bh1\")`", UniPC(1, "bh1"), UNIPC, {"solver_order": 1, **BH1}),
+    Peer("`UniPC(2, \"bh1\")`", UniPC(2, "bh1"), UNIPC, {"solver_order": 2, **BH1}),
+    Peer("`UniPC()`", UniPC(), UNIPC, {"solver_order": 2}),
+    Peer("`UniPC(3)`", UniPC(3), UNIPC, {"solver_order": 3}),
     Peer("`LMS()`", LMS(), "LMSDiscreteScheduler", exploding=True),
-    Peer("`DEIS(2)`", DEIS(2), "DEISMultistepScheduler", {"solver_order": 2, "lower_order_final": False}),
-    Peer("`DEIS()`", DEIS(), "DEISMultistepScheduler", THIRD, float32=1e-3),
+    Peer("`DEIS(2)`", DEIS(2), DEIS_THEIRS, TWO),
+    Peer("`DEIS()`", DEIS(), DEIS_THEIRS, THIRD, float32=1e-3),
     Peer("`IPNDM()`", IPNDM(), "IPNDMScheduler", kinds=("v_prediction",)),
 ]  # fmt: skip
 

@@ -8,7 +8,18 @@ import torch
 from tests.fakes import NOTHING, GaussianData, Recorded, draw, family
 
 from unclip.core.noise import Noise
-from unclip.diffusion.grids import Given, Grid, KarrasSteps, QuadraticTime, Sections, UniformLogSNR, UniformTime, ends
+from unclip.diffusion.grids import (
+    NAMES,
+    Given,
+    Grid,
+    KarrasSteps,
+    QuadraticTime,
+    Sections,
+    UniformLogSNR,
+    UniformTime,
+    ends,
+    named,
+)
 from unclip.diffusion.guidance import Unguided
 from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM
@@ -48,6 +59,17 @@ def test_every_grid_goes_with_every_schedule(schedule: Schedule, grid: Grid):
 def test_sections_and_given_lists_go_with_every_schedule(schedule: Schedule):
     assert Sections()(schedule, 27)[0].item() == pytest.approx(ends(schedule)[0], abs=1e-3)
     assert Given((-4.0, 1.0))(schedule, 2).tolist() == [-4.0, 1.0, math.inf]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names(name: str):
+    assert named(name)(LinearBeta(), 27)[-1] == math.inf
+    assert Grid.from_dict(named(name).to_dict()) == named(name)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="grid = 'even'.*log-snr"):
+        named("even")
 
 
 def test_uniform_time_is_the_own_grid_of_tables_and_functions():

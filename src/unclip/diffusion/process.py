@@ -30,6 +30,7 @@ class DiffusionConfig(Config):
     uncertainty: waves of EDM2's learned uncertainty, 0: without.
     vlb_weight: above 0, the variance is learned (iDDPM: 0.001) and the network must give twice the channels;
     likelihood: of the data at the last step, in that loss.
+    Raises ValueError where the network would predict eps on a schedule without signal at its end.
     """
 
     schedule: Schedule = field(default_factory=LogNormal)
@@ -47,6 +48,7 @@ class DiffusionConfig(Config):
             raise ValueError(
                 f"uncertainty = {self.uncertainty}, vlb_weight = {self.vlb_weight}: must be at least 0, which is off"
             )
+        self.parameterization.check(self.schedule(torch.ones(())))
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,15 @@ class Diffusion(nn.Module):
     def sample(
         self, shape: Sequence[int], cond: Condition, null: Condition, noise: Noise, how: Sampling
     ) -> Iterator[Step]:
-        """Walks from N(0, I) to clean samples of `shape`, [b, ...]; yields every step, the last one is clean."""
+        """Walks from N(0, I) to clean samples of `shape`, [b, ...]; yields every step, the last one is clean.
+
+        Raises ValueError where steps, schedule, grid, sampler and parameterisation cannot go together.
+        """
         x = noise.normal(shape)
         denoise = how.guidance(self.denoiser, cond, null)
         schedule = how.schedule or self.config.schedule
         grid = how.grid(schedule, how.steps, x.device) if how.grid else schedule.grid(how.steps, x.device)
+        self.config.parameterization.check(grid[0])
         steps = how.sampler(denoise, x, grid, noise)
         while True:
             with torch.no_grad():  # around each step, not around `yield`: that would reach into the caller

@@ -88,7 +88,7 @@ class DEIS(_Adams):
 
 @dataclass(frozen=True)
 class IPNDM(_Adams):
-    """(3, -1)/2, (23, -16, 5)/12, (55, -59, 37, -9)/24: right for even steps of sigma/alpha, of second order on others."""
+    """(3, -1)/2, (23, -16, 5)/12, (55, -59, 37, -9)/24: exact for even steps of sigma/alpha, else of second order."""
 
     order: int = 4
 

@@ -29,8 +29,8 @@ from unclip.diffusion.samplers.ddim import step
 class AnalyticDPM(Sampler):
     """DDPM (eta = 1) or DDIM (eta = 0) with the optimal variance; best below 50 steps.
 
-    levels, gamma: log-SNR from noisy to clean and E|eps|^2/d there, from `mean_square_eps`; between them straight lines,
-    beyond them the ends. limit: of the data's absolute value, 0 for unbounded.
+    levels, gamma: log-SNR from noisy to clean and E|eps_hat|^2/d there, from `mean_square_eps`; between them straight
+    lines, beyond them the ends. limit: of the data's absolute value, 0 for unbounded.
     """
 
     levels: tuple[float, ...]
@@ -78,8 +78,8 @@ class AnalyticDPM(Sampler):
 def mean_square_eps(denoise: Denoise, x0: State, levels: Float[Tensor, " n"], noise: Noise) -> tuple[float, ...]:
     """Gamma at each level, over x0 noised there once. Levels must be finite.
 
-    For the optimal eps_hat = E[eps | x] it is 1 - E|eps - eps_hat|^2/d, which is how it is taken here: exact to the last
-    digits where Gamma is nearly 1, and best also for a network that is not optimal (Bao et al. 2022b, section 3.3).
+    For the optimal eps_hat = E[eps | x] it is 1 - E|eps - eps_hat|^2/d, which is how it is taken here: far more exact
+    where Gamma is nearly 1, and the best variance also of a network that is not optimal (Bao et al. 2022b).
     """
     found = []
     for level in levels:

@@ -51,7 +51,7 @@ def check_grid(grid: LogSNR) -> None:
     for i, (t, s) in enumerate(itertools.pairwise(levels)):
         if not -torch.inf < t < s:
             raise ValueError(f"grid[{i}:{i + 2}] = {t:.6g}, {s:.6g}: log-SNR must rise from noisy to clean at every "
-                             "step, and only the last level may be +inf; grids from unclip.diffusion.grids do")  # fmt: skip
+                             "step, only the last may be +inf; those of unclip.diffusion.grids do")  # fmt: skip
 
 
 def exact(grid: LogSNR) -> Tensor:

@@ -26,9 +26,7 @@ def reverse(p: Prediction, t: LogSNR, s: LogSNR, eta: float) -> tuple[State, Ten
     return alpha(s) * p.x0 + (torch.sigmoid(-s) - k**2).clamp(min=0).sqrt() * p.eps, k
 
 
-def step(
-    x: State, p: Prediction, t: LogSNR, s: LogSNR, noise: Noise, eta: float, std: Tensor | None = None
-) -> State:
+def step(x: State, p: Prediction, t: LogSNR, s: LogSNR, noise: Noise, eta: float, std: Tensor | None = None) -> State:
     """One step from level t to s. std: of the noise, in the place of k. No noise is drawn where there is none."""
     mean, k = reverse(p, t, s, eta)
     if torch.isinf(s) or (eta == 0 and std is None):

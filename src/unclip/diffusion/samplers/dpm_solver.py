@@ -93,8 +93,8 @@ class DPMSolverPP2M(_Multistep):
 class DPMSolverPP3M(_Multistep):
     """Third order, one evaluation a step.
 
-    halved: the quadratic term at half its integral, as in the authors' code, k-diffusion and diffusers; that is a method
-    of second order. Its second step is that of 2M.
+    halved: the quadratic term at half its integral, as in the authors' code, k-diffusion and diffusers; that is a
+    method of second order. Its second step is that of 2M.
     """
 
     eta: float = 0.0

@@ -52,7 +52,9 @@ class RePaint:
         """
         check_grid(grid)
         if self.resamples > 1 and self.jump >= len(grid) - 1:
-            raise ValueError(f"jump = {self.jump}: must be below the grid's {len(grid) - 1} steps, or nothing is resampled")
+            raise ValueError(
+                f"jump = {self.jump}: must be below the grid's {len(grid) - 1} steps, or nothing is resampled"
+            )
         if x.shape != self.known.shape:
             raise ValueError(f"x of shape {tuple(x.shape)}: the known picture has {tuple(self.known.shape)}")
         return self._walk(denoise, x, grid, noise)
