@@ -87,7 +87,7 @@ class DDPMRecipe(Config):
     classes: bool = False
     flip: bool = True
     network: ImageNetworkConfig = field(
-        default_factory=lambda: UNetConfig(patch=2, widths=(64, 128), blocks=(1, 4), attention=(False, True))
+        default_factory=lambda: UNetConfig(patch=2, widths=(48, 96), blocks=(1, 4), attention=(False, True))
     )
     diffusion: DiffusionConfig = field(default_factory=fast_diffusion)
     sampling: Sampling = field(default_factory=fast_sampling)
