@@ -89,7 +89,7 @@ class Peer:
     noisy: bool = False
     exploding: bool = False  # their state is x/alpha
     last: bool = True  # whether the step to +inf is the same
-    exact: float = 1e-7  # what a comparison in float64 allows: more where they round a state, x or x/alpha, to float32
+    exact: float = 1e-8  # what a comparison in float64 allows: more where they round a state, x or x/alpha, to float32
     float32: float = 1e-4  # what one in float32 allows, on the tables whose alpha-bar float32 can tell
 
     def scheduler(self, table: str, kind: str, steps: int, exact: bool):

@@ -1,10 +1,11 @@
 """What every sampler has to do: the right distribution, every step told, nothing but its own sample, clear refusals."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
-from tests.fakes import GaussianData, MixtureData, draw, samplers
+from tests.fakes import GaussianData, MixtureData, draw, family, samplers
 
 from unclip.core.noise import Noise
 from unclip.diffusion.denoiser import Prediction
@@ -193,6 +194,12 @@ def test_former_and_unknown_names():
     assert name_of(DDIM(eta=0.25)) is None
     with pytest.raises(ValueError, match=r"sampler = 'dpm'.*dpmpp-2m"):
         named("dpm")
+
+
+def test_the_documentation_names_every_sampler():
+    page = (Path(__file__).parents[2] / "docs" / "samplers.md").read_text(encoding="utf-8")
+    for word in (*NAMES, *(member.__name__ for member in family(Sampler))):
+        assert f"`{word}" in page, word
 
 
 def test_first_order_of_all_solvers_is_ddim():

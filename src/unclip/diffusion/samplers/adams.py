@@ -4,9 +4,9 @@
 
 which is DDIM where eps stands still. They differ in what eps is a polynomial of:
 
-    LMS     s (k-diffusion; DEIS's rho-AB)                            exact integral over s
-    DEIS    log s (Zhang & Chen 2023, Eq. 15, on their log-rho)       exact integral over s
-    IPNDM   the step's number (Zhang & Chen 2023, appendix H.2)       Adams and Bashforth's fixed weights
+    LMS     s (k-diffusion; DEIS's AB in rho)                         exact integral over s
+    DEIS    log s (Zhang & Chen 2023, AB in log-rho)                  exact integral over s
+    IPNDM   the step's number (the same paper's improved PNDM)        Adams and Bashforth's fixed weights
 """
 
 import itertools

@@ -1,6 +1,6 @@
 """Analytic-DPM (Bao et al. 2022a): the best variance of a reverse step, from one number a level.
 
-With Gamma(l) = E|eps_hat|^2/d over noised data, in [0, 1], and k = eta sigma_s sqrt(c) (Eq. 8 there):
+With Gamma(l) = E|eps_hat|^2/d over noised data, in [0, 1], and k = eta sigma_s sqrt(c) (theorem 1):
 
     variance = k^2 + (sigma_t alpha_s/alpha_t - sqrt(sigma_s^2 - k^2))^2 (1 - Gamma)
 

@@ -39,9 +39,13 @@ class DDIMInversion(Config):
 
     def _walk(self, denoise: Denoise, x: State, grid: LogSNR) -> Iterator[Step]:
         for there, (s, t) in zip(grid.flip(0)[1:], itertools.pairwise(exact(grid).flip(0)), strict=True):
-            start = x
-            for _ in range(self.iterations):
-                eps = denoise(x, there).eps
-                x0 = (start - sigma(s) * eps) / alpha(s)
-                x = alpha(t) * x0 + sigma(t) * eps
-            yield Step(x, x0, there)  # pyright: ignore[reportPossiblyUnbound]: at least one iteration
+            eps = denoise(x, there).eps
+            for _ in range(self.iterations - 1):
+                eps = denoise(alpha(t) * _clean(x, eps, s) + sigma(t) * eps, there).eps
+            x0 = _clean(x, eps, s)
+            x = alpha(t) * x0 + sigma(t) * eps
+            yield Step(x, x0, there)
+
+
+def _clean(x: State, eps: State, s: LogSNR) -> State:
+    return (x - sigma(s) * eps) / alpha(s)
