@@ -29,6 +29,7 @@ def generate(
     out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out"),
     steps: Annotated[int | None, Parameter(help="Denoising steps.")] = None,
     guidance: Annotated[float | None, Parameter(help="How closely to follow the prompt or class; 1 is none.")] = None,
+    guidance_form: Annotated[str | None, Parameter(help="cfg (classifier-free) ...; a wrong name lists all.")] = None,
     sampler: Annotated[str | None, Parameter(help="ancestral, ddim, dpm++2m ...; a wrong name lists them.")] = None,
     grid: Annotated[str | None, Parameter(help="Where the steps lie: uniform, karras ...")] = None,
 ) -> None:
@@ -42,7 +43,7 @@ def generate(
     for prompt, left in model.cut(prompts).items():
         console.print(f"! too long for this model, cut: {prompt!r} -> {left!r}", style="yellow", markup=False)
     start = time.perf_counter()
-    pictures = model.generate(prompts, n, seed, Settings(steps, guidance, sampler, grid))
+    pictures = model.generate(prompts, n, seed, Settings(steps, guidance, sampler, grid, guidance_form))
     took = time.perf_counter() - start
     for path in write(pictures, prompts, n, out):
         console.print(str(path), markup=False)

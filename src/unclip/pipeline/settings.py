@@ -31,17 +31,19 @@ GRIDS: dict[str, Grid] = {
 
 
 GUIDANCES: dict[str, Callable[[float], Guidance]] = {"cfg": lambda scale: ClassifierFree(scale, limit=1.0)}
-"""Forms of guidance, each from a scale; the first is meant where none is named."""
+"""Forms of guidance, each from a scale."""
 
 
 @dataclass(frozen=True)
 class Settings(Config):
-    """What a person may change at generation; None: as the model was stored."""
+    """What a person may change at generation; None: as the model was stored. form: of guidance; "cfg" is meant where a
+    scale alone is given."""
 
     steps: int | None = None
     guidance: float | None = None
     sampler: str | None = None
     grid: str | None = None
+    form: str | None = None
 
     def apply(self, how: Sampling) -> Sampling:
         """A stored sampling with these changes. Raises ValueError for an unknown name or bad numbers."""
@@ -49,8 +51,9 @@ class Settings(Config):
             if self.steps < 1:
                 raise ValueError(f"steps = {self.steps}: sampling needs at least 1 step")
             how = replace(how, steps=self.steps)
-        if self.guidance is not None:
-            how = replace(how, guidance=GUIDANCES["cfg"](self.guidance))
+        if self.guidance is not None or self.form is not None:
+            scale = getattr(how.guidance, "scale", 1.0) if self.guidance is None else self.guidance
+            how = replace(how, guidance=named(GUIDANCES, "guidance form", self.form or "cfg")(scale))
         if self.sampler is not None:
             how = replace(how, sampler=named(SAMPLERS, "sampler", self.sampler))
         if self.grid is not None:
