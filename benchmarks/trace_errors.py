@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from unclip.core import machine
 from unclip.core.noise import Noise
 from unclip.core.typing import Images, Vectors
 from unclip.data.loader import to_pixels, to_tensor
@@ -71,7 +72,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("-n", type=int, default=96)
     args = parser.parse_args()
-    model = TextToImage.load(RunFolder(Path(args.run)), machine.device())
+    model = TextToImage.load(RunFolder(args.run), machine.device())
     print("| given to the decoder | one seen | one never seen | two objects |\n|---|---|---|---|")
     for given in GIVEN:
         print(f"| {given} | {' | '.join(score(model, given, kind, args.n) for kind in KINDS)} |", flush=True)

@@ -4,9 +4,10 @@ import pytest
 import torch
 from tests.fakes import NOTHING, Function, Recorded, draw, family
 
+from unclip.core.condition import Condition
 from unclip.diffusion.denoiser import Denoiser, Prediction
 from unclip.diffusion.level import alpha, like, noised, sigma
-from unclip.diffusion.parameterization import EDM, X0, Eps, Parameterization, V
+from unclip.diffusion.parameterization import EDM, X0, Eps, Flow, Parameterization, V
 
 MEMBERS = [pytest.param(m(), id=m.__name__) for m in family(Parameterization)]
 LEVELS = torch.linspace(-8, 8, 17)
@@ -30,12 +31,59 @@ def test_the_target_leads_back_to_x0_and_eps(p: Parameterization):
 
 @pytest.mark.parametrize(
     "p, expected",
-    [(X0(), X0S), (Eps(), EPS), (V(), alpha(like(LEVELS, X)) * EPS - sigma(like(LEVELS, X)) * X0S)],
-    ids=["X0", "Eps", "V"],
+    [
+        (X0(), X0S),
+        (Eps(), EPS),
+        (V(), alpha(like(LEVELS, X)) * EPS - sigma(like(LEVELS, X)) * X0S),
+        (Flow(), EPS - X0S),
+    ],
+    ids=["X0", "Eps", "V", "Flow"],
 )
 def test_targets_are_what_their_names_say(p: Parameterization, expected: torch.Tensor):
     wide = LEVELS.abs() < 6
     assert torch.allclose(target(p)[wide], expected[wide], atol=1e-4)
+
+
+def converted(known: Parameterization, wanted: Parameterization, network: Recorded) -> Function:
+    """A network with known weights for one parameterisation as a network for another: what a checkpoint's owner does.
+
+    It sees its own input, so the state is first taken back to x and given the known network's scale.
+    """
+
+    def f(given: torch.Tensor, log_snr: torch.Tensor, cond: Condition) -> torch.Tensor:
+        level = like(log_snr, given)
+        x = given / wanted.input_scale(level)
+        c_skip, c_out = known.scalings(level)
+        x0 = c_skip * x + c_out * network(x * known.input_scale(level), log_snr, cond)
+        c_skip, c_out = wanted.scalings(level)
+        return (x0 - c_skip * x) / c_out
+
+    return Function(f)
+
+
+@pytest.mark.parametrize("wanted", MEMBERS)
+@pytest.mark.parametrize("known", MEMBERS)
+def test_known_weights_give_the_same_x0_as_any_other_network(known: Parameterization, wanted: Parameterization):
+    network, wide = Recorded(), LEVELS.abs() < 6  # float32: eps is sharp to 1e-7 / sigma
+    one = Denoiser(network, known)(X, LEVELS, NOTHING)
+    other = Denoiser(converted(known, wanted, network), wanted)(X, LEVELS, NOTHING)
+    assert torch.allclose(one.x0[wide], other.x0[wide], atol=1e-4)
+    assert torch.allclose(one.eps[wide], other.eps[wide], atol=1e-3)
+
+
+def test_a_flow_matching_network_works_as_it_is():
+    """x' = (1 - t) x0 + t eps and x0 = x' - t u (Liu et al. 2022), t from the level; its state is what it sees."""
+    t = torch.linspace(0.02, 0.98, 17)
+    levels = 2 * torch.log((1 - t) / t)
+    state = like(1 - t, X0S) * X0S + like(t, X0S) * EPS
+    x = noised(X0S, levels, EPS)
+    network = Recorded()
+    found = Denoiser(network, Flow())(x, levels, NOTHING)
+    seen, _, _ = network.calls[0]
+    assert torch.allclose(seen, state, atol=1e-5)
+    velocity = Recorded()(seen, levels, NOTHING)
+    assert torch.allclose(found.x0, state - like(t, state) * velocity, atol=1e-5)
+    assert torch.allclose(found.eps, state + like(1 - t, state) * velocity, atol=2e-4)
 
 
 @pytest.mark.parametrize("p", MEMBERS)

@@ -120,6 +120,7 @@ def test_a_few_steps_a_picture_give_the_same_mean(at: int):
         whole.steps.mean, abs=4 * math.hypot(estimate.steps.error, whole.steps.error)
     )
     assert estimate.steps.error > whole.steps.error  # it knows that it saw less
+    assert few.weight.sum(1).mean().item() == pytest.approx(49, rel=0.02)
 
 
 def test_parts_are_where_they_belong():

@@ -1,6 +1,6 @@
-"""Likelihood in bits a dimension: the variational bound with its parts, the probability-flow ODE, rate and distortion.
+"""Bits a dimension: the variational bound with its parts, the probability-flow ODE, rate and distortion.
 
-All of it sees a `Denoise` (x, log-SNR -> x0 and eps) and levels, so it works for any model. Formulas: docs/likelihood.md.
+All of it sees a `Denoise` (x, log-SNR -> x0 and eps) and levels, so it works for any model: docs/likelihood.md.
 
     bounds = [variational_bound(denoise, schedule.grid(schedule.length), x0, noise) for x0 in batches]
     summary = summarise(bounds)         # total, terminal, steps, decoder, each with its standard error

@@ -2,7 +2,7 @@
 
 A value k of n = 256 stands at 2k/(n - 1) - 1 in [-1, 1], the middle of a bin of width 2/(n - 1). A density p gives the
 bin's probability P with -log2 P <= E_u[-log2 p(x + u)] + log2((n - 1)/2), u uniform in the bin (Jensen; Theis et al.
-2016, Eq. 3).
+2016).
 """
 
 import math

@@ -5,7 +5,8 @@
     L_0            -log p(x_0 | x_1) by the discretised decoder, Eq. 13 (`decoder`)
 
 Each L_{t-1} is taken at one x_t drawn from q(x_t | x_0), so the sum is unbiased. Over all t, or over a stratified few
-of them for each picture: then a picture's sum is (T - 1) times the mean of those drawn, still unbiased.
+of them for each picture, weighed by the inverse of how often they are drawn: still unbiased. A step is drawn half by
+the time it takes and half by the log-SNR it crosses, as most bits are spent in few, large steps at the clean end.
 """
 
 import math
@@ -42,21 +43,22 @@ class BoundSettings(Config):
 @dataclass(frozen=True)
 class Bound:
     """Of each picture, bits a dimension. levels: x_T, ..., x_1. Visit j of picture b was the step away from
-    levels[index[b, j]]; it cost kl[b, j], and the clean estimate there was off by the mean square mse[b, j];
-    decoder_mse: the same at the last level."""
+    levels[index[b, j]]; it cost kl[b, j], stands for weight[b, j] steps, and the clean estimate there was off
+    by the mean square mse[b, j]; decoder_mse: the same at the last level."""
 
     levels: Float[Tensor, " T"]
     terminal: PerSample
     decoder: PerSample
     decoder_mse: PerSample
     index: Int[Tensor, "b n"]
+    weight: Float[Tensor, "b n"]
     kl: Float[Tensor, "b n"]
     mse: Float[Tensor, "b n"]
 
     @property
     def steps(self) -> PerSample:
         """sum over t of L_{t-1}; estimated from those visited."""
-        return self.kl.sum(1) * ((len(self.levels) - 1) / max(1, self.kl.shape[1]))
+        return (self.weight * self.kl).sum(1)
 
     @property
     def total(self) -> PerSample:
@@ -91,10 +93,11 @@ def variational_bound(
     """
     levels = _finite_part(grid)
     how.decoder.check(x0)
-    visits = [_visit(denoise, levels, i, x0, noise, how) for i in _visited(len(levels) - 1, how.at, len(x0), noise)]
+    chosen = _chosen(levels, how.at, len(x0), noise)
+    visits = [_visit(denoise, levels, visit, x0, noise, how) for visit in chosen]
     decoder, decoder_mse = _last(denoise, levels, x0, noise, how)
     empty = x0.new_zeros((len(x0), 0))
-    columns = [torch.stack(c, dim=1) for c in zip(*visits, strict=True)] or [empty.long(), empty, empty]
+    columns = [torch.stack(c, dim=1) for c in zip(*visits, strict=True)] or [empty.long(), empty, empty, empty]
     return Bound(levels, terminal_kl(x0, levels[0]), decoder, decoder_mse, *columns)
 
 
@@ -104,12 +107,16 @@ def _finite_part(grid: LogSNR) -> Float[Tensor, " T"]:
     return grid[:-1]
 
 
-def _visited(steps: int, at: int, batch: int, noise: Noise) -> list[Int[Tensor, "..."]]:
-    """Indices of the steps to visit: each one for all pictures, or `at` for each picture, one in each of `at` parts."""
+def _chosen(levels: Float[Tensor, " T"], at: int, batch: int, noise: Noise) -> list[tuple[Tensor, Tensor]]:
+    """(index, weight) of the steps to visit: each one for all pictures, or `at` for each, stratified."""
+    steps = len(levels) - 1
     if at == 0 or at >= steps:
-        return [torch.tensor(i, device=noise.device) for i in range(steps)]
-    offset = noise.uniform((batch,)).double()
-    return [((j + offset) / at * steps).long().clamp(max=steps - 1) for j in range(at)]
+        return [(torch.tensor(i, device=levels.device), levels.new_ones(())) for i in range(steps)]
+    crossed = levels.double().diff()
+    share = (1 / steps + crossed / crossed.sum()) / 2
+    ends, offset = share.cumsum(0), noise.uniform((batch,)).double()
+    found = [torch.searchsorted(ends, (j + offset) / at * ends[-1], right=True).clamp(max=steps - 1) for j in range(at)]
+    return [(index, (1 / (at * share[index])).to(levels.dtype)) for index in found]
 
 
 def _predict(denoise: Denoise, level: LogSNR, x0: State, noise: Noise) -> Prediction:
@@ -117,13 +124,19 @@ def _predict(denoise: Denoise, level: LogSNR, x0: State, noise: Noise) -> Predic
 
 
 def _visit(
-    denoise: Denoise, levels: Float[Tensor, " T"], i: Int[Tensor, "..."], x0: State, noise: Noise, how: BoundSettings
-) -> tuple[Int[Tensor, " b"], PerSample, PerSample]:
-    """(index, L_{t-1}, mean squared error of the clean estimate) at step i."""
-    t, s = levels[i], levels[i + 1]
+    denoise: Denoise,
+    levels: Float[Tensor, " T"],
+    visit: tuple[Tensor, Tensor],
+    x0: State,
+    noise: Noise,
+    how: BoundSettings,
+) -> tuple[Int[Tensor, " b"], PerSample, PerSample, PerSample]:
+    """(index, weight, L_{t-1}, mean squared error of the clean estimate)."""
+    index, weight = (part.expand(len(x0)) for part in visit)
+    t, s = levels[visit[0]], levels[visit[0] + 1]
     p = _predict(denoise, t, x0, noise)
     kl = step_kl(x0, p.x0, mix_of(p, how.variance), t, s)
-    return i.expand(len(x0)), kl, (x0 - p.x0).square().flatten(1).mean(1)
+    return index, weight, kl, (x0 - p.x0).square().flatten(1).mean(1)
 
 
 def _last(

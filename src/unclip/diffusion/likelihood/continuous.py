@@ -46,7 +46,7 @@ def continuous_bound(
     levels = torch.linspace(noisy, clean, n + 1, dtype=x0.dtype, device=x0.device)
     index = torch.arange(n, device=x0.device).expand(len(x0), n)
     kl, errors = (torch.stack(column, dim=1) for column in zip(*parts, strict=True))
-    return Bound(levels, terminal_kl(x0, levels[0]), last, mse, index, kl, errors)
+    return Bound(levels, terminal_kl(x0, levels[0]), last, mse, index, torch.ones_like(kl), kl, errors)
 
 
 def _part(denoise: Denoise, level: LogSNR, width: float, x0: State, noise: Noise) -> tuple[PerSample, PerSample]:

@@ -120,7 +120,7 @@ class RK45(Solver):
                 y, l, first = new, l + h, slopes[-1]
             h *= min(5.0, max(0.2, 0.9 * error**-0.2)) if error > 0 else 5.0
         raise ValueError(
-            f"rtol = {self.rtol}, atol = {self.atol}: not reached in {self.most} steps (log-SNR {l:.3g}, step {h:.1e}); "
+            f"rtol = {self.rtol}, atol = {self.atol}: not reached in {self.most} steps (at log-SNR {l:.3g}); "
             "loosen them, or use RK4 with fixed steps"
         )
 

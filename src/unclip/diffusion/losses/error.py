@@ -2,7 +2,7 @@
 
 Squared      mean e^2
 Huber        mean of e^2 where |e| <= delta, else 2 delta |e| - delta^2
-PseudoHuber  sqrt(mean e^2 + c^2) - c (Song & Dhariwal 2023, Eq. 7, divided by sqrt of the number of dimensions)
+PseudoHuber  sqrt(mean e^2 + c^2) - c (Song & Dhariwal 2023, divided by sqrt of the number of dimensions)
 
 The error is the network's own, whose scale is about one at every level, so delta and c mean the same at each. Only the
 squared error can be moved from one parameterisation to another by a weight; the other two depend on it.

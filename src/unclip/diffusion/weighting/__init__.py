@@ -1,6 +1,6 @@
 """Loss weights, stated once in eps space: loss = w(l) |eps - eps_hat|^2.
 
-`at_levels`: the weight of an error at the levels as training draws them. `per_log_snr`: the weight of a unit of log-SNR,
+`at_levels`: the weight of an error at the levels that training draws. `per_log_snr`: the weight of a unit of log-SNR,
 so that the loss does not depend on how often a schedule draws a level. Formulas: docs/losses.md.
 """
 

@@ -3,7 +3,7 @@
 Simple     1                          L_simple (DDPM, Eq. 14)
 PlainX0    1/SNR                      the plain squared error of x0
 MinSNR     min(SNR, gamma)/SNR        Hang et al. 2023
-P2         1/(k + SNR)^gamma          Choi et al. 2022, Eq. 8
+P2         1/(k + SNR)^gamma          Choi et al. 2022
 EDMWeight  1 + 1/(SNR s^2)            Karras et al. 2022, Eq. 8: unit weight on EDM's F
 """
 

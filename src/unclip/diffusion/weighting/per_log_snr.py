@@ -1,4 +1,4 @@
-"""Weights of a unit of log-SNR: loss = 1/2 integral of w(l) |eps - eps_hat|^2 dl (Kingma & Gao 2023, Eq. 2).
+"""Weights of a unit of log-SNR: loss = 1/2 integral of w(l) |eps - eps_hat|^2 dl (Kingma & Gao 2023).
 
 VariationalBound  w = 1                 the bound itself in continuous time (VDM, Kingma et al. 2021, Eq. 18)
 Sigmoid           w = sigmoid(bias - l) Kingma & Gao 2023; Hoogeboom et al. 2024 (SiD2)
@@ -28,8 +28,10 @@ class VariationalBound(Weighting):
 
 @dataclass(frozen=True)
 class Sigmoid(Weighting):
-    """The bound of data with noise added: levels cleaner than the bias fade out. SiD2: bias -1 ... -3 for pictures of
-    128 ... 512 px; 2 at 32-64 px is the same place, since the log-SNR of a detail falls with the picture's size."""
+    """The bound of data with noise added: levels cleaner than `bias`, where w = 1/2, fade out.
+
+    The larger the pictures, the lower it should be: their details drown at lower log-SNR (SiD2).
+    """
 
     bias: float = 2.0
     per_log_snr: ClassVar[bool] = True
