@@ -13,7 +13,7 @@ import unclip
 from unclip.data.prepare import Prepared, load_prepared
 from unclip.pipeline.images import grid
 from unclip.pipeline.run_folder import RunFolder
-from unclip.pipeline.text_to_image import Settings
+from unclip.pipeline.settings import Settings
 from unclip.recipes.config import RunConfig, read_settings
 
 

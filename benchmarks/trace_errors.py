@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from unclip.core import machine
 from unclip.core.noise import Noise
 from unclip.core.typing import Images, Vectors
 from unclip.data.loader import to_pixels, to_tensor
@@ -20,7 +21,8 @@ from unclip.data.shapes_caption import Prompt, listing
 from unclip.data.shapes_parse import score_many
 from unclip.data.shapes_world import Scene, World
 from unclip.models.decoder import drop_captions
-from unclip.pipeline.text_to_image import TextToImage, load, there
+from unclip.pipeline.run_folder import RunFolder
+from unclip.pipeline.text_to_image import TextToImage, there
 
 GIVEN = ("true picture + caption", "prior + caption", "text embedding + caption", "caption alone")
 KINDS = {"one_seen": (1, "seen"), "one_unseen": (1, "unseen"), "two_seen": (2, "seen")}
@@ -70,7 +72,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("-n", type=int, default=96)
     args = parser.parse_args()
-    model = load(args.run)
+    model = TextToImage.load(RunFolder(args.run), machine.device())
     print("| given to the decoder | one seen | one never seen | two objects |\n|---|---|---|---|")
     for given in GIVEN:
         print(f"| {given} | {' | '.join(score(model, given, kind, args.n) for kind in KINDS)} |", flush=True)

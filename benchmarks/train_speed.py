@@ -34,7 +34,8 @@ def context(size: int, root: Path) -> Context:
     config = replace(tiny(size), precision=machine.best_precision())
     prepared = prepare_world(World(size), root / "data", config, scenes=512)
     tokenizer = Tokenizer.train([c for row in prepared.captions for c in row])
-    ctx = Context(RunFolder(root), config, prepared, tokenizer, "cpu", config.precision)
+    ctx = Context(RunFolder(root), config, prepared, "cpu", config.precision)
+    vars(ctx)["tokenizer"] = tokenizer
     clip = stage(ctx, "clip").module.eval().requires_grad_(False)
     vars(ctx)["clip"] = clip
     vars(ctx)["embeddings"] = torch.nn.functional.normalize(torch.ones(512, config.clip.width), dim=-1)

@@ -46,15 +46,21 @@ def test_an_exact_model_needs_the_entropy():
 
 
 def test_the_parts_add_up_and_the_curve_ends_at_the_bound():
-    scores = likelihood.bits(exact(LinearBeta(1e-3, 0.2, T=100)), *data(32), flow=0)
+    scores = likelihood.bits(exact(LinearBeta(1e-3, 0.2, T=40)), *data(32), flow=0)
     bound, curve, chain = scores["bound"], scores["rate_distortion"], scores["chain"]
     assert "flow" not in scores
     assert bound["total"]["mean"] == pytest.approx(sum(bound[p]["mean"] for p in ("terminal", "steps", "decoder")))
-    assert chain["steps"] == 100 and chain["noisy"] < -9 and chain["clean"] == pytest.approx(6.9, abs=0.1)
-    assert len(curve["rate"]) == len(curve["distortion"]) == len(curve["log_snr"]) == 101
+    assert (chain["steps"], chain["visited"]) == (40, 39)
+    assert chain["noisy"] < 0 and chain["clean"] == pytest.approx(6.9, abs=0.1)
+    assert len(curve["rate"]) == len(curve["distortion"]) == len(curve["log_snr"]) == 41
     assert all(a <= b for a, b in zip(curve["rate"], curve["rate"][1:], strict=False))
-    assert curve["rate"][-1] == pytest.approx(bound["total"]["mean"], rel=0.02)
+    assert curve["rate"][-1] == pytest.approx(bound["total"]["mean"], rel=1e-3)
     assert curve["distortion"][0] == pytest.approx(STD * 127.5, rel=0.1) and curve["distortion"][-1] == 0
+
+
+def test_a_curve_needs_pictures_enough():
+    assert "rate_distortion" not in likelihood.bits(exact(LinearBeta(T=1000)), *data(4), flow=0)
+    assert "rate_distortion" in likelihood.bits(exact(LinearBeta(1e-3, 0.2, T=60)), *data(20), flow=0)
 
 
 def test_pictures_that_do_not_fit_are_refused():

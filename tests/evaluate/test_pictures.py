@@ -54,5 +54,5 @@ def test_scores_and_a_look_on_the_way(model: DDPM):
     scores = pictures.score(pipeline, *shades(8, "some"), seed=0, settings=pictures.Settings(steps=2))
     assert set(scores) == {"distance", "roughness", "class"}
     assert scores["roughness"]["real"] > 0
-    assert pictures.quick(Sampling(1000)).steps == 50
-    assert pictures.quick(Sampling(24)).steps is None
+    assert pictures.quick(Sampling(1000)).steps == 20
+    assert pictures.quick(Sampling(12)).steps is None

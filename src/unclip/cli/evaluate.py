@@ -161,7 +161,7 @@ def table(scores: Mapping[str, Any]) -> "Table":
 
     sheet = Table("", "score", "value", box=None, pad_edge=False, header_style="dim")
     for group, figures in scores.items():
-        rows = list(_rows(figures if isinstance(figures, Mapping) else {"": figures}))
+        rows = list(_rows(figures if isinstance(figures, Mapping) and "mean" not in figures else {"": figures}))
         for i, (name, value) in enumerate(rows):
             sheet.add_row(group if i == 0 else "", name, value, end_section=i == len(rows) - 1)
     return sheet

@@ -62,8 +62,9 @@ class DDPMPipeline(ImageModel):
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
         """Every denoising step for one batch. Raises ValueError where guidance is asked for and there is no class."""
         settings = settings or Settings()
-        if not self.classes and settings.guidance not in (None, 1):
-            raise ValueError(f"guidance = {settings.guidance}: this model knows no classes to follow; leave it out")
+        if not self.classes and (settings.form is not None or settings.guidance not in (None, 1)):
+            asked = settings.guidance or settings.form
+            raise ValueError(f"guidance = {asked}: this model knows no classes to follow; leave it out")
         noise = Noise.per_sample(seeds, self.device).fork("ddpm")
         with self.autocast():
             yield from self.model.sample(self.labels(prompts), noise, settings.apply(self.sampling))

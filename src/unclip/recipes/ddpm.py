@@ -22,7 +22,7 @@ from unclip.recipes.feed import PictureFeed
 from unclip.recipes.gates import PICTURES, ROUGHEST, judged
 from unclip.recipes.stage import Stage
 
-ROWS, COLUMNS = 8, 8
+ROWS, COLUMNS = 8, 4
 """Of a preview."""
 NEAR = 0.5
 """Generated pictures farther from the data than this share of noise's distance are not of its kind."""
