@@ -17,16 +17,16 @@ LEAST = 0.25
 
 @dataclass(frozen=True)
 class Taken:
-    """A picture as the model sees it. name: its path, or a word for one without; side: its shorter side as given, px."""
+    """A picture as the model sees it. names: its path, or a word; side: the shorter one as given, px."""
 
-    images: Images
-    name: str
+    pictures: Images
+    names: tuple[str]
     side: int
 
     @property
     def enlarged(self) -> bool:
         """Whether the model sees more pixels than there were."""
-        return self.side < self.images.shape[-1]
+        return self.side < self.pictures.shape[-1]
 
 
 def take(picture: Picture, size: int) -> Taken:
@@ -45,7 +45,7 @@ def take(picture: Picture, size: int) -> Taken:
             f"{name}: is {sides[0]} x {sides[1]} pixels, too small for a model of {size} x {size}; take one whose "
             f"shorter side has at least {round(LEAST * size)}"
         )
-    return Taken(to_tensor(pixels[None]), name, min(sides))
+    return Taken(to_tensor(pixels[None]), (name,), min(sides))
 
 
 def read_picture(path: Path, size: int) -> Images:
