@@ -10,6 +10,7 @@ from unclip.cli.explain import explain
 from unclip.cli.generate import generate
 from unclip.cli.info import info
 from unclip.cli.manipulate import blend, diff, invert, probe, vary
+from unclip.cli.study import study
 from unclip.cli.train import train
 
 app = App(
@@ -19,7 +20,7 @@ app = App(
     version_flags=["--version"],
     help_format="plaintext",  # Markdown would take a third of the time of --help to import
 )
-for command in (train, generate, vary, blend, diff, invert, probe, evaluate, explain, info):
+for command in (train, generate, vary, blend, diff, invert, probe, evaluate, study, explain, info):
     app.command(command)
 for command in (data, pack, shapes, demo):
     app.command(command)
