@@ -3,6 +3,7 @@
 from cyclopts import App
 
 import unclip
+from unclip.cli.add import add
 from unclip.cli.data import data, pack, shapes
 from unclip.cli.demo import demo
 from unclip.cli.evaluate import evaluate
@@ -20,7 +21,7 @@ app = App(
     version_flags=["--version"],
     help_format="plaintext",  # Markdown would take a third of the time of --help to import
 )
-for command in (train, generate, vary, blend, diff, invert, probe, evaluate, study, explain, info):
+for command in (train, add, generate, vary, blend, diff, invert, probe, evaluate, study, explain, info):
     app.command(command)
 for command in (data, pack, shapes, demo):
     app.command(command)
