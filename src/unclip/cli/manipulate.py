@@ -180,7 +180,10 @@ def probe(
     *,
     how: How,
     labels: Annotated[
-        list[str] | None, Parameter(help="What to choose from; by default the run's most frequent captions.")
+        list[str] | None,
+        Parameter(
+            help="What to choose from; by default the run's most frequent captions.", negative="", consume_multiple=True
+        ),
     ] = None,
     seed: Annotated[int, Parameter(help="Of the noise that all pictures start from.")] = 0,
 ) -> None:

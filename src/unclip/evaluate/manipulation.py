@@ -17,7 +17,8 @@ from unclip.pipeline.manipulate import blended
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.text_to_image import TextToImage
 
-Steps = Float[Tensor, "pairs steps"]
+Way = Float[Tensor, "n c h w"]
+"""The pictures of one blend."""
 
 
 def inversion_error(model: TextToImage, images: Images, settings: Settings) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def interpolation(
     return {"clip": _evenness(seen), "pixels": _evenness(pixels), "pairs": len(ways), "n": n}
 
 
-def _ways(model: TextToImage, a: Images, b: Images, noise: str, settings: Settings, n: int, seed: int) -> list[Images]:
+def _ways(model: TextToImage, a: Images, b: Images, noise: str, settings: Settings, n: int, seed: int) -> list[Way]:
     ends = [_inverted(model, images, settings) for images in (a, b)]
     pairs = (tuple(_row(end, i) for end in ends) for i in range(len(a)))
     return [blended(model, pair, n, noise, seed + i, settings)[0] for i, pair in enumerate(pairs)]
