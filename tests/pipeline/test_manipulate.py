@@ -160,6 +160,8 @@ def test_opposite_embeddings_and_other_captions_cannot_be_blended(model: TextToI
     latent = model.invert(picture(), settings=FEW)
     with pytest.raises(ValueError, match="opposite"):
         model.blend(latent, replace(latent, z=-latent.z))
+    with pytest.raises(ValueError, match="with different settings"):
+        model.blend(latent, model.invert(picture(), settings=Settings(steps=10)))
     with pytest.raises(ValueError, match="latents of different captions"):
         model.blend(latent, replace(latent, captions=("a red heart",)))
 
