@@ -137,7 +137,8 @@ def blend(
 ) -> None:
     """Draw the way from one picture to another."""
     bench = Bench.open(how, [a, b])
-    pictures = bench.model.blend(*bench.sources, n, noise=noise, seed=seed, settings=how.settings)
+    one, other = bench.sources
+    pictures = bench.model.blend(one, other, n, noise=noise, seed=seed, settings=how.settings)
     bench.write(pictures, f"{_stem(a)}-{_stem(b)}-blend")
 
 

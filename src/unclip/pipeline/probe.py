@@ -78,8 +78,8 @@ def likely(model: "TextToImage", z: Vectors, labels: Sequence[str]) -> list[tupl
     """CLIP's zero-shot choice: softmax of scale z . z_t over the labels, the most likely first."""
     texts = model.embed_captions(labels).float().cpu()
     chances = (model.clip.log_scale.exp().cpu() * z @ texts.t()).softmax(1)[0].detach()
-    order = chances.argsort(descending=True).tolist()
-    return [(labels[i], chances[i].item()) for i in order]
+    found = list(zip(labels, chances.tolist(), strict=True))
+    return sorted(found, key=lambda pair: pair[1], reverse=True)
 
 
 def frequent(prepared: Prepared, most: int = MOST) -> list[str]:
