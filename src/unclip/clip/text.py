@@ -12,8 +12,10 @@ from unclip.nn.transformer import Activation, Transformer
 
 @dataclass(frozen=True)
 class TextConfig(Config):
-    """vocabulary: token count; context: most tokens of a caption; the rest makes the transformer, ViT-B's being 512, 12,
-    8 and quick_gelu."""
+    """vocabulary: token count; context: most tokens of a caption; the rest makes the transformer.
+
+    Beside the paper's ViT-B stand width 512, 12 layers, 8 heads and quick_gelu.
+    """
 
     vocabulary: int
     context: int
