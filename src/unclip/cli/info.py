@@ -107,8 +107,11 @@ def command(about: Mapping[str, Any], runs: Path) -> str:
     words += ["-n", str(about["n"])] if "n" in about else []
     words += ["--steps", str(sampling["steps"])]
     by = guidance.Guidance.from_dict(sampling["guidance"])
-    if isinstance(by, guidance.ClassifierGuidance):
-        words += ["--classifier-guidance", str(by.scale)]
+    if isinstance(by, guidance.StaticThreshold) and isinstance(by.of, guidance.CLIPGuidance):
+        by = by.of
+    if isinstance(by, guidance.GradientGuidance):
+        option = "clip" if isinstance(by, guidance.CLIPGuidance) else "classifier"
+        words += [f"--{option}-guidance", str(by.scale)]
         by = by.of
     guided = guidance.name_of(by)
     if guided is not None:

@@ -15,6 +15,7 @@ from unclip.data.prepare import Prepared, load_prepared, prepare
 from unclip.data.shapes_world import World
 from unclip.data.source import Source
 from unclip.models.ddpm import DDPM
+from unclip.models.decoder import Decoder
 from unclip.models.prior import Prior
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.stored import load_stage
@@ -79,6 +80,11 @@ class Context:
     def clip(self) -> CLIP:
         """The finished CLIP, frozen."""
         return load_stage(self.folder, "clip", self.device)
+
+    @cached_property
+    def decoder(self) -> Decoder:
+        """The finished decoder, frozen."""
+        return load_stage(self.folder, "decoder", self.device)
 
     @cached_property
     def ddpm(self) -> DDPM:
