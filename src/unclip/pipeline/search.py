@@ -9,7 +9,7 @@ import torch
 from unclip.core.typing import Vectors
 from unclip.data.item import is_picture
 from unclip.pipeline.read import read_picture
-from unclip.pipeline.text_to_image import TextToImage
+from unclip.pipeline.zero_shot import Sees
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def is_file(query: str) -> bool:
     return Path(query).is_file() or is_picture(query)
 
 
-def embedded(model: TextToImage, query: str) -> Vectors:
+def embedded(model: Sees, query: str) -> Vectors:
     """The query, words or a picture's file, as a unit vector [1, d]. Raises ValueError for no words, or no picture."""
     if not query.strip():
         raise ValueError("an empty query: write what a picture shows, or name a picture")
@@ -48,7 +48,7 @@ def embedded(model: TextToImage, query: str) -> Vectors:
     return model.embed_captions([query])
 
 
-def captions_near(model: TextToImage, query: Vectors, captions: Sequence[str], n: int) -> list[tuple[str, float]]:
+def captions_near(model: Sees, query: Vectors, captions: Sequence[str], n: int) -> list[tuple[str, float]]:
     """The n captions nearest to a picture's embedding, with their cosines, nearest first."""
     texts = torch.cat([model.embed_captions(captions[i : i + 256]) for i in range(0, len(captions), 256)])
     return [(captions[found.row], found.cosine) for found in nearest(query, texts, n)]

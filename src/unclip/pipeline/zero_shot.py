@@ -6,16 +6,28 @@ what CLIP was trained to say of captions that are equally likely beforehand.
 """
 
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
 
+from unclip.clip.model import CLIP
 from unclip.core.typing import Float, Images, Tensor, Vectors
-from unclip.pipeline.text_to_image import TextToImage
 
 PLAIN = ("{}",)
 """The label as it is."""
 BATCH = 256
+
+
+@runtime_checkable
+class Sees(Protocol):
+    """A finished model that has a CLIP; every text-to-image model has one."""
+
+    clip: CLIP
+
+    def embed_images(self, images: Images) -> Vectors: ...
+
+    def embed_captions(self, captions: Sequence[str]) -> Vectors: ...
 
 
 def prompts(labels: Sequence[str], templates: Sequence[str] = PLAIN) -> list[str]:
@@ -37,17 +49,22 @@ def prompts(labels: Sequence[str], templates: Sequence[str] = PLAIN) -> list[str
     return [template.replace("{}", label) for label in labels for template in templates]
 
 
-def label_embeddings(model: TextToImage, labels: Sequence[str], templates: Sequence[str] = PLAIN) -> Vectors:
+def label_embeddings(model: Sees, labels: Sequence[str], templates: Sequence[str] = PLAIN) -> Vectors:
     """A unit vector a label: normalised mean of its unit embeddings in the templates. Raises as `prompts` does."""
     texts = prompts(labels, templates or PLAIN)
     parts = [model.embed_captions(texts[i : i + BATCH]) for i in range(0, len(texts), BATCH)]
     return F.normalize(torch.cat(parts).unflatten(0, (len(labels), -1)).mean(1), dim=-1)
 
 
+def probabilities(model: Sees, images: Vectors, texts: Float[Tensor, "labels d"]) -> Float[Tensor, "b labels"]:
+    """softmax over the labels of cosines / temperature, on the CPU."""
+    scale = model.clip.log_scale.detach().exp()
+    return (scale * (images.to(texts) @ texts.t())).softmax(1).cpu()
+
+
 def classify(
-    model: TextToImage, images: Images, labels: Sequence[str], templates: Sequence[str] = PLAIN
+    model: Sees, images: Images, labels: Sequence[str], templates: Sequence[str] = PLAIN
 ) -> Float[Tensor, "b labels"]:
-    """The probability of each label for each picture in [-1, 1], on the CPU; a row's sum is 1. Raises as `prompts`."""
+    """The probability of each label for each picture in [-1, 1]; a row's sum is 1. Raises as `prompts` does."""
     texts = label_embeddings(model, labels, templates)
-    cosines = model.embed_images(images) @ texts.t()
-    return (model.clip.log_scale.detach().exp() * cosines).softmax(1).cpu()
+    return probabilities(model, model.embed_images(images), texts)
