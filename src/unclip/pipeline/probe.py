@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from unclip.core.typing import Vectors
+from unclip.core.typing import Float, Tensor, Vectors
 from unclip.data.prepare import Prepared, load_prepared
 from unclip.nn.pca import principal
 from unclip.pipeline.embeddings import data_folder, run_embeddings
@@ -61,7 +61,9 @@ def probe(
     return Probe(pictures, dims, explained, likely(model, z, names))
 
 
-def reconstructions(z: Vectors, data: Vectors) -> tuple[tuple[int, ...], Vectors, tuple[float, ...]]:
+def reconstructions(
+    z: Vectors, data: Float[Tensor, "n d"]
+) -> tuple[tuple[int, ...], Float[Tensor, "k d"], tuple[float, ...]]:
     """(dimensions k, unit vectors [len, d], shares of variance): mean + the first k components of z - mean."""
     mean, components, variances = principal(data)
     d = len(mean)
