@@ -42,13 +42,13 @@ def search(
     prepared = load_prepared(folder.data)
     every = run_embeddings(folder, model.clip, prepared, model.device, model.precision)
     found = nearest(vector, every, n)
-    rows = [(f.cosine, prepared.captions[f.row][0], prepared.keys[f.row]) for f in found]
+    rows = [(f"{f.cosine:.3f}", prepared.captions[f.row][0], prepared.keys[f.row]) for f in found]
     console.print(_table("cosine", "caption of the picture", "picture", rows=rows))
     if seen:
         captions = sorted({texts[0] for texts in prepared.captions})
-        near = [(cosine, caption) for caption, cosine in captions_near(model, vector, captions, n)]
+        near = [(f"{cosine:.3f}", caption) for caption, cosine in captions_near(model, vector, captions, n)]
         console.print(_table("cosine", "caption", rows=near))
-    labels = [f"{cosine:.3f} {caption}" for cosine, caption, _ in rows]
+    labels = [f"{cosine} {caption}" for cosine, caption, _ in rows]
     sheet = grid([[Image.fromarray(prepared.images[f.row])] for f in found], labels, max(1, 96 // prepared.size))
     made = {"command": "search", "of": [query], "options": {"n": n}}
     sheet.info[KEY] = {"made": made, "model": model.hash, "unclip": unclip.__version__}
@@ -58,11 +58,11 @@ def search(
     console.print(str(path), markup=False)
 
 
-def _table(*heads: str, rows: "Sequence[tuple[float | str, ...]]") -> "Table":
+def _table(*heads: str, rows: "Sequence[Sequence[str]]") -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(*heads, box=None, pad_edge=False, header_style="dim")
     for row in rows:
-        table.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else escape(cell) for cell in row))
+        table.add_row(*map(escape, row))
     return table

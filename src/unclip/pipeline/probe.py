@@ -76,9 +76,8 @@ def reconstructions(
 
 def likely(model: "TextToImage", z: Vectors, labels: Sequence[str]) -> list[tuple[str, float]]:
     """CLIP's zero-shot choice: softmax of scale z . z_t over the labels, the most likely first."""
-    chances = probabilities(model, z, model.embed_captions(labels))[0]
-    order = chances.argsort(descending=True).tolist()
-    return [(labels[i], chances[i].item()) for i in order]
+    chances = probabilities(model, z, model.embed_captions(labels))[0].tolist()
+    return sorted(zip(labels, chances, strict=True), key=lambda found: -found[1])
 
 
 def frequent(prepared: Prepared, most: int = MOST) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from unclip.core.typing import Vectors
+from unclip.core.typing import Float, Tensor, Vectors
 from unclip.data.item import is_picture
 from unclip.pipeline.read import read_picture
 from unclip.pipeline.zero_shot import Sees
@@ -20,7 +20,7 @@ class Found:
     cosine: float
 
 
-def nearest(query: Vectors, among: Vectors, n: int) -> list[Found]:
+def nearest(query: Float[Tensor, "1 d"], among: Float[Tensor, "n width"], n: int) -> list[Found]:
     """The n rows nearest to one query, [1, d], nearest first; unit vectors both; fewer where there are fewer.
 
     Raises ValueError for n < 1, and where the vectors are those of another CLIP (their width differs).
