@@ -32,6 +32,7 @@ def classify(
     """Tell which label fits each picture best; only the labels named here compete."""
     import torch
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from unclip.pipeline import zero_shot
@@ -50,5 +51,6 @@ def classify(
     for path, row in zip(pictures, found, strict=True):
         best = row.topk(min(SHOWN, len(labels)))
         for i, (share, label) in enumerate(zip(best.values.tolist(), best.indices.tolist(), strict=True)):
-            table.add_row("" if i else str(path), labels[label], f"{share:6.1%}", end_section=i == len(best.values) - 1)
-    console.print(table, markup=False)
+            name = "" if i else escape(str(path))
+            table.add_row(name, escape(labels[label]), f"{share:6.1%}", end_section=i == len(best.values) - 1)
+    console.print(table)
