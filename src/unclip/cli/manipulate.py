@@ -134,7 +134,8 @@ def blend(
 ) -> None:
     """Draw the way from one picture to another."""
     bench = Bench.open(how, [a, b])
-    pictures = bench.model.blend(*bench.sources, n, noise=noise, seed=seed, settings=how.settings)
+    one, other = bench.sources
+    pictures = bench.model.blend(one, other, n, noise=noise, seed=seed, settings=how.settings)
     bench.write(pictures, f"{_stem(a)}-{_stem(b)}-blend")
 
 
@@ -177,7 +178,10 @@ def probe(
     *,
     how: How,
     labels: Annotated[
-        list[str] | None, Parameter(help="What to choose from; by default the run's most frequent captions.")
+        list[str] | None,
+        Parameter(
+            help="What to choose from; by default the run's most frequent captions.", negative="", consume_multiple=True
+        ),
     ] = None,
     seed: Annotated[int, Parameter(help="Of the noise that all pictures start from.")] = 0,
 ) -> None:
