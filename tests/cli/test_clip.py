@@ -39,7 +39,7 @@ def tiny() -> RunConfig:
         held_out=0.2,
         clip=vit,
         prior=PriorRecipe(width=32, layers=1, steps=2, train=steps(2)),
-        decoder=DecoderRecipe(widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8, train=steps(2)),
+        decoder=DecoderRecipe(widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8, steps=4, train=steps(2)),
     )
 
 
@@ -165,6 +165,14 @@ def test_a_guided_picture_does_not_depend_on_its_neighbours_and_says_what_made_i
     assert np.abs(both - alone).max() <= 1
     told = call("info", tmp_path / "both" / "red-0.png").out.splitlines()[-1]
     assert "--clip-guidance 1.5" in told and "--guidance 2.0" in told
+
+
+def test_a_study_compares_the_scales(call: Call, guided: Path, tmp_path: Path):
+    how = ("--what", "clip-guidance", "--scales", "0,4", "-n", 6, "--out", tmp_path / "out")
+    assert call("study", guided, *how).code == 0
+    found = json.loads((tmp_path / "out" / "study.json").read_text())["clip-guidance"]
+    assert list(found) == ["0", "4"]
+    assert found["4"]["clip_score"]["matched"] > found["0"]["clip_score"]["matched"]
 
 
 def test_scales_and_models_that_cannot_be_guided_so_are_refused(call: Call, guided: Path, tmp_path: Path):
