@@ -62,13 +62,10 @@ class Bench:
         from rich.console import Console
 
         from unclip.pipeline.invert import opened
-        from unclip.pipeline.load import load
+        from unclip.pipeline.load import load_text_to_image
         from unclip.pipeline.read import Taken
-        from unclip.pipeline.text_to_image import TextToImage
 
-        model, console = load(how.run), Console(soft_wrap=True, highlight=False)
-        if not isinstance(model, TextToImage):
-            raise ValueError(f"{how.run}: a plain DDPM has no embeddings of pictures; use a text-to-image run")
+        model, console = load_text_to_image(how.run), Console(soft_wrap=True, highlight=False)
         sources = [opened(model, picture) for picture in pictures]
         for source in sources:
             if isinstance(source, Taken):
