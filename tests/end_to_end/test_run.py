@@ -14,6 +14,8 @@ from unclip.core import store
 from unclip.data.shapes_caption import prompts
 from unclip.data.shapes_parse import score_many
 from unclip.data.shapes_world import World
+from unclip.models.decoder import decoder_sampling
+from unclip.nn.unet import UNetConfig
 from unclip.pipeline.run_folder import RunFolder
 from unclip.recipes import worlds
 from unclip.recipes.config import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
@@ -35,7 +37,11 @@ def short(steps: int) -> RunConfig:
         checkpoint_seconds=0.0,
         clip=CLIPRecipe(width=16, text_width=32, text_layers=1, vision_stem=(8, 16), vision_width=32, train=few),
         prior=PriorRecipe(width=32, layers=1, steps=2, train=few),
-        decoder=DecoderRecipe(widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8, steps=2, train=few),
+        decoder=DecoderRecipe(
+            network=UNetConfig(patch=2, widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8),
+            sampling=replace(decoder_sampling(), steps=2),
+            train=few,
+        ),
     )
 
 
