@@ -16,6 +16,7 @@ from unclip.models.prior import Prior, PriorConfig, prior_sampling
 from unclip.nn.prior_net import PriorNetConfig
 from unclip.pipeline.images import grid, to_pictures
 from unclip.pipeline.text_to_image import TextToImage
+from unclip.recipes.classifier import classifier_stage
 from unclip.recipes.context import Context
 from unclip.recipes.ddpm import ddpm_stage
 from unclip.recipes.decoder import decoder_config
@@ -136,5 +137,6 @@ STAGES: dict[str, Callable[[Context], Stage]] = {
     "prior": prior_stage,
     "decoder": decoder_stage,
     "ddpm": ddpm_stage,
+    "classifier": classifier_stage,
 }
 """Stage -> what builds it."""
