@@ -72,6 +72,26 @@ class DecoderRecipe(Config):
     share: float = 0.75
     train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
 
+    @classmethod
+    def from_dict(cls, data: Any, where: str = "settings") -> "DecoderRecipe":
+        """Takes the run files of before `network` was a setting, too."""
+        old = isinstance(data, dict) and data.keys() >= OLD
+        return super().from_dict(as_today(data) if old else data, where)
+
+
+OLD = {"patch", "widths", "blocks", "attention", "fine", "level_mean", "level_std", "steps", "guidance"}
+"""Settings of a decoder that run files held, all of them, before `network`, `diffusion` and `sampling` were."""
+
+
+def as_today(old: dict[str, Any]) -> dict[str, Any]:
+    """The settings of such a file in today's form."""
+    network = {"kind": "UNetConfig", **{k: old[k] for k in ("patch", "widths", "blocks", "attention", "fine")}}
+    diffusion = decoder_diffusion(old["level_mean"], old["level_std"]).to_dict()
+    sampling = decoder_sampling().to_dict() | {"steps": old["steps"]}
+    sampling["guidance"] = ClassifierFree(old["guidance"], limit=1.0).to_dict()
+    kept = {name: value for name, value in old.items() if name not in OLD}
+    return {**kept, "network": network, "diffusion": diffusion, "sampling": sampling}
+
 
 def fast_diffusion() -> DiffusionConfig:
     """EDM preconditioning; levels around log-SNR 1 for the pictures, wide enough for bits/dim: from -10 to 12."""
