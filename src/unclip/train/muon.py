@@ -25,11 +25,12 @@ def orthogonalized(x: Float[Tensor, "k m n"]) -> Float[Tensor, "k m n"]:
     """
     a, b, c = QUINTIC
     x = x / (x.flatten(1).norm(dim=1)[:, None, None] + 1e-7)
-    gram, eye = x @ x.mT, torch.eye(x.shape[1], device=x.device)
-    product = eye.expand_as(gram)
-    for _ in range(ITERATIONS):
-        factor = a * eye + b * gram + c * gram @ gram
-        product, gram = factor @ product, factor @ gram @ factor
+    gram, product = x @ x.mT, None
+    for left in reversed(range(ITERATIONS)):
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal(dim1=1, dim2=2).add_(a)
+        product = factor if product is None else factor @ product
+        gram = factor @ gram @ factor if left else gram  # nobody asks for the last one
     return product @ x
 
 
