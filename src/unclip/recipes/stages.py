@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from unclip.clip.model import CLIP, CLIPConfig
+from unclip.clip.model import CLIP
 from unclip.core.noise import initial_weights
 from unclip.models.decoder import Decoder
 from unclip.models.prior import Prior, PriorConfig, prior_sampling
