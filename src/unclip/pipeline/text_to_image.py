@@ -13,14 +13,14 @@ from unclip.core.typing import Images, Vectors
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.models.decoder import Decoder
-from unclip.models.prior import Prior
+from unclip.models.prior_model import PriorModel
 from unclip.pipeline.image_model import ImageModel
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.stored import load_stage, model_hash
 from unclip.text.tokenizer import Tokenizer
 
-M = TypeVar("M", bound=torch.nn.Module)
+M = TypeVar("M")
 
 
 @dataclass
@@ -29,7 +29,7 @@ class TextToImage(ImageModel):
 
     tokenizer: Tokenizer
     clip: CLIP
-    prior: Prior | None = None
+    prior: PriorModel | None = None
     decoder: Decoder | None = None
 
     @classmethod
@@ -76,7 +76,7 @@ class TextToImage(ImageModel):
         with torch.no_grad(), self.autocast():
             text, tokens = self.clip.embed_text(ids, mask)
             prior = there(self.prior, "prior")
-            candidates = [noise.fork(f"prior{i}") for i in range(prior.config.candidates)]
+            candidates = [noise.fork(f"prior{i}") for i in range(prior.candidates)]
             return prior.sample(text, tokens, mask, candidates)
 
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
