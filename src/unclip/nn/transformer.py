@@ -27,7 +27,9 @@ class Block(nn.Module):
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.mlp = mlp(width, nn.GELU())
 
-    def forward(self, x: Tokens, bias: Tensor | None, past: Past | None = None) -> tuple[Tokens, Float[Tensor, "b all w2"]]:
+    def forward(
+        self, x: Tokens, bias: Tensor | None, past: Past | None = None
+    ) -> tuple[Tokens, Float[Tensor, "b all w2"]]:
         """The features, and the keys and values of `past` and of these tokens, for those that follow."""
         qkv = self.qkv(self.norm1(x))
         own = qkv[..., x.shape[-1] :]
@@ -57,7 +59,7 @@ class Transformer(nn.Module):
 
     def extend(
         self, x: Tokens, past: Sequence[Past | None], bias: Float[Tensor, "#b 1 #n k"] | None = None
-    ) -> tuple[Tokens, list[Past]]:
+    ) -> tuple[Tokens, list[Float[Tensor, "b all w2"]]]:
         """Features of tokens that follow those of `past`, and what the next ones need: `past` with these in it.
 
         past: one a layer; bias: over the k keys, those of `past` first. Token by token or at once, a causal model gives

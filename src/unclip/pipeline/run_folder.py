@@ -4,6 +4,7 @@ run.toml  state.json  tokenizer.json  clip/  prior/  decoder/    what a text-to-
 run.toml  state.json  ddpm/                                      what a plain DDPM is made of
 classifier/  ...                                                 what `unclip add` put beside it (`ADDED`)
 data/  checkpoints/  logs/  samples/  plots/                     what its training left
+priors/                                                          what `unclip compare-priors` found
 """
 
 import json
@@ -21,7 +22,10 @@ TRAINED: dict[str, tuple[str, ...]] = {m: tuple(s for s in MODELS[m] if s != "to
 """Model -> its stages that are networks, each a model folder of its own."""
 
 
-ADDED: dict[str, tuple[str, ...]] = {"unclip": (), "ddpm": ("classifier",)}
+ADDED: dict[str, tuple[str, ...]] = {
+    "unclip": ("autoregressive_prior", "contrastive_prior"),
+    "ddpm": ("classifier",),
+}
 """Model -> the stages that `unclip add` can train on a finished run, each a model folder of its own."""
 
 
@@ -32,7 +36,7 @@ class RunFolder:
     root: Path
 
     def __getattr__(self, name: str) -> Path:
-        if name in ("data", "clip", "prior", "decoder", "ddpm", "checkpoints", "logs", "samples", "plots"):
+        if name in ("data", "clip", "prior", "decoder", "ddpm", "checkpoints", "logs", "samples", "plots", "priors"):
             return self.root / name
         raise AttributeError(name)
 

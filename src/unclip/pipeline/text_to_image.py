@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -25,12 +25,17 @@ M = TypeVar("M")
 
 @dataclass
 class TextToImage(ImageModel):
-    """The trained stages of a run, in evaluation mode; one still in training may lack the later ones."""
+    """The trained stages of a run, in evaluation mode; one still in training may lack the later ones.
+
+    folder: where the run lies, for what is loaded on demand; prior_name: which of `pipeline.priors` it uses.
+    """
 
     tokenizer: Tokenizer
     clip: CLIP
     prior: PriorModel | None = None
     decoder: Decoder | None = None
+    folder: RunFolder | None = None
+    prior_name: str = "diffusion"
 
     @classmethod
     def load(cls, folder: RunFolder, device: str) -> "TextToImage":
@@ -44,6 +49,7 @@ class TextToImage(ImageModel):
             device=device,
             precision=machine.best_precision(device),
             hash=model_hash(folder),
+            folder=folder,
         )
 
     @property
@@ -91,6 +97,10 @@ class TextToImage(ImageModel):
         noise = Noise.per_sample(seeds, self.device).fork("decoder")
         with self.autocast():
             yield from there(self.decoder, "decoder").sample(z, ids, mask, noise, how)
+
+    def _about(self, prompt: str, seed: int, settings: Settings) -> dict[str, Any]:
+        prior = {} if self.prior_name == "diffusion" else {"prior": self.prior_name}
+        return {**super()._about(prompt, seed, settings), **prior}
 
     def embed_images(self, images: Images) -> Vectors:
         """CLIP embeddings of pictures in [-1, 1]."""

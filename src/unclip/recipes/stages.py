@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import torch
 from PIL import Image
@@ -15,8 +14,6 @@ from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import DiffusionConfig
 from unclip.diffusion.schedules import LogNormal
 from unclip.models.decoder import Decoder, DecoderConfig, decoder_sampling
-from unclip.models.prior import Prior, PriorConfig, prior_sampling
-from unclip.nn.prior_net import PriorNetConfig
 from unclip.nn.unet import UNetConfig
 from unclip.pipeline.images import grid, to_pictures
 from unclip.pipeline.text_to_image import TextToImage
@@ -24,13 +21,11 @@ from unclip.recipes.classifier import classifier_stage
 from unclip.recipes.config import RunConfig
 from unclip.recipes.context import Context
 from unclip.recipes.ddpm import ddpm_stage
-from unclip.recipes.feed import Feed, distinct_captions
-from unclip.recipes.gates import clip_gate, decoder_gate, judged, prior_gate
+from unclip.recipes.feed import distinct_captions
+from unclip.recipes.gates import clip_gate, decoder_gate, judged
+from unclip.recipes.parts import HEAD, assembled, feed
+from unclip.recipes.priors import autoregressive_prior_stage, contrastive_prior_stage, prior_stage
 from unclip.recipes.stage import Stage
-from unclip.train.trainer import TrainConfig
-
-HEAD = 32
-"""Channels of one attention head."""
 
 
 def stage(ctx: Context, name: str) -> Stage:
@@ -64,32 +59,6 @@ def clip_stage(ctx: Context) -> Stage:
         r.train,
         r.share,
         lambda clip: judged(ctx, clip_gate, assembled(ctx, clip=clip)),
-    )
-
-
-def prior_stage(ctx: Context) -> Stage:
-    """The prior on the frozen CLIP's embeddings; pictures are not read."""
-    r = ctx.config.prior
-    network = PriorNetConfig(
-        embedding_width=ctx.clip.config.width,
-        token_width=ctx.clip.config.text.width,
-        context=ctx.tokenizer.context,
-        width=r.width,
-        layers=r.layers,
-        heads=max(1, r.width // HEAD),
-    )
-    sampling = replace(prior_sampling(), steps=r.steps)
-    module = Prior(PriorConfig(network, sampling=sampling, drop_text=r.drop_text, candidates=r.candidates))
-    module.statistics.fit(ctx.embeddings[torch.from_numpy(ctx.split[0])])
-    batches = feed(ctx, r.train)
-    batches.pictures, batches.embeddings, batches.clip = False, ctx.embeddings, ctx.clip
-    return Stage(
-        "prior",
-        module.to(ctx.device),
-        batches,
-        r.train,
-        r.share,
-        lambda prior: judged(ctx, prior_gate, assembled(ctx, clip=ctx.clip, prior=prior)),
     )
 
 
@@ -140,16 +109,6 @@ def decoder_config(config: RunConfig, clip: CLIPConfig) -> DecoderConfig:
     )
 
 
-def feed(ctx: Context, train: TrainConfig) -> Feed:
-    """Batches of the training split."""
-    return Feed(ctx.prepared, ctx.split[0], ctx.tokenizer, train.batch, ctx.config.seed)
-
-
-def assembled(ctx: Context, **parts: Any) -> TextToImage:
-    """What there is of the model so far."""
-    return TextToImage(ctx.tokenizer, device=ctx.device, precision=ctx.precision, **parts)
-
-
 def decoder_preview(ctx: Context, model: TextToImage, captions: int = 8, each: int = 4) -> Image.Image:
     """Pictures for held-out captions, a row a caption."""
     rows = distinct_captions(ctx.prepared, ctx.split[1], captions)
@@ -165,5 +124,7 @@ STAGES: dict[str, Callable[[Context], Stage]] = {
     "decoder": decoder_stage,
     "ddpm": ddpm_stage,
     "classifier": classifier_stage,
+    "autoregressive_prior": autoregressive_prior_stage,
+    "contrastive_prior": contrastive_prior_stage,
 }
 """Stage -> what builds it."""
