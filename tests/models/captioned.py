@@ -15,7 +15,7 @@ TURN = torch.linalg.qr(draw(WIDTH, WIDTH, key="turn")).Q
 MASK = torch.tensor([True, True, True, False])
 
 
-def pairs(n: int, noise: float = 0.3, captions: int = 0, key: int = 0) -> Batch:
+def pairs(n: int, noise: float = 0.3, captions: int = 0, key: int | str = 0) -> Batch:
     """n pairs of `captions` different captions (0: all are different)."""
     texts = F.normalize(draw(captions or n, WIDTH, key=f"texts{key if not captions else 0}"), dim=1)
     tokens = draw(captions or n, 4, 8, key="tokens")

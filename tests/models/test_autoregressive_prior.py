@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.fakes import awake, built, draw, learn
+from tests.fakes import awake, built, draw, trainer_of
 from tests.models.captioned import NET, TURN, WIDTH, embeddings, given, pairs, seeds
 
 from unclip.core.noise import Noise
@@ -21,10 +21,12 @@ def prior(**changes: object) -> AutoregressivePrior:
 
 @pytest.fixture(scope="module")
 def learned() -> tuple[AutoregressivePrior, list[float]]:
-    """Trained on pairs whose pictures are spread, so that dot products differ within a caption."""
-    batch, model = pairs(128, noise=0.3, captions=8), prior()
-    model.fit(*embeddings(batch))
-    return model, learn(model, batch, steps=250)
+    """Trained on ever new pairs whose pictures are spread, so that dot products differ within a caption."""
+    model = prior()
+    model.fit(*embeddings(pairs(256, captions=8)))
+    trainer = trainer_of(model, lambda step: pairs(96, captions=8, key=f"step {step}"), 120, lr=6e-3)
+    losses = [report.loss for report in trainer.steps()]
+    return model.eval(), losses
 
 
 def test_codes_come_back_within_half_a_bucket():
