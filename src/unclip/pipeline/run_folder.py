@@ -3,6 +3,7 @@
 run.toml  state.json  tokenizer.json  clip/  prior/  decoder/    what a text-to-image model is made of
 run.toml  state.json  ddpm/                                      what a plain DDPM is made of
 classifier/  ...                                                 what `unclip add` put beside it (`ADDED`)
+early/                                                           a drawing stage after 1/16 of its training
 data/  checkpoints/  logs/  samples/  plots/                     what its training left
 priors/                                                          what `unclip compare-priors` found
 """
@@ -29,6 +30,12 @@ ADDED: dict[str, tuple[str, ...]] = {
 """Model -> the stages that `unclip add` can train on a finished run, each a model folder of its own."""
 
 
+FOLDERS = frozenset(
+    ("data", "clip", "prior", "decoder", "ddpm", "early", "checkpoints", "logs", "samples", "plots", "priors")
+)
+"""What a run's folders are called, each a name of `RunFolder`'s, too."""
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """Paths below a run's root."""
@@ -36,7 +43,7 @@ class RunFolder:
     root: Path
 
     def __getattr__(self, name: str) -> Path:
-        if name in ("data", "clip", "prior", "decoder", "ddpm", "checkpoints", "logs", "samples", "plots", "priors"):
+        if name in FOLDERS:
             return self.root / name
         raise AttributeError(name)
 
