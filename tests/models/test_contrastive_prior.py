@@ -11,7 +11,6 @@ from unclip.models.contrastive_prior import ContrastivePrior, ContrastivePriorCo
 from unclip.models.plain_priors import ConstantPrior, TextPrior
 from unclip.models.prior_model import PriorModel
 
-
 PAIRS = pairs(64, captions=8)
 
 
