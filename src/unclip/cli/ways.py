@@ -59,7 +59,7 @@ COLUMNS: dict[str, Callable[[Figures], str]] = {
     "repeat": _mean("repeat", "mean", "error", digits=2),
     "CLIP": _mean("clip_score", "matched", "matched_error"),
     "other ": _plain("clip_score", "shuffled"),
-    "KID": _mean("kid", "mean", "error", 1000, 1),
+    "KID": _mean("kid", "mean", "error", 1000.0, 1),
     "ms": lambda figures: f"{figures['ms']:.1f}" if "ms" in figures else "",
 }
 """Head -> what stands below it for a way's figures, "" where it has none."""

@@ -37,7 +37,7 @@ def _prior(model: TextToImage, name: str) -> PriorModel:
         return _trained(model, name)
     if name == "none":
         decoder = there(model.decoder, "decoder")
-        return ConstantPrior(decoder.statistics.inverse(decoder.null_embedding.detach()), mean)
+        return ConstantPrior(decoder.statistics.inverse(decoder.null_embedding.detach()[None])[0], mean)
     return TextPrior(mean, None if name == "text" else mean - mean_text(model))
 
 
