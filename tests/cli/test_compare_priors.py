@@ -109,7 +109,7 @@ def test_trace(call: Call, run: Path, tmp_path: Path):
     done = call("evaluate", run, "--trace", "-n", 4, "--json", tmp_path / "t.json")
     assert done.code == 0, done.err
     scores = json.loads((tmp_path / "t.json").read_text())["scores"]
-    assert len(scores) == 7 and "prior + another's caption" in done.out
+    assert len(scores) == 7 and "caption alone" in done.out
     assert scores["caption alone"].keys() == {"clip_score", "kid", "exact"}
     assert "leave out --data" in call("evaluate", run, "--trace", "--data", "shapes").err
 

@@ -9,7 +9,7 @@ from tests.cli.conftest import Call
 
 import unclip
 
-COMMANDS = ("train", "generate", "evaluate", "explain", "info", "data", "pack", "shapes", "demo")
+COMMANDS = ("train", "generate", "evaluate", "compare-priors", "explain", "info", "data", "pack", "shapes", "demo")
 HEAVY = ("torch", "numpy", "PIL", "matplotlib", "safetensors", "tokenizers")
 
 
