@@ -41,6 +41,8 @@ class CodeNet(CaptionNet):
         self.code = nn.Linear(waves, config.width)
         self.out = nn.Linear(config.width, waves)
         nn.init.normal_(self.dot.weight, std=0.02)
+        # Which code comes next only the position tells: as loud as the code that stands there, or it is learned late.
+        nn.init.normal_(self.position[config.context + 1 :], std=0.5)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
