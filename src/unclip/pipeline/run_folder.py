@@ -24,7 +24,7 @@ TRAINED: dict[str, tuple[str, ...]] = {m: tuple(s for s in MODELS[m] if s != "to
 
 
 ADDED: dict[str, tuple[str, ...]] = {
-    "unclip": ("autoregressive_prior", "contrastive_prior"),
+    "unclip": ("noisy_clip", "autoregressive_prior", "contrastive_prior"),
     "ddpm": ("classifier",),
 }
 """Model -> the stages that `unclip add` can train on a finished run, each a model folder of its own."""

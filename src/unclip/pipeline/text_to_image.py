@@ -1,26 +1,33 @@
 """A prompt becomes a picture: tokenizer -> CLIP text -> prior -> decoder (unCLIP, section 2)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
+from PIL import Image
 
 from unclip.clip.model import CLIP
+from unclip.clip.noisy import NoisyCLIP
 from unclip.core import machine
 from unclip.core.noise import Noise
 from unclip.core.typing import Images, Vectors
+from unclip.data.prepared import read_captions
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.models.decoder import Decoder
 from unclip.models.prior_model import PriorModel
+from unclip.pipeline import invert, manipulate
 from unclip.pipeline.image_model import ImageModel
+from unclip.pipeline.invert import Source
+from unclip.pipeline.latent import Inverted
+from unclip.pipeline.parts import there
+from unclip.pipeline.probe import Probe, probe
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
-from unclip.pipeline.stored import load_stage, model_hash
+from unclip.pipeline.stored import load_added, load_stage, model_hash
+from unclip.text import words
 from unclip.text.tokenizer import Tokenizer
-
-M = TypeVar("M")
 
 
 @dataclass
@@ -34,6 +41,7 @@ class TextToImage(ImageModel):
     clip: CLIP
     prior: PriorModel | None = None
     decoder: Decoder | None = None
+    noisy_clip: NoisyCLIP | None = None
     folder: RunFolder | None = None
     prior_name: str = "diffusion"
 
@@ -46,6 +54,7 @@ class TextToImage(ImageModel):
             clip=clip,
             prior=prior,
             decoder=decoder,
+            noisy_clip=load_added(folder, "noisy_clip", device),
             device=device,
             precision=machine.best_precision(device),
             hash=model_hash(folder),
@@ -75,6 +84,12 @@ class TextToImage(ImageModel):
         long = [p for p, n in zip(prompts, self.tokenizer.lengths(prompts), strict=True) if n > self.tokenizer.context]
         return {p: self.tokenizer.decode(self.tokenizer([p])[0][0].tolist()) for p in long}
 
+    def unknown(self, prompts: Sequence[str]) -> dict[str, list[str]]:
+        """Prompts with words that no caption of the run's data holds -> those words; none where the data are gone."""
+        if self.folder is None or not (self.folder.data / "captions.jsonl").exists():
+            return {}
+        return words.unseen(prompts, read_captions(self.folder.data))
+
     def embed_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> Vectors:
         """The prior's image embeddings [b, d], unit vectors."""
         ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
@@ -87,9 +102,23 @@ class TextToImage(ImageModel):
 
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
         """Every decoder step for one batch of prompts; the last step's x is the picture."""
+        how = self.how(prompts, settings or Settings())
         z = self.embed_prompts(prompts, seeds)
-        how = (settings or Settings()).apply(self.sampling)
         yield from self.decode(z, prompts, seeds, how)
+
+    def how(self, prompts: Sequence[str], settings: Settings) -> Sampling:
+        """How to draw these prompts, with the model that CLIP guidance needs. Raises ValueError where there is none."""
+        if settings.classifier is not None:
+            raise ValueError("classifier guidance is for a ddpm with classes; here: --clip-guidance")
+        how = settings.apply(self.sampling)
+        if settings.clip is None:
+            return how
+        if self.noisy_clip is None:
+            raise ValueError(
+                "CLIP guidance: this run has no noise-aware CLIP; train one: unclip add noisy_clip --run RUN"
+            )
+        ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
+        return replace(how, guidance=how.guidance.using(log_p=self.noisy_clip.log_p(ids, mask)))
 
     def decode(self, z: Vectors, prompts: Sequence[str], seeds: Sequence[int], how: Sampling) -> Iterator[Step]:
         """Decoder steps for given image embeddings and captions."""
@@ -98,9 +127,10 @@ class TextToImage(ImageModel):
         with self.autocast():
             yield from there(self.decoder, "decoder").sample(z, ids, mask, noise, how)
 
-    def _about(self, prompt: str, seed: int, settings: Settings) -> dict[str, Any]:
+    def about(self, prompt: str, seed: int, how: Sampling) -> dict[str, Any]:
+        """What made a picture, with the prior where it is another than the run's own."""
         prior = {} if self.prior_name == "diffusion" else {"prior": self.prior_name}
-        return {**super()._about(prompt, seed, settings), **prior}
+        return {**super().about(prompt, seed, how), **prior}
 
     def embed_images(self, images: Images) -> Vectors:
         """CLIP embeddings of pictures in [-1, 1]."""
@@ -113,9 +143,26 @@ class TextToImage(ImageModel):
         with torch.no_grad(), self.autocast():
             return self.clip.embed_text(ids, mask)[0]
 
+    def invert(self, picture: Source, prompt: str = "", settings: Settings | None = None) -> Inverted:
+        """The bipartite latent (z_i, x_T) of a picture: `pipeline.invert`."""
+        return invert.invert(self, picture, prompt, settings)
 
-def there(part: M | None, name: str) -> M:
-    """The part, if it is trained; raises ValueError otherwise."""
-    if part is None:
-        raise ValueError(f"this model has no {name} yet; train that stage first")
-    return part
+    def reconstruct(self, latent: Inverted) -> Image.Image:
+        """The picture of a latent again."""
+        return manipulate.reconstruct(self, latent)
+
+    def vary(self, picture: Source, n: int = 4, seed: int = 0, **how: Any) -> list[Image.Image]:
+        """n variations; `how`: eta, fresh, prompt and settings of `pipeline.manipulate.vary`."""
+        return manipulate.vary(self, picture, n, seed, **how)
+
+    def blend(self, a: Source, b: Source, n: int = 7, **how: Any) -> list[Image.Image]:
+        """n pictures on the way from a to b; `how`: noise, seed and settings of `pipeline.manipulate.blend`."""
+        return manipulate.blend(self, a, b, n, **how)
+
+    def diff(self, picture: Source, before: str, after: str, n: int = 6, **how: Any) -> list[Image.Image]:
+        """n pictures, changed by words; `how`: until and settings of `pipeline.manipulate.diff`."""
+        return manipulate.diff(self, picture, before, after, n, **how)
+
+    def probe(self, picture: Source, labels: Sequence[str] = (), **how: Any) -> Probe:
+        """What CLIP sees in a picture; `how`: seed and settings of `pipeline.probe.probe`."""
+        return probe(self, picture, labels, **how)

@@ -22,13 +22,19 @@ from unclip.train.trainer import TrainConfig
 
 @dataclass(frozen=True)
 class CLIPRecipe(Config):
-    """Sizes of both towers; share: of the time budget."""
+    """Sizes of both towers; share: of the time budget.
+
+    vision: the image tower, a convolutional stem (vision_stem) or the paper's ViT (vision_patch), which brings the
+    paper's text tower and loss with it. form: of the loss; None: sigmoid for the stem, softmax for the ViT.
+    """
 
     width: int = 128
-    form: Literal["softmax", "sigmoid"] = "sigmoid"
+    form: Literal["softmax", "sigmoid"] | None = None
     text_width: int = 128
     text_layers: int = 3
+    vision: Literal["conv", "vit"] = "conv"
     vision_stem: tuple[int, ...] = (32, 64, 128)
+    vision_patch: int = 8
     vision_width: int = 192
     vision_layers: int = 3
     share: float = 0.17
@@ -138,6 +144,14 @@ class ClassifierRecipe(Config):
     train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3, decay=0.05)))
 
 
+@dataclass(frozen=True)
+class NoisyCLIPRecipe(Config):
+    """The noise-aware CLIP that can guide the decoder; it starts as the run's CLIP and sees the decoder's levels."""
+
+    share: float = 0.15
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=5e-4, muon_lr=5e-4, decay=0.05)))
+
+
 Recipe = (
     CLIPRecipe
     | PriorRecipe
@@ -146,6 +160,7 @@ Recipe = (
     | DecoderRecipe
     | DDPMRecipe
     | ClassifierRecipe
+    | NoisyCLIPRecipe
 )
 
 
@@ -178,6 +193,7 @@ class RunConfig(Config):
     classifier: ClassifierRecipe = field(default_factory=ClassifierRecipe)
     autoregressive_prior: AutoregressivePriorRecipe = field(default_factory=AutoregressivePriorRecipe)
     contrastive_prior: ContrastivePriorRecipe = field(default_factory=ContrastivePriorRecipe)
+    noisy_clip: NoisyCLIPRecipe = field(default_factory=NoisyCLIPRecipe)
 
     def __post_init__(self) -> None:
         multiple = self.ddpm.network.multiple

@@ -7,9 +7,6 @@ from unclip.recipes.context import Context
 from unclip.recipes.feed import Feed
 from unclip.train.trainer import TrainConfig
 
-HEAD = 32
-"""Channels of one attention head."""
-
 
 def feed(ctx: Context, train: TrainConfig) -> Feed:
     """Batches of the training split."""

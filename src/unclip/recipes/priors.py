@@ -17,11 +17,12 @@ from unclip.models.contrastive_prior import ContrastivePrior, ContrastivePriorCo
 from unclip.models.prior import Prior, PriorConfig, prior_sampling
 from unclip.nn.caption_net import PriorNetConfig
 from unclip.nn.pca import needed, principal
+from unclip.recipes.clip import HEAD
 from unclip.recipes.config import AutoregressivePriorRecipe, ContrastivePriorRecipe, PriorRecipe
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 from unclip.recipes.gates import judged, prior_gate
-from unclip.recipes.parts import HEAD, assembled, feed
+from unclip.recipes.parts import assembled, feed
 from unclip.recipes.stage import Stage
 
 PriorsRecipe = PriorRecipe | AutoregressivePriorRecipe | ContrastivePriorRecipe
