@@ -21,7 +21,9 @@ from unclip.diffusion.grids import Given
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import AnalyticDPM, Ancestral, Sampler
 from unclip.diffusion.schedules import Cosine, LogNormal, Schedule
+from unclip.models.autoregressive_prior import AutoregressivePriorConfig
 from unclip.models.classifier import ClassifierConfig
+from unclip.models.contrastive_prior import ContrastivePriorConfig
 from unclip.models.ddpm import DDPMConfig
 from unclip.models.decoder import DecoderConfig
 from unclip.models.prior import PriorConfig
@@ -44,6 +46,8 @@ NEEDY = {  # settings without a full set of defaults
     )
 }
 NEEDY["NoisyCLIPConfig"] = NoisyCLIPConfig(CLIPConfig(TEXT, VISION))
+NEEDY["AutoregressivePriorConfig"] = AutoregressivePriorConfig(NET, dims=4)
+NEEDY["ContrastivePriorConfig"] = ContrastivePriorConfig(NET, scale=10.0)
 NEEDY["ClassifierConfig"] = ClassifierConfig(classes=3)
 NEEDY["AnalyticDPM"] = AnalyticDPM((-5.0, 5.0), (0.9, 0.5))
 NEEDY["Given"] = Given((-5.0, 0.0, 5.0))

@@ -112,6 +112,7 @@ def command(about: Mapping[str, Any], runs: Path) -> str:
     words += ["--run", find_run(about["model"], runs), "--seed", str(about["seed"])]
     words += ["-n", str(about["n"])] if "n" in about else []
     words += ["--steps", str(sampling["steps"])]
+    words += ["--prior", about["prior"]] if "prior" in about else []
     by = guidance.Guidance.from_dict(sampling["guidance"])
     if isinstance(by, guidance.StaticThreshold) and isinstance(by.of, guidance.CLIPGuidance):
         by = by.of

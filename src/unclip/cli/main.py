@@ -5,6 +5,7 @@ from cyclopts import App
 import unclip
 from unclip.cli.add import add
 from unclip.cli.classify import classify
+from unclip.cli.compare_priors import compare_priors
 from unclip.cli.data import data, pack, shapes
 from unclip.cli.demo import demo
 from unclip.cli.evaluate import evaluate
@@ -25,7 +26,7 @@ app = App(
 )
 for command in (train, add, generate, vary, blend, diff, invert, probe, classify, search, evaluate, study):
     app.command(command)
-for command in (explain, info, data, pack, shapes, demo):
+for command in (compare_priors, explain, info, data, pack, shapes, demo):
     app.command(command)
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def score_classes(
 
 def score_prior(model: TextToImage, real: Vectors, captions: Sequence[str]) -> dict[str, float]:
     """Cosines of the prior's embeddings with the true ones, both centred by the prior's mean."""
-    mean = there(model.prior, "prior").statistics.mean
+    mean = there(model.prior, "prior").mean
     parts = [
         model.embed_prompts(captions[i : i + BATCH], range(i, i + len(captions[i : i + BATCH])))
         for i in range(0, len(captions), BATCH)

@@ -1,5 +1,6 @@
 """A pre-norm transformer, causal or not: both towers of CLIP and the prior are made of it."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -8,6 +9,8 @@ from torch import Tensor, nn
 from unclip.core.typing import Float, Tokens
 from unclip.nn.attention import mix
 
+Past = Float[Tensor, "b m w2"]
+"""Keys and values of earlier tokens in one layer."""
 Activation = Literal["gelu", "quick_gelu"]
 
 
@@ -51,9 +54,14 @@ class Block(nn.Module):
         nn.init.zeros_(self.qkv.bias)
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, x: Tokens, bias: Tensor | None) -> Tokens:
-        x = x + self.out(mix(self.qkv(self.norm1(x)), self.heads, bias))
-        return x + self.mlp(self.norm2(x))
+    def forward(
+        self, x: Tokens, bias: Tensor | None, past: Past | None = None
+    ) -> tuple[Tokens, Float[Tensor, "b all w2"]]:
+        """The features, and the keys and values of `past` and of these tokens, for those that follow."""
+        qkv = self.qkv(self.norm1(x))
+        own = qkv[..., x.shape[-1] :]
+        x = x + self.out(mix(qkv, self.heads, bias, past))
+        return x + self.mlp(self.norm2(x)), own if past is None else torch.cat([past, own], dim=1)
 
 
 class Transformer(nn.Module):
@@ -69,10 +77,28 @@ class Transformer(nn.Module):
 
     def forward(self, x: Tokens, bias: Float[Tensor, "#b 1 #n n"] | None = None) -> Tokens:
         """bias: added to the attention scores (padding); a causal model adds its own triangle."""
-        if self.causal:
-            n = x.shape[1]
-            triangle = torch.full((n, n), -1e4, device=x.device).triu(1)[None, None]
-            bias = triangle if bias is None else bias + triangle
+        bias = self._causal(x, 0, bias)
         for block in self.blocks:
-            x = block(x, bias)
+            x, _ = block(x, bias)
         return self.norm(x)
+
+    def extend(
+        self, x: Tokens, past: Sequence[Past | None], bias: Float[Tensor, "#b 1 #n k"] | None = None
+    ) -> tuple[Tokens, list[Float[Tensor, "b all w2"]]]:
+        """Features of tokens that follow those of `past`, and what the next ones need: `past` with these in it.
+
+        past: one a layer; bias: over the k keys, those of `past` first. Token by token or at once, a causal model gives
+        the same features.
+        """
+        bias, kept = self._causal(x, 0 if past[0] is None else past[0].shape[1], bias), []
+        for block, own in zip(self.blocks, past, strict=True):
+            x, own = block(x, bias, own)
+            kept.append(own)
+        return self.norm(x), kept
+
+    def _causal(self, x: Tokens, before: int, bias: Tensor | None) -> Tensor | None:
+        if not self.causal:
+            return bias
+        n = x.shape[1]
+        triangle = torch.full((n, before + n), -1e4, device=x.device).triu(before + 1)[None, None]
+        return triangle if bias is None else bias + triangle

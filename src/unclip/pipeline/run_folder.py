@@ -5,6 +5,7 @@ run.toml  state.json  ddpm/                                      what a plain DD
 classifier/  ...                                                 what `unclip add` put beside it (`ADDED`)
 early/                                                           a drawing stage after 1/16 of its training
 data/  checkpoints/  logs/  samples/  plots/                     what its training left
+priors/                                                          what `unclip compare-priors` found
 """
 
 import json
@@ -22,8 +23,17 @@ TRAINED: dict[str, tuple[str, ...]] = {m: tuple(s for s in MODELS[m] if s != "to
 """Model -> its stages that are networks, each a model folder of its own."""
 
 
-ADDED: dict[str, tuple[str, ...]] = {"unclip": ("noisy_clip",), "ddpm": ("classifier",)}
+ADDED: dict[str, tuple[str, ...]] = {
+    "unclip": ("noisy_clip", "autoregressive_prior", "contrastive_prior"),
+    "ddpm": ("classifier",),
+}
 """Model -> the stages that `unclip add` can train on a finished run, each a model folder of its own."""
+
+
+FOLDERS = frozenset(
+    ("data", "clip", "prior", "decoder", "ddpm", "early", "checkpoints", "logs", "samples", "plots", "priors")
+)
+"""What a run's folders are called, each a name of `RunFolder`'s, too."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,7 @@ class RunFolder:
     root: Path
 
     def __getattr__(self, name: str) -> Path:
-        if name in ("data", "clip", "prior", "decoder", "ddpm", "early", "checkpoints", "logs", "samples", "plots"):
+        if name in FOLDERS:
             return self.root / name
         raise AttributeError(name)
 

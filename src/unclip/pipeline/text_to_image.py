@@ -16,7 +16,7 @@ from unclip.data.prepared import read_captions
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.models.decoder import Decoder
-from unclip.models.prior import Prior
+from unclip.models.prior_model import PriorModel
 from unclip.pipeline import invert, manipulate
 from unclip.pipeline.image_model import ImageModel
 from unclip.pipeline.invert import Source
@@ -34,15 +34,16 @@ from unclip.text.tokenizer import Tokenizer
 class TextToImage(ImageModel):
     """The trained stages of a run, in evaluation mode; one still in training may lack the later ones.
 
-    folder: where the run lies, for what needs its data too.
+    folder: where the run lies, for what is loaded on demand; prior_name: which of `pipeline.priors` it uses.
     """
 
     tokenizer: Tokenizer
     clip: CLIP
-    prior: Prior | None = None
+    prior: PriorModel | None = None
     decoder: Decoder | None = None
     noisy_clip: NoisyCLIP | None = None
     folder: RunFolder | None = None
+    prior_name: str = "diffusion"
 
     @classmethod
     def load(cls, folder: RunFolder, device: str) -> "TextToImage":
@@ -96,7 +97,7 @@ class TextToImage(ImageModel):
         with torch.no_grad(), self.autocast():
             text, tokens = self.clip.embed_text(ids, mask)
             prior = there(self.prior, "prior")
-            candidates = [noise.fork(f"prior{i}") for i in range(prior.config.candidates)]
+            candidates = [noise.fork(f"prior{i}") for i in range(prior.candidates)]
             return prior.sample(text, tokens, mask, candidates)
 
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
@@ -125,6 +126,11 @@ class TextToImage(ImageModel):
         noise = Noise.per_sample(seeds, self.device).fork("decoder")
         with self.autocast():
             yield from there(self.decoder, "decoder").sample(z, ids, mask, noise, how)
+
+    def about(self, prompt: str, seed: int, how: Sampling) -> dict[str, Any]:
+        """What made a picture, with the prior where it is another than the run's own."""
+        prior = {} if self.prior_name == "diffusion" else {"prior": self.prior_name}
+        return {**super().about(prompt, seed, how), **prior}
 
     def embed_images(self, images: Images) -> Vectors:
         """CLIP embeddings of pictures in [-1, 1]."""

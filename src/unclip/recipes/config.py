@@ -44,13 +44,46 @@ class CLIPRecipe(Config):
 
 @dataclass(frozen=True)
 class PriorRecipe(Config):
-    """Sizes of the prior's transformer."""
+    """Sizes of the prior's transformer. The paper's prior: scaling "unit", 64 steps; see `PriorConfig`."""
 
     width: int = 192
     layers: int = 4
     drop_text: float = 0.1
     candidates: int = 2
     steps: int = 32
+    scaling: Literal["standardised", "unit"] = "standardised"
+    share: float = 0.08
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3)))
+
+
+@dataclass(frozen=True)
+class AutoregressivePriorRecipe(Config):
+    """explained: share of the embeddings' variance that is kept as codes; the rest as in `AutoregressivePriorConfig`.
+
+    The paper's: buckets = 1024, waves = 1024.
+    """
+
+    width: int = 192
+    layers: int = 4
+    explained: float = 0.99
+    buckets: int = 256
+    waves: int = 64
+    dots: int = 32
+    top: float = 0.5
+    drop_text: float = 0.1
+    guidance: float = 1.0
+    candidates: int = 1
+    share: float = 0.08
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3)))
+
+
+@dataclass(frozen=True)
+class ContrastivePriorRecipe(Config):
+    """contrast: weight of the contrastive loss (the paper's lambda)."""
+
+    width: int = 192
+    layers: int = 4
+    contrast: float = 0.2
     share: float = 0.08
     train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3)))
 
@@ -145,7 +178,16 @@ class NoisyCLIPRecipe(Config):
     train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=5e-4, muon_lr=5e-4, decay=0.05)))
 
 
-Recipe = CLIPRecipe | PriorRecipe | DecoderRecipe | DDPMRecipe | ClassifierRecipe | NoisyCLIPRecipe
+Recipe = (
+    CLIPRecipe
+    | PriorRecipe
+    | AutoregressivePriorRecipe
+    | ContrastivePriorRecipe
+    | DecoderRecipe
+    | DDPMRecipe
+    | ClassifierRecipe
+    | NoisyCLIPRecipe
+)
 
 
 @dataclass(frozen=True)
@@ -175,6 +217,8 @@ class RunConfig(Config):
     ddpm: DDPMRecipe = field(default_factory=DDPMRecipe)
     added: tuple[str, ...] = ()
     classifier: ClassifierRecipe = field(default_factory=ClassifierRecipe)
+    autoregressive_prior: AutoregressivePriorRecipe = field(default_factory=AutoregressivePriorRecipe)
+    contrastive_prior: ContrastivePriorRecipe = field(default_factory=ContrastivePriorRecipe)
     noisy_clip: NoisyCLIPRecipe = field(default_factory=NoisyCLIPRecipe)
 
     def __post_init__(self) -> None:
