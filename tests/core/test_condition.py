@@ -12,6 +12,7 @@ def condition(key: str, n: int = 3) -> Condition:
         vector=draw(n, 4, key=key),
         tokens=draw(n, 5, 6, key=key),
         mask=draw(n, 5, key=key + "mask") > 0,
+        image=draw(n, 3, 4, 4, key=key),
     )
 
 

@@ -14,7 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from unclip.core.condition import Condition
 from unclip.nn.diffusion_unet import DiffusionUNet, DiffusionUNetConfig, adm_imagenet64, ddpm_cifar10
 from unclip.nn.dit import DiT, DiTConfig, dit_config
+from unclip.nn.image_network import ImageNetworkConfig
 from unclip.nn.resblock import ResBlockConfig
+from unclip.nn.unet import UNetConfig
 
 LEVELS = torch.tensor([-2.0, 0.5, 3.0])
 HEARD = {"vector_width": 6, "token_width": 12}
@@ -22,6 +24,7 @@ SMALL = {"width": 16, "multipliers": (1, 2, 2), "blocks": 1, "attention": (False
 DDPM = replace(ddpm_cifar10(), **SMALL, **HEARD, block=ResBlockConfig(groups=8, eps=1e-6, scale_shift=False))
 ADM = DiffusionUNetConfig(**SMALL, **HEARD, head_width=16, block=ResBlockConfig(groups=8))
 DIT = DiTConfig(patch=4, width=32, layers=2, heads=4, **HEARD)
+HOURGLASS = UNetConfig(patch=2, widths=(16, 32), blocks=(1, 1), **HEARD)
 Settings = DiffusionUNetConfig | DiTConfig
 every = pytest.mark.parametrize("config", [DDPM, ADM, DIT], ids=["DDPM", "ADM", "DiT"])
 
@@ -130,6 +133,20 @@ def test_masked_tokens_and_neighbours_are_not_heard(config: Settings):
     assert torch.allclose(none, net(x, LEVELS, replace(cond, tokens=None, mask=None)), atol=1e-5)
     whole = replace(cond, mask=torch.ones_like(cond.mask))
     assert torch.allclose(net(x, LEVELS, whole), net(x, LEVELS, replace(cond, mask=None)), atol=1e-5)
+
+
+@pytest.mark.parametrize("config", [DDPM, ADM, DIT, HOURGLASS], ids=["DDPM", "ADM", "DiT", "hourglass"])
+def test_a_picture_beside_the_input_is_heard_where_it_stands(config: ImageNetworkConfig):
+    net = awake(built(replace(config, image_channels=2).build)).eval()  # pyright: ignore[reportCallIssue]
+    x, image = draw(3, 3, 16, 16), draw(3, 2, 16, 16, key="image")
+    y = net(x, LEVELS, replace(told(), image=image))
+    other = image.clone()
+    other[1] += 1
+    changed = (net(x, LEVELS, replace(told(), image=other)) - y).abs().amax((1, 2, 3))
+    assert changed[1] > 1e-4 and changed[[0, 2]].max() < 1e-5
+    for wrong in (None, image[:, :1], image[..., :8]):
+        with pytest.raises(ValueError, match=r"condition.image has shape .*this network needs \(3, 2, 16, 16\)"):
+            net(x, LEVELS, replace(told(), image=wrong))
 
 
 @every

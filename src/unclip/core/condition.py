@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from unclip.core.typing import Bool, Mask, Tokens, Vectors
+from unclip.core.typing import Bool, Images, Mask, Tokens, Vectors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,12 +14,13 @@ class Condition:
     """All parts are optional and share the batch size b.
 
     vector: added to the noise-level embedding, [b, v]. tokens: attended to, [b, n, w]; mask: which tokens are real,
-    [b, n] (None: all).
+    [b, n] (None: all). image: seen beside the input, [b, c, h, w] at its size (a low-resolution picture, a mask).
     """
 
     vector: Vectors | None = None
     tokens: Tokens | None = None
     mask: Mask | None = None
+    image: Images | None = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Condition":
         """The same condition with `change` applied to every part that is there."""

@@ -23,7 +23,7 @@ from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, PerSample, Vectors
 from unclip.nn.attention import ImageAttention
 from unclip.nn.embed import ConditionEmbedding, LevelEmbedding, TimestepEmbedding
-from unclip.nn.image_network import ImageNetworkConfig
+from unclip.nn.image_network import ImageNetworkConfig, seen
 from unclip.nn.resblock import Resample, ResBlock, ResBlockConfig, resample
 from unclip.nn.size import check_size
 from unclip.nn.start import start_at_zero
@@ -46,6 +46,7 @@ class DiffusionUNetConfig(ImageNetworkConfig):
     level: Literal["log_snr", "timestep"] = "log_snr"
     vector_width: int = 0
     token_width: int = 0
+    image_channels: int = 0
     learned_variance: bool = False
 
     def __post_init__(self) -> None:
@@ -153,7 +154,7 @@ class DiffusionUNet(nn.Module):
         self.config = config
         widths, channels = config.widths, config.channels
         self.embedding = ConditionEmbedding(level_embedding(config), config.vector_width, config.embedding)
-        self.stem = nn.Conv2d(channels, widths[0], 3, padding=1)
+        self.stem = nn.Conv2d(channels + config.image_channels, widths[0], 3, padding=1)
         self.down = nn.ModuleList(way_down(config))
         self.core = nn.ModuleList(Layer(config, widths[-1], widths[-1], attend) for attend in (True, False))
         self.up = nn.ModuleList(way_up(config))
@@ -164,7 +165,7 @@ class DiffusionUNet(nn.Module):
     def forward(self, x: Images, log_snr: PerSample, cond: Condition) -> Float[Tensor, "b c2 h w"]:
         check_size(x, self.config.channels, self.config.multiple)
         around = Around(F.silu(self.embedding(log_snr, cond)), cond, self._noise(x, log_snr))
-        h = self.stem(x)
+        h = self.stem(seen(x, cond, self.config.image_channels))
         skips = [h]
         for part in self.down:
             h = part(h, around)

@@ -22,7 +22,7 @@ from unclip.core.condition import Condition
 from unclip.core.typing import Float, Images, PerSample, Tokens, Vectors
 from unclip.nn.attention import beside, mix
 from unclip.nn.embed import ConditionEmbedding, LevelEmbedding
-from unclip.nn.image_network import ImageNetworkConfig
+from unclip.nn.image_network import ImageNetworkConfig, seen
 from unclip.nn.size import check_size
 from unclip.nn.start import start_at_zero
 from unclip.nn.transformer import mlp
@@ -43,6 +43,7 @@ class DiTConfig(ImageNetworkConfig):
     heads: int = 6
     vector_width: int = 0
     token_width: int = 0
+    image_channels: int = 0
     learned_variance: bool = False
 
     def __post_init__(self) -> None:
@@ -117,7 +118,7 @@ class DiT(nn.Module):
         super().__init__()
         self.config = config
         width, patch = config.width, config.patch
-        self.patches = nn.Conv2d(config.channels, width, patch, patch)
+        self.patches = nn.Conv2d(config.channels + config.image_channels, width, patch, patch)
         self.embedding = ConditionEmbedding(LevelEmbedding(width, SINES), config.vector_width, width)
         self.blocks = nn.ModuleList(DiTBlock(config) for _ in range(config.layers))
         self.film = nn.Linear(width, 2 * width)
@@ -127,7 +128,7 @@ class DiT(nn.Module):
     def forward(self, x: Images, log_snr: PerSample, cond: Condition) -> Float[Tensor, "b c2 h w"]:
         check_size(x, self.config.channels, self.config.multiple)
         embedding = F.silu(self.embedding(log_snr, cond))
-        grid = self.patches(x)
+        grid = self.patches(seen(x, cond, self.config.image_channels))
         rows, columns = grid.shape[2:]
         h = grid.flatten(2).transpose(1, 2) + positions(rows, columns, self.config.width, x.device)
         tokens = cond.tokens if self.config.token_width else None

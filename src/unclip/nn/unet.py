@@ -15,7 +15,7 @@ from unclip.core.condition import Condition
 from unclip.core.typing import Float, Images, PerSample
 from unclip.nn.attention import ImageAttention
 from unclip.nn.embed import LevelEmbedding
-from unclip.nn.image_network import ImageNetworkConfig
+from unclip.nn.image_network import ImageNetworkConfig, seen
 from unclip.nn.resblock import ResBlock
 
 
@@ -34,6 +34,7 @@ class UNetConfig(ImageNetworkConfig):
     embedding: int = 256
     vector_width: int = 0
     token_width: int = 0
+    image_channels: int = 0
     fine: int = 16
     learned_variance: bool = False
 
@@ -88,7 +89,7 @@ class UNet(nn.Module):
         widths, area = config.widths, config.patch**2
         self.level_embedding = LevelEmbedding(config.embedding)
         self.vector = nn.Linear(config.vector_width, config.embedding) if config.vector_width else None
-        self.stem = nn.Conv2d(config.channels * area, widths[0], 3, padding=1)
+        self.stem = nn.Conv2d((config.channels + config.image_channels) * area, widths[0], 3, padding=1)
         self.down = nn.ModuleList(Level(config, i) for i in range(len(widths) - 1))
         self.core = Level(config, len(widths) - 1)
         self.up = nn.ModuleList(Level(config, i) for i in range(len(widths) - 1))
@@ -104,6 +105,7 @@ class UNet(nn.Module):
 
     def forward(self, x: Images, log_snr: PerSample, cond: Condition) -> Float[Tensor, "b c2 h w"]:
         embedding = F.silu(self._embed(log_snr, cond))
+        x = seen(x, cond, self.config.image_channels)
         h = self.stem(F.pixel_unshuffle(x, self.config.patch))
         skips = []
         for level, shrink in zip(self.down, self.shrink, strict=True):
@@ -132,7 +134,7 @@ class Fine(nn.Module):
     def __init__(self, config: UNetConfig, channels: int) -> None:
         super().__init__()
         width = config.fine
-        self.mix = nn.Conv2d(width + config.channels, width, 3, padding=1)
+        self.mix = nn.Conv2d(width + config.channels + config.image_channels, width, 3, padding=1)
         self.film = nn.Linear(config.embedding, 2 * width)
         self.out = nn.Conv2d(width, channels, 3, padding=1)
         nn.init.zeros_(self.out.weight)
