@@ -14,15 +14,19 @@ class Given:
 
     budget: Annotated[str | None, Parameter(help="Time for the whole run: 90s, 30m, 2h.")] = None
     model: Annotated[
-        Literal["unclip", "ddpm"] | None,
-        Parameter(help="unclip (text to picture; default) or ddpm (pictures alone, or with --classes)."),
+        Literal["unclip", "latent", "ddpm"] | None,
+        Parameter(
+            help="unclip (text to picture; default), latent (Stable Diffusion's way) or ddpm (pictures alone, or --classes)."
+        ),
     ] = None
     classes: Annotated[
         bool, Parameter(help="ddpm: learn the class (folder, label or short caption) of each picture.", negative="")
     ] = False
     preset: Annotated[
         str | None,
-        Parameter(help="unclip: tiny (a CPU, minutes) or small (one GPU, an hour); ddpm: ddpm-fast or ddpm-cifar10."),
+        Parameter(
+            help="unclip: tiny (a CPU, minutes) or small (one GPU, an hour); latent: latent-tiny; ddpm: ddpm-fast, ddpm-cifar10."
+        ),
     ] = None
     config: Annotated[Path | None, Parameter(help="A settings file, in the form of a run's run.toml.")] = None
     size: Annotated[

@@ -58,7 +58,9 @@ class LatentConfig(Config):
             raise ValueError(f"side = {self.side}: codes of this side; this network needs a multiple of "
                              f"{network.multiple}: change the autoencoder's factor or the network")  # fmt: skip
         if (network.vector_width, network.token_width) != (width, width):
-            raise ValueError(f"network vector_width, token_width must be {width}, {width}: the caption's feature, its tokens")
+            raise ValueError(
+                f"network vector_width, token_width must be {width}, {width}: the caption's feature, its tokens"
+            )
         if not 0 <= self.drop_caption <= 1:
             raise ValueError(f"drop_caption = {self.drop_caption}: a share in [0, 1]")
 

@@ -42,7 +42,7 @@ class CoderConfig(Config):
         for name in ("channels", "latent", "patch", "blocks", "fine"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)}: must be at least 1")
-        if not self.widths or any(w < 1 or w > 16 and w % 16 and w % (w // 16) for w in self.widths):
+        if not self.widths or any(w < 1 or (w > 16 and w % 16 and w % (w // 16)) for w in self.widths):
             raise ValueError(f"widths = {self.widths}: at least one, each a multiple of 16, for the group norms")
 
     @property

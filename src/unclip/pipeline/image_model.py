@@ -42,6 +42,10 @@ class ImageModel(ABC):
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
         """Every denoising step for one batch, a prompt a seed; the last step's x is the picture."""
 
+    def how(self, settings: Settings | None) -> Sampling:
+        """The sampling that these settings mean for this model. Raises ValueError for bad ones."""
+        return (settings or Settings()).apply(self.sampling)
+
     def cut(self, prompts: Sequence[str]) -> dict[str, str]:
         """Prompts longer than the model reads -> what is left of them."""
         return {}
@@ -73,7 +77,7 @@ class ImageModel(ABC):
         return pictures
 
     def _about(self, prompt: str, seed: int, settings: Settings) -> dict[str, Any]:
-        how = settings.apply(self.sampling).to_dict()
+        how = self.how(settings).to_dict()
         return {"prompt": prompt, "seed": seed, "sampling": how, "model": self.hash, "unclip": unclip.__version__}
 
     def autocast(self) -> torch.autocast:

@@ -4,14 +4,19 @@ from pathlib import Path
 
 from unclip.core import machine
 from unclip.pipeline.ddpm import DDPMPipeline
+from unclip.pipeline.latent import LatentPipeline
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.text_to_image import TextToImage
 
-PIPELINES: dict[str, type[TextToImage] | type[DDPMPipeline]] = {"unclip": TextToImage, "ddpm": DDPMPipeline}
+PIPELINES: dict[str, type[TextToImage] | type[LatentPipeline] | type[DDPMPipeline]] = {
+    "unclip": TextToImage,
+    "latent": LatentPipeline,
+    "ddpm": DDPMPipeline,
+}
 """What a run trains -> the class of the finished model."""
 
 
-def load(run: str | Path, device: str | None = None) -> TextToImage | DDPMPipeline:
+def load(run: str | Path, device: str | None = None) -> TextToImage | LatentPipeline | DDPMPipeline:
     """The model of a finished run folder.
 
     Raises ValueError that names the missing stage, or the damaged file.

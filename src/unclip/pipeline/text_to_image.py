@@ -2,33 +2,27 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import torch
 
-from unclip.clip.model import CLIP
 from unclip.core import machine
 from unclip.core.noise import Noise
-from unclip.core.typing import Images, Vectors
+from unclip.core.typing import Vectors
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.models.decoder import Decoder
 from unclip.models.prior import Prior
-from unclip.pipeline.image_model import ImageModel
+from unclip.pipeline.captioned import CaptionedModel, there
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.stored import load_stage, model_hash
 from unclip.text.tokenizer import Tokenizer
 
-M = TypeVar("M", bound=torch.nn.Module)
-
 
 @dataclass
-class TextToImage(ImageModel):
+class TextToImage(CaptionedModel):
     """The trained stages of a run, in evaluation mode; one still in training may lack the later ones."""
 
-    tokenizer: Tokenizer
-    clip: CLIP
     prior: Prior | None = None
     decoder: Decoder | None = None
 
@@ -54,21 +48,6 @@ class TextToImage(ImageModel):
     def sampling(self) -> Sampling:
         return there(self.decoder, "decoder").config.sampling
 
-    def asked(self, prompts: Sequence[str], n: int, seed: int) -> list[tuple[str, int]]:
-        """n pictures a prompt, in the prompts' order."""
-        if not prompts:
-            raise ValueError(
-                'no prompt: write what the picture shows, as unclip generate "a red heart" --run runs/mine'
-            )
-        if any(not p.strip() for p in prompts):
-            raise ValueError("an empty prompt: write what the picture shows, in words like those of the captions")
-        return [(p, seed + i) for p in prompts for i in range(n)]
-
-    def cut(self, prompts: Sequence[str]) -> dict[str, str]:
-        """Prompts longer than the model's context -> what is left of them."""
-        long = [p for p, n in zip(prompts, self.tokenizer.lengths(prompts), strict=True) if n > self.tokenizer.context]
-        return {p: self.tokenizer.decode(self.tokenizer([p])[0][0].tolist()) for p in long}
-
     def embed_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> Vectors:
         """The prior's image embeddings [b, d], unit vectors."""
         ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
@@ -91,21 +70,3 @@ class TextToImage(ImageModel):
         noise = Noise.per_sample(seeds, self.device).fork("decoder")
         with self.autocast():
             yield from there(self.decoder, "decoder").sample(z, ids, mask, noise, how)
-
-    def embed_images(self, images: Images) -> Vectors:
-        """CLIP embeddings of pictures in [-1, 1]."""
-        with torch.no_grad(), self.autocast():
-            return self.clip.embed_images(images.to(self.device))
-
-    def embed_captions(self, captions: Sequence[str]) -> Vectors:
-        """CLIP embeddings of captions."""
-        ids, mask = (t.to(self.device) for t in self.tokenizer(captions))
-        with torch.no_grad(), self.autocast():
-            return self.clip.embed_text(ids, mask)[0]
-
-
-def there(part: M | None, name: str) -> M:
-    """The part, if it is trained; raises ValueError otherwise."""
-    if part is None:
-        raise ValueError(f"this model has no {name} yet; train that stage first")
-    return part

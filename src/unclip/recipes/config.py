@@ -16,6 +16,7 @@ from unclip.diffusion.schedules import LogNormal
 from unclip.nn.image_network import ImageNetworkConfig
 from unclip.nn.unet import UNetConfig
 from unclip.pipeline.run_folder import TRAINED
+from unclip.recipes.latent_settings import AutoencoderRecipe, LatentRecipe, check_sizes
 from unclip.train.optim import OptimConfig
 from unclip.train.trainer import TrainConfig
 
@@ -96,7 +97,7 @@ class DDPMRecipe(Config):
     train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
 
 
-Recipe = CLIPRecipe | PriorRecipe | DecoderRecipe | DDPMRecipe
+Recipe = CLIPRecipe | PriorRecipe | DecoderRecipe | AutoencoderRecipe | LatentRecipe | DDPMRecipe
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class RunConfig(Config):
     for small networks). held_out: share of the pairs kept for the scores.
     """
 
-    model: Literal["unclip", "ddpm"] = "unclip"
+    model: Literal["unclip", "latent", "ddpm"] = "unclip"
     size: int = 64
     budget: float = 1800.0
     seed: int = 0
@@ -122,6 +123,8 @@ class RunConfig(Config):
     clip: CLIPRecipe = field(default_factory=CLIPRecipe)
     prior: PriorRecipe = field(default_factory=PriorRecipe)
     decoder: DecoderRecipe = field(default_factory=DecoderRecipe)
+    autoencoder: AutoencoderRecipe = field(default_factory=AutoencoderRecipe)
+    latent: LatentRecipe = field(default_factory=LatentRecipe)
     ddpm: DDPMRecipe = field(default_factory=DDPMRecipe)
 
     def __post_init__(self) -> None:
@@ -130,6 +133,8 @@ class RunConfig(Config):
             raise ValueError(f"size = {self.size}: the decoder draws 32 or 64 px")
         if self.model == "ddpm" and (self.size < 1 or self.size % multiple):
             raise ValueError(f"size = {self.size}: this network draws multiples of {multiple} px")
+        if self.model == "latent":
+            check_sizes(self.size, self.autoencoder, self.latent)
         if self.budget <= 0:
             raise ValueError(f"budget = {self.budget} s: must be above 0")
 

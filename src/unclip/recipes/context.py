@@ -1,6 +1,7 @@
 """What every stage of one run shares: folder, settings, data, and what is finished already."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -9,9 +10,10 @@ import torch
 
 from unclip.clip.model import CLIP
 from unclip.core import store
-from unclip.core.typing import Vectors
+from unclip.core.typing import Images, Tensor, Vectors
 from unclip.data.loader import to_tensor
 from unclip.data.prepare import Prepared
+from unclip.models.autoencoder import Autoencoder
 from unclip.models.prior import Prior
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.stored import load_stage
@@ -68,21 +70,34 @@ class Context:
         return load_stage(self.folder, "prior", self.device)
 
     @cached_property
+    def autoencoder(self) -> Autoencoder:
+        """The finished autoencoder, frozen."""
+        return load_stage(self.folder, "autoencoder", self.device)
+
+    @cached_property
     def embeddings(self) -> Vectors:
         """CLIP embeddings of all pictures, in the data's order; kept on disk beside the weights that made them."""
-        made_from = {"clip": store.sha256(self.folder.clip / store.WEIGHTS), "pictures": len(self.prepared)}
-        place = self.folder.root / "checkpoints" / "embeddings"
+        return self._kept("embeddings", "clip", lambda images: self.clip.embed_images(images))
+
+    @cached_property
+    def latents(self) -> Images:
+        """Means and log-variances of the codes of all pictures, kept in the same way."""
+        return self._kept("latents", "autoencoder", lambda images: self.autoencoder.encode(images).moments)
+
+    def _kept(self, name: str, stage: str, look: Callable[[Images], Tensor]) -> Tensor:
+        made_from = {stage: store.sha256(self.folder.root / stage / store.WEIGHTS), "pictures": len(self.prepared)}
+        place = self.folder.root / "checkpoints" / name
         if place.exists():
-            kept = store.load(place, "Embeddings")
+            kept = store.load(place, name.capitalize())
             if kept.config == made_from:
-                return kept.tensors["embeddings"]
-        embeddings = self._embed()
-        store.save(place, "Embeddings", made_from, {"embeddings": embeddings})
-        return embeddings
+                return kept.tensors[name]
+        seen = self._look(look)
+        store.save(place, name.capitalize(), made_from, {name: seen})
+        return seen
 
     @torch.no_grad()
-    def _embed(self, batch: int = 256) -> Vectors:
+    def _look(self, look: Callable[[Images], Tensor], batch: int = 256) -> Tensor:
         images = self.prepared.images
         parts = (to_tensor(images[i : i + batch]).to(self.device) for i in range(0, len(images), batch))
         with torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            return torch.cat([self.clip.embed_images(part).cpu() for part in parts])
+            return torch.cat([look(part).cpu() for part in parts])

@@ -93,9 +93,9 @@ class StageRun:
         trainer = self.trainer
         self.averaged.load_state_dict(trainer.ema.average)
         figures = {"steps": trainer.step, "seconds": round(trainer.elapsed, 1), "skipped": trainer.skipped}
-        figures["parameters"] = sum(p.numel() for p in self.averaged.parameters())
-        config = self.averaged.config.to_dict()
-        store.save(self.ctx.folder.root / self.name, self.name, config, trainer.ema.average, figures)
+        kept: Any = self.stage.kept(self.averaged)
+        figures["parameters"] = sum(p.numel() for p in kept.parameters())
+        store.save(self.ctx.folder.root / self.name, self.name, kept.config.to_dict(), kept.state_dict(), figures)
         result = self.stage.gate(self.averaged)
         result = replace(result, figures={**result.figures, **figures})
         self.ctx.folder.finish(self.name, {"passed": result.passed, "why": result.why, "figures": result.figures})

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from PIL import Image
 
 from unclip.clip.model import CLIP, CLIPConfig
 from unclip.clip.text import TextConfig
@@ -18,15 +17,14 @@ from unclip.models.decoder import Decoder, DecoderConfig, decoder_sampling
 from unclip.models.prior import Prior, PriorConfig, prior_sampling
 from unclip.nn.prior_net import PriorNetConfig
 from unclip.nn.unet import UNetConfig
-from unclip.pipeline.images import grid, to_pictures
 from unclip.pipeline.text_to_image import TextToImage
+from unclip.recipes.captioned import feed, preview
 from unclip.recipes.config import RunConfig
 from unclip.recipes.context import Context
 from unclip.recipes.ddpm import ddpm_stage
-from unclip.recipes.feed import Feed, distinct_captions
 from unclip.recipes.gates import clip_gate, decoder_gate, judged, prior_gate
+from unclip.recipes.latent import autoencoder_stage, latent_stage
 from unclip.recipes.stage import Stage
-from unclip.train.trainer import TrainConfig
 
 HEAD = 32
 """Channels of one attention head."""
@@ -111,7 +109,7 @@ def decoder_stage(ctx: Context) -> Stage:
         r.train,
         r.share,
         lambda decoder: judged(ctx, decoder_gate, whole(decoder)),
-        lambda decoder: decoder_preview(ctx, whole(decoder)),
+        lambda decoder: preview(ctx, whole(decoder)),
     )
 
 
@@ -139,29 +137,17 @@ def decoder_config(config: RunConfig, clip: CLIPConfig) -> DecoderConfig:
     )
 
 
-def feed(ctx: Context, train: TrainConfig) -> Feed:
-    """Batches of the training split."""
-    return Feed(ctx.prepared, ctx.split[0], ctx.tokenizer, train.batch, ctx.config.seed)
-
-
 def assembled(ctx: Context, **parts: Any) -> TextToImage:
     """What there is of the model so far."""
     return TextToImage(ctx.tokenizer, device=ctx.device, precision=ctx.precision, **parts)
-
-
-def decoder_preview(ctx: Context, model: TextToImage, captions: int = 8, each: int = 4) -> Image.Image:
-    """Pictures for held-out captions, a row a caption."""
-    rows = distinct_captions(ctx.prepared, ctx.split[1], captions)
-    asked = [ctx.prepared.captions[r][0] for r in rows]
-    *_, last = model.steps([c for c in asked for _ in range(each)], [*range(each)] * len(asked))
-    pictures = to_pictures(last.x.cpu())
-    return grid([pictures[i : i + each] for i in range(0, len(pictures), each)], asked)
 
 
 STAGES: dict[str, Callable[[Context], Stage]] = {
     "clip": clip_stage,
     "prior": prior_stage,
     "decoder": decoder_stage,
+    "autoencoder": autoencoder_stage,
+    "latent": latent_stage,
     "ddpm": ddpm_stage,
 }
 """Stage -> what builds it."""

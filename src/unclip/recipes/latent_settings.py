@@ -1,0 +1,52 @@
+"""The settings of the two stages that a latent diffusion adds to CLIP."""
+
+from dataclasses import dataclass, field
+
+from unclip.core.config import Config
+from unclip.diffusion.process import DiffusionConfig, Sampling
+from unclip.models.autoencoder_training import AutoencoderLoss
+from unclip.models.latent import latent_diffusion, latent_sampling
+from unclip.nn.coder import CoderConfig
+from unclip.nn.image_network import ImageNetworkConfig
+from unclip.nn.unet import UNetConfig
+from unclip.train.optim import OptimConfig
+from unclip.train.trainer import TrainConfig
+
+
+@dataclass(frozen=True)
+class AutoencoderRecipe(Config):
+    """Sizes of the autoencoder, the weights of its losses; share: of the time budget."""
+
+    coder: CoderConfig = field(default_factory=CoderConfig)
+    loss: AutoencoderLoss = field(default_factory=AutoencoderLoss)
+    share: float = 0.3
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
+
+
+@dataclass(frozen=True)
+class LatentRecipe(Config):
+    """The diffusion over codes. network: any of the family; channels, vector and token width follow from the rest."""
+
+    network: ImageNetworkConfig = field(
+        default_factory=lambda: UNetConfig(patch=1, widths=(64, 96), blocks=(1, 4), attention=(False, True))
+    )
+    diffusion: DiffusionConfig = field(default_factory=latent_diffusion)
+    sampling: Sampling = field(default_factory=latent_sampling)
+    drop_caption: float = 0.1
+    share: float = 0.58
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
+
+
+def check_sizes(size: int, autoencoder: AutoencoderRecipe, latent: LatentRecipe) -> None:
+    """Raises ValueError where pictures of `size` px cannot pass through these networks."""
+    coder, loss, multiple = autoencoder.coder, autoencoder.loss, latent.network.multiple
+    if size < 1 or size % (coder.factor * multiple):
+        raise ValueError(
+            f"size = {size}: codes are a {coder.factor}th of the picture's side, and the latent network needs multiples "
+            f"of {multiple} cells: take a multiple of {coder.factor * multiple} px"
+        )
+    if loss.critic_from < 1 and size < loss.critic.smallest:
+        raise ValueError(
+            f"size = {size}: autoencoder.loss.critic.layers = {loss.critic.layers} needs pictures of "
+            f"{loss.critic.smallest} px; take fewer layers, or critic_from = 1 for none"
+        )
