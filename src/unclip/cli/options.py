@@ -16,7 +16,8 @@ class Given:
     model: Annotated[
         Literal["unclip", "latent", "ddpm"] | None,
         Parameter(
-            help="unclip (text to picture; default), latent (Stable Diffusion's way) or ddpm (pictures alone, or --classes)."
+            help="unclip (text to picture; default), latent (the same as Stable Diffusion does it) or ddpm (pictures "
+            "alone, or with --classes)."
         ),
     ] = None
     classes: Annotated[
@@ -25,7 +26,8 @@ class Given:
     preset: Annotated[
         str | None,
         Parameter(
-            help="unclip: tiny (a CPU, minutes) or small (one GPU, an hour); latent: latent-tiny; ddpm: ddpm-fast, ddpm-cifar10."
+            help="unclip: tiny (a CPU, minutes) or small (one GPU, an hour); latent: latent-tiny; ddpm: ddpm-fast or "
+            "ddpm-cifar10."
         ),
     ] = None
     config: Annotated[Path | None, Parameter(help="A settings file, in the form of a run's run.toml.")] = None

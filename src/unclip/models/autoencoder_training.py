@@ -4,8 +4,8 @@
 
     L_rec    = r / exp(s) + s,  r = |x - y| + perceptual d(x, y),  s the log-scale of a Laplace error: 0, or learned
     L_adv    = -mean D(y)
-    L_critic = (mean max(0, 1 - D(x)) + mean max(0, 1 + D(y))) / 2                     (hinge; Lim & Ye 2017)
-    lambda   = |grad L_rec| / (|grad L_adv| + 1e-6), of the decoder's last layer          (VQGAN, Esser et al. 2021, Eq. 7)
+    L_critic = (mean max(0, 1 - D(x)) + mean max(0, 1 + D(y))) / 2              (hinge; Lim & Ye 2017)
+    lambda   = |grad L_rec| / (|grad L_adv| + 1e-6), of the decoder's last layer   (VQGAN, Esser et al. 2021, Eq. 7)
 
 Means over pixels (LDM's code sums and divides by the batch; the ratio of the parts is the same), nats a pixel for KL.
 

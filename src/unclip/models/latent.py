@@ -1,4 +1,4 @@
-"""Latent diffusion (Rombach et al. 2022): the same `Diffusion`, over the codes of a frozen autoencoder, told the caption.
+"""Latent diffusion (Rombach et al. 2022): `Diffusion` over the codes of a frozen autoencoder, told the caption.
 
 The caption's tokens are attended to in every attention layer of the network (section 3.3; here beside the picture's
 own, as GLIDE does it), and its feature is added to the level embedding. The text tower starts as CLIP's and is trained
@@ -104,7 +104,7 @@ class LatentDiffusion(nn.Module):
         return Condition(vector=end, tokens=tokens, mask=mask)
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
-        """The diffusion loss on codes drawn from their posteriors; a dropped caption is the empty one. Needs latents."""
+        """The diffusion loss on codes drawn from their posteriors; a dropped caption is the empty one."""
         assert batch.latents is not None and batch.ids is not None and batch.mask is not None
         codes = Posterior.of(batch.latents).sample(noise.fork("posterior"))
         keep = noise.fork("drop").uniform((len(codes),)) >= self.config.drop_caption

@@ -19,6 +19,7 @@ from unclip.nn.prior_net import PriorNetConfig
 from unclip.nn.unet import UNetConfig
 from unclip.pipeline.text_to_image import TextToImage
 from unclip.recipes.captioned import feed, preview
+from unclip.recipes.classifier import classifier_stage
 from unclip.recipes.config import RunConfig
 from unclip.recipes.context import Context
 from unclip.recipes.ddpm import ddpm_stage
@@ -149,5 +150,6 @@ STAGES: dict[str, Callable[[Context], Stage]] = {
     "autoencoder": autoencoder_stage,
     "latent": latent_stage,
     "ddpm": ddpm_stage,
+    "classifier": classifier_stage,
 }
 """Stage -> what builds it."""

@@ -145,7 +145,7 @@ def open_run(root: Path) -> Opened:
     model, run = load(root), RunFolder(root)
     if isinstance(model, LatentPipeline):
         raise ValueError(
-            f"{root}: denoises codes, not pictures, and `explain` shows pictures; take another --model's run"
+            f"{root}: denoises codes, not pictures, and `explain` shows how pictures are; take a run of another model"
         )
     if not (run.data / "prepared.json").exists():
         raise ValueError(
