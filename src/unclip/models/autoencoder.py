@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from unclip.core.noise import Noise
-from unclip.core.typing import Images, PerSample
+from unclip.core.typing import Float, Images, PerSample, Tensor
 from unclip.nn.coder import CoderConfig, Decoder, Encoder
 
 LIMITS = (-30.0, 20.0)
@@ -56,7 +56,7 @@ class Autoencoder(nn.Module):
         """
         return Posterior.of(self.encoder(images))
 
-    def decode(self, z: Images) -> Images:
+    def decode(self, z: Float[Tensor, "b c2 h2 w2"]) -> Images:
         """Codes -> pictures, about in [-1, 1]."""
         return self.decoder(z)
 

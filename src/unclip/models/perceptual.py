@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from unclip.clip.vision import VisionTower
-from unclip.core.typing import Images, PerSample
+from unclip.core.typing import Images, PerSample, Tensor
 
 
 class Perceptual(nn.Module):
@@ -25,7 +25,7 @@ class Perceptual(nn.Module):
         self.stem = tower.stem
         self.requires_grad_(False)
 
-    def features(self, x: Images) -> list[Images]:
+    def features(self, x: Images) -> list[Tensor]:
         """A map a halving, unit vectors over the channels."""
         maps = []
         for layer in self.stem:

@@ -109,7 +109,7 @@ class Decoder(nn.Module):
         self.norm, self.out = _norm(came), nn.Conv2d(came, config.fine * config.patch**2, 3, padding=1)
         self.last = nn.Conv2d(config.fine, config.channels, 3, padding=1)
 
-    def forward(self, z: Images) -> Images:
+    def forward(self, z: Float[Tensor, "b c2 h2 w2"]) -> Images:
         h = self.core(self.stem(z))
         for part in self.parts:
             h = part(h)

@@ -8,7 +8,7 @@ import torch
 
 from unclip.core import machine
 from unclip.core.noise import Noise
-from unclip.core.typing import Images
+from unclip.core.typing import Float, Images, Tensor
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.models.autoencoder import Autoencoder
@@ -61,7 +61,7 @@ class LatentPipeline(CaptionedModel):
             for step in latent.sample(ids, mask, noise, how):
                 yield DecodedStep(step, self.decode)
 
-    def decode(self, x: Images) -> Images:
+    def decode(self, x: Float[Tensor, "b c2 h2 w2"]) -> Images:
         """Standardised codes -> pictures in [-1, 1]."""
         with torch.no_grad(), self.autocast():
             return self.autoencoder.decode(there(self.latent, "latent").codes(x)).clamp(-1, 1)

@@ -42,7 +42,7 @@ def check_sizes(size: int, autoencoder: AutoencoderRecipe, latent: LatentRecipe)
     coder, loss, multiple = autoencoder.coder, autoencoder.loss, latent.network.multiple
     if size < 1 or size % (coder.factor * multiple):
         raise ValueError(
-            f"size = {size}: a code's side is 1/{coder.factor} of the picture's, and the latent network needs multiples "
+            f"size = {size}: the side of a code is 1/{coder.factor} of it, and the latent network needs multiples "
             f"of {multiple} cells; take a multiple of {coder.factor * multiple} px"
         )
     if loss.critic_from < 1 and size < loss.critic.smallest:
