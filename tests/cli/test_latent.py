@@ -1,4 +1,4 @@
-"""Latent diffusion from captioned pictures to pictures, as a person types it; a killed run equals an uninterrupted one."""
+"""Latent diffusion from captions to pictures, as a person types it; a killed run equals an uninterrupted one."""
 
 import json
 import re

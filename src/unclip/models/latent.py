@@ -22,6 +22,7 @@ from unclip.diffusion.parameterization import EDM
 from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM, Step
 from unclip.diffusion.schedules import LogNormal
+from unclip.diffusion.weighting import EDMWeight
 from unclip.models.autoencoder import Posterior
 from unclip.models.decoder import drop_captions
 from unclip.nn.embed import Standardize
@@ -30,7 +31,7 @@ from unclip.nn.image_network import ImageNetworkConfig
 
 def latent_diffusion() -> DiffusionConfig:
     """EDM preconditioning of data of unit variance. No limit: codes have no range."""
-    return DiffusionConfig(LogNormal(mean=0.3, std=1.4, s_min=0.01, s_max=80.0), EDM(sigma_data=1.0))
+    return DiffusionConfig(LogNormal(mean=0.3, std=1.4, s_min=0.01, s_max=80.0), EDM(1.0), EDMWeight(1.0))
 
 
 def latent_sampling() -> Sampling:
@@ -61,6 +62,9 @@ class LatentConfig(Config):
             raise ValueError(
                 f"network vector_width, token_width must be {width}, {width}: the caption's feature, its tokens"
             )
+        if network.learned_variance or self.diffusion.vlb_weight:
+            raise ValueError(f"diffusion.vlb_weight = {self.diffusion.vlb_weight}: a learned variance needs the "
+                             "likelihood of pixels, which codes have not; leave it 0")  # fmt: skip
         if not 0 <= self.drop_caption <= 1:
             raise ValueError(f"drop_caption = {self.drop_caption}: a share in [0, 1]")
 

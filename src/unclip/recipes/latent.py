@@ -71,13 +71,10 @@ def latent_stage(ctx: Context) -> Stage:
 def latent_config(config: RunConfig, clip: CLIPConfig) -> LatentConfig:
     """The diffusion that fits this autoencoder and this CLIP."""
     r, coder, width = config.latent, config.autoencoder.coder, clip.text.width
-    learned = r.diffusion.vlb_weight > 0
     return LatentConfig(
         side=config.size // coder.factor,
         text=clip.text,
-        network=fitted(
-            r.network, channels=coder.latent, vector_width=width, token_width=width, learned_variance=learned
-        ),
+        network=fitted(r.network, channels=coder.latent, vector_width=width, token_width=width),
         diffusion=r.diffusion,
         sampling=r.sampling,
         drop_caption=r.drop_caption,
