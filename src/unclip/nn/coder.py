@@ -84,7 +84,9 @@ class Encoder(nn.Module):
         self.parts = nn.ModuleList(parts)
         self.core = Core(config)
         self.norm, self.out = _norm(came), nn.Conv2d(came, 2 * config.latent, 3, padding=1)
-        with torch.no_grad():  # nearly certain codes from the first step on: no steps are lost under the noise of N(0, 1)
+        with (
+            torch.no_grad()
+        ):  # nearly certain codes from the first step on: no steps are lost under the noise of N(0, 1)
             self.out.bias[config.latent :] = CERTAIN
 
     def forward(self, x: Images) -> Float[Tensor, "b c2 h2 w2"]:
