@@ -86,7 +86,7 @@ class Encoder(nn.Module):
         self.norm, self.out = _norm(came), nn.Conv2d(came, 2 * config.latent, 3, padding=1)
         with (
             torch.no_grad()
-        ):  # nearly certain codes from the first step on: no steps are lost under the noise of N(0, 1)
+        ):  # nearly certain from the first step on: no steps are lost under unit noise
             self.out.bias[config.latent :] = CERTAIN
 
     def forward(self, x: Images) -> Float[Tensor, "b c2 h2 w2"]:
