@@ -22,7 +22,7 @@ from unclip.nn.coder import CoderConfig
 from unclip.nn.patch_critic import PatchCriticConfig
 from unclip.nn.unet import UNetConfig
 from unclip.pipeline.images import KEY
-from unclip.pipeline.latent import LatentPipeline
+from unclip.pipeline.latent_diffusion import LatentPipeline
 from unclip.pipeline.settings import Settings
 from unclip.recipes.config import CLIPRecipe, RunConfig
 from unclip.recipes.events import Event, Progress
@@ -149,6 +149,7 @@ def test_evaluate_info_and_previews_as_typed(run: Path, call: Call, tmp_path: Pa
     [
         (["--size", "30"], "size = 30: .* take a multiple of 4 px"),
         (["--size", "32", "--set", "autoencoder.loss.critic.layers=4"], "layers = 4 needs pictures of 48 px"),
+        (["--set", "clip.vision=vit"], "clip.vision = 'vit': the perceptual loss looks through"),
         (["--set", "autoencoder.loss.kl=-1"], "kl = -1"),
         (["--set", "decoder.patch=2"], "a run of model = 'latent' has no such stage"),
         (["--preset", "tiny"], "trains model = 'unclip', not 'latent'"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
+from unclip.cli.warn import warn
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,6 +36,9 @@ def generate(
     classifier_guidance: Annotated[
         float | None, Parameter(help="ddpm: scale of guidance by the classifier that `unclip add classifier` trained.")
     ] = None,
+    clip_guidance: Annotated[
+        float | None, Parameter(help="Scale of guidance by the noise-aware CLIP that `unclip add noisy_clip` trained.")
+    ] = None,
     sampler: Annotated[str | None, Parameter(help="ancestral, ddim, dpmpp-2m ...; a wrong name lists them.")] = None,
     grid: Annotated[str | None, Parameter(help="Where the steps lie: uniform, karras ...")] = None,
 ) -> None:
@@ -45,9 +49,8 @@ def generate(
     from unclip.pipeline.settings import Settings
 
     model, console = load(run), Console(soft_wrap=True, highlight=False)
-    for prompt, left in model.cut(prompts).items():
-        console.print(f"! too long for this model, cut: {prompt!r} -> {left!r}", style="yellow", markup=False)
-    settings = Settings(steps, guidance, guidance_form, sampler, grid, classifier_guidance)
+    warn(console, model, prompts)
+    settings = Settings(steps, guidance, guidance_form, sampler, grid, classifier_guidance, clip_guidance)
     start = time.perf_counter()
     pictures = model.generate(prompts, n, seed, settings)
     took = time.perf_counter() - start

@@ -16,10 +16,13 @@ from unclip.data.shapes_world import World
 from unclip.evaluate.alignment import matched_against_shuffled
 from unclip.evaluate.distances import kid, roughness
 from unclip.evaluate.reconstruction import score_reconstruction
-from unclip.evaluate.retrieval import distinct, retrieval
-from unclip.pipeline.captioned import CaptionedModel, there
-from unclip.pipeline.latent import LatentPipeline
+from unclip.evaluate.retrieval import are_classes, distinct, retrieval, zero_shot
+from unclip.pipeline.captioned import CaptionedModel
+from unclip.pipeline.latent_diffusion import LatentPipeline
+from unclip.pipeline.parts import there
+from unclip.pipeline.settings import Settings
 from unclip.pipeline.text_to_image import TextToImage
+from unclip.pipeline.zero_shot import label_embeddings
 
 BATCH = 64
 
@@ -27,13 +30,15 @@ BATCH = 64
 def evaluate(
     model: CaptionedModel, prepared: Prepared, rows: np.ndarray, n: int = 256, seed: int = 0
 ) -> dict[str, Any]:
-    """Scores on the pairs `rows`: retrieval, prior or autoencoder, and pictures for the captions of n of them."""
+    """Scores on the pairs `rows`: retrieval, zero-shot accuracy where the captions of the whole data set are classes,
+    prior or autoencoder, and pictures generated for the captions of n of them."""
     captions = [prepared.captions[r][0] for r in rows]
     images = to_tensor(prepared.images[rows])
     real = embed_images(model, images)
     few = min(n, len(rows))
     return {
         "retrieval": score_clip(model, real, captions),
+        **score_classes(model, real, captions, [c[0] for c in prepared.captions]),
         **_own(model, images[:few], real[:few], captions[:few]),
         **score_pictures(model, images[:few], real[:few], captions[:few], seed),
     }
@@ -50,6 +55,17 @@ def score_clip(model: CaptionedModel, real: Vectors, captions: Sequence[str]) ->
     """Retrieval of captions by pictures."""
     texts, right = distinct(captions)
     return retrieval(real, embed_captions(model, texts), right)
+
+
+def score_classes(
+    model: TextToImage, real: Vectors, captions: Sequence[str], every: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Zero-shot accuracy among all classes of the data, also those that none of these show; nothing without any."""
+    if not are_classes(every):
+        return {}
+    names = sorted(set(every))
+    classes = label_embeddings(model, names)
+    return {"zero_shot": zero_shot(real, classes, [names.index(c) for c in captions])}
 
 
 def score_prior(model: TextToImage, real: Vectors, captions: Sequence[str]) -> dict[str, float]:
@@ -79,20 +95,22 @@ def score_pictures(
     }
 
 
-def evaluate_shapes(model: CaptionedModel, world: World, n: int = 200, seed: int = 0) -> dict[str, Any]:
+def evaluate_shapes(
+    model: CaptionedModel, world: World, n: int = 200, seed: int = 0, settings: Settings | None = None
+) -> dict[str, Any]:
     """The exact score: n prompts a category, each picture read back by the parser."""
     asked = [p for category in CATEGORIES for p in prompts(world, category, n, seed)]
-    made = generate(model, [p.text for p in asked], seed)
+    made = generate(model, [p.text for p in asked], seed, settings)
     rates = score_many(list(to_pixels(made)), asked)
     return {c: {k: vars(r) for k, r in figures.items()} for c, figures in rates.items()}
 
 
-def generate(model: CaptionedModel, captions: Sequence[str], seed: int) -> Images:
+def generate(model: CaptionedModel, captions: Sequence[str], seed: int, settings: Settings | None = None) -> Images:
     """One picture a caption as tensors in [-1, 1] on the CPU; picture i has seed + i."""
     parts = []
     for i in range(0, len(captions), BATCH):
         some = captions[i : i + BATCH]
-        *_, last = model.steps(some, range(seed + i, seed + i + len(some)))
+        *_, last = model.steps(some, range(seed + i, seed + i + len(some)), settings)
         parts.append(last.x.float().clamp(-1, 1).cpu())
     return torch.cat(parts)
 

@@ -3,7 +3,6 @@
 from abc import ABC
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import torch
 
@@ -11,8 +10,6 @@ from unclip.clip.model import CLIP
 from unclip.core.typing import Images, Vectors
 from unclip.pipeline.image_model import ImageModel
 from unclip.text.tokenizer import Tokenizer
-
-M = TypeVar("M", bound=torch.nn.Module)
 
 
 @dataclass
@@ -47,10 +44,3 @@ class CaptionedModel(ImageModel, ABC):
         ids, mask = (t.to(self.device) for t in self.tokenizer(captions))
         with torch.no_grad(), self.autocast():
             return self.clip.embed_text(ids, mask)[0]
-
-
-def there(part: M | None, name: str) -> M:
-    """The part, if it is trained; raises ValueError otherwise."""
-    if part is None:
-        raise ValueError(f"this model has no {name} yet; train that stage first")
-    return part

@@ -1,89 +1,57 @@
-"""A prompt becomes a code, a code becomes a picture: the finished latent diffusion (Rombach et al. 2022)."""
+"""The bipartite latent (z_i, x_T) of pictures (unCLIP, Ramesh et al. 2022, section 3), in memory and on disk.
 
-from collections.abc import Callable, Iterator, Sequence
+z_i is what CLIP sees in a picture; x_T holds all the rest that the decoder needs to draw it again.
+"""
+
 from dataclasses import dataclass
-from functools import cached_property
+from pathlib import Path
 
-import torch
-
-from unclip.core import machine
-from unclip.core.noise import Noise
-from unclip.core.typing import Float, Images, Tensor
+from unclip.core import store
+from unclip.core.typing import Images, Vectors
 from unclip.diffusion.process import Sampling
-from unclip.diffusion.samplers import Step
-from unclip.models.autoencoder import Autoencoder
-from unclip.models.latent import LatentDiffusion
-from unclip.pipeline.captioned import CaptionedModel, there
-from unclip.pipeline.run_folder import RunFolder
-from unclip.pipeline.settings import Settings
-from unclip.pipeline.stored import load_stage, model_hash
-from unclip.text.tokenizer import Tokenizer
+
+KIND = "Inverted"
 
 
-@dataclass
-class LatentPipeline(CaptionedModel):
-    """The trained stages of a run, in evaluation mode; one still in training may lack the later ones."""
+@dataclass(frozen=True, eq=False)
+class Inverted:
+    """Pictures in the decoder's own coordinates, one a row.
 
-    autoencoder: Autoencoder
-    latent: LatentDiffusion | None = None
+    z: unit embeddings, [b, d]. x: the noise, [b, c, h, w]. pictures: as the model saw them, in [-1, 1]. captions:
+    what the decoder was told. how: the sampling that leads back. model: the hash of the model; names: of the pictures.
+    """
+
+    z: Vectors
+    x: Images
+    pictures: Images
+    captions: tuple[str, ...]
+    how: Sampling
+    model: str
+    names: tuple[str, ...]
+
+    def save(self, path: Path) -> None:
+        """Writes the folder `path`: config.json and model.safetensors."""
+        config = {
+            "model": self.model,
+            "captions": list(self.captions),
+            "names": list(self.names),
+            "sampling": self.how.to_dict(),
+        }
+        store.save(path, KIND, config, {"z": self.z, "x": self.x, "pictures": self.pictures})
 
     @classmethod
-    def load(cls, folder: RunFolder, device: str) -> "LatentPipeline":
-        """The model of a finished run. Raises ValueError that names the damaged file."""
-        clip, autoencoder, latent = (load_stage(folder, name, device) for name in ("clip", "autoencoder", "latent"))
-        return cls(
-            tokenizer=Tokenizer.load(folder.tokenizer, clip.config.text.context),
-            clip=clip,
-            autoencoder=autoencoder,
-            latent=latent,
-            device=device,
-            precision=machine.best_precision(device),
-            hash=model_hash(folder),
-        )
+    def load(cls, path: Path) -> "Inverted":
+        """Reads what `save` wrote. Raises ValueError that names the damaged file, or a folder of another kind."""
+        stored = store.load(path, KIND)
+        how = Sampling.from_dict(stored.config["sampling"], f"{path}: sampling")
+        captions, model = tuple(stored.config["captions"]), stored.config["model"]
+        names = tuple(str(path) for _ in captions)
+        return cls(**stored.tensors, captions=captions, how=how, model=model, names=names)
 
-    @property
-    def size(self) -> int:
-        return there(self.latent, "latent").config.side * self.autoencoder.config.factor
-
-    @property
-    def sampling(self) -> Sampling:
-        return there(self.latent, "latent").config.sampling
-
-    def how(self, settings: Settings | None) -> Sampling:
-        return (settings or Settings()).apply(self.sampling, limit=None)  # codes have no range
-
-    def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
-        """Every denoising step for one batch of prompts, as pictures, each decoded when it is looked at."""
-        latent, how = there(self.latent, "latent"), self.how(settings)
-        ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
-        noise = Noise.per_sample(seeds, self.device).fork("latent")
-        with self.autocast():
-            for step in latent.sample(ids, mask, noise, how):
-                yield DecodedStep(step, self.decode)
-
-    def decode(self, x: Float[Tensor, "b c2 h2 w2"]) -> Images:
-        """Standardised codes -> pictures in [-1, 1]."""
-        with torch.no_grad(), self.autocast():
-            return self.autoencoder.decode(there(self.latent, "latent").codes(x)).clamp(-1, 1)
-
-    def reconstruct(self, images: Images) -> Images:
-        """What is left of pictures that went through the autoencoder."""
-        with torch.no_grad(), self.autocast():
-            return self.autoencoder.reconstruct(images.to(self.device))
-
-
-class DecodedStep(Step):
-    """A step over codes, seen as pictures: who takes only the last step pays for one decoding."""
-
-    def __init__(self, step: Step, decode: Callable[[Images], Images]) -> None:
-        vars(self).update(log_snr=step.log_snr, step=step, decode=decode)  # a Step is frozen
-
-    @cached_property
-    def x(self) -> Images:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The state, decoded; before the last step a noisy code, and so no picture."""
-        return vars(self)["decode"](vars(self)["step"].x)
-
-    @cached_property
-    def x0(self) -> Images:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The clean estimate, decoded: the preview."""
-        return vars(self)["decode"](vars(self)["step"].x0)
+    def check(self, model: str) -> None:
+        """Raises ValueError where another model made it: its CLIP and its decoder have other coordinates."""
+        if self.model != model:
+            raise ValueError(
+                f"{self.names[0]}: was inverted by the model {self.model}, this one is {model} and reads other "
+                "embeddings and noise; invert the picture again with this run"
+            )

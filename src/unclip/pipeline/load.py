@@ -4,7 +4,7 @@ from pathlib import Path
 
 from unclip.core import machine
 from unclip.pipeline.ddpm import DDPMPipeline
-from unclip.pipeline.latent import LatentPipeline
+from unclip.pipeline.latent_diffusion import LatentPipeline
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.text_to_image import TextToImage
 
@@ -25,3 +25,13 @@ def load(run: str | Path, device: str | None = None) -> TextToImage | LatentPipe
     folder.require()
     machine.prepare_memory()
     return PIPELINES[folder.model].load(folder, device or machine.device())
+
+
+def load_text_to_image(run: str | Path) -> TextToImage:
+    """The same, for what needs a CLIP. Raises ValueError for a run of another kind, too."""
+    model = load(run)
+    if not isinstance(model, TextToImage):
+        raise ValueError(
+            f"{run}: this needs pictures as CLIP embeddings, which only runs of --model unclip decode; use one"
+        )
+    return model

@@ -1,30 +1,45 @@
 """A prompt becomes a picture: tokenizer -> CLIP text -> prior -> decoder (unCLIP, section 2)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
+from PIL import Image
 
+from unclip.clip.noisy import NoisyCLIP
 from unclip.core import machine
 from unclip.core.noise import Noise
 from unclip.core.typing import Vectors
+from unclip.data.prepared import read_captions
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.models.decoder import Decoder
 from unclip.models.prior import Prior
-from unclip.pipeline.captioned import CaptionedModel, there
+from unclip.pipeline import invert, manipulate
+from unclip.pipeline.captioned import CaptionedModel
+from unclip.pipeline.invert import Source
+from unclip.pipeline.latent import Inverted
+from unclip.pipeline.parts import there
+from unclip.pipeline.probe import Probe, probe
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
-from unclip.pipeline.stored import load_stage, model_hash
+from unclip.pipeline.stored import load_added, load_stage, model_hash
+from unclip.text import words
 from unclip.text.tokenizer import Tokenizer
 
 
 @dataclass
 class TextToImage(CaptionedModel):
-    """The trained stages of a run, in evaluation mode; one still in training may lack the later ones."""
+    """The trained stages of a run, in evaluation mode; one still in training may lack the later ones.
+
+    folder: where the run lies, for what needs its data too.
+    """
 
     prior: Prior | None = None
     decoder: Decoder | None = None
+    noisy_clip: NoisyCLIP | None = None
+    folder: RunFolder | None = None
 
     @classmethod
     def load(cls, folder: RunFolder, device: str) -> "TextToImage":
@@ -35,9 +50,11 @@ class TextToImage(CaptionedModel):
             clip=clip,
             prior=prior,
             decoder=decoder,
+            noisy_clip=load_added(folder, "noisy_clip", device),
             device=device,
             precision=machine.best_precision(device),
             hash=model_hash(folder),
+            folder=folder,
         )
 
     @property
@@ -47,6 +64,12 @@ class TextToImage(CaptionedModel):
     @property
     def sampling(self) -> Sampling:
         return there(self.decoder, "decoder").config.sampling
+
+    def unknown(self, prompts: Sequence[str]) -> dict[str, list[str]]:
+        """Prompts with words that no caption of the run's data holds -> those words; none where the data are gone."""
+        if self.folder is None or not (self.folder.data / "captions.jsonl").exists():
+            return {}
+        return words.unseen(prompts, read_captions(self.folder.data))
 
     def embed_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> Vectors:
         """The prior's image embeddings [b, d], unit vectors."""
@@ -60,9 +83,23 @@ class TextToImage(CaptionedModel):
 
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
         """Every decoder step for one batch of prompts; the last step's x is the picture."""
+        how = self.how(prompts, settings or Settings())
         z = self.embed_prompts(prompts, seeds)
-        how = (settings or Settings()).apply(self.sampling)
         yield from self.decode(z, prompts, seeds, how)
+
+    def how(self, prompts: Sequence[str], settings: Settings) -> Sampling:
+        """How to draw these prompts, with the model that CLIP guidance needs. Raises ValueError where there is none."""
+        if settings.classifier is not None:
+            raise ValueError("classifier guidance is for a ddpm with classes; here: --clip-guidance")
+        how = settings.apply(self.sampling)
+        if settings.clip is None:
+            return how
+        if self.noisy_clip is None:
+            raise ValueError(
+                "CLIP guidance: this run has no noise-aware CLIP; train one: unclip add noisy_clip --run RUN"
+            )
+        ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
+        return replace(how, guidance=how.guidance.using(log_p=self.noisy_clip.log_p(ids, mask)))
 
     def decode(self, z: Vectors, prompts: Sequence[str], seeds: Sequence[int], how: Sampling) -> Iterator[Step]:
         """Decoder steps for given image embeddings and captions."""
@@ -70,3 +107,27 @@ class TextToImage(CaptionedModel):
         noise = Noise.per_sample(seeds, self.device).fork("decoder")
         with self.autocast():
             yield from there(self.decoder, "decoder").sample(z, ids, mask, noise, how)
+
+    def invert(self, picture: Source, prompt: str = "", settings: Settings | None = None) -> Inverted:
+        """The bipartite latent (z_i, x_T) of a picture: `pipeline.invert`."""
+        return invert.invert(self, picture, prompt, settings)
+
+    def reconstruct(self, latent: Inverted) -> Image.Image:
+        """The picture of a latent again."""
+        return manipulate.reconstruct(self, latent)
+
+    def vary(self, picture: Source, n: int = 4, seed: int = 0, **how: Any) -> list[Image.Image]:
+        """n variations; `how`: eta, fresh, prompt and settings of `pipeline.manipulate.vary`."""
+        return manipulate.vary(self, picture, n, seed, **how)
+
+    def blend(self, a: Source, b: Source, n: int = 7, **how: Any) -> list[Image.Image]:
+        """n pictures on the way from a to b; `how`: noise, seed and settings of `pipeline.manipulate.blend`."""
+        return manipulate.blend(self, a, b, n, **how)
+
+    def diff(self, picture: Source, before: str, after: str, n: int = 6, **how: Any) -> list[Image.Image]:
+        """n pictures, changed by words; `how`: until and settings of `pipeline.manipulate.diff`."""
+        return manipulate.diff(self, picture, before, after, n, **how)
+
+    def probe(self, picture: Source, labels: Sequence[str] = (), **how: Any) -> Probe:
+        """What CLIP sees in a picture; `how`: seed and settings of `pipeline.probe.probe`."""
+        return probe(self, picture, labels, **how)

@@ -16,20 +16,26 @@ from unclip.diffusion.schedules import LogNormal
 from unclip.nn.image_network import ImageNetworkConfig
 from unclip.nn.unet import UNetConfig
 from unclip.pipeline.run_folder import ADDED, TRAINED
-from unclip.recipes.latent_settings import AutoencoderRecipe, LatentRecipe, check_sizes
+from unclip.recipes.latent_settings import AutoencoderRecipe, LatentRecipe, check_latent
 from unclip.train.optim import OptimConfig
 from unclip.train.trainer import TrainConfig
 
 
 @dataclass(frozen=True)
 class CLIPRecipe(Config):
-    """Sizes of both towers; share: of the time budget."""
+    """Sizes of both towers; share: of the time budget.
+
+    vision: the image tower, a convolutional stem (vision_stem) or the paper's ViT (vision_patch), which brings the
+    paper's text tower and loss with it. form: of the loss; None: sigmoid for the stem, softmax for the ViT.
+    """
 
     width: int = 128
-    form: Literal["softmax", "sigmoid"] = "sigmoid"
+    form: Literal["softmax", "sigmoid"] | None = None
     text_width: int = 128
     text_layers: int = 3
+    vision: Literal["conv", "vit"] = "conv"
     vision_stem: tuple[int, ...] = (32, 64, 128)
+    vision_patch: int = 8
     vision_width: int = 192
     vision_layers: int = 3
     share: float = 0.17
@@ -106,7 +112,24 @@ class ClassifierRecipe(Config):
     train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3, decay=0.05)))
 
 
-Recipe = CLIPRecipe | PriorRecipe | DecoderRecipe | AutoencoderRecipe | LatentRecipe | DDPMRecipe | ClassifierRecipe
+@dataclass(frozen=True)
+class NoisyCLIPRecipe(Config):
+    """The noise-aware CLIP that can guide the decoder; it starts as the run's CLIP and sees the decoder's levels."""
+
+    share: float = 0.15
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=5e-4, muon_lr=5e-4, decay=0.05)))
+
+
+Recipe = (
+    CLIPRecipe
+    | PriorRecipe
+    | DecoderRecipe
+    | AutoencoderRecipe
+    | LatentRecipe
+    | DDPMRecipe
+    | ClassifierRecipe
+    | NoisyCLIPRecipe
+)
 
 
 @dataclass(frozen=True)
@@ -138,6 +161,7 @@ class RunConfig(Config):
     ddpm: DDPMRecipe = field(default_factory=DDPMRecipe)
     added: tuple[str, ...] = ()
     classifier: ClassifierRecipe = field(default_factory=ClassifierRecipe)
+    noisy_clip: NoisyCLIPRecipe = field(default_factory=NoisyCLIPRecipe)
 
     def __post_init__(self) -> None:
         multiple = self.ddpm.network.multiple
@@ -146,7 +170,7 @@ class RunConfig(Config):
         if self.model == "ddpm" and (self.size < 1 or self.size % multiple):
             raise ValueError(f"size = {self.size}: this network draws multiples of {multiple} px")
         if self.model == "latent":
-            check_sizes(self.size, self.autoencoder, self.latent)
+            check_latent(self.size, self.clip.vision, self.autoencoder, self.latent)
         if self.budget <= 0:
             raise ValueError(f"budget = {self.budget} s: must be above 0")
         for name in self.added:

@@ -1,23 +1,21 @@
 """What every stage of one run shares: folder, settings, data, and what is finished already."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-import torch
 
 from unclip.clip.model import CLIP
-from unclip.core import store
-from unclip.core.typing import Images, Tensor, Vectors
-from unclip.data.loader import to_tensor
+from unclip.core.typing import Images, Vectors
 from unclip.data.prepare import Prepared, load_prepared, prepare
 from unclip.data.shapes_world import World
 from unclip.data.source import Source
 from unclip.models.autoencoder import Autoencoder
 from unclip.models.ddpm import DDPM
+from unclip.models.decoder import Decoder
 from unclip.models.prior import Prior
+from unclip.pipeline.embeddings import run_embeddings, run_latents
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.stored import load_stage
 from unclip.recipes.config import RunConfig
@@ -83,6 +81,11 @@ class Context:
         return load_stage(self.folder, "clip", self.device)
 
     @cached_property
+    def decoder(self) -> Decoder:
+        """The finished decoder, frozen."""
+        return load_stage(self.folder, "decoder", self.device)
+
+    @cached_property
     def ddpm(self) -> DDPM:
         """The finished DDPM, frozen."""
         return load_stage(self.folder, "ddpm", self.device)
@@ -100,27 +103,9 @@ class Context:
     @cached_property
     def embeddings(self) -> Vectors:
         """CLIP embeddings of all pictures, in the data's order; kept on disk beside the weights that made them."""
-        return self._kept("embeddings", "clip", lambda images: self.clip.embed_images(images))
+        return run_embeddings(self.folder, self.clip, self.prepared, self.device, self.precision)
 
     @cached_property
     def latents(self) -> Images:
         """Means and log-variances of the codes of all pictures, kept in the same way."""
-        return self._kept("latents", "autoencoder", lambda images: self.autoencoder.encode(images).moments)
-
-    def _kept(self, name: str, stage: str, look: Callable[[Images], Tensor]) -> Tensor:
-        made_from = {stage: store.sha256(self.folder.root / stage / store.WEIGHTS), "pictures": len(self.prepared)}
-        place = self.folder.root / "checkpoints" / name
-        if place.exists():
-            kept = store.load(place, name.capitalize())
-            if kept.config == made_from:
-                return kept.tensors[name]
-        seen = self._look(look)
-        store.save(place, name.capitalize(), made_from, {name: seen})
-        return seen
-
-    @torch.no_grad()
-    def _look(self, look: Callable[[Images], Tensor], batch: int = 256) -> Tensor:
-        images = self.prepared.images
-        parts = (to_tensor(images[i : i + batch]).to(self.device) for i in range(0, len(images), batch))
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            return torch.cat([look(part).cpu() for part in parts])
+        return run_latents(self.folder, self.autoencoder, self.prepared, self.device, self.precision)

@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 from unclip.clip.model import CLIPConfig
+from unclip.clip.vision import VisionTower
 from unclip.core.noise import Noise
 from unclip.data.loader import to_tensor
 from unclip.evaluate.reconstruction import score_reconstruction
@@ -15,7 +16,7 @@ from unclip.models.autoencoder_training import AutoencoderTraining
 from unclip.models.latent import LatentConfig, LatentDiffusion
 from unclip.models.perceptual import Perceptual
 from unclip.pipeline.images import grid, to_pictures
-from unclip.pipeline.latent import LatentPipeline
+from unclip.pipeline.latent_diffusion import LatentPipeline
 from unclip.recipes.captioned import feed, preview
 from unclip.recipes.config import RunConfig
 from unclip.recipes.context import Context
@@ -34,7 +35,9 @@ COLUMNS = 8
 def autoencoder_stage(ctx: Context) -> Stage:
     """The autoencoder on pictures alone, mirrored ones too; the stem of the run's CLIP sees how different they look."""
     r = ctx.config.autoencoder
-    module = AutoencoderTraining(r.coder, r.loss, Perceptual(ctx.clip.vision)).to(ctx.device)
+    tower = ctx.clip.vision
+    eyes = Perceptual(tower) if isinstance(tower, VisionTower) else None
+    module = AutoencoderTraining(r.coder, r.loss, eyes).to(ctx.device)
     batches = PictureFeed(ctx.prepared, ctx.split[0], r.train.batch, ctx.config.seed, flip=True)
     return Stage(
         "autoencoder",

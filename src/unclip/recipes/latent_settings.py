@@ -37,13 +37,19 @@ class LatentRecipe(Config):
     train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
 
 
-def check_sizes(size: int, autoencoder: AutoencoderRecipe, latent: LatentRecipe) -> None:
-    """Raises ValueError where pictures of `size` px cannot pass through these networks."""
+def check_latent(size: int, vision: str, autoencoder: AutoencoderRecipe, latent: LatentRecipe) -> None:
+    """Raises ValueError where pictures of `size` px cannot pass through these networks, or where CLIP has no stem of
+    convolutions for the perceptual loss to look through."""
     coder, loss, multiple = autoencoder.coder, autoencoder.loss, latent.network.multiple
     if size < 1 or size % (coder.factor * multiple):
         raise ValueError(
             f"size = {size}: the side of a code is 1/{coder.factor} of it, and the latent network needs multiples "
             f"of {multiple} cells; take a multiple of {coder.factor * multiple} px"
+        )
+    if loss.perceptual and vision != "conv":
+        raise ValueError(
+            f"clip.vision = {vision!r}: the perceptual loss looks through CLIP's stem of convolutions; take 'conv', or "
+            "autoencoder.loss.perceptual = 0"
         )
     if loss.critic_from < 1 and size < loss.critic.smallest:
         raise ValueError(

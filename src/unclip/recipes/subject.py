@@ -14,10 +14,10 @@ from unclip.data.loader import chosen, to_tensor
 from unclip.data.prepare import Prepared, load_prepared
 from unclip.diffusion.process import Diffusion, Sampling
 from unclip.diffusion.samplers import Step
-from unclip.pipeline.captioned import there
 from unclip.pipeline.ddpm import DDPMPipeline
-from unclip.pipeline.latent import LatentPipeline
+from unclip.pipeline.latent_diffusion import LatentPipeline
 from unclip.pipeline.load import load
+from unclip.pipeline.parts import there
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.text_to_image import TextToImage
