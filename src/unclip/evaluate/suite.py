@@ -58,7 +58,7 @@ def score_clip(model: CaptionedModel, real: Vectors, captions: Sequence[str]) ->
 
 
 def score_classes(
-    model: TextToImage, real: Vectors, captions: Sequence[str], every: Sequence[str]
+    model: CaptionedModel, real: Vectors, captions: Sequence[str], every: Sequence[str]
 ) -> dict[str, dict[str, float]]:
     """Zero-shot accuracy among all classes of the data, also those that none of these show; nothing without any."""
     if not are_classes(every):
