@@ -46,6 +46,11 @@ def check_latent(size: int, vision: str, autoencoder: AutoencoderRecipe, latent:
             f"size = {size}: the side of a code is 1/{coder.factor} of it, and the latent network needs multiples "
             f"of {multiple} cells; take a multiple of {coder.factor * multiple} px"
         )
+    if latent.diffusion.vlb_weight:
+        raise ValueError(
+            f"latent.diffusion.vlb_weight = {latent.diffusion.vlb_weight}: a learned variance needs the likelihood of "
+            "pixels, which codes have not; leave it 0"
+        )
     if loss.perceptual and vision != "conv":
         raise ValueError(
             f"clip.vision = {vision!r}: the perceptual loss looks through CLIP's stem of convolutions; take 'conv', or "
