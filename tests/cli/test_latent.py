@@ -152,7 +152,7 @@ def test_evaluate_info_and_previews_as_typed(run: Path, call: Call, tmp_path: Pa
         (["--set", "clip.vision=vit"], "clip.vision = 'vit': the perceptual loss looks through"),
         (["--set", "latent.diffusion.vlb_weight=0.001"], "latent.diffusion.vlb_weight = 0.001: a learned variance"),
         (["--set", "autoencoder.loss.kl=-1"], "kl = -1"),
-        (["--set", "decoder.patch=2"], "a run of model = 'latent' has no such stage"),
+        (["--set", "decoder.share=2"], "a run of model = 'latent' has no such stage"),
         (["--preset", "tiny"], "trains model = 'unclip', not 'latent'"),
     ],
 )

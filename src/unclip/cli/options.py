@@ -26,8 +26,8 @@ class Given:
     preset: Annotated[
         str | None,
         Parameter(
-            help="unclip: tiny (a CPU, minutes) or small (one GPU, an hour); latent: latent-tiny; ddpm: ddpm-fast or "
-            "ddpm-cifar10."
+            help="unclip: tiny (a CPU, minutes), small (a GPU, an hour), paper (days); latent: latent-tiny; ddpm: "
+            "ddpm-fast or ddpm-cifar10."
         ),
     ] = None
     config: Annotated[Path | None, Parameter(help="A settings file, in the form of a run's run.toml.")] = None

@@ -14,13 +14,13 @@ from unclip.evaluate.reconstruction import score_reconstruction
 from unclip.models.autoencoder import Autoencoder, Posterior
 from unclip.models.autoencoder_training import AutoencoderTraining
 from unclip.models.latent import LatentConfig, LatentDiffusion
+from unclip.models.network import fitted
 from unclip.models.perceptual import Perceptual
 from unclip.pipeline.images import grid, to_pictures
 from unclip.pipeline.latent_diffusion import LatentPipeline
 from unclip.recipes.captioned import feed, preview
 from unclip.recipes.config import RunConfig
 from unclip.recipes.context import Context
-from unclip.recipes.ddpm import fitted
 from unclip.recipes.events import Gate
 from unclip.recipes.feed import PictureFeed
 from unclip.recipes.gates import PICTURES, ROUGHEST, decoder_gate, judged
