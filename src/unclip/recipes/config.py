@@ -193,7 +193,7 @@ class RunConfig(Config):
         multiple = (self.ddpm if self.model == "ddpm" else self.decoder).network.multiple
         if self.model == "unclip" and self.size not in (32, 64):
             raise ValueError(f"size = {self.size}: the decoder draws 32 or 64 px")
-        if self.size < 1 or self.size % multiple:
+        if self.model != "latent" and (self.size < 1 or self.size % multiple):
             raise ValueError(f"size = {self.size}: this network draws multiples of {multiple} px")
         if self.model == "latent":
             check_latent(self.size, self.clip.vision, self.autoencoder, self.latent)
