@@ -113,6 +113,28 @@ def test_the_clock_and_a_settled_plan_survive(tmp_path: Path):
     assert second.elapsed == first.elapsed > 90
 
 
+class Paced(nn.Linear):
+    """A part that writes down what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(4, 4)
+        self.told: list[float] = []
+
+    def pace(self, share: float) -> None:
+        self.told.append(share)
+
+
+def test_a_part_is_told_how_much_of_the_run_is_behind():
+    paced, again = trainer(steps=5), trainer(steps=5)
+    parts = [Paced(), Paced()]
+    for made, part in zip((paced, again), parts, strict=True):
+        made.paced.append(part)
+    list(islice(paced.steps(), 3))
+    again.load(*paced.state())
+    list(again.steps())
+    assert parts[0].told + parts[1].told == pytest.approx([0, 0.2, 0.4, 0.6, 0.8])
+
+
 def test_average_is_its_recursion():
     model = built(lambda: nn.Linear(3, 2))
     ema, expected = EMA(model, gamma=16.0), {k: v.clone() for k, v in model.state_dict().items()}

@@ -14,8 +14,11 @@ class Given:
 
     budget: Annotated[str | None, Parameter(help="Time for the whole run: 90s, 30m, 2h.")] = None
     model: Annotated[
-        Literal["unclip", "ddpm"] | None,
-        Parameter(help="unclip (text to picture; default) or ddpm (pictures alone, or with --classes)."),
+        Literal["unclip", "latent", "ddpm"] | None,
+        Parameter(
+            help="unclip (text to picture; default), latent (the same as Stable Diffusion does it) or ddpm (pictures "
+            "alone, or with --classes)."
+        ),
     ] = None
     classes: Annotated[
         bool, Parameter(help="ddpm: learn the class (folder, label or short caption) of each picture.", negative="")
@@ -23,7 +26,8 @@ class Given:
     preset: Annotated[
         str | None,
         Parameter(
-            help="unclip: tiny (a CPU, minutes), small (a GPU, an hour), paper (days); ddpm: ddpm-fast or ddpm-cifar10."
+            help="unclip: tiny (a CPU, minutes), small (a GPU, an hour), paper (days); latent: latent-tiny; ddpm: "
+            "ddpm-fast or ddpm-cifar10."
         ),
     ] = None
     config: Annotated[Path | None, Parameter(help="A settings file, in the form of a run's run.toml.")] = None

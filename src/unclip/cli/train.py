@@ -48,7 +48,7 @@ def train(
         except Diverged as error:
             raise ValueError(str(error)) from error
     if code == 0:
-        words = '"a prompt" ' if config.model == "unclip" else ""
+        words = '"a prompt" ' if config.model != "ddpm" else ""
         console.print(f"done: unclip generate {words}--run {out}", highlight=False, soft_wrap=True)
     raise SystemExit(code)
 

@@ -15,7 +15,7 @@ class Batch:
 
     images in [-1, 1]; ids and mask: the caption's tokens; same: equal numbers mark equal captions; labels: the number
     of each picture's class; image_embedding, text_embedding, text_tokens: the frozen CLIP's unit vectors and token
-    features.
+    features; latents: the frozen autoencoder's means and log-variances, stacked.
     """
 
     images: Images | None = None
@@ -26,6 +26,7 @@ class Batch:
     image_embedding: Vectors | None = None
     text_embedding: Vectors | None = None
     text_tokens: Tokens | None = None
+    latents: Images | None = None
 
     def shards(self, n: int) -> "list[Batch]":
         """n batches of equal size, in order. Raises ValueError where the size does not allow that."""
@@ -58,6 +59,13 @@ class Settles(Protocol):
     """A part of a task that gathers what training tells it. Called once a step, when all shards of a batch are done."""
 
     def settle(self) -> None: ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A part of a task that changes on the way. Told before each step what share of the run is behind, in [0, 1]."""
+
+    def pace(self, share: float) -> None: ...
 
 
 @runtime_checkable

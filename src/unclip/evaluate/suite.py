@@ -15,17 +15,23 @@ from unclip.data.shapes_parse import score_many
 from unclip.data.shapes_world import World
 from unclip.evaluate.alignment import matched_against_shuffled
 from unclip.evaluate.distances import kid, roughness
+from unclip.evaluate.reconstruction import score_reconstruction
 from unclip.evaluate.retrieval import are_classes, distinct, retrieval, zero_shot
+from unclip.pipeline.captioned import CaptionedModel
+from unclip.pipeline.latent_diffusion import LatentPipeline
+from unclip.pipeline.parts import there
 from unclip.pipeline.settings import Settings
-from unclip.pipeline.text_to_image import TextToImage, there
+from unclip.pipeline.text_to_image import TextToImage
 from unclip.pipeline.zero_shot import label_embeddings
 
 BATCH = 64
 
 
-def evaluate(model: TextToImage, prepared: Prepared, rows: np.ndarray, n: int = 256, seed: int = 0) -> dict[str, Any]:
+def evaluate(
+    model: CaptionedModel, prepared: Prepared, rows: np.ndarray, n: int = 256, seed: int = 0
+) -> dict[str, Any]:
     """Scores on the pairs `rows`: retrieval, zero-shot accuracy where the captions of the whole data set are classes,
-    prior, and pictures generated for the captions of n of them."""
+    prior or autoencoder, and pictures generated for the captions of n of them."""
     captions = [prepared.captions[r][0] for r in rows]
     images = to_tensor(prepared.images[rows])
     real = embed_images(model, images)
@@ -33,19 +39,26 @@ def evaluate(model: TextToImage, prepared: Prepared, rows: np.ndarray, n: int = 
     return {
         "retrieval": score_clip(model, real, captions),
         **score_classes(model, real, captions, [c[0] for c in prepared.captions]),
-        "prior": score_prior(model, real[:few], captions[:few]),
+        **_own(model, images[:few], real[:few], captions[:few]),
         **score_pictures(model, images[:few], real[:few], captions[:few], seed),
     }
 
 
-def score_clip(model: TextToImage, real: Vectors, captions: Sequence[str]) -> dict[str, float]:
+def _own(model: CaptionedModel, images: Images, real: Vectors, captions: Sequence[str]) -> dict[str, Any]:
+    """Of what only this kind of model has."""
+    if isinstance(model, LatentPipeline):
+        return {"autoencoder": score_reconstruction(model.reconstruct, images)}
+    return {"prior": score_prior(model, real, captions)} if isinstance(model, TextToImage) else {}
+
+
+def score_clip(model: CaptionedModel, real: Vectors, captions: Sequence[str]) -> dict[str, float]:
     """Retrieval of captions by pictures."""
     texts, right = distinct(captions)
     return retrieval(real, embed_captions(model, texts), right)
 
 
 def score_classes(
-    model: TextToImage, real: Vectors, captions: Sequence[str], every: Sequence[str]
+    model: CaptionedModel, real: Vectors, captions: Sequence[str], every: Sequence[str]
 ) -> dict[str, dict[str, float]]:
     """Zero-shot accuracy among all classes of the data, also those that none of these show; nothing without any."""
     if not are_classes(every):
@@ -67,7 +80,7 @@ def score_prior(model: TextToImage, real: Vectors, captions: Sequence[str]) -> d
 
 
 def score_pictures(
-    model: TextToImage, images: Images, real: Vectors, captions: Sequence[str], seed: int
+    model: CaptionedModel, images: Images, real: Vectors, captions: Sequence[str], seed: int
 ) -> dict[str, Any]:
     """CLIP score, retrieval and kernel distance of generated pictures, beside those of the real ones."""
     made = generate(model, captions, seed)
@@ -83,7 +96,7 @@ def score_pictures(
 
 
 def evaluate_shapes(
-    model: TextToImage, world: World, n: int = 200, seed: int = 0, settings: Settings | None = None
+    model: CaptionedModel, world: World, n: int = 200, seed: int = 0, settings: Settings | None = None
 ) -> dict[str, Any]:
     """The exact score: n prompts a category, each picture read back by the parser."""
     asked = [p for category in CATEGORIES for p in prompts(world, category, n, seed)]
@@ -92,7 +105,7 @@ def evaluate_shapes(
     return {c: {k: vars(r) for k, r in figures.items()} for c, figures in rates.items()}
 
 
-def generate(model: TextToImage, captions: Sequence[str], seed: int, settings: Settings | None = None) -> Images:
+def generate(model: CaptionedModel, captions: Sequence[str], seed: int, settings: Settings | None = None) -> Images:
     """One picture a caption as tensors in [-1, 1] on the CPU; picture i has seed + i."""
     parts = []
     for i in range(0, len(captions), BATCH):
@@ -102,11 +115,11 @@ def generate(model: TextToImage, captions: Sequence[str], seed: int, settings: S
     return torch.cat(parts)
 
 
-def embed_images(model: TextToImage, images: Images) -> Vectors:
+def embed_images(model: CaptionedModel, images: Images) -> Vectors:
     """CLIP embeddings of many pictures, in batches."""
     return torch.cat([model.embed_images(images[i : i + 256]) for i in range(0, len(images), 256)])
 
 
-def embed_captions(model: TextToImage, captions: Sequence[str]) -> Vectors:
+def embed_captions(model: CaptionedModel, captions: Sequence[str]) -> Vectors:
     """CLIP embeddings of many captions, in batches."""
     return torch.cat([model.embed_captions(captions[i : i + 256]) for i in range(0, len(captions), 256)])

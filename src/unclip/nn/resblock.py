@@ -45,6 +45,7 @@ class ResBlock(nn.Module):
     """norm, SiLU, (resample), conv, modulated norm, SiLU, dropout, conv (starts at zero), + the (resampled) input.
 
     A 1x1 convolution fits the input where `out`, the width that leaves, differs from the `width` that enters.
+    embedding: its width; 0 where there is no level to be told, as in an autoencoder.
     """
 
     def __init__(
@@ -63,19 +64,22 @@ class ResBlock(nn.Module):
             nn.GroupNorm(config.groups or max(1, w // 16), w, eps=config.eps) for w in (width, out)
         )
         self.conv1, self.conv2 = (nn.Conv2d(w, out, 3, padding=1) for w in (width, out))
-        self.film = nn.Linear(embedding, (2 if config.scale_shift else 1) * out)
+        self.film = nn.Linear(embedding, (2 if config.scale_shift else 1) * out) if embedding else None
         self.skip = nn.Identity() if out == width else nn.Conv2d(width, out, 1)
         nn.init.zeros_(self.conv2.weight)
 
     def forward(
-        self, x: Float[Tensor, "b c h w"], embedding: Vectors, noise: Noise | None = None
+        self, x: Float[Tensor, "b c h w"], embedding: Vectors | None = None, noise: Noise | None = None
     ) -> Float[Tensor, "b c2 h2 w2"]:
         """embedding: after its SiLU. noise: where dropout draws from; None drops nothing."""
         y = self.conv1(resample(F.silu(self.norm1(x)), self.how))
-        y = F.silu(self._modulated(y, self.film(embedding)[:, :, None, None]))
+        y = F.silu(self._modulated(y, embedding))
         return self.skip(resample(x, self.how)) + self.conv2(self._dropped(y, noise))
 
-    def _modulated(self, y: Tensor, film: Tensor) -> Tensor:
+    def _modulated(self, y: Tensor, embedding: Tensor | None) -> Tensor:
+        if self.film is None:
+            return self.norm2(y)
+        film = self.film(embedding)[:, :, None, None]
         if not self.config.scale_shift:
             return self.norm2(y + film)
         scale, shift = film.chunk(2, dim=1)

@@ -1,14 +1,16 @@
-"""CLIP embeddings of all pictures of a run, kept beside the weights that made them."""
+"""CLIP embeddings and codes of all pictures of a run, kept beside the weights that made them."""
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import torch
 
 from unclip.clip.model import CLIP
 from unclip.core import store
-from unclip.core.typing import Vectors
+from unclip.core.typing import Images, Tensor, Vectors
 from unclip.data.loader import to_tensor
 from unclip.data.prepare import Prepared
+from unclip.models.autoencoder import Autoencoder
 from unclip.pipeline.run_folder import RunFolder
 
 BATCH = 256
@@ -16,23 +18,41 @@ BATCH = 256
 
 def run_embeddings(folder: RunFolder, clip: CLIP, prepared: Prepared, device: str, precision: str) -> Vectors:
     """[n, d] on the CPU, in the data's order; made once, and again where CLIP or the data changed."""
-    made_from = {"clip": store.sha256(folder.clip / store.WEIGHTS), "pictures": len(prepared)}
-    place = folder.root / "checkpoints" / "embeddings"
+    return _kept(folder, ("embeddings", "clip"), prepared, clip.embed_images, (device, precision))
+
+
+def run_latents(folder: RunFolder, autoencoder: Autoencoder, prepared: Prepared, device: str, precision: str) -> Images:
+    """Means and log-variances of all pictures' codes, stacked, [n, 2 c, h, w] on the CPU; kept in the same way."""
+    what = ("latents", "autoencoder")
+    return _kept(folder, what, prepared, lambda images: autoencoder.encode(images).moments, (device, precision))
+
+
+def _kept(
+    folder: RunFolder,
+    what: tuple[str, str],
+    prepared: Prepared,
+    look: Callable[[Images], Tensor],
+    on: tuple[str, str],
+) -> Tensor:
+    """what: the name of what is kept, and the stage whose weights make it. on: device and precision."""
+    name, stage = what
+    made_from = {stage: store.sha256(folder.root / stage / store.WEIGHTS), "pictures": len(prepared)}
+    place = folder.root / "checkpoints" / name
     if place.exists():
-        kept = store.load(place, "Embeddings")
+        kept = store.load(place, name.capitalize())
         if kept.config == made_from:
-            return kept.tensors["embeddings"]
-    embeddings = _embed(clip, prepared, device, precision)
+            return kept.tensors[name]
+    seen = _look(prepared, look, *on)
     with suppress(OSError):  # a run that may only be read
-        store.save(place, "Embeddings", made_from, {"embeddings": embeddings})
-    return embeddings
+        store.save(place, name.capitalize(), made_from, {name: seen})
+    return seen
 
 
 @torch.no_grad()
-def _embed(clip: CLIP, prepared: Prepared, device: str, precision: str) -> Vectors:
+def _look(prepared: Prepared, look: Callable[[Images], Tensor], device: str, precision: str) -> Tensor:
     parts = (to_tensor(prepared.images[i : i + BATCH]).to(device) for i in range(0, len(prepared), BATCH))
     with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
-        return torch.cat([clip.embed_images(part).cpu() for part in parts])
+        return torch.cat([look(part).cpu() for part in parts])
 
 
 def data_folder(folder: RunFolder | None) -> RunFolder:

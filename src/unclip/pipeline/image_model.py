@@ -42,6 +42,10 @@ class ImageModel(ABC):
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
         """Every denoising step for one batch, a prompt a seed; the last step's x is the picture."""
 
+    def resolved(self, settings: Settings | None) -> Sampling:
+        """The sampling that these settings mean for this model. Raises ValueError for bad ones."""
+        return (settings or Settings()).apply(self.sampling)
+
     def cut(self, prompts: Sequence[str]) -> dict[str, str]:
         """Prompts longer than the model reads -> what is left of them."""
         return {}
@@ -71,7 +75,7 @@ class ImageModel(ABC):
     def _batch(self, wanted: Sequence[tuple[str, int]], settings: Settings) -> list[Image.Image]:
         prompts, seeds = [p for p, _ in wanted], [s for _, s in wanted]
         *_, last = self.steps(prompts, seeds, settings)
-        pictures, how = to_pictures(last.x.cpu()), settings.apply(self.sampling)
+        pictures, how = to_pictures(last.x.cpu()), self.resolved(settings)
         for picture, prompt, seed in zip(pictures, prompts, seeds, strict=True):
             picture.info[KEY] = self.about(prompt, seed, how)
         return pictures

@@ -4,14 +4,19 @@ from pathlib import Path
 
 from unclip.core import machine
 from unclip.pipeline.ddpm import DDPMPipeline
+from unclip.pipeline.latent_diffusion import LatentPipeline
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.text_to_image import TextToImage
 
-PIPELINES: dict[str, type[TextToImage] | type[DDPMPipeline]] = {"unclip": TextToImage, "ddpm": DDPMPipeline}
+PIPELINES: dict[str, type[TextToImage] | type[LatentPipeline] | type[DDPMPipeline]] = {
+    "unclip": TextToImage,
+    "latent": LatentPipeline,
+    "ddpm": DDPMPipeline,
+}
 """What a run trains -> the class of the finished model."""
 
 
-def load(run: str | Path, device: str | None = None) -> TextToImage | DDPMPipeline:
+def load(run: str | Path, device: str | None = None) -> TextToImage | LatentPipeline | DDPMPipeline:
     """The model of a finished run folder.
 
     Raises ValueError that names the missing stage, or the damaged file.
@@ -26,5 +31,7 @@ def load_text_to_image(run: str | Path) -> TextToImage:
     """The same, for what needs a CLIP. Raises ValueError for a run of another kind, too."""
     model = load(run)
     if not isinstance(model, TextToImage):
-        raise ValueError(f"{run}: a plain DDPM has no embeddings of pictures; use a text-to-image run")
+        raise ValueError(
+            f"{run}: this needs pictures as CLIP embeddings, which only runs of --model unclip decode; use one"
+        )
     return model

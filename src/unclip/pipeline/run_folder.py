@@ -1,6 +1,7 @@
 """Where things lie in a run folder, and which stages of it are finished.
 
 run.toml  state.json  tokenizer.json  clip/  prior/  decoder/    what a text-to-image model is made of
+run.toml  state.json  tokenizer.json  clip/  autoencoder/  latent/    of a latent diffusion
 run.toml  state.json  ddpm/                                      what a plain DDPM is made of
 classifier/  ...                                                 what `unclip add` put beside it (`ADDED`)
 early/                                                           a drawing stage after 1/16 of its training
@@ -17,7 +18,11 @@ from typing import Any
 
 from unclip.core.store import write_atomic
 
-MODELS: dict[str, tuple[str, ...]] = {"unclip": ("tokenizer", "clip", "prior", "decoder"), "ddpm": ("ddpm",)}
+MODELS: dict[str, tuple[str, ...]] = {
+    "unclip": ("tokenizer", "clip", "prior", "decoder"),
+    "latent": ("tokenizer", "clip", "autoencoder", "latent"),
+    "ddpm": ("ddpm",),
+}
 """Model -> what is learned for it, in this order."""
 TRAINED: dict[str, tuple[str, ...]] = {m: tuple(s for s in MODELS[m] if s != "tokenizer") for m in MODELS}
 """Model -> its stages that are networks, each a model folder of its own."""

@@ -37,14 +37,17 @@ class Settings(Config):
     classifier: float | None = None
     clip: float | None = None
 
-    def apply(self, how: Sampling) -> Sampling:
-        """A stored sampling with these changes. Raises ValueError for an unknown name or bad numbers."""
+    def apply(self, how: Sampling, limit: float | None = RANGE) -> Sampling:
+        """A stored sampling with these changes; what it samples lives in [-limit, limit] when clean (None: anywhere).
+
+        Raises ValueError for an unknown name or bad numbers.
+        """
         if self.steps is not None:
             if self.steps < 1:
                 raise ValueError(f"steps = {self.steps}: sampling needs at least 1 step")
             how = replace(how, steps=self.steps)
         if self.guidance is not None or self.form is not None:
-            how = replace(how, guidance=self._guidance(how.guidance))
+            how = replace(how, guidance=self._guidance(how.guidance, limit))
         if self.sampler is not None:
             how = replace(how, sampler=samplers.named(self.sampler))
         if self.grid is not None:
@@ -61,7 +64,7 @@ class Settings(Config):
             how = replace(how, guidance=StaticThreshold(CLIPGuidance(self.clip, of=how.guidance), RANGE))
         return how
 
-    def _guidance(self, now: Guidance) -> Guidance:
+    def _guidance(self, now: Guidance, limit: float | None) -> Guidance:
         form, scale = guidances.name_of(now) or ("cfg", 1.0)
         scale = scale if self.guidance is None else self.guidance
-        return guidances.by_name(self.form or form, scale, RANGE)
+        return guidances.by_name(self.form or form, scale, limit)

@@ -9,12 +9,15 @@ import torch
 from unclip.clip.model import CLIP, CLIPConfig
 from unclip.clip.noisy import NoisyCLIP, NoisyCLIPConfig
 from unclip.core import store
+from unclip.models.autoencoder import Autoencoder
 from unclip.models.autoregressive_prior import AutoregressivePrior, AutoregressivePriorConfig
 from unclip.models.classifier import ClassifierConfig, NoisyClassifier
 from unclip.models.contrastive_prior import ContrastivePrior, ContrastivePriorConfig
 from unclip.models.ddpm import DDPM, DDPMConfig
 from unclip.models.decoder import Decoder, DecoderConfig
+from unclip.models.latent import LatentConfig, LatentDiffusion
 from unclip.models.prior import Prior, PriorConfig
+from unclip.nn.coder import CoderConfig
 from unclip.pipeline.run_folder import TRAINED, RunFolder
 
 BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
@@ -23,6 +26,8 @@ BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
     "decoder": lambda c: Decoder(DecoderConfig.from_dict(c)),
     "autoregressive_prior": lambda c: AutoregressivePrior(AutoregressivePriorConfig.from_dict(c)),
     "contrastive_prior": lambda c: ContrastivePrior(ContrastivePriorConfig.from_dict(c)),
+    "autoencoder": lambda c: Autoencoder(CoderConfig.from_dict(c)),
+    "latent": lambda c: LatentDiffusion(LatentConfig.from_dict(c)),
     "ddpm": lambda c: DDPM(DDPMConfig.from_dict(c)),
     "classifier": lambda c: NoisyClassifier(ClassifierConfig.from_dict(c)),
     "noisy_clip": lambda c: NoisyCLIP(NoisyCLIPConfig.from_dict(c)),

@@ -7,18 +7,17 @@ from typing import Any
 import torch
 from PIL import Image
 
-from unclip.clip.model import CLIP
 from unclip.clip.noisy import NoisyCLIP
 from unclip.core import machine
 from unclip.core.noise import Noise
-from unclip.core.typing import Images, Vectors
+from unclip.core.typing import Vectors
 from unclip.data.prepared import read_captions
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.models.decoder import Decoder
 from unclip.models.prior_model import PriorModel
 from unclip.pipeline import invert, manipulate
-from unclip.pipeline.image_model import ImageModel
+from unclip.pipeline.captioned import CaptionedModel
 from unclip.pipeline.invert import Source
 from unclip.pipeline.latent import Inverted
 from unclip.pipeline.parts import there
@@ -31,14 +30,12 @@ from unclip.text.tokenizer import Tokenizer
 
 
 @dataclass
-class TextToImage(ImageModel):
+class TextToImage(CaptionedModel):
     """The trained stages of a run, in evaluation mode; one still in training may lack the later ones.
 
     folder: where the run lies, for what is loaded on demand; prior_name: which of `pipeline.priors` it uses.
     """
 
-    tokenizer: Tokenizer
-    clip: CLIP
     prior: PriorModel | None = None
     decoder: Decoder | None = None
     noisy_clip: NoisyCLIP | None = None
@@ -68,21 +65,6 @@ class TextToImage(ImageModel):
     @property
     def sampling(self) -> Sampling:
         return there(self.decoder, "decoder").config.sampling
-
-    def asked(self, prompts: Sequence[str], n: int, seed: int) -> list[tuple[str, int]]:
-        """n pictures a prompt, in the prompts' order."""
-        if not prompts:
-            raise ValueError(
-                'no prompt: write what the picture shows, as unclip generate "a red heart" --run runs/mine'
-            )
-        if any(not p.strip() for p in prompts):
-            raise ValueError("an empty prompt: write what the picture shows, in words like those of the captions")
-        return [(p, seed + i) for p in prompts for i in range(n)]
-
-    def cut(self, prompts: Sequence[str]) -> dict[str, str]:
-        """Prompts longer than the model's context -> what is left of them."""
-        long = [p for p, n in zip(prompts, self.tokenizer.lengths(prompts), strict=True) if n > self.tokenizer.context]
-        return {p: self.tokenizer.decode(self.tokenizer([p])[0][0].tolist()) for p in long}
 
     def unknown(self, prompts: Sequence[str]) -> dict[str, list[str]]:
         """Prompts with words that no caption of the run's data holds -> those words; none where the data are gone."""
@@ -131,17 +113,6 @@ class TextToImage(ImageModel):
         """What made a picture, with the prior where it is another than the run's own."""
         prior = {} if self.prior_name == "diffusion" else {"prior": self.prior_name}
         return {**super().about(prompt, seed, how), **prior}
-
-    def embed_images(self, images: Images) -> Vectors:
-        """CLIP embeddings of pictures in [-1, 1]."""
-        with torch.no_grad(), self.autocast():
-            return self.clip.embed_images(images.to(self.device))
-
-    def embed_captions(self, captions: Sequence[str]) -> Vectors:
-        """CLIP embeddings of captions."""
-        ids, mask = (t.to(self.device) for t in self.tokenizer(captions))
-        with torch.no_grad(), self.autocast():
-            return self.clip.embed_text(ids, mask)[0]
 
     def invert(self, picture: Source, prompt: str = "", settings: Settings | None = None) -> Inverted:
         """The bipartite latent (z_i, x_T) of a picture: `pipeline.invert`."""

@@ -17,6 +17,7 @@ from unclip.models.decoder import decoder_diffusion, decoder_sampling
 from unclip.nn.image_network import ImageNetworkConfig
 from unclip.nn.unet import UNetConfig
 from unclip.pipeline.run_folder import ADDED, TRAINED
+from unclip.recipes.latent_settings import AutoencoderRecipe, LatentRecipe, check_latent
 from unclip.train.optim import OptimConfig
 from unclip.train.trainer import TrainConfig
 
@@ -184,6 +185,8 @@ Recipe = (
     | AutoregressivePriorRecipe
     | ContrastivePriorRecipe
     | DecoderRecipe
+    | AutoencoderRecipe
+    | LatentRecipe
     | DDPMRecipe
     | ClassifierRecipe
     | NoisyCLIPRecipe
@@ -200,7 +203,7 @@ class RunConfig(Config):
     for small networks). held_out: share of the pairs kept for the scores.
     """
 
-    model: Literal["unclip", "ddpm"] = "unclip"
+    model: Literal["unclip", "latent", "ddpm"] = "unclip"
     size: int = 64
     budget: float = 1800.0
     seed: int = 0
@@ -214,6 +217,8 @@ class RunConfig(Config):
     clip: CLIPRecipe = field(default_factory=CLIPRecipe)
     prior: PriorRecipe = field(default_factory=PriorRecipe)
     decoder: DecoderRecipe = field(default_factory=DecoderRecipe)
+    autoencoder: AutoencoderRecipe = field(default_factory=AutoencoderRecipe)
+    latent: LatentRecipe = field(default_factory=LatentRecipe)
     ddpm: DDPMRecipe = field(default_factory=DDPMRecipe)
     added: tuple[str, ...] = ()
     classifier: ClassifierRecipe = field(default_factory=ClassifierRecipe)
@@ -225,8 +230,10 @@ class RunConfig(Config):
         multiple = (self.ddpm if self.model == "ddpm" else self.decoder).network.multiple
         if self.model == "unclip" and self.size not in (32, 64):
             raise ValueError(f"size = {self.size}: the decoder draws 32 or 64 px")
-        if self.size < 1 or self.size % multiple:
+        if self.model != "latent" and (self.size < 1 or self.size % multiple):
             raise ValueError(f"size = {self.size}: this network draws multiples of {multiple} px")
+        if self.model == "latent":
+            check_latent(self.size, self.clip.vision, self.autoencoder, self.latent)
         if self.budget <= 0:
             raise ValueError(f"budget = {self.budget} s: must be above 0")
         for name in self.added:

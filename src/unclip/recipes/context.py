@@ -7,14 +7,15 @@ from functools import cached_property
 import numpy as np
 
 from unclip.clip.model import CLIP
-from unclip.core.typing import Vectors
+from unclip.core.typing import Images, Vectors
 from unclip.data.prepare import Prepared, load_prepared, prepare
 from unclip.data.shapes_world import World
 from unclip.data.source import Source
+from unclip.models.autoencoder import Autoencoder
 from unclip.models.ddpm import DDPM
 from unclip.models.decoder import Decoder
 from unclip.models.prior import Prior
-from unclip.pipeline.embeddings import run_embeddings
+from unclip.pipeline.embeddings import run_embeddings, run_latents
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.stored import load_stage
 from unclip.recipes.config import RunConfig
@@ -95,6 +96,16 @@ class Context:
         return load_stage(self.folder, "prior", self.device)
 
     @cached_property
+    def autoencoder(self) -> Autoencoder:
+        """The finished autoencoder, frozen."""
+        return load_stage(self.folder, "autoencoder", self.device)
+
+    @cached_property
     def embeddings(self) -> Vectors:
         """CLIP embeddings of all pictures, in the data's order; kept on disk beside the weights that made them."""
         return run_embeddings(self.folder, self.clip, self.prepared, self.device, self.precision)
+
+    @cached_property
+    def latents(self) -> Images:
+        """Means and log-variances of the codes of all pictures, kept in the same way."""
+        return run_latents(self.folder, self.autoencoder, self.prepared, self.device, self.precision)

@@ -10,7 +10,7 @@ import torch
 from unclip.clip.model import CLIP
 from unclip.core.noise import derive
 from unclip.core.task import Batch
-from unclip.core.typing import Vectors
+from unclip.core.typing import Images, Vectors
 from unclip.data.loader import Order, chosen, to_tensor
 from unclip.data.prepare import Prepared
 from unclip.text.tokenizer import Tokenizer
@@ -19,7 +19,8 @@ from unclip.text.tokenizer import Tokenizer
 class Feed:
     """step -> Batch with pictures, one caption each (drawn where there are several), and what else was given.
 
-    embeddings: image embeddings of the whole data set; clip: adds its text features, computed without gradient.
+    embeddings: image embeddings of the whole data set; latents: its codes' means and log-variances; clip: adds its text
+    features, computed without gradient.
     """
 
     def __init__(self, prepared: Prepared, rows: np.ndarray, tokenizer: Tokenizer, batch: int, seed: int) -> None:
@@ -29,6 +30,7 @@ class Feed:
         self.numbers = {c: i for i, c in enumerate(distinct)}
         self.ids, self.mask = tokenizer(distinct)  # once: its threads would disturb torch's at each step
         self.embeddings: Vectors | None = None
+        self.latents: Images | None = None
         self.clip: CLIP | None = None
         self.pictures = True
 
@@ -45,6 +47,7 @@ class Feed:
             mask=mask,
             same=same,
             image_embedding=None if self.embeddings is None else self.embeddings[torch.from_numpy(rows)],
+            latents=None if self.latents is None else self.latents[torch.from_numpy(rows)],
             text_embedding=text,
             text_tokens=tokens,
         )

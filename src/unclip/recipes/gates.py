@@ -8,6 +8,7 @@ import torch
 
 from unclip.data.loader import to_tensor
 from unclip.evaluate import suite
+from unclip.pipeline.captioned import CaptionedModel
 from unclip.pipeline.text_to_image import TextToImage
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
@@ -42,7 +43,7 @@ def _data(ctx: Context, rows: np.ndarray, most: int = 512) -> tuple[torch.Tensor
     return to_tensor(ctx.prepared.images[rows]), [ctx.prepared.captions[r][0] for r in rows]
 
 
-def clip_gate(ctx: Context, rows: np.ndarray, model: TextToImage) -> Gate:
+def clip_gate(ctx: Context, rows: np.ndarray, model: CaptionedModel) -> Gate:
     """R@1 at least twice chance, and above it by three standard errors."""
     images, captions = _data(ctx, rows)
     figures = suite.score_clip(model, suite.embed_images(model, images), captions)
@@ -62,7 +63,7 @@ def prior_gate(ctx: Context, rows: np.ndarray, model: TextToImage) -> Gate:
     return Gate("prior", _clear(figures), why, figures)
 
 
-def decoder_gate(ctx: Context, rows: np.ndarray, model: TextToImage) -> Gate:
+def decoder_gate(ctx: Context, rows: np.ndarray, model: CaptionedModel, stage: str = "decoder") -> Gate:
     """Pictures fit their own captions better than others', and are not noise."""
     images, captions = _data(ctx, rows, PICTURES)
     scores = suite.score_pictures(model, images, suite.embed_images(model, images), captions, ctx.config.seed)
@@ -70,7 +71,7 @@ def decoder_gate(ctx: Context, rows: np.ndarray, model: TextToImage) -> Gate:
     times = rough["generated"] / max(rough["real"], 1e-6)
     figures = {**score, "roughness": times, "real_matched": scores["clip_score_real"]["matched"]}
     why = f"CLIP score {score['matched']:.3f}, shuffled {score['shuffled']:.3f}; roughness {times:.2f}x the data's"
-    return Gate("decoder", _clear(score) and times < ROUGHEST, why, figures)
+    return Gate(stage, _clear(score) and times < ROUGHEST, why, figures)
 
 
 def _clear(figures: dict[str, float]) -> bool:

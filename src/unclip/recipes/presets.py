@@ -3,13 +3,17 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from unclip.models.autoencoder_training import AutoencoderLoss
 from unclip.models.ddpm import ddpm_diffusion, ddpm_sampling
 from unclip.models.decoder import decoder_diffusion, paper_diffusion, paper_sampling
 from unclip.models.network import fitted
+from unclip.nn.coder import CoderConfig
 from unclip.nn.diffusion_unet import adm_imagenet64
 from unclip.nn.diffusion_unet import ddpm_cifar10 as ddpm_cifar10_network
+from unclip.nn.patch_critic import PatchCriticConfig
 from unclip.nn.unet import UNetConfig
 from unclip.recipes.config import CLIPRecipe, DDPMRecipe, DecoderRecipe, PriorRecipe, RunConfig
+from unclip.recipes.latent_settings import AutoencoderRecipe, LatentRecipe
 from unclip.train.optim import OptimConfig
 from unclip.train.trainer import TrainConfig
 
@@ -93,13 +97,32 @@ def ddpm_cifar10(size: int = 32) -> RunConfig:
     return RunConfig(model="ddpm", size=size, ddpm=paper)
 
 
+def latent_tiny(size: int = 64) -> RunConfig:
+    """Latent diffusion in minutes on two CPU cores: codes of 16 x 16 cells with 4 channels, whatever the size.
+
+    12 numbers a cell become 4 at 32 px, 48 become 4 at 64 px; the network that denoises them is the same.
+    """
+    few = size <= 32
+    coder = CoderConfig(widths=(48,) if few else (32, 64), blocks=2 if few else 1)
+    loss = AutoencoderLoss(critic=PatchCriticConfig(layers=1 if few else 2))
+    stem = (32, 64) if few else (32, 64, 128)
+    return RunConfig(
+        model="latent",
+        size=size,
+        clip=CLIPRecipe(vision_stem=stem, vision_width=128 if few else 192, share=0.12),
+        autoencoder=AutoencoderRecipe(coder=coder, loss=loss),
+        latent=LatentRecipe(network=UNetConfig(patch=1, widths=(48, 96), blocks=(1, 4), attention=(False, True))),
+    )
+
+
 PRESETS: dict[str, Callable[[int], RunConfig]] = {
     "tiny": tiny,
     "small": small,
     "paper": paper,
+    "latent-tiny": latent_tiny,
     "ddpm-fast": ddpm_fast,
     "ddpm-cifar10": ddpm_cifar10,
 }
 """Preset name -> settings for a picture size."""
-DEFAULTS = {"unclip": "tiny", "ddpm": "ddpm-fast"}
+DEFAULTS = {"unclip": "tiny", "latent": "latent-tiny", "ddpm": "ddpm-fast"}
 """Model -> the preset where none is named."""

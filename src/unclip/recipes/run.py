@@ -1,6 +1,7 @@
 """A whole run, resumable at any point, told as events: the data, what a model needs before its stages, the stages.
 
 unclip: data -> tokenizer -> CLIP -> prior -> decoder    ddpm: data -> (classes) -> the DDPM
+latent: data -> tokenizer -> CLIP -> autoencoder -> diffusion of its codes
 """
 
 import threading
@@ -102,5 +103,5 @@ def _classes(ctx: Context) -> Iterator[Event]:
     _finish_data(ctx)
 
 
-BEFORE: dict[str, Callable[[Context], Iterator[Event]]] = {"unclip": _tokenizer, "ddpm": _classes}
+BEFORE: dict[str, Callable[[Context], Iterator[Event]]] = {"unclip": _tokenizer, "latent": _tokenizer, "ddpm": _classes}
 """Model -> what comes between its data and its first stage."""

@@ -18,6 +18,7 @@ class Stage:
     """A stage ready to train. module: a `Task` with a `config`; share: of the run's time.
 
     gate: judges the module with its averaged weights. preview: draws with it, where there is something to see early.
+    kept: the part of the module that is the model, with a config; the rest is of use to training only.
     """
 
     name: str
@@ -27,10 +28,11 @@ class Stage:
     share: float
     gate: Callable[[Any], Gate]
     preview: Callable[[Any], Image.Image] | None = None
+    kept: Callable[[Any], nn.Module] = lambda module: module
 
     @property
     def config(self) -> Config:
-        """The module's own settings, which are stored beside its weights."""
-        config = self.module.config
+        """The model's own settings, which are stored beside its weights."""
+        config = self.kept(self.module).config
         assert isinstance(config, Config)
         return config

@@ -100,9 +100,8 @@ class StageRun:
         save_checkpoint(self.checkpoint, self.trainer)
         trainer = self.trainer
         figures = {"steps": trainer.step, "seconds": round(trainer.elapsed, 1), "skipped": trainer.skipped}
-        figures["parameters"] = sum(p.numel() for p in self.averaged.parameters())
+        figures["parameters"] = sum(p.numel() for p in self.stage.kept(self.averaged).parameters())
         self._store(self.ctx.folder.root / self.name, figures)
-        self.averaged.load_state_dict(trainer.ema.average)
         result = self.stage.gate(self.averaged)
         result = replace(result, figures={**result.figures, **figures})
         self.ctx.folder.finish(self.name, {"passed": result.passed, "why": result.why, "figures": result.figures})
@@ -110,7 +109,9 @@ class StageRun:
         yield result
 
     def _store(self, place: Path, figures: dict[str, Any] | None = None) -> None:
-        store.save(place, self.name, self.stage.config.to_dict(), self.trainer.ema.average, figures)
+        self.averaged.load_state_dict(self.trainer.ema.average)
+        weights = self.stage.kept(self.averaged).state_dict()
+        store.save(place, self.name, self.stage.config.to_dict(), weights, figures)
 
     def _plot(self) -> Iterator[Event]:
         if not plots.available():

@@ -3,22 +3,20 @@
 from collections.abc import Callable
 
 import torch
-from PIL import Image
 
 from unclip.clip.model import CLIP
 from unclip.core.noise import initial_weights
 from unclip.models.decoder import Decoder
-from unclip.pipeline.images import grid, to_pictures
 from unclip.pipeline.text_to_image import TextToImage
 from unclip.recipes.classifier import classifier_stage
 from unclip.recipes.clip import clip_config
 from unclip.recipes.context import Context
 from unclip.recipes.ddpm import ddpm_stage
 from unclip.recipes.decoder import decoder_config
-from unclip.recipes.feed import distinct_captions
 from unclip.recipes.gates import clip_gate, decoder_gate, judged
+from unclip.recipes.latent import autoencoder_stage, latent_stage
 from unclip.recipes.noisy_clip import noisy_clip_stage
-from unclip.recipes.parts import assembled, feed
+from unclip.recipes.parts import assembled, feed, preview
 from unclip.recipes.priors import autoregressive_prior_stage, contrastive_prior_stage, prior_stage
 from unclip.recipes.stage import Stage
 
@@ -63,23 +61,16 @@ def decoder_stage(ctx: Context) -> Stage:
         r.train,
         r.share,
         lambda decoder: judged(ctx, decoder_gate, whole(decoder)),
-        lambda decoder: decoder_preview(ctx, whole(decoder)),
+        lambda decoder: preview(ctx, whole(decoder)),
     )
-
-
-def decoder_preview(ctx: Context, model: TextToImage, captions: int = 8, each: int = 4) -> Image.Image:
-    """Pictures for held-out captions, a row a caption."""
-    rows = distinct_captions(ctx.prepared, ctx.split[1], captions)
-    asked = [ctx.prepared.captions[r][0] for r in rows]
-    *_, last = model.steps([c for c in asked for _ in range(each)], [*range(each)] * len(asked))
-    pictures = to_pictures(last.x.cpu())
-    return grid([pictures[i : i + each] for i in range(0, len(pictures), each)], asked)
 
 
 STAGES: dict[str, Callable[[Context], Stage]] = {
     "clip": clip_stage,
     "prior": prior_stage,
     "decoder": decoder_stage,
+    "autoencoder": autoencoder_stage,
+    "latent": latent_stage,
     "ddpm": ddpm_stage,
     "classifier": classifier_stage,
     "autoregressive_prior": autoregressive_prior_stage,

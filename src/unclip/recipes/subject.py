@@ -15,10 +15,12 @@ from unclip.data.prepare import Prepared, load_prepared
 from unclip.diffusion.process import Diffusion, Sampling
 from unclip.diffusion.samplers import Step
 from unclip.pipeline.ddpm import DDPMPipeline
+from unclip.pipeline.latent_diffusion import LatentPipeline
 from unclip.pipeline.load import load
+from unclip.pipeline.parts import there
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
-from unclip.pipeline.text_to_image import TextToImage, there
+from unclip.pipeline.text_to_image import TextToImage
 from unclip.recipes.config import RunConfig, read_settings
 from unclip.recipes.context import Context
 from unclip.recipes.gates import judged_rows
@@ -141,6 +143,10 @@ class Opened:
 def open_run(root: Path) -> Opened:
     """A finished run with its data. Raises ValueError for one that is unfinished, damaged, or without its data."""
     model, run = load(root), RunFolder(root)
+    if isinstance(model, LatentPipeline):
+        raise ValueError(
+            f"{root}: denoises codes, not pictures, and `explain` shows how pictures are; take a run of another model"
+        )
     if not (run.data / "prepared.json").exists():
         raise ValueError(
             f"{run.data}: the run's prepared pictures are gone; the same `unclip train` command again prepares them "

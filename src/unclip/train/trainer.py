@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from unclip.core.config import Config
 from unclip.core.noise import Noise
-from unclip.core.task import Batch, Losses, Settles, Task
+from unclip.core.task import Batch, Losses, Paced, Settles, Task
 from unclip.train.ema import EMA
 from unclip.train.gradients import Gradients
 from unclip.train.optim import OptimConfig, clip_gradients, optimizers
@@ -73,6 +73,7 @@ class Trainer:
         self.device = next(task.parameters()).device.type
         self.workers = workers if task.per_sample and self.device == "cpu" else 1
         self.settling = [module for module in task.modules() if isinstance(module, Settles)]
+        self.paced = [module for module in task.modules() if isinstance(module, Paced)]
         self.optimizers = optimizers(task, config.optim)
         self.ema = EMA(task, config.ema_gamma, config.ema_decay)
         self.step, self.elapsed, self.skipped, self.bad = 0, 0.0, 0, 0
@@ -98,6 +99,8 @@ class Trainer:
         rate = self.plan.rate(self.step, self.config.optim.warmup)
         for group in (g for optimizer in self.optimizers for g in optimizer.param_groups):
             group["lr"] = group["peak"] * rate
+        for part in self.paced:
+            part.pace(self.plan.share(self.step, self.elapsed))
         losses = gradients(batch, noises)
         for part in self.settling:
             part.settle()

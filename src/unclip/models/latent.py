@@ -1,0 +1,128 @@
+"""Latent diffusion (Rombach et al. 2022): `Diffusion` over the codes of a frozen autoencoder, told the caption.
+
+The caption's tokens are attended to in every attention layer of the network (section 3.3; here beside the picture's
+own, as GLIDE does it), and its feature is added to the level embedding. The text tower starts as CLIP's and is trained
+further, as the decoder's is.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from unclip.clip.text import TextConfig, TextTower
+from unclip.core.condition import Condition
+from unclip.core.config import Config
+from unclip.core.noise import Noise
+from unclip.core.task import Batch, Losses
+from unclip.core.typing import Ids, Images, Mask
+from unclip.diffusion.guidance import ClassifierFree
+from unclip.diffusion.parameterization import EDM
+from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
+from unclip.diffusion.samplers import DDIM, Step
+from unclip.diffusion.schedules import LogNormal
+from unclip.diffusion.weighting import EDMWeight
+from unclip.models.autoencoder import Posterior
+from unclip.models.decoder import drop_captions
+from unclip.nn.embed import Standardize
+from unclip.nn.image_network import ImageNetworkConfig
+
+
+def latent_diffusion() -> DiffusionConfig:
+    """EDM preconditioning of data of unit variance. No limit: codes have no range."""
+    return DiffusionConfig(LogNormal(mean=0.3, std=1.4, s_min=0.01, s_max=80.0), EDM(1.0), EDMWeight(1.0))
+
+
+def latent_sampling() -> Sampling:
+    """24 ancestral steps, guidance 2, as the decoder's; nothing is clamped."""
+    return Sampling(steps=24, sampler=DDIM(eta=1.0), guidance=ClassifierFree(2.0))
+
+
+@dataclass(frozen=True)
+class LatentConfig(Config):
+    """side: of the code, cells; network.channels: the code's. drop_caption: share of captions hidden in training.
+
+    Raises ValueError where side or text do not fit the network.
+    """
+
+    side: int
+    text: TextConfig
+    network: ImageNetworkConfig
+    diffusion: DiffusionConfig = field(default_factory=latent_diffusion)
+    sampling: Sampling = field(default_factory=latent_sampling)
+    drop_caption: float = 0.1
+
+    def __post_init__(self) -> None:
+        network, width = self.network, self.text.width
+        if self.side < 1 or self.side % network.multiple:
+            raise ValueError(f"side = {self.side}: codes of this side; this network needs a multiple of "
+                             f"{network.multiple}: change the autoencoder's factor or the network")  # fmt: skip
+        if (network.vector_width, network.token_width) != (width, width):
+            raise ValueError(
+                f"network vector_width, token_width must be {width}, {width}: the caption's feature, its tokens"
+            )
+        if network.learned_variance or self.diffusion.vlb_weight:
+            raise ValueError(f"diffusion.vlb_weight = {self.diffusion.vlb_weight}: a learned variance needs the "
+                             "likelihood of pixels, which codes have not; leave it 0")  # fmt: skip
+        if not 0 <= self.drop_caption <= 1:
+            raise ValueError(f"drop_caption = {self.drop_caption}: a share in [0, 1]")
+
+
+class LatentDiffusion(nn.Module):
+    """`Diffusion` over codes of mean 0 and variance 1 in each channel.
+
+    LDM divides by one measured standard deviation (appendix G; Stable Diffusion's 1 / 0.18215); here each channel has
+    its own, and its own mean. They are measured on the training codes and stored.
+    """
+
+    per_sample = True
+
+    def __init__(self, config: LatentConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.statistics = Standardize(config.network.channels)
+        self.text = TextTower(config.text)
+        self.diffusion = Diffusion(config.network.build(), config.diffusion)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of a code."""
+        return self.config.network.channels, self.config.side, self.config.side
+
+    def fit(self, codes: Images) -> None:
+        """Measures mean and standard deviation of each channel."""
+        self.statistics.fit(codes.movedim(1, -1).flatten(0, 2))
+
+    def standardized(self, codes: Images) -> Images:
+        """Codes as the autoencoder gives them -> as the diffusion sees them."""
+        return self.statistics(codes.movedim(1, -1).flatten(0, 2)).view(*_last(codes)).movedim(-1, 1)
+
+    def codes(self, x: Images) -> Images:
+        """The inverse: what the autoencoder decodes."""
+        return self.statistics.inverse(x.movedim(1, -1).flatten(0, 2)).view(*_last(x)).movedim(-1, 1)
+
+    def condition(self, ids: Ids, mask: Mask) -> Condition:
+        """The caption's feature and tokens."""
+        tokens, end = self.text(ids, mask)
+        return Condition(vector=end, tokens=tokens, mask=mask)
+
+    def loss(self, batch: Batch, noise: Noise) -> Losses:
+        """The diffusion loss on codes drawn from their posteriors; a dropped caption is the empty one."""
+        assert batch.latents is not None and batch.ids is not None and batch.mask is not None
+        codes = Posterior.of(batch.latents).sample(noise.fork("posterior"))
+        keep = noise.fork("drop").uniform((len(codes),)) >= self.config.drop_caption
+        cond = self.condition(*drop_captions(batch.ids, batch.mask, keep))
+        return Losses(self.diffusion.loss(self.standardized(codes), cond, noise).mean())
+
+    def sample(self, ids: Ids, mask: Mask, noise: Noise, how: Sampling | None = None) -> Iterator[Step]:
+        """Standardised codes for captions; `codes` makes them decodable."""
+        with torch.no_grad():
+            cond = self.condition(ids, mask)
+            null = self.condition(*drop_captions(ids, mask, torch.zeros_like(ids[:, 0], dtype=torch.bool)))
+        yield from self.diffusion.sample((len(ids), *self.shape), cond, null, noise, how or self.config.sampling)
+
+
+def _last(x: Images) -> tuple[int, int, int, int]:
+    b, c, h, w = x.shape
+    return b, h, w, c

@@ -1,0 +1,46 @@
+"""What every finished text-to-image model is: a tokenizer and a CLIP of its own, and prompts in words."""
+
+from abc import ABC
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from unclip.clip.model import CLIP
+from unclip.core.typing import Images, Vectors
+from unclip.pipeline.image_model import ImageModel
+from unclip.text.tokenizer import Tokenizer
+
+
+@dataclass
+class CaptionedModel(ImageModel, ABC):
+    """Base of the models that draw what a sentence says; their CLIP also judges the pictures."""
+
+    tokenizer: Tokenizer
+    clip: CLIP
+
+    def asked(self, prompts: Sequence[str], n: int, seed: int) -> list[tuple[str, int]]:
+        """n pictures a prompt, in the prompts' order."""
+        if not prompts:
+            raise ValueError(
+                'no prompt: write what the picture shows, as unclip generate "a red heart" --run runs/mine'
+            )
+        if any(not p.strip() for p in prompts):
+            raise ValueError("an empty prompt: write what the picture shows, in words like those of the captions")
+        return [(p, seed + i) for p in prompts for i in range(n)]
+
+    def cut(self, prompts: Sequence[str]) -> dict[str, str]:
+        """Prompts longer than the model's context -> what is left of them."""
+        long = [p for p, n in zip(prompts, self.tokenizer.lengths(prompts), strict=True) if n > self.tokenizer.context]
+        return {p: self.tokenizer.decode(self.tokenizer([p])[0][0].tolist()) for p in long}
+
+    def embed_images(self, images: Images) -> Vectors:
+        """CLIP embeddings of pictures in [-1, 1]."""
+        with torch.no_grad(), self.autocast():
+            return self.clip.embed_images(images.to(self.device))
+
+    def embed_captions(self, captions: Sequence[str]) -> Vectors:
+        """CLIP embeddings of captions."""
+        ids, mask = (t.to(self.device) for t in self.tokenizer(captions))
+        with torch.no_grad(), self.autocast():
+            return self.clip.embed_text(ids, mask)[0]

@@ -1,0 +1,93 @@
+"""A prompt becomes a code, a code becomes a picture: the finished latent diffusion (Rombach et al. 2022)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from unclip.core import machine
+from unclip.core.noise import Noise
+from unclip.core.typing import Float, Images, Tensor
+from unclip.diffusion.process import Sampling
+from unclip.diffusion.samplers import Step
+from unclip.models.autoencoder import Autoencoder
+from unclip.models.latent import LatentDiffusion
+from unclip.pipeline.captioned import CaptionedModel
+from unclip.pipeline.parts import there
+from unclip.pipeline.run_folder import RunFolder
+from unclip.pipeline.settings import Settings
+from unclip.pipeline.stored import load_stage, model_hash
+from unclip.text.tokenizer import Tokenizer
+
+
+@dataclass
+class LatentPipeline(CaptionedModel):
+    """The trained stages of a run, in evaluation mode; one still in training may lack the later ones."""
+
+    autoencoder: Autoencoder
+    latent: LatentDiffusion | None = None
+
+    @classmethod
+    def load(cls, folder: RunFolder, device: str) -> "LatentPipeline":
+        """The model of a finished run. Raises ValueError that names the damaged file."""
+        clip, autoencoder, latent = (load_stage(folder, name, device) for name in ("clip", "autoencoder", "latent"))
+        return cls(
+            tokenizer=Tokenizer.load(folder.tokenizer, clip.config.text.context),
+            clip=clip,
+            autoencoder=autoencoder,
+            latent=latent,
+            device=device,
+            precision=machine.best_precision(device),
+            hash=model_hash(folder),
+        )
+
+    @property
+    def size(self) -> int:
+        return there(self.latent, "latent").config.side * self.autoencoder.config.factor
+
+    @property
+    def sampling(self) -> Sampling:
+        return there(self.latent, "latent").config.sampling
+
+    def resolved(self, settings: Settings | None) -> Sampling:
+        settings = settings or Settings()
+        if settings.clip is not None or settings.classifier is not None:
+            raise ValueError("CLIP and classifier guidance see pictures, this model denoises codes; here: --guidance")
+        return settings.apply(self.sampling, limit=None)  # codes have no range
+
+    def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
+        """Every denoising step for one batch of prompts, as pictures, each decoded when it is looked at."""
+        latent, how = there(self.latent, "latent"), self.resolved(settings)
+        ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
+        noise = Noise.per_sample(seeds, self.device).fork("latent")
+        with self.autocast():
+            for step in latent.sample(ids, mask, noise, how):
+                yield DecodedStep(step, self.decode)
+
+    def decode(self, x: Float[Tensor, "b c2 h2 w2"]) -> Images:
+        """Standardised codes -> pictures in [-1, 1]."""
+        with torch.no_grad(), self.autocast():
+            return self.autoencoder.decode(there(self.latent, "latent").codes(x)).clamp(-1, 1)
+
+    def reconstruct(self, images: Images) -> Images:
+        """What is left of pictures that went through the autoencoder."""
+        with torch.no_grad(), self.autocast():
+            return self.autoencoder.reconstruct(images.to(self.device))
+
+
+class DecodedStep(Step):
+    """A step over codes, seen as pictures: who takes only the last step pays for one decoding."""
+
+    def __init__(self, step: Step, decode: Callable[[Images], Images]) -> None:
+        vars(self).update(log_snr=step.log_snr, step=step, decode=decode)  # a Step is frozen
+
+    @cached_property
+    def x(self) -> Images:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The state, decoded; before the last step a noisy code, and so no picture."""
+        return vars(self)["decode"](vars(self)["step"].x)
+
+    @cached_property
+    def x0(self) -> Images:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The clean estimate, decoded: the preview."""
+        return vars(self)["decode"](vars(self)["step"].x0)

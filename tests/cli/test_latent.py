@@ -1,0 +1,164 @@
+"""Latent diffusion from captions to pictures, as a person types it; a killed run equals an uninterrupted one."""
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tests.cli.conftest import Call
+
+import unclip
+from unclip.core import store
+from unclip.data.source import open_source
+from unclip.models.autoencoder_training import AutoencoderLoss
+from unclip.models.latent import latent_sampling
+from unclip.nn.coder import CoderConfig
+from unclip.nn.patch_critic import PatchCriticConfig
+from unclip.nn.unet import UNetConfig
+from unclip.pipeline.images import KEY
+from unclip.pipeline.latent_diffusion import LatentPipeline
+from unclip.pipeline.settings import Settings
+from unclip.recipes.config import CLIPRecipe, RunConfig
+from unclip.recipes.events import Event, Progress
+from unclip.recipes.latent_settings import AutoencoderRecipe, LatentRecipe
+from unclip.recipes.run import train
+from unclip.recipes.subject import open_run
+from unclip.train.optim import OptimConfig
+from unclip.train.trainer import TrainConfig
+
+STAGES = ("clip", "autoencoder", "latent")
+NAMES = ("blue", "red", "white")
+PAINT = np.array([(20, 20, 240), (240, 20, 20), (240, 240, 240)], dtype=float)
+
+
+def folder(root: Path, each: int = 24) -> Path:
+    """Class folders of noisy pictures of one colour; the class is the caption."""
+    rng = np.random.default_rng(0)
+    for name, colour in zip(NAMES, PAINT, strict=True):
+        (root / name).mkdir(parents=True)
+        for i in range(each):
+            pixels = (colour + rng.normal(0, 10, (8, 8, 3))).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{i}.png")
+    return root
+
+
+def config(clip: int, autoencoder: int, latent: int) -> RunConfig:
+    """Codes of 4 x 4 cells; numbers of steps."""
+
+    def steps(n: int) -> TrainConfig:
+        return TrainConfig(8, OptimConfig(lr=6e-3, muon_lr=6e-3, warmup=5), steps=n)
+
+    loss = AutoencoderLoss(critic=PatchCriticConfig(width=16, layers=1))
+    network = UNetConfig(patch=1, widths=(32,), blocks=(1,), attention=(True,), embedding=32, fine=8)
+    return RunConfig(
+        model="latent",
+        size=8,
+        precision="float32",
+        workers=1,
+        checkpoint_seconds=0.0,
+        held_out=0.3,
+        clip=CLIPRecipe(16, text_width=32, text_layers=1, vision_stem=(16,), vision_width=32, train=steps(clip)),
+        autoencoder=AutoencoderRecipe(CoderConfig(widths=(16,), fine=8), loss, train=steps(autoencoder)),
+        latent=LatentRecipe(network, sampling=replace(latent_sampling(), steps=6), train=steps(latent)),
+    )
+
+
+def events(data: Path, run: Path, config: RunConfig) -> Iterator[Event]:
+    return train(open_source(data), run, config, threading.Event(), force=True)
+
+
+def test_killed_run_equals_uninterrupted(tmp_path: Path) -> None:
+    data, short = folder(tmp_path / "data", each=8), config(4, 6, 4)
+    list(events(data, tmp_path / "whole", short))
+    for stage, at in (("autoencoder", 5), ("latent", 2)):  # at 5 the critic has entered
+        for event in events(data, tmp_path / "cut", short):
+            if isinstance(event, Progress) and (event.stage, event.report.step) == (stage, at):
+                break
+    list(events(data, tmp_path / "cut", short))
+    for stage in STAGES:
+        a, b = (store.load(tmp_path / name / stage) for name in ("whole", "cut"))
+        assert a.sha256 == b.sha256, stage
+        assert not any(name.startswith(("critic", "eyes")) for name in a.tensors)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run that knows its three colours, beside its data."""
+    root = tmp_path_factory.mktemp("latent")
+    list(events(folder(root / "data"), root / "run", config(40, 120, 80)))
+    state = json.loads((root / "run" / "state.json").read_text())
+    assert state["autoencoder"]["passed"] and state["latent"]["passed"], state
+    return root / "run"
+
+
+def nearest(pictures: list[Image.Image]) -> list[int]:
+    colours = np.array([np.asarray(p, dtype=float).mean((0, 1)) for p in pictures])
+    return np.linalg.norm(colours[:, None] - PAINT, axis=-1).argmin(1).tolist()
+
+
+def test_it_draws_what_is_asked_for(run: Path) -> None:
+    model = unclip.load(run)
+    assert isinstance(model, LatentPipeline) and model.size == 8
+    pictures = model.generate(["white", "blue"], n=3, seed=7)
+    assert nearest(pictures) == [2, 2, 2, 0, 0, 0]
+    assert [p.info[KEY]["seed"] for p in pictures] == [7, 8, 9, 7, 8, 9]
+    alone = model.generate(["blue"], seed=8)[0]
+    assert np.abs(np.asarray(alone, dtype=int) - np.asarray(pictures[4], dtype=int)).max() <= 1
+    guided = model.generate(["red"], settings=Settings(guidance=3.0))[0]
+    assert guided.info[KEY]["sampling"]["guidance"] == {"kind": "ClassifierFree", "scale": 3.0}  # codes have no range
+    with pytest.raises(ValueError, match="no prompt"):
+        model.generate()
+    with pytest.raises(ValueError, match="dynamic.* is for data in a known range"):
+        model.generate(["red"], settings=Settings(form="dynamic"))
+
+
+def test_every_step_is_a_picture_when_looked_at(run: Path) -> None:
+    model = unclip.load(run)
+    assert isinstance(model, LatentPipeline)
+    *way, end = model.steps(["red", "white"], [1, 2], Settings(steps=4))
+    assert len(way) == 3 and end.log_snr == torch.inf
+    for step in (*way, end):
+        assert step.x.shape == step.x0.shape == (2, 3, 8, 8) and step.x0.abs().max() <= 1
+    assert end.x is end.x and torch.equal(end.x, end.x0)
+
+
+def test_evaluate_info_and_previews_as_typed(run: Path, call: Call, tmp_path: Path) -> None:
+    done = call("evaluate", run, "-n", 8, "--json", tmp_path / "s.json")
+    assert done.code == 0, done.err
+    scores = json.loads((tmp_path / "s.json").read_text())["scores"]
+    assert set(scores) >= {"retrieval", "autoencoder", "clip_score", "kid"} and "prior" not in scores
+    assert scores["autoencoder"]["gain"] > 9 and scores["autoencoder"]["psnr"] > 15
+    assert "psnr" in done.out
+    done = call("info", run)
+    assert "finished, model" in done.out and "autoencoder" in done.out and "PSNR" in done.out
+    names = {p.name.rpartition("-")[0] for p in (run / "samples").glob("*-*.png")}
+    assert {"autoencoder", "latent"} <= names
+    assert "bits/dim are those of a run of --model ddpm" in call("evaluate", run, "--bpd").err
+    with pytest.raises(ValueError, match="denoises codes"):
+        open_run(run)
+
+
+@pytest.mark.parametrize(
+    "words, why",
+    [
+        (["--size", "30"], "size = 30: .* take a multiple of 4 px"),
+        (["--size", "32", "--set", "autoencoder.loss.critic.layers=4"], "layers = 4 needs pictures of 48 px"),
+        (["--set", "clip.vision=vit"], "clip.vision = 'vit': the perceptual loss looks through"),
+        (["--set", "latent.diffusion.vlb_weight=0.001"], "latent.diffusion.vlb_weight = 0.001: a learned variance"),
+        (["--set", "autoencoder.loss.kl=-1"], "kl = -1"),
+        (["--set", "decoder.share=2"], "a run of model = 'latent' has no such stage"),
+        (["--preset", "tiny"], "trains model = 'unclip', not 'latent'"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_before_any_work(
+    words: list[str], why: str, call: Call, tmp_path: Path
+) -> None:
+    done = call("train", "shapes", "--model", "latent", "--out", tmp_path / "run", *words)
+    assert done.code == 2 and re.search(why, " ".join(done.err.split())), done.err
+    assert not (tmp_path / "run").exists()
