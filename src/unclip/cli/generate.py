@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
+from unclip.cli.warn import warn
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -29,7 +30,9 @@ def generate(
     out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out"),
     steps: Annotated[int | None, Parameter(help="Denoising steps.")] = None,
     guidance: Annotated[float | None, Parameter(help="How closely to follow the prompt or class; 1 is none.")] = None,
-    guidance_form: Annotated[str | None, Parameter(help="cfg, interval, rescale, apg, zero-star, dynamic.")] = None,
+    guidance_form: Annotated[
+        str | None, Parameter(help="cfg, interval, rescale, apg, zero-star, dynamic; ddpm: auto.")
+    ] = None,
     classifier_guidance: Annotated[
         float | None, Parameter(help="ddpm: scale of guidance by the classifier that `unclip add classifier` trained.")
     ] = None,
@@ -43,8 +46,7 @@ def generate(
     from unclip.pipeline.settings import Settings
 
     model, console = load(run), Console(soft_wrap=True, highlight=False)
-    for prompt, left in model.cut(prompts).items():
-        console.print(f"! too long for this model, cut: {prompt!r} -> {left!r}", style="yellow", markup=False)
+    warn(console, model, prompts)
     settings = Settings(steps, guidance, guidance_form, sampler, grid, classifier_guidance)
     start = time.perf_counter()
     pictures = model.generate(prompts, n, seed, settings)

@@ -16,6 +16,7 @@ from unclip.data.shapes_world import World
 from unclip.evaluate.alignment import matched_against_shuffled
 from unclip.evaluate.distances import kid, roughness
 from unclip.evaluate.retrieval import distinct, retrieval
+from unclip.pipeline.settings import Settings
 from unclip.pipeline.text_to_image import TextToImage, there
 
 BATCH = 64
@@ -67,20 +68,22 @@ def score_pictures(
     }
 
 
-def evaluate_shapes(model: TextToImage, world: World, n: int = 200, seed: int = 0) -> dict[str, Any]:
+def evaluate_shapes(
+    model: TextToImage, world: World, n: int = 200, seed: int = 0, settings: Settings | None = None
+) -> dict[str, Any]:
     """The exact score: n prompts a category, each picture read back by the parser."""
     asked = [p for category in CATEGORIES for p in prompts(world, category, n, seed)]
-    made = generate(model, [p.text for p in asked], seed)
+    made = generate(model, [p.text for p in asked], seed, settings)
     rates = score_many(list(to_pixels(made)), asked)
     return {c: {k: vars(r) for k, r in figures.items()} for c, figures in rates.items()}
 
 
-def generate(model: TextToImage, captions: Sequence[str], seed: int) -> Images:
+def generate(model: TextToImage, captions: Sequence[str], seed: int, settings: Settings | None = None) -> Images:
     """One picture a caption as tensors in [-1, 1] on the CPU; picture i has seed + i."""
     parts = []
     for i in range(0, len(captions), BATCH):
         some = captions[i : i + BATCH]
-        *_, last = model.steps(some, range(seed + i, seed + i + len(some)))
+        *_, last = model.steps(some, range(seed + i, seed + i + len(some)), settings)
         parts.append(last.x.float().clamp(-1, 1).cpu())
     return torch.cat(parts)
 

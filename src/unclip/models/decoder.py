@@ -88,14 +88,17 @@ class Decoder(nn.Module):
         cond = self.condition(batch.image_embedding, keep, ids, mask)
         return Losses(self.diffusion.loss(batch.images, cond, noise).mean())
 
+    @torch.no_grad()
+    def conditions(self, z: Vectors, ids: Ids, mask: Mask) -> tuple[Condition, Condition]:
+        """(unit embeddings and captions, neither of them): the two branches of guidance."""
+        none = torch.zeros(len(z), dtype=torch.bool, device=z.device)
+        return self.condition(z, ~none, ids, mask), self.condition(z, none, *drop_captions(ids, mask, none))
+
     def sample(self, z: Vectors, ids: Ids, mask: Mask, noise: Noise, how: Sampling | None = None) -> Iterator[Step]:
         """Pictures for unit embeddings and captions; every step's x0 is a preview in [-1, 1]."""
-        with torch.no_grad():
-            none = torch.zeros(len(z), dtype=torch.bool, device=z.device)
-            cond = self.condition(z, ~none, ids, mask)
-            null = self.condition(z, none, *drop_captions(ids, mask, none))
         c, s = self.config.network.channels, self.config.size
-        yield from self.diffusion.sample((len(z), c, s, s), cond, null, noise, how or self.config.sampling)
+        shape, (cond, null) = (len(z), c, s, s), self.conditions(z, ids, mask)
+        yield from self.diffusion.sample(shape, cond, null, noise, how or self.config.sampling)
 
 
 def drop_captions(ids: Ids, mask: Mask, keep: Bool[torch.Tensor, " b"]) -> tuple[Ids, Mask]:
