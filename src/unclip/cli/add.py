@@ -26,6 +26,9 @@ def add(
     budget: Annotated[
         str | None, Parameter(help="Time for this stage: 90s, 10m; by default a share of the run's.")
     ] = None,
+    size: Annotated[
+        int | None, Parameter(help="Of an upsampler: side of the pictures in pixels; twice that of those before it.")
+    ] = None,
     split: Annotated[str, Parameter(help="train or validation, where the data has splits.")] = "train",
     set: Annotated[
         list[str] | None,
@@ -51,7 +54,8 @@ def add(
     from unclip.recipes.add import add as train_stage
     from unclip.train.trainer import Diverged
 
-    config = choose(run, stage, budget, set or [], anew)
+    said = [*(set or []), *([] if size is None else [f"{stage}.size={size}"])]
+    config = choose(run, stage, budget, said, anew)
     source = None if data is None else opened(data, run, config, split)
     if anew:
         RunFolder(run).forget(stage)

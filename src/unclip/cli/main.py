@@ -13,6 +13,7 @@ from unclip.cli.info import info
 from unclip.cli.manipulate import blend, diff, invert, probe, vary
 from unclip.cli.study import study
 from unclip.cli.train import train
+from unclip.cli.upsample import upsample
 
 app = App(
     name="unclip",
@@ -23,7 +24,7 @@ app = App(
 )
 for command in (train, add, generate, vary, blend, diff, invert, probe, evaluate, study, explain, info):
     app.command(command)
-for command in (data, pack, shapes, demo):
+for command in (upsample, data, pack, shapes, demo):
     app.command(command)
 
 if __name__ == "__main__":

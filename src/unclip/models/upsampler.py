@@ -98,6 +98,14 @@ class UpsamplerConfig(Config):
         return math.lcm(self.factor, self.network.multiple)
 
 
+def check_largest(height: int, width: int) -> None:
+    """Raises ValueError where so large a picture would come out that memory may not do."""
+    if max(height, width) > LARGEST:
+        raise ValueError(
+            f"a picture of {width} x {height} px would come out; at most {LARGEST} px a side can: take a smaller one"
+        )
+
+
 def crop_side(size: int, step: int) -> int:
     """A quarter of the side, as in the paper, but not less than 64 px (or the picture), which holds a whole feature."""
     return min(size, math.ceil(max(64, size // 4) / step) * step)
@@ -141,7 +149,7 @@ class Upsampler(nn.Module):
         if images.shape[1:] != (c, size, size):
             raise ValueError(f"pictures {list(images.shape[1:])}: this upsampler trains on {[c, size, size]}")
 
-    def crops(self, images: Images, noise: Noise) -> tuple[Images, Float[Tensor, "b c h2 w2"]]:
+    def crops(self, images: Images, noise: Noise) -> tuple[Float[Tensor, "b c s s"], Float[Tensor, "b c t t"]]:
         """The same random square of each picture, large and small; corners lie on pixels of the small picture."""
         factor, side = self.config.factor, self.config.crop // self.config.factor
         small = shrink(images, factor)  # before cropping: a crop has no border of its own here
@@ -162,8 +170,7 @@ class Upsampler(nn.Module):
         if not 0 <= strength <= 1:
             raise ValueError(f"strength = {strength}: how degraded a picture is, 0 (not at all) to 1")
         h, w = (self.config.factor * side for side in low.shape[-2:])
-        if max(h, w) > LARGEST:
-            raise ValueError(f"a picture of {h} x {w} px would come out: at most {LARGEST} a side; make yours smaller")
+        check_largest(h, w)
         low = self._padded(low)
         cond = self.condition(low, low.new_full((len(low),), strength))
         base = cond.image

@@ -4,6 +4,7 @@ run.toml  state.json  tokenizer.json  clip/  prior/  decoder/    what a text-to-
 run.toml  state.json  ddpm/                                      what a plain DDPM is made of
 classifier/  ...                                                 what `unclip add` put beside it (`ADDED`)
 early/                                                           a drawing stage after 1/16 of its training
+data-128/  ...                                                   its pictures at another size, for upsamplers
 data/  checkpoints/  logs/  samples/  plots/                     what its training left
 """
 
@@ -22,7 +23,9 @@ TRAINED: dict[str, tuple[str, ...]] = {m: tuple(s for s in MODELS[m] if s != "to
 """Model -> its stages that are networks, each a model folder of its own."""
 
 
-ADDED: dict[str, tuple[str, ...]] = {"unclip": (), "ddpm": ("classifier",)}
+UPSAMPLERS = ("upsampler", "upsampler2")
+"""The stages that a picture passes after the decoder, in this order, where they were added."""
+ADDED: dict[str, tuple[str, ...]] = {"unclip": UPSAMPLERS, "ddpm": ("classifier",)}
 """Model -> the stages that `unclip add` can train on a finished run, each a model folder of its own."""
 
 

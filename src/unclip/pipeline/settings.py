@@ -26,7 +26,7 @@ class Settings(Config):
     """What a person may change at generation; None: as the model was stored.
 
     guidance: its scale; form: which guidance takes it (`guidance.FORMS`); classifier: scale of classifier guidance on
-    top of it.
+    top of it; size: side of the pictures, px, of those that the model's stages draw (None: the largest).
     """
 
     steps: int | None = None
@@ -35,6 +35,7 @@ class Settings(Config):
     sampler: str | None = None
     grid: str | None = None
     classifier: float | None = None
+    size: int | None = None
 
     def apply(self, how: Sampling) -> Sampling:
         """A stored sampling with these changes. Raises ValueError for an unknown name or bad numbers."""

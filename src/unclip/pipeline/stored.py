@@ -13,6 +13,7 @@ from unclip.models.classifier import ClassifierConfig, NoisyClassifier
 from unclip.models.ddpm import DDPM, DDPMConfig
 from unclip.models.decoder import Decoder, DecoderConfig
 from unclip.models.prior import Prior, PriorConfig
+from unclip.models.upsampler import Upsampler, UpsamplerConfig
 from unclip.pipeline.run_folder import TRAINED, RunFolder
 
 BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
@@ -21,6 +22,8 @@ BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
     "decoder": lambda c: Decoder(DecoderConfig.from_dict(c)),
     "ddpm": lambda c: DDPM(DDPMConfig.from_dict(c)),
     "classifier": lambda c: NoisyClassifier(ClassifierConfig.from_dict(c)),
+    "upsampler": lambda c: Upsampler(UpsamplerConfig.from_dict(c)),
+    "upsampler2": lambda c: Upsampler(UpsamplerConfig.from_dict(c)),
     "noisy_clip": lambda c: NoisyCLIP(NoisyCLIPConfig.from_dict(c)),
 }
 """Stage -> its module from a stored config."""

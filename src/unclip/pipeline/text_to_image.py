@@ -10,21 +10,24 @@ from PIL import Image
 from unclip.clip.model import CLIP
 from unclip.core import machine
 from unclip.core.noise import Noise
-from unclip.core.typing import Images, Vectors
+from unclip.core.typing import Float, Images, Tensor, Vectors
 from unclip.data.prepared import read_captions
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.models.decoder import Decoder
 from unclip.models.prior import Prior
 from unclip.pipeline import invert, manipulate
+from unclip.pipeline.enlarge import enlarge_picture
 from unclip.pipeline.image_model import ImageModel
 from unclip.pipeline.invert import Source
 from unclip.pipeline.latent import Inverted
 from unclip.pipeline.parts import there
 from unclip.pipeline.probe import Probe, probe
+from unclip.pipeline.read import Picture
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.stored import load_stage, model_hash
+from unclip.pipeline.upsampling import Enlarger, load_enlargers, upsampled, way
 from unclip.text import words
 from unclip.text.tokenizer import Tokenizer
 
@@ -33,7 +36,8 @@ from unclip.text.tokenizer import Tokenizer
 class TextToImage(ImageModel):
     """The trained stages of a run, in evaluation mode; one still in training may lack the later ones.
 
-    folder: where the run lies, for what needs its data too.
+    folder: where the run lies, for what needs its data too. enlargers: its upsamplers; `size` and `steps` are those of
+    the decoder, `generate` draws at the last one's size.
     """
 
     tokenizer: Tokenizer
@@ -41,6 +45,7 @@ class TextToImage(ImageModel):
     prior: Prior | None = None
     decoder: Decoder | None = None
     folder: RunFolder | None = None
+    enlargers: tuple[Enlarger, ...] = ()
 
     @classmethod
     def load(cls, folder: RunFolder, device: str) -> "TextToImage":
@@ -55,6 +60,7 @@ class TextToImage(ImageModel):
             precision=machine.best_precision(device),
             hash=model_hash(folder),
             folder=folder,
+            enlargers=load_enlargers(folder, device, decoder.config.size),
         )
 
     @property
@@ -108,6 +114,22 @@ class TextToImage(ImageModel):
         noise = Noise.per_sample(seeds, self.device).fork("decoder")
         with self.autocast():
             yield from there(self.decoder, "decoder").sample(z, ids, mask, noise, how)
+
+    def drawn(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Float[Tensor, "b c h w"]:
+        """The decoder's pictures, led through the upsamplers to `settings.size`."""
+        stages = way(self.enlargers, settings.size, self.size)
+        *_, last = self.steps(prompts, seeds, settings)
+        return upsampled(stages, last.x.float().clamp(-1, 1).cpu(), seeds)
+
+    def enlarged(self, settings: Settings) -> dict[str, Any]:
+        """The upsamplers that a picture passed."""
+        stages = way(self.enlargers, settings.size, self.size)
+        size = {"size": stages[-1].size if stages else self.size}
+        return {**size, "upsamplers": [stage.about() for stage in stages]} if self.enlargers else {}
+
+    def upsample(self, picture: Picture, seed: int = 0, size: int | None = None, strength: float = 0.0) -> Image.Image:
+        """A picture of any size, enlarged as those of the model are: `pipeline.enlarge`."""
+        return enlarge_picture(self, picture, seed, size, strength)
 
     def embed_images(self, images: Images) -> Vectors:
         """CLIP embeddings of pictures in [-1, 1]."""

@@ -16,6 +16,7 @@ from unclip.diffusion.schedules import LogNormal
 from unclip.nn.image_network import ImageNetworkConfig
 from unclip.nn.unet import UNetConfig
 from unclip.pipeline.run_folder import ADDED, TRAINED
+from unclip.recipes.upsampler_settings import UpsamplerRecipe, second_upsampler
 from unclip.train.optim import OptimConfig
 from unclip.train.trainer import TrainConfig
 
@@ -105,7 +106,7 @@ class ClassifierRecipe(Config):
     train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3, decay=0.05)))
 
 
-Recipe = CLIPRecipe | PriorRecipe | DecoderRecipe | DDPMRecipe | ClassifierRecipe
+Recipe = CLIPRecipe | PriorRecipe | DecoderRecipe | DDPMRecipe | ClassifierRecipe | UpsamplerRecipe
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,8 @@ class RunConfig(Config):
     ddpm: DDPMRecipe = field(default_factory=DDPMRecipe)
     added: tuple[str, ...] = ()
     classifier: ClassifierRecipe = field(default_factory=ClassifierRecipe)
+    upsampler: UpsamplerRecipe = field(default_factory=UpsamplerRecipe)
+    upsampler2: UpsamplerRecipe = field(default_factory=second_upsampler)
 
     def __post_init__(self) -> None:
         multiple = self.ddpm.network.multiple

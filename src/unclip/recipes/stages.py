@@ -27,6 +27,7 @@ from unclip.recipes.ddpm import ddpm_stage
 from unclip.recipes.feed import Feed, distinct_captions
 from unclip.recipes.gates import clip_gate, decoder_gate, judged, prior_gate
 from unclip.recipes.stage import Stage
+from unclip.recipes.upsampler import first_upsampler, second_upsampler
 from unclip.train.trainer import TrainConfig
 
 HEAD = 32
@@ -165,5 +166,7 @@ STAGES: dict[str, Callable[[Context], Stage]] = {
     "decoder": decoder_stage,
     "ddpm": ddpm_stage,
     "classifier": classifier_stage,
+    "upsampler": first_upsampler,
+    "upsampler2": second_upsampler,
 }
 """Stage -> what builds it."""
