@@ -9,10 +9,8 @@ reach   how far from a change in its input the network's output changes, px
 
 import torch
 
-from unclip.core.condition import Condition
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, Tensor
-from unclip.diffusion.guidance import Unguided
 from unclip.models.upsampler import Upsampler
 
 TINY = 1e-4
@@ -69,11 +67,7 @@ def halves(model: Upsampler, low: Images, away: int, seed: int = 0) -> float:
 
 def drawn_from(model: Upsampler, low: Images, x: Float[Tensor, "b c h2 w2"]) -> Float[Tensor, "b c h2 w2"]:
     """The upsampler's picture from this noise, without fresh noise on the way."""
-    how, strength = model.config.sampling, low.new_zeros(len(low))
-    cond = model.condition(low, strength)
+    cond = model.condition(low, low.new_zeros(len(low)))
     assert cond.image is not None
-    schedule = how.schedule or model.config.diffusion.schedule
-    grid = how.grid(schedule, how.steps, x.device) if how.grid else schedule.grid(how.steps, x.device)
-    denoise = Unguided()(model.diffusion.denoiser, cond, Condition())
-    *_, last = how.sampler(denoise, x, grid, Noise.shared("none", device=x.device))
+    *_, last = model.diffusion.walk(x, cond, cond, Noise.shared("none", device=x.device), model.config.sampling)
     return cond.image + 2 * model.spread * last.x

@@ -137,9 +137,10 @@ class Upsampler(nn.Module):
         """The diffusion loss on a random crop of each picture, the small crop degraded."""
         assert batch.images is not None
         self.check(batch.images)
-        high, low = self.crops(batch.images, noise.fork("crop"))
-        degraded = self.config.degradation(low, noise.fork("degradation"))
-        cond = self.condition(degraded.images, degraded.strength)
+        with torch.autocast(batch.images.device.type, enabled=False):  # pictures have more than bfloat16's 8 bits
+            high, low = self.crops(batch.images, noise.fork("crop"))
+            degraded = self.config.degradation(low, noise.fork("degradation"))
+            cond = self.condition(degraded.images, degraded.strength)
         assert cond.image is not None
         return Losses(self.diffusion.loss((high - cond.image) / (2 * self.spread), cond, noise).mean())
 

@@ -24,7 +24,7 @@ class PositionNorm(nn.Module):
         self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        scale = (x.square().mean(1, keepdim=True) + self.eps).rsqrt()
+        scale = (x.float().square().mean(1, keepdim=True) + self.eps).rsqrt().to(x.dtype)
         return torch.addcmul(self.bias[:, None, None], x * scale, self.weight[:, None, None])
 
 

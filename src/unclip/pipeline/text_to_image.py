@@ -119,7 +119,8 @@ class TextToImage(ImageModel):
         """The decoder's pictures, led through the upsamplers to `settings.size`."""
         stages = way(self.enlargers, settings.size, self.size)
         *_, last = self.steps(prompts, seeds, settings)
-        return upsampled(stages, last.x.float().clamp(-1, 1).cpu(), seeds)
+        with self.autocast():
+            return upsampled(stages, last.x.float().clamp(-1, 1).cpu(), seeds)
 
     def enlarged(self, settings: Settings) -> dict[str, Any]:
         """The upsamplers that a picture passed."""

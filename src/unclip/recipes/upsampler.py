@@ -70,7 +70,7 @@ def upsampler_stage(ctx: Context, name: str, low: int) -> Stage:
         r.train,
         r.share,
         judge,
-        lambda model: preview(model, to_tensor(prepared.images[held[:ROWS]])),
+        lambda model: preview(model, to_tensor(prepared.images[(held if len(held) else train)[:ROWS]])),
     )
 
 
