@@ -166,7 +166,7 @@ def test_a_second_one_on_top(run: Path, data: Path, call: Call, tmp_path: Path):
     mine = tmp_path / "run"
     shutil.copytree(run, mine)
     refused = call("add", "upsampler2", data, "--run", mine, "--size", 192, *said("upsampler2"))
-    assert refused.code == 2 and "128 x 128 px, smaller than the 192 px that are wanted" in refused.err
+    assert refused.code == 2 and "48 x 48 px, smaller than the 192 px that are wanted" in refused.err
     assert call("add", "upsampler2", data, "--run", mine, "--anew", *said("upsampler2")).code in (0, 1)
     model = unclip.load(mine)
     assert isinstance(model, TextToImage)

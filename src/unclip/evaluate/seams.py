@@ -7,10 +7,13 @@ halves  a half of the picture drawn alone against the same half of the whole, aw
 reach   how far from a change in its input the network's output changes, px
 """
 
+from dataclasses import replace
+
 import torch
 
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, Tensor
+from unclip.diffusion.samplers import DDIM
 from unclip.models.upsampler import Upsampler
 
 TINY = 1e-4
@@ -69,5 +72,6 @@ def drawn_from(model: Upsampler, low: Images, x: Float[Tensor, "b c h2 w2"]) -> 
     """The upsampler's picture from this noise, without fresh noise on the way."""
     cond = model.condition(low, low.new_zeros(len(low)))
     assert cond.image is not None
-    *_, last = model.diffusion.walk(x, cond, cond, Noise.shared("none", device=x.device), model.config.sampling)
+    how = replace(model.config.sampling, sampler=DDIM())
+    *_, last = model.diffusion.walk(x, cond, cond, Noise.shared("none", device=x.device), how)
     return cond.image + 2 * model.spread * last.x
