@@ -81,6 +81,7 @@ def whole(image: Image.Image) -> Whole:
 
 
 def _pixels(image: Image.Image, size: int) -> Pixels:
+    _check_size(*image.size)  # before `draft`, which may change it
     image.draft(None, (2 * size, 2 * size))  # a JPEG decodes at 1/2, 1/4 or 1/8 where that is still enough
     return _turned(image, size)
 
