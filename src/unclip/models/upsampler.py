@@ -35,7 +35,7 @@ from unclip.nn.image_network import ImageNetworkConfig
 from unclip.nn.unet import UNetConfig
 
 LARGEST = 2048
-"""px: no side of an output is longer; memory grows with the area, about 150 bytes a pixel and channel of the net."""
+"""px: no side of an output is longer, because memory grows with the area."""
 
 
 def upsampler_network() -> UNetConfig:

@@ -14,7 +14,7 @@ from unclip.pipeline.run_folder import UPSAMPLERS, RunFolder
 from unclip.pipeline.stored import load_added
 
 AREA = 32 * 128 * 128
-"""Pixels drawn at a time: 32 pictures of 128 px, some 300 MB with the default network."""
+"""Pixels drawn at a time: 32 pictures of 128 px, 8 of 256 px."""
 GENERATED = 0.0
 """How degraded a picture of the decoder is taken to be, unless told otherwise: not at all."""
 

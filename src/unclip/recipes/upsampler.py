@@ -28,7 +28,7 @@ MARGIN = 0.5
 NEARER = 0.7
 """Or sharpness: its distance from the real pictures' must be less than this share of bicubic's."""
 FAITHFUL = 30.0
-"""dB of consistency at least: made small again, a picture is off by some 8 of 255 levels at the most."""
+"""dB of consistency at least: made small again, a picture is off by 8 of 255 levels (root mean square) at the most."""
 FITTED = 256
 """Pictures over which the spread of the details is taken."""
 ROWS = 6
