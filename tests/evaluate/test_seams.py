@@ -12,10 +12,12 @@ from unclip.evaluate.seams import seams
 
 def test_a_pattern_is_seen_and_noise_has_none():
     x = draw(4, 3, 32, 32)
-    assert seams(x, 4) == pytest.approx(1, abs=0.05)
+    y = draw(4, 3, 32, 32, key=1)
+    assert seams(x, y, 4) == pytest.approx(1, abs=0.05)
     blocks = x[..., ::4, ::4].repeat_interleave(4, -1).repeat_interleave(4, -2)
-    assert seams(blocks + 0.1 * x, 4) > 3
-    assert seams(torch.zeros(1, 3, 8, 8), 1) == 1
+    assert seams(blocks + 0.1 * x, y, 4) > 3
+    assert seams(y, blocks + 0.1 * x, 4) < 1 / 3
+    assert seams(torch.zeros(1, 3, 8, 8), y[:1, :, :8, :8], 1) == 1
 
 
 def test_blur_costs_sharpness_but_an_edge_keeps_its_roughness():

@@ -1,12 +1,14 @@
 """Does an upsampler leave seams? Two questions, and how far its network sees.
 
-seams   the mean absolute difference of neighbours across the borders of p x p blocks, as a multiple of that inside
-        them, for the divisors p of the network's blocks; of these the farthest from 1, which is no pattern at all
+seams   the mean absolute difference of neighbours across the borders of p x p blocks, over that inside them, as a
+        multiple of the same of real pictures, which have edges of their own; for the divisors p of the network's
+        blocks, of which the farthest from 1 counts. 1: no pattern
 halves  a half of the picture drawn alone against the same half of the whole, away from the cut: root mean square, in
         levels of 0 ... 255. One picture of any size needs no tiles where it is small
 reach   how far from a change in its input the network's output changes, px
 """
 
+import math
 from dataclasses import replace
 
 import torch
@@ -20,17 +22,17 @@ TINY = 1e-4
 """A change of the output below this is rounding."""
 
 
-def seams(x: Images, step: int) -> float:
-    """step: the side of the network's blocks, px."""
-    ratios = [_ratio(x, p) for p in range(2, step + 1) if step % p == 0]
-    return max(ratios, key=lambda r: abs(r - 1)) if ratios else 1.0
+def seams(x: Images, real: Float[Tensor, "n c h w"], step: int) -> float:
+    """real: pictures of the same size, best the same ones; step: the side of the network's blocks, px."""
+    ratios = [_ratio(x, p) / _ratio(real, p) for p in range(2, step + 1) if step % p == 0]
+    return max(ratios, key=lambda r: abs(math.log(r)), default=1.0)
 
 
 def _ratio(x: Images, period: int) -> float:
     sides = [x.diff(dim=-1).abs(), x.diff(dim=-2).abs().transpose(-1, -2)]
     across = torch.cat([d[..., period - 1 :: period].flatten() for d in sides]).mean()
     inside = torch.cat([_without(d, period).flatten() for d in sides]).mean()
-    return (across / inside.clamp(min=1e-9)).item()
+    return (across.clamp(min=TINY) / inside.clamp(min=TINY)).item()
 
 
 def _without(d: Float[Tensor, "b c h w"], period: int) -> Float[Tensor, "b c h w2"]:

@@ -51,7 +51,7 @@ def _beside(made: dict[str, Tensor], low: Images, real: Large, stage: Enlarger) 
         "consistency": {k: psnr(shrink(x, config.factor), low).mean().item() for k, x in made.items()},
         "sharpness": {k: sharpness(x) / sharp for k, x in made.items()},
         "roughness": {k: roughness(x) / rough for k, x in made.items()},
-        "seams": {"upsampled": seams(made["upsampled"], config.step), "real": seams(real, config.step)},
+        "seams": {k: seams(x, real, config.step) for k, x in made.items()},
     }
 
 
