@@ -62,7 +62,7 @@ def test_beats_bicubic_on_pictures_it_never_saw(trained: Upsampler):
     assert off[0] < 0.6 * off[1]
     assert roughness(made) < 1.6 * roughness(real)
     assert psnr(shrink(made, 2), low).mean() > 30
-    assert seams(made, real, CONFIG.step) == pytest.approx(1, abs=0.25)
+    assert 0.8 < seams(made, real, CONFIG.step) < seams(plain, real, CONFIG.step)
 
 
 def test_mends_a_blur_that_it_is_told_of(trained: Upsampler):

@@ -78,8 +78,9 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
     from unclip.recipes.add import with_stage
     from unclip.recipes.config import RunConfig, read_settings
 
-    config = with_stage(run, stage)
-    begun = stage in read_settings(RunFolder(run).settings).get("added", [])
+    config, folder = with_stage(run, stage), RunFolder(run)
+    added = stage in read_settings(folder.settings).get("added", [])
+    begun = added and (stage in folder.state() or (folder.checkpoints / stage).exists())
     layers = [settings.assignment(text, "--set") for text in said]
     for layer in layers:
         if list(layer.table) != [stage]:
@@ -92,7 +93,7 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
         )
     if begun and not anew:
         settings.check_same(config, layers, run)
-    if begun and anew:
+    if anew or not begun:  # what was said of an attempt that never got to train does not count
         config = replace(config, **{stage: getattr(RunConfig(), stage)})
     return settings.resolve(config, layers)
 
