@@ -14,6 +14,9 @@ import unclip
 from unclip.data.degradation import BSR
 from unclip.data.shapes_world import World
 from unclip.data.source import open_source
+from unclip.diffusion.guidance import ClassifierFree
+from unclip.diffusion.process import Sampling
+from unclip.nn.unet import UNetConfig
 from unclip.pipeline.images import KEY, read_about
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
@@ -49,6 +52,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     """A run of 32 px, hardly trained, without upsamplers."""
     few = TrainConfig(4, OptimConfig(lr=1e-3, warmup=2), steps=2)
+    network = UNetConfig(patch=2, widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8)
     config = RunConfig(
         size=32,
         precision="float32",
@@ -56,7 +60,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
         held_out=0.4,
         clip=CLIPRecipe(width=16, text_width=32, text_layers=1, vision_stem=(8, 16), vision_width=32, train=few),
         prior=PriorRecipe(width=32, layers=1, steps=2, train=few),
-        decoder=DecoderRecipe(widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8, steps=2, train=few),
+        decoder=DecoderRecipe(network=network, sampling=Sampling(2, guidance=ClassifierFree(2.0)), train=few),
     )
     run = tmp_path_factory.mktemp("runs") / "run"
     list(train(open_source(data), run, config, threading.Event(), force=True))

@@ -15,13 +15,15 @@ import unclip
 from unclip.clip.model import CLIPConfig
 from unclip.clip.noisy import NoisyCLIPConfig
 from unclip.clip.text import TextConfig
-from unclip.clip.vision import VisionConfig
+from unclip.clip.vision import VisionConfig, ViTConfig
 from unclip.core.config import Config
 from unclip.diffusion.grids import Given
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import AnalyticDPM, Ancestral, Sampler
 from unclip.diffusion.schedules import Cosine, LogNormal, Schedule
+from unclip.models.autoregressive_prior import AutoregressivePriorConfig
 from unclip.models.classifier import ClassifierConfig
+from unclip.models.contrastive_prior import ContrastivePriorConfig
 from unclip.models.ddpm import DDPMConfig
 from unclip.models.decoder import DecoderConfig
 from unclip.models.prior import PriorConfig
@@ -29,19 +31,23 @@ from unclip.nn.prior_net import PriorNetConfig
 
 ROOMS = ("core", "diffusion", "nn", "text", "clip", "models", "train")
 TEXT, VISION, NET = TextConfig(300, 9), VisionConfig(16, stem=(8, 16)), PriorNetConfig(8, 16, 9)
+VIT = ViTConfig(16)
 NEEDY = {  # settings without a full set of defaults
     c.__class__.__name__: c
     for c in (
         TEXT,
         VISION,
+        VIT,
         NET,
         CLIPConfig(TEXT, VISION),
         PriorConfig(NET),
-        DecoderConfig(16, 8, TEXT, tiny_unet()),
+        DecoderConfig(16, 8, TEXT, tiny_unet(vector_width=136, token_width=128)),
         DDPMConfig(16, tiny_unet()),
     )
 }
 NEEDY["NoisyCLIPConfig"] = NoisyCLIPConfig(CLIPConfig(TEXT, VISION))
+NEEDY["AutoregressivePriorConfig"] = AutoregressivePriorConfig(NET, dims=4)
+NEEDY["ContrastivePriorConfig"] = ContrastivePriorConfig(NET, scale=10.0)
 NEEDY["ClassifierConfig"] = ClassifierConfig(classes=3)
 NEEDY["AnalyticDPM"] = AnalyticDPM((-5.0, 5.0), (0.9, 0.5))
 NEEDY["Given"] = Given((-5.0, 0.0, 5.0))

@@ -7,8 +7,14 @@ from tests.fakes import awake, built, draw, learn
 
 from unclip.core.noise import Noise
 from unclip.core.task import Batch
+from unclip.diffusion.guidance import ClassifierFree
+from unclip.diffusion.parameterization import X0
+from unclip.diffusion.schedules import Cosine
 from unclip.models.prior import Prior, PriorConfig
-from unclip.nn.prior_net import PriorNetConfig
+from unclip.models.prior_model import conditions
+from unclip.nn.caption_net import PriorNetConfig
+from unclip.nn.embed import UnitScale
+from unclip.nn.prior_net import PriorNet
 
 WIDTH, NET = 6, PriorNetConfig(6, 8, context=4, width=32, layers=2, heads=2)
 CENTRES = F.normalize(draw(2, WIDTH, key="centres"), dim=1)
@@ -83,6 +89,48 @@ def test_dropped_captions_are_not_heard(drop: float, differs: bool):
     other = {"text_embedding": batch.text_embedding.flip(0), "text_tokens": batch.text_tokens + draw(8, 4, 8)}
     a, b = (model.loss(Batch(**{**vars(batch), **change}), Noise.shared(0)).total for change in ({}, other))
     assert bool((a - b).abs() > 1e-4) is differs
+
+
+def test_the_papers_facts():
+    config = PriorConfig(NET, scaling="unit")
+    assert isinstance(config.diffusion.schedule, Cosine) and isinstance(config.diffusion.parameterization, X0)
+    assert (config.drop_text, config.candidates, config.sampling.guidance) == (0.1, 2, ClassifierFree(1.0))
+    weighting, schedule = config.diffusion.weighting, config.diffusion.schedule
+    log_snr = torch.linspace(-5, 5, 11)
+    eps_to_x0 = log_snr.exp()  # |x0 error|^2 = |eps error|^2 / SNR: the plain error on x0 has weight 1 there
+    assert torch.allclose(weighting.drawn(log_snr, schedule) * eps_to_x0, torch.ones(11), atol=1e-5)
+    model, wide = prior(config), UnitScale(1024)
+    unit = F.normalize(draw(4, 1024), dim=1)
+    assert torch.allclose(wide(unit), 17.2 * unit) and torch.allclose(
+        wide(unit).square().mean().sqrt(), torch.tensor(0.5375)
+    )
+    model.statistics.fit(CENTRES)
+    assert torch.allclose(model.mean, CENTRES.mean(0)) and torch.allclose(
+        model.statistics.inverse(model.statistics(CENTRES)), CENTRES
+    )
+
+
+def test_the_papers_scaling_learns_too():
+    model, batch = prior(PriorConfig(NET, scaling="unit")), clusters()
+    losses = learn(model, batch, steps=150)
+    assert sum(losses[-20:]) < 0.5 * sum(losses[:20])
+    rows = [0, 1] * 8
+    found = model.sample(*asked(rows), [seeds(rows)])
+    assert (found @ CENTRES.t()).argmax(1).tolist() == rows
+    assert (found * CENTRES[rows]).sum(1).mean() > 0.9
+
+
+def test_the_attention_is_causal():
+    """What stands before a place never sees it: the caption's features are the same whatever embedding is noised."""
+    net = awake(built(lambda: PriorNet(NET)))
+    assert isinstance(net, PriorNet)
+    seen: list[torch.Tensor] = []
+    net.transformer.register_forward_hook(lambda _, __, out: seen.append(out))
+    cond, _ = conditions(*asked([0, 1]))
+    for key in ("a", "b"):
+        net(draw(2, WIDTH, key=key), torch.zeros(2), cond)
+    same = (seen[0] - seen[1]).abs().amax((0, 2)) < 1e-5
+    assert same.tolist() == [True] * 6 + [False] * 2  # 4 tokens, text, level | the noised embedding, the query
 
 
 def test_the_statistics_are_in_the_weights():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
+from unclip.cli.ways import ways_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,6 +39,9 @@ def evaluate(
     seed: Annotated[int, Parameter(help="Of the generated pictures.")] = 0,
     bpd: Annotated[bool, Parameter(help="ddpm: bits/dim, by the bound and the ODE.", negative="")] = False,
     bpd_pictures: Annotated[int, Parameter(help="Pictures for --bpd; the ODE takes an eighth of them.")] = 512,
+    trace: Annotated[
+        bool, Parameter(help="unclip: the same with parts replaced, to see which stage errors come from.", negative="")
+    ] = False,
     json: Annotated[Path | None, Parameter(help="Where to write the scores.")] = None,
 ) -> None:
     """Score a finished run on pictures that it was not trained on."""
@@ -52,10 +56,13 @@ def evaluate(
     from unclip.pipeline.load import load
 
     model = load(run)
-    scores = score(model, run, data, split, Asked(n, seed, bpd_pictures if bpd else 0))
+    if trace:
+        scores = traced(run, data, n, seed)
+    else:
+        scores = score(model, run, data, split, Asked(n, seed, bpd_pictures if bpd else 0))
     about = {"run": str(run), "model": model.hash, "data": data, "n": n, "seed": seed, "unclip": unclip.__version__}
     console = Console()
-    console.print(table({name: figures for name, figures in scores.items() if name != CURVE}))
+    console.print(ways_table(scores) if trace else table({k: v for k, v in scores.items() if k != CURVE}))
     if CURVE in scores and (path := drawn(scores[CURVE], run)):
         console.print(f"drew {path}", highlight=False, soft_wrap=True)
     if json is not None:
@@ -91,6 +98,15 @@ def score(model: Any, run: Path, data: str | None, split: str, asked: Asked) -> 
             return score_pictures(model, prepared, rows, asked)
         large = [stack.enter_context(larger(run, source, stage.size)) for stage in model.enlargers]
         return score_pairs(model, prepared, rows, asked, large)
+
+
+def traced(run: Path, data: str | None, n: int, seed: int) -> dict[str, Any]:
+    """Figures of a text-to-image run with parts of it replaced, on its own held-out pairs."""
+    from unclip.recipes.trace import trace
+
+    if data is not None:
+        raise ValueError(f"--trace: looks at the run's own held-out pairs; leave out --data {data}")
+    return trace(run, n, seed)
 
 
 def score_pairs(

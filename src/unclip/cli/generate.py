@@ -36,6 +36,13 @@ def generate(
     classifier_guidance: Annotated[
         float | None, Parameter(help="ddpm: scale of guidance by the classifier that `unclip add classifier` trained.")
     ] = None,
+    prior: Annotated[
+        str,
+        Parameter(help="unclip: diffusion, autoregressive, contrastive, text, text-shifted or none (caption alone)."),
+    ] = "diffusion",
+    clip_guidance: Annotated[
+        float | None, Parameter(help="Scale of guidance by the noise-aware CLIP that `unclip add noisy_clip` trained.")
+    ] = None,
     sampler: Annotated[str | None, Parameter(help="ancestral, ddim, dpmpp-2m ...; a wrong name lists them.")] = None,
     grid: Annotated[str | None, Parameter(help="Where the steps lie: uniform, karras ...")] = None,
     size: Annotated[
@@ -48,9 +55,9 @@ def generate(
     from unclip.pipeline.load import load
     from unclip.pipeline.settings import Settings
 
-    model, console = load(run), Console(soft_wrap=True, highlight=False)
+    model, console = using(load(run), prior), Console(soft_wrap=True, highlight=False)
     warn(console, model, prompts)
-    settings = Settings(steps, guidance, guidance_form, sampler, grid, classifier_guidance, size)
+    settings = Settings(steps, guidance, guidance_form, sampler, grid, classifier_guidance, clip_guidance, size)
     start = time.perf_counter()
     pictures = model.generate(prompts, n, seed, settings)
     took = time.perf_counter() - start
@@ -58,6 +65,18 @@ def generate(
         console.print(str(path), markup=False)
     count = f"{len(pictures)} picture{'s' * (len(pictures) > 1)}"
     console.print(f"{count} in {took:.1f} s, {len(pictures) / took:.1f} images/s")
+
+
+def using(model: Any, prior: str) -> Any:
+    """The model with this prior. Raises ValueError where it has none to choose."""
+    if prior == "diffusion":
+        return model
+    from unclip.pipeline.priors import with_prior
+    from unclip.pipeline.text_to_image import TextToImage
+
+    if not isinstance(model, TextToImage):
+        raise ValueError(f"--prior {prior}: this run holds no text-to-image model, and so no prior")
+    return with_prior(model, prior)
 
 
 def write(pictures: Sequence["Image.Image"], prompts: Sequence[str], n: int, out: Path) -> Iterable[Path]:

@@ -4,6 +4,8 @@ from cyclopts import App
 
 import unclip
 from unclip.cli.add import add
+from unclip.cli.classify import classify
+from unclip.cli.compare_priors import compare_priors
 from unclip.cli.data import data, pack, shapes
 from unclip.cli.demo import demo
 from unclip.cli.evaluate import evaluate
@@ -11,6 +13,7 @@ from unclip.cli.explain import explain
 from unclip.cli.generate import generate
 from unclip.cli.info import info
 from unclip.cli.manipulate import blend, diff, invert, probe, vary
+from unclip.cli.search import search
 from unclip.cli.study import study
 from unclip.cli.train import train
 from unclip.cli.upsample import upsample
@@ -22,9 +25,9 @@ app = App(
     version_flags=["--version"],
     help_format="plaintext",  # Markdown would take a third of the time of --help to import
 )
-for command in (train, add, generate, vary, blend, diff, invert, probe, evaluate, study, explain, info):
+for command in (train, add, generate, vary, blend, diff, invert, probe, classify, search, evaluate, study):
     app.command(command)
-for command in (upsample, data, pack, shapes, demo):
+for command in (upsample, compare_priors, explain, info, data, pack, shapes, demo):
     app.command(command)
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ def study(
     /,
     *,
     out: Annotated[Path, Parameter(help="Where study.html, study.json and the plots go.")],
-    what: Annotated[str, Parameter(help="Parts, as inversion,guidance.")] = "inversion,interpolation,guidance",
+    what: Annotated[str, Parameter(help="Parts; clip-guidance is one more.")] = "inversion,interpolation,guidance",
     n: Annotated[int, Parameter(name="-n", help="Held-out pictures to invert; captions of the guidance sweep.")] = 32,
     pairs: Annotated[int, Parameter(help="Pairs of pictures to blend.")] = 8,
     steps: Annotated[str, Parameter(help="Numbers of steps of the inversion; blends take the least.")] = "50,250",
-    scales: Annotated[str, Parameter(help="Guidance scales of the sweep.")] = "1,1.5,2,3,4,6",
+    scales: Annotated[str, Parameter(help="Guidance scales of the sweeps.")] = "1,1.5,2,3,4,6",
     seed: Annotated[int, Parameter(help="Of everything random.")] = 0,
 ) -> None:
     """Measure inversion error, smoothness of blends, and guidance, on pictures that the run was not trained on."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -50,11 +50,14 @@ class Told(Protocol):
     def relation(self) -> str | None: ...
 
 
+S = TypeVar("S", bound=Told, covariant=True)
+
+
 @runtime_checkable
-class Scenes(Protocol):
+class Scenes(Protocol[S]):
     """Where prompts come from; `shapes_world.World` is one. (It captions its scenes, so it imports this module.)"""
 
-    def scene(self, rng: np.random.Generator, count: int | None = None, pairs: Pairs = "seen") -> Told: ...
+    def scene(self, rng: np.random.Generator, count: int | None = None, pairs: Pairs = "seen") -> S: ...
 
 
 @dataclass(frozen=True)
@@ -133,8 +136,13 @@ def captions(kinds: Sequence[Kind], related: str | None, rng: np.random.Generato
     return (listed,) if rng.random() < 0.5 else (told,)
 
 
-def prompts(world: Scenes, category: str, n: int, seed: int = 0) -> list[Prompt]:
-    """`n` prompts of one of `CATEGORIES`, each true of some scene of the world; prompt i depends on (seed, i) only.
+def prompts(world: "Scenes[Told]", category: str, n: int, seed: int = 0) -> list[Prompt]:
+    """The prompts of `posed`, which raises ValueError for an unknown category."""
+    return [prompt for prompt, _ in posed(world, category, n, seed)]
+
+
+def posed(world: "Scenes[S]", category: str, n: int, seed: int = 0) -> list[tuple[Prompt, S]]:
+    """`n` prompts of one of `CATEGORIES`, each with the scene it was written for; prompt i depends on (seed, i) only.
 
     "two_*" and "three_*" list the objects, so they test binding alone; "relation" has two seen objects and tells how
     they stand. "unseen" prompts have an object whose (colour, shape) the training pictures never show.
@@ -146,13 +154,13 @@ def prompts(world: Scenes, category: str, n: int, seed: int = 0) -> list[Prompt]
         raise ValueError(f"unknown prompt category {category!r}; use one of {', '.join(CATEGORIES)}")
     # The category is part of the key, so that categories do not share scenes; 0x5A keeps off training's (seed, index).
     key = (seed, CATEGORIES.index(category), 0x5A)
-    return [_prompt(world, category, np.random.default_rng((*key, i))) for i in range(n)]
+    return [_posed(world, category, np.random.default_rng((*key, i))) for i in range(n)]
 
 
-def _prompt(world: Scenes, category: str, rng: np.random.Generator) -> Prompt:
+def _posed(world: Scenes[S], category: str, rng: np.random.Generator) -> tuple[Prompt, S]:
     pairs: Pairs = "unseen" if category.endswith("unseen") else "seen"
     scene = world.scene(rng, count=_COUNTS[category.split("_")[0]], pairs=pairs)
     kinds = scene.kinds
     if category == "relation" and scene.relation is not None:
-        return Prompt(relating(kinds[0], scene.relation, kinds[1], rng), kinds, scene.relation, category)
-    return Prompt(listing(kinds, rng), kinds, None, category)
+        return Prompt(relating(kinds[0], scene.relation, kinds[1], rng), kinds, scene.relation, category), scene
+    return Prompt(listing(kinds, rng), kinds, None, category), scene

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from unclip.core.typing import Vectors
+from unclip.core.typing import PerSample, Vectors
 
 
 def matched_against_shuffled(a: Vectors, b: Vectors, captions: Sequence[str]) -> dict[str, float]:
@@ -12,20 +12,25 @@ def matched_against_shuffled(a: Vectors, b: Vectors, captions: Sequence[str]) ->
 
     Used for the CLIP score (pictures against captions) and for the prior (its embeddings against true ones).
     """
-    other = torch.tensor(_partners(captions), device=a.device)
+    other = torch.tensor(partners(captions), device=a.device)
     own, shuffled = (a * b).sum(1), (a * b[other]).sum(1)
     gap = own - shuffled
-    error = gap.std().item() / len(gap) ** 0.5 if len(gap) > 1 else float("nan")
     return {
         "matched": own.mean().item(),
+        "matched_error": standard_error(own),
         "shuffled": shuffled.mean().item(),
         "gap": gap.mean().item(),
-        "error": error,
+        "error": standard_error(gap),
         "n": len(gap),
     }
 
 
-def _partners(captions: Sequence[str]) -> list[int]:
+def standard_error(x: PerSample) -> float:
+    """Of the mean; nan for a single value."""
+    return x.std().item() / len(x) ** 0.5 if len(x) > 1 else float("nan")
+
+
+def partners(captions: Sequence[str]) -> list[int]:
     """For each caption the next one, cyclically, that differs; itself where all are equal."""
     n = len(captions)
     return [next(((i + k) % n for k in range(1, n) if captions[(i + k) % n] != captions[i]), i) for i in range(n)]

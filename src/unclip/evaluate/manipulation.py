@@ -12,20 +12,22 @@ from unclip.evaluate.levels import Mean
 from unclip.evaluate.suite import embed_images
 from unclip.pipeline.fidelity import psnr, squared_error
 from unclip.pipeline.invert import Start, exact, invert_images, paint
-from unclip.pipeline.latent import Inverted
 from unclip.pipeline.manipulate import blended
+from unclip.pipeline.read import Taken
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.text_to_image import TextToImage
 
-Steps = Float[Tensor, "pairs steps"]
+Way = Float[Tensor, "n c h w"]
+"""The pictures of one blend."""
 
 
 def inversion_error(model: TextToImage, images: Images, settings: Settings) -> dict[str, Any]:
     """PSNR in dB and squared error (pixels 0 to 1) of pictures after inversion and DDIM at eta 0, without captions."""
-    latent = _inverted(model, images, settings)
-    again = paint(model, Start(latent.z, latent.x, latent.captions), latent.how, [0] * len(images))
+    n = len(images)
+    latent = invert_images(model, images, [""] * n, exact(model, settings), ["PICTURE"] * n)
+    again = paint(model, Start(latent.z, latent.x, latent.captions), latent.how, [0] * n)
     scores = {"psnr": psnr(again, images), "squared_error": squared_error(again, images)}
-    return {**{name: asdict(Mean.of(values)) for name, values in scores.items()}, "n": len(images)}
+    return {**{name: asdict(Mean.of(values)) for name, values in scores.items()}, "n": n}
 
 
 def interpolation(
@@ -46,20 +48,9 @@ def interpolation(
     return {"clip": _evenness(seen), "pixels": _evenness(pixels), "pairs": len(ways), "n": n}
 
 
-def _ways(model: TextToImage, a: Images, b: Images, noise: str, settings: Settings, n: int, seed: int) -> list[Images]:
-    ends = [_inverted(model, images, settings) for images in (a, b)]
-    pairs = (tuple(_row(end, i) for end in ends) for i in range(len(a)))
-    return [blended(model, pair, n, noise, seed + i, settings)[0] for i, pair in enumerate(pairs)]
-
-
-def _inverted(model: TextToImage, images: Images, settings: Settings) -> Inverted:
-    n = len(images)
-    return invert_images(model, images, [""] * n, exact(model, settings), ["PICTURE"] * n)
-
-
-def _row(latent: Inverted, i: int) -> Inverted:
-    tensors = (part[i : i + 1] for part in (latent.z, latent.x, latent.pictures))
-    return Inverted(*tensors, ("",), latent.how, latent.model, latent.names[:1])
+def _ways(model: TextToImage, a: Images, b: Images, noise: str, settings: Settings, n: int, seed: int) -> list[Way]:
+    ends = [[Taken(one[None], ("PICTURE",), one.shape[-1]) for one in images] for images in (a, b)]
+    return [blended(model, pair, n, noise, seed + i, settings)[0] for i, pair in enumerate(zip(*ends, strict=True))]
 
 
 def _rms(a: Images, b: Images) -> Tensor:

@@ -15,21 +15,24 @@ from unclip.data.shapes_parse import score_many
 from unclip.data.shapes_world import World
 from unclip.evaluate.alignment import matched_against_shuffled
 from unclip.evaluate.distances import kid, roughness
-from unclip.evaluate.retrieval import distinct, retrieval
+from unclip.evaluate.retrieval import are_classes, distinct, retrieval, zero_shot
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.text_to_image import TextToImage, there
+from unclip.pipeline.zero_shot import label_embeddings
 
 BATCH = 64
 
 
 def evaluate(model: TextToImage, prepared: Prepared, rows: np.ndarray, n: int = 256, seed: int = 0) -> dict[str, Any]:
-    """Scores on the pairs `rows`: retrieval, prior, and pictures generated for the captions of n of them."""
+    """Scores on the pairs `rows`: retrieval, zero-shot accuracy where the captions of the whole data set are classes,
+    prior, and pictures generated for the captions of n of them."""
     captions = [prepared.captions[r][0] for r in rows]
     images = to_tensor(prepared.images[rows])
     real = embed_images(model, images)
     few = min(n, len(rows))
     return {
         "retrieval": score_clip(model, real, captions),
+        **score_classes(model, real, captions, [c[0] for c in prepared.captions]),
         "prior": score_prior(model, real[:few], captions[:few]),
         **score_pictures(model, images[:few], real[:few], captions[:few], seed),
     }
@@ -41,9 +44,20 @@ def score_clip(model: TextToImage, real: Vectors, captions: Sequence[str]) -> di
     return retrieval(real, embed_captions(model, texts), right)
 
 
+def score_classes(
+    model: TextToImage, real: Vectors, captions: Sequence[str], every: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Zero-shot accuracy among all classes of the data, also those that none of these show; nothing without any."""
+    if not are_classes(every):
+        return {}
+    names = sorted(set(every))
+    classes = label_embeddings(model, names)
+    return {"zero_shot": zero_shot(real, classes, [names.index(c) for c in captions])}
+
+
 def score_prior(model: TextToImage, real: Vectors, captions: Sequence[str]) -> dict[str, float]:
     """Cosines of the prior's embeddings with the true ones, both centred by the prior's mean."""
-    mean = there(model.prior, "prior").statistics.mean
+    mean = there(model.prior, "prior").mean
     parts = [
         model.embed_prompts(captions[i : i + BATCH], range(i, i + len(captions[i : i + BATCH])))
         for i in range(0, len(captions), BATCH)

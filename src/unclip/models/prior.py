@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,15 +12,17 @@ from unclip.core.condition import Condition
 from unclip.core.config import Config
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
-from unclip.core.typing import Mask, Tokens, Vectors
+from unclip.core.typing import Float, Mask, Tensor, Tokens, Vectors
 from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.parameterization import X0
 from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM
 from unclip.diffusion.schedules import Cosine
 from unclip.diffusion.weighting import PlainX0
-from unclip.nn.embed import Standardize
-from unclip.nn.prior_net import PriorNet, PriorNetConfig
+from unclip.models.prior_model import conditions, nearest
+from unclip.nn.caption_net import PriorNetConfig
+from unclip.nn.embed import SCALINGS
+from unclip.nn.prior_net import PriorNet
 
 
 def prior_diffusion() -> DiffusionConfig:
@@ -28,44 +31,52 @@ def prior_diffusion() -> DiffusionConfig:
 
 
 def prior_sampling() -> Sampling:
-    """The paper's 64 steps; eta 1; no guidance, which hurt in the paper (appendix)."""
+    """Ancestral steps, half of the paper's 64; no guidance, which hurt in the paper (appendix)."""
     return Sampling(steps=32, sampler=DDIM(eta=1.0), guidance=ClassifierFree(1.0))
 
 
 @dataclass(frozen=True)
 class PriorConfig(Config):
-    """drop_text: share of captions hidden in training; candidates: samples of which the nearest to z_t is kept."""
+    """drop_text: share of captions hidden in training; candidates: samples of which the nearest to z_t is kept.
+
+    scaling: what the diffusion sees of an embedding: standardised by the data's statistics, or the paper's unit vectors
+    times 0.5375 sqrt(d).
+    """
 
     network: PriorNetConfig
     diffusion: DiffusionConfig = field(default_factory=prior_diffusion)
     sampling: Sampling = field(default_factory=prior_sampling)
     drop_text: float = 0.1
     candidates: int = 2
+    scaling: Literal["standardised", "unit"] = "standardised"
 
 
 class Prior(nn.Module):
-    """Diffusion over standardised image embeddings, conditioned on [caption tokens, text embedding]."""
+    """Diffusion over scaled image embeddings, conditioned on [caption tokens, text embedding]."""
 
     per_sample = True
 
     def __init__(self, config: PriorConfig) -> None:
         super().__init__()
         self.config = config
-        self.statistics = Standardize(config.network.embedding_width)
+        self.statistics = SCALINGS[config.scaling](config.network.embedding_width)
         self.diffusion = Diffusion(PriorNet(config.network), config.diffusion)
 
-    def condition(self, text: Vectors, tokens: Tokens, mask: Mask) -> tuple[Condition, Condition]:
-        """(condition, null): the null keeps nothing but one blank token, so that attention has what to look at."""
-        cond = Condition(vector=text * text.shape[-1] ** 0.5, tokens=tokens, mask=mask)
-        first = torch.zeros_like(mask)
-        first[:, 0] = True
-        return cond, Condition(vector=torch.zeros_like(text), tokens=torch.zeros_like(tokens), mask=first)
+    @property
+    def candidates(self) -> int:
+        """Samples of which the nearest to z_t is kept."""
+        return self.config.candidates
+
+    @property
+    def mean(self) -> Float[Tensor, " d"]:
+        """Of the training pictures' embeddings."""
+        return self.statistics.mean
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
-        """Plain squared error on the standardised embedding; needs image_embedding and the CLIP text features."""
+        """Plain squared error on the scaled embedding; needs image_embedding and the CLIP text features."""
         z, text, tokens = batch.image_embedding, batch.text_embedding, batch.text_tokens
         assert z is not None and text is not None and tokens is not None and batch.mask is not None
-        cond, null = self.condition(text, tokens, batch.mask)
+        cond, null = conditions(text, tokens, batch.mask)
         keep = noise.fork("drop").uniform((len(z),)) >= self.config.drop_text
         per_sample = self.diffusion.loss(self.statistics(z), Condition.where(keep, cond, null), noise)
         return Losses(per_sample.mean())
@@ -73,10 +84,8 @@ class Prior(nn.Module):
     @torch.no_grad()
     def sample(self, text: Vectors, tokens: Tokens, mask: Mask, noise: Sequence[Noise]) -> Vectors:
         """Unit image embeddings [b, d]: of one candidate a `noise`, each caption keeps the nearest to its z_t."""
-        cond, null = self.condition(text, tokens, mask)
-        found = torch.stack([self._candidate(text, cond, null, n) for n in noise])
-        best = (found * text).sum(-1).argmax(0)
-        return found[best, torch.arange(len(text), device=text.device)]
+        cond, null = conditions(text, tokens, mask)
+        return nearest(torch.stack([self._candidate(text, cond, null, n) for n in noise]), text)
 
     def _candidate(self, text: Vectors, cond: Condition, null: Condition, noise: Noise) -> Vectors:
         *_, last = self.diffusion.sample(text.shape, cond, null, noise, self.config.sampling)

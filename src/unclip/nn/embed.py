@@ -85,23 +85,41 @@ class ConditionEmbedding(nn.Module):
         return embedding + self.vector(cond.vector)
 
 
-class Standardize(nn.Module):
+class Scaling(nn.Module, ABC):
+    """Embeddings to what a diffusion likes to see, and back. mean: of the embeddings that it was fitted on, [d]."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.mean: Tensor
+
+    def fit(self, embeddings: Vectors) -> None:
+        """Takes the statistics of a data set's embeddings, [n, d]."""
+        self.mean.copy_(embeddings.mean(0))
+
+    @abstractmethod
+    def forward(self, x: Vectors) -> Vectors: ...
+
+    @abstractmethod
+    def inverse(self, x: Vectors) -> Vectors:
+        """Scaled -> original."""
+
+
+class Standardize(Scaling):
     """Embedding statistics that travel with the model: x -> (x - mean) / std per dimension, and back.
 
     CLIP's embeddings share a large mean and have unequal spread; diffusion wants zero mean and unit variance.
     """
 
     def __init__(self, width: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(width))
+        super().__init__(width)
         self.register_buffer("std", torch.ones(width))
-        self.mean: Tensor
         self.std: Tensor
 
     def fit(self, embeddings: Vectors) -> None:
         """Takes the statistics of a data set's embeddings, [n, d]; a dimension that never varies keeps std 1."""
+        super().fit(embeddings)
         std = embeddings.std(0)
-        self.mean.copy_(embeddings.mean(0))
         self.std.copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
 
     def forward(self, x: Vectors) -> Vectors:
@@ -110,3 +128,23 @@ class Standardize(nn.Module):
     def inverse(self, x: Vectors) -> Vectors:
         """Standardised -> original."""
         return x * self.std + self.mean
+
+
+class UnitScale(Scaling):
+    """unCLIP's: unit vectors times 0.5375 sqrt(d), 17.2 at its d = 1,024; the mean stays in.
+
+    A unit vector's numbers have rms 1 / sqrt(d); scaled, they have that of the pixels of pictures in [-1, 1].
+    """
+
+    RMS = 0.5375
+
+    def forward(self, x: Vectors) -> Vectors:
+        return x * (self.RMS * x.shape[-1] ** 0.5)
+
+    def inverse(self, x: Vectors) -> Vectors:
+        """Scaled -> original."""
+        return x / (self.RMS * x.shape[-1] ** 0.5)
+
+
+SCALINGS: dict[str, type[Scaling]] = {"standardised": Standardize, "unit": UnitScale}
+"""Scalings by name."""

@@ -27,7 +27,7 @@ def needed(variances: Float[Tensor, " d"], explained: float) -> int:
     if not 0 < explained <= 1:
         raise ValueError(f"explained = {explained}: a share of the variance, above 0 and at most 1")
     share = variances.cumsum(0) / variances.sum().clamp(min=1e-12)
-    return min(len(variances), int((share < explained - 1e-9).sum()) + 1)
+    return min(len(variances), int((share < explained - 1e-6).sum()) + 1)
 
 
 class PCA(nn.Module):

@@ -41,14 +41,25 @@ def read_about(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: not a PNG that unclip wrote (no {KEY!r} text inside)") from error
 
 
-def grid(rows: Sequence[Sequence[Image.Image]], labels: Sequence[str] | None = None, zoom: int = 2) -> Image.Image:
-    """Rows of pictures of one size, each row with a label to its left; zoomed by a whole number, without blur."""
+def grid(
+    rows: Sequence[Sequence[Image.Image]],
+    labels: Sequence[str] | None = None,
+    zoom: int = 2,
+    heads: Sequence[str] | None = None,
+) -> Image.Image:
+    """Rows of pictures of one size, each row with a label to its left, each column under its head; zoomed by a whole
+    number, without blur."""
     side, gap, most = rows[0][0].width * zoom, 2, max(len(r) for r in rows)
     left = _label_width(labels) if labels else 0
-    sheet = Image.new("RGB", (left + most * (side + gap) + gap, len(rows) * (side + gap) + gap), "white")
+    wrapped = ["\n".join(_lines(head, max(8, side // 7))) for head in heads or ()]
+    above = max((16 * (head.count("\n") + 1) for head in wrapped), default=0)
+    sheet = Image.new("RGB", (left + most * (side + gap) + gap, above + len(rows) * (side + gap) + gap), "white")
     pen = ImageDraw.Draw(sheet)
+    for j, head in enumerate(wrapped):
+        centre = (left + gap + j * (side + gap) + side // 2, above // 2)
+        pen.multiline_text(centre, head, fill="black", font=_font(), anchor="mm", align="center", spacing=2)
     for i, row in enumerate(rows):
-        top = gap + i * (side + gap)
+        top = above + gap + i * (side + gap)
         if labels:
             _write(pen, labels[i], (4, top + side // 2))
         for j, picture in enumerate(row):
@@ -56,7 +67,7 @@ def grid(rows: Sequence[Sequence[Image.Image]], labels: Sequence[str] | None = N
     return sheet
 
 
-def contact(pictures: Sequence[Image.Image], labels: Sequence[str], columns: int = 8, side: int = 128) -> Image.Image:
+def contact(pictures: Sequence[Image.Image], labels: Sequence[str], columns: int = 10, side: int = 128) -> Image.Image:
     """Pictures of one size, each under its label, in rows; zoomed by a whole number towards `side`, without blur."""
     side, gap, head = pictures[0].width * max(1, side // pictures[0].width), 6, 18
     across, down = min(columns, len(pictures)), math.ceil(len(pictures) / columns)

@@ -6,6 +6,7 @@ classifier/  ...                                                 what `unclip ad
 early/                                                           a drawing stage after 1/16 of its training
 data-128/  ...                                                   its pictures at another size, for upsamplers
 data/  checkpoints/  logs/  samples/  plots/                     what its training left
+priors/                                                          what `unclip compare-priors` found
 """
 
 import json
@@ -25,8 +26,17 @@ TRAINED: dict[str, tuple[str, ...]] = {m: tuple(s for s in MODELS[m] if s != "to
 
 UPSAMPLERS = ("upsampler", "upsampler2")
 """The stages that a picture passes after the decoder, in this order, where they were added."""
-ADDED: dict[str, tuple[str, ...]] = {"unclip": UPSAMPLERS, "ddpm": ("classifier",)}
+ADDED: dict[str, tuple[str, ...]] = {
+    "unclip": (*UPSAMPLERS, "noisy_clip", "autoregressive_prior", "contrastive_prior"),
+    "ddpm": ("classifier",),
+}
 """Model -> the stages that `unclip add` can train on a finished run, each a model folder of its own."""
+
+
+FOLDERS = frozenset(
+    ("data", "clip", "prior", "decoder", "ddpm", "early", "checkpoints", "logs", "samples", "plots", "priors")
+)
+"""What a run's folders are called, each a name of `RunFolder`'s, too."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,7 @@ class RunFolder:
     root: Path
 
     def __getattr__(self, name: str) -> Path:
-        if name in ("data", "clip", "prior", "decoder", "ddpm", "early", "checkpoints", "logs", "samples", "plots"):
+        if name in FOLDERS:
             return self.root / name
         raise AttributeError(name)
 

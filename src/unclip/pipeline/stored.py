@@ -9,7 +9,9 @@ import torch
 from unclip.clip.model import CLIP, CLIPConfig
 from unclip.clip.noisy import NoisyCLIP, NoisyCLIPConfig
 from unclip.core import store
+from unclip.models.autoregressive_prior import AutoregressivePrior, AutoregressivePriorConfig
 from unclip.models.classifier import ClassifierConfig, NoisyClassifier
+from unclip.models.contrastive_prior import ContrastivePrior, ContrastivePriorConfig
 from unclip.models.ddpm import DDPM, DDPMConfig
 from unclip.models.decoder import Decoder, DecoderConfig
 from unclip.models.prior import Prior, PriorConfig
@@ -20,6 +22,8 @@ BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
     "clip": lambda c: CLIP(CLIPConfig.from_dict(c)),
     "prior": lambda c: Prior(PriorConfig.from_dict(c)),
     "decoder": lambda c: Decoder(DecoderConfig.from_dict(c)),
+    "autoregressive_prior": lambda c: AutoregressivePrior(AutoregressivePriorConfig.from_dict(c)),
+    "contrastive_prior": lambda c: ContrastivePrior(ContrastivePriorConfig.from_dict(c)),
     "ddpm": lambda c: DDPM(DDPMConfig.from_dict(c)),
     "classifier": lambda c: NoisyClassifier(ClassifierConfig.from_dict(c)),
     "upsampler": lambda c: Upsampler(UpsamplerConfig.from_dict(c)),

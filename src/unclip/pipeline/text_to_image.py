@@ -1,13 +1,14 @@
 """A prompt becomes a picture: tokenizer -> CLIP text -> prior -> decoder (unCLIP, section 2)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from PIL import Image
 
 from unclip.clip.model import CLIP
+from unclip.clip.noisy import NoisyCLIP
 from unclip.core import machine
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, Tensor, Vectors
@@ -15,7 +16,7 @@ from unclip.data.prepared import read_captions
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.models.decoder import Decoder
-from unclip.models.prior import Prior
+from unclip.models.prior_model import PriorModel
 from unclip.pipeline import invert, manipulate
 from unclip.pipeline.enlarge import enlarge_picture
 from unclip.pipeline.image_model import ImageModel
@@ -26,7 +27,7 @@ from unclip.pipeline.probe import Probe, probe
 from unclip.pipeline.read import Picture
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
-from unclip.pipeline.stored import load_stage, model_hash
+from unclip.pipeline.stored import load_added, load_stage, model_hash
 from unclip.pipeline.upsampling import Enlarger, load_enlargers, upsampled, way
 from unclip.text import words
 from unclip.text.tokenizer import Tokenizer
@@ -36,15 +37,17 @@ from unclip.text.tokenizer import Tokenizer
 class TextToImage(ImageModel):
     """The trained stages of a run, in evaluation mode; one still in training may lack the later ones.
 
-    folder: where the run lies, for what needs its data too. enlargers: its upsamplers; `size` and `steps` are those of
-    the decoder, `generate` draws at the last one's size.
+    folder: where the run lies, for what is loaded on demand; prior_name: which of `pipeline.priors` it uses.
+    enlargers: its upsamplers; `size` and `steps` are those of the decoder, `generate` draws at the last one's size.
     """
 
     tokenizer: Tokenizer
     clip: CLIP
-    prior: Prior | None = None
+    prior: PriorModel | None = None
     decoder: Decoder | None = None
+    noisy_clip: NoisyCLIP | None = None
     folder: RunFolder | None = None
+    prior_name: str = "diffusion"
     enlargers: tuple[Enlarger, ...] = ()
 
     @classmethod
@@ -56,6 +59,7 @@ class TextToImage(ImageModel):
             clip=clip,
             prior=prior,
             decoder=decoder,
+            noisy_clip=load_added(folder, "noisy_clip", device),
             device=device,
             precision=machine.best_precision(device),
             hash=model_hash(folder),
@@ -99,14 +103,28 @@ class TextToImage(ImageModel):
         with torch.no_grad(), self.autocast():
             text, tokens = self.clip.embed_text(ids, mask)
             prior = there(self.prior, "prior")
-            candidates = [noise.fork(f"prior{i}") for i in range(prior.config.candidates)]
+            candidates = [noise.fork(f"prior{i}") for i in range(prior.candidates)]
             return prior.sample(text, tokens, mask, candidates)
 
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
         """Every decoder step for one batch of prompts; the last step's x is the picture."""
+        how = self.how(prompts, settings or Settings())
         z = self.embed_prompts(prompts, seeds)
-        how = (settings or Settings()).apply(self.sampling)
         yield from self.decode(z, prompts, seeds, how)
+
+    def how(self, prompts: Sequence[str], settings: Settings) -> Sampling:
+        """How to draw these prompts, with the model that CLIP guidance needs. Raises ValueError where there is none."""
+        if settings.classifier is not None:
+            raise ValueError("classifier guidance is for a ddpm with classes; here: --clip-guidance")
+        how = settings.apply(self.sampling)
+        if settings.clip is None:
+            return how
+        if self.noisy_clip is None:
+            raise ValueError(
+                "CLIP guidance: this run has no noise-aware CLIP; train one: unclip add noisy_clip --run RUN"
+            )
+        ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
+        return replace(how, guidance=how.guidance.using(log_p=self.noisy_clip.log_p(ids, mask)))
 
     def decode(self, z: Vectors, prompts: Sequence[str], seeds: Sequence[int], how: Sampling) -> Iterator[Step]:
         """Decoder steps for given image embeddings and captions."""
@@ -114,6 +132,11 @@ class TextToImage(ImageModel):
         noise = Noise.per_sample(seeds, self.device).fork("decoder")
         with self.autocast():
             yield from there(self.decoder, "decoder").sample(z, ids, mask, noise, how)
+
+    def about(self, prompt: str, seed: int, how: Sampling) -> dict[str, Any]:
+        """What made a picture, with the prior where it is another than the run's own."""
+        prior = {} if self.prior_name == "diffusion" else {"prior": self.prior_name}
+        return {**super().about(prompt, seed, how), **prior}
 
     def drawn(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Float[Tensor, "b c h w"]:
         """The decoder's pictures, led through the upsamplers to `settings.size`."""

@@ -13,6 +13,7 @@ from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM
 from unclip.diffusion.schedules import LogNormal
+from unclip.models.decoder import decoder_diffusion, decoder_sampling
 from unclip.nn.image_network import ImageNetworkConfig
 from unclip.nn.unet import UNetConfig
 from unclip.pipeline.run_folder import ADDED, TRAINED
@@ -23,13 +24,19 @@ from unclip.train.trainer import TrainConfig
 
 @dataclass(frozen=True)
 class CLIPRecipe(Config):
-    """Sizes of both towers; share: of the time budget."""
+    """Sizes of both towers; share: of the time budget.
+
+    vision: the image tower, a convolutional stem (vision_stem) or the paper's ViT (vision_patch), which brings the
+    paper's text tower and loss with it. form: of the loss; None: sigmoid for the stem, softmax for the ViT.
+    """
 
     width: int = 128
-    form: Literal["softmax", "sigmoid"] = "sigmoid"
+    form: Literal["softmax", "sigmoid"] | None = None
     text_width: int = 128
     text_layers: int = 3
+    vision: Literal["conv", "vit"] = "conv"
     vision_stem: tuple[int, ...] = (32, 64, 128)
+    vision_patch: int = 8
     vision_width: int = 192
     vision_layers: int = 3
     share: float = 0.17
@@ -38,34 +45,92 @@ class CLIPRecipe(Config):
 
 @dataclass(frozen=True)
 class PriorRecipe(Config):
-    """Sizes of the prior's transformer."""
+    """Sizes of the prior's transformer. The paper's prior: scaling "unit", 64 steps; see `PriorConfig`."""
 
     width: int = 192
     layers: int = 4
     drop_text: float = 0.1
     candidates: int = 2
     steps: int = 32
+    scaling: Literal["standardised", "unit"] = "standardised"
+    share: float = 0.08
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3)))
+
+
+@dataclass(frozen=True)
+class AutoregressivePriorRecipe(Config):
+    """explained: share of the embeddings' variance that is kept as codes; the rest as in `AutoregressivePriorConfig`.
+
+    The paper's: buckets = 1024, waves = 1024.
+    """
+
+    width: int = 192
+    layers: int = 4
+    explained: float = 0.99
+    buckets: int = 256
+    waves: int = 64
+    dots: int = 32
+    top: float = 0.5
+    drop_text: float = 0.1
+    guidance: float = 1.0
+    candidates: int = 1
+    share: float = 0.08
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3)))
+
+
+@dataclass(frozen=True)
+class ContrastivePriorRecipe(Config):
+    """contrast: weight of the contrastive loss (the paper's lambda)."""
+
+    width: int = 192
+    layers: int = 4
+    contrast: float = 0.2
     share: float = 0.08
     train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3)))
 
 
 @dataclass(frozen=True)
 class DecoderRecipe(Config):
-    """The decoder's U-Net (see `UNetConfig`) and how it is trained and sampled."""
+    """The decoder. network: any of the family; what follows from CLIP, text and loss (its vector_width, token_width,
+    learned_variance) is filled in, and a learned variance is sampled with (`recipes.decoder`).
 
-    patch: int = 2
-    widths: tuple[int, ...] = (32, 64)
-    blocks: tuple[int, ...] = (1, 4)
-    attention: tuple[bool, ...] = (False, True)
-    fine: int = 16
-    level_mean: float = 0.8
-    level_std: float = 1.2
+    text: "clip" starts as a copy of CLIP's tower, which knows the words; "own" from random weights, as the paper's, of
+    text_width, text_layers and heads of 64 channels.
+    """
+
+    network: ImageNetworkConfig = field(
+        default_factory=lambda: UNetConfig(patch=2, widths=(32, 64), blocks=(1, 4), attention=(False, True))
+    )
+    text: Literal["clip", "own"] = "clip"
+    text_width: int = 128
+    text_layers: int = 3
+    diffusion: DiffusionConfig = field(default_factory=lambda: decoder_diffusion(0.8, 1.2))
+    sampling: Sampling = field(default_factory=decoder_sampling)
     drop_embedding: float = 0.1
     drop_caption: float = 0.5
-    steps: int = 24
-    guidance: float = 2.0
+    image_tokens: int = 4
     share: float = 0.75
     train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
+
+    @classmethod
+    def from_dict(cls, data: Any, where: str = "settings") -> "DecoderRecipe":
+        """Takes the run files of before `network` was a setting, too."""
+        old = isinstance(data, dict) and data.keys() >= OLD
+        return super().from_dict(as_today(data) if old else data, where)
+
+
+OLD = {"patch", "widths", "blocks", "attention", "fine", "level_mean", "level_std", "steps", "guidance"}
+"""Settings of a decoder that run files held, all of them, before `network`, `diffusion` and `sampling` were."""
+
+
+def as_today(old: dict[str, Any]) -> dict[str, Any]:
+    """The settings of such a file in today's form."""
+    network = {"kind": "UNetConfig", **{k: old[k] for k in ("patch", "widths", "blocks", "attention", "fine")}}
+    diffusion = decoder_diffusion(old["level_mean"], old["level_std"]).to_dict()
+    sampling = decoder_sampling().to_dict() | {"steps": old["steps"]}
+    sampling["guidance"] = ClassifierFree(old["guidance"], limit=1.0).to_dict()
+    kept = {name: value for name, value in old.items() if name not in OLD}
+    return {**kept, "network": network, "diffusion": diffusion, "sampling": sampling}
 
 
 def fast_diffusion() -> DiffusionConfig:
@@ -106,7 +171,25 @@ class ClassifierRecipe(Config):
     train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3, decay=0.05)))
 
 
-Recipe = CLIPRecipe | PriorRecipe | DecoderRecipe | DDPMRecipe | ClassifierRecipe | UpsamplerRecipe
+@dataclass(frozen=True)
+class NoisyCLIPRecipe(Config):
+    """The noise-aware CLIP that can guide the decoder; it starts as the run's CLIP and sees the decoder's levels."""
+
+    share: float = 0.15
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=5e-4, muon_lr=5e-4, decay=0.05)))
+
+
+Recipe = (
+    CLIPRecipe
+    | PriorRecipe
+    | AutoregressivePriorRecipe
+    | ContrastivePriorRecipe
+    | DecoderRecipe
+    | DDPMRecipe
+    | ClassifierRecipe
+    | NoisyCLIPRecipe
+    | UpsamplerRecipe
+)
 
 
 @dataclass(frozen=True)
@@ -138,12 +221,15 @@ class RunConfig(Config):
     classifier: ClassifierRecipe = field(default_factory=ClassifierRecipe)
     upsampler: UpsamplerRecipe = field(default_factory=UpsamplerRecipe)
     upsampler2: UpsamplerRecipe = field(default_factory=second_upsampler)
+    autoregressive_prior: AutoregressivePriorRecipe = field(default_factory=AutoregressivePriorRecipe)
+    contrastive_prior: ContrastivePriorRecipe = field(default_factory=ContrastivePriorRecipe)
+    noisy_clip: NoisyCLIPRecipe = field(default_factory=NoisyCLIPRecipe)
 
     def __post_init__(self) -> None:
-        multiple = self.ddpm.network.multiple
+        multiple = (self.ddpm if self.model == "ddpm" else self.decoder).network.multiple
         if self.model == "unclip" and self.size not in (32, 64):
             raise ValueError(f"size = {self.size}: the decoder draws 32 or 64 px")
-        if self.model == "ddpm" and (self.size < 1 or self.size % multiple):
+        if self.size < 1 or self.size % multiple:
             raise ValueError(f"size = {self.size}: this network draws multiples of {multiple} px")
         if self.budget <= 0:
             raise ValueError(f"budget = {self.budget} s: must be above 0")

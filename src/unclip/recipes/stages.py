@@ -1,37 +1,27 @@
 """The trained stages of a run: what each is built of, fed with, and judged by."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
 
 import torch
 from PIL import Image
 
-from unclip.clip.model import CLIP, CLIPConfig
-from unclip.clip.text import TextConfig
-from unclip.clip.vision import VisionConfig
+from unclip.clip.model import CLIP
 from unclip.core.noise import initial_weights
-from unclip.diffusion.guidance import ClassifierFree
-from unclip.diffusion.process import DiffusionConfig
-from unclip.diffusion.schedules import LogNormal
-from unclip.models.decoder import Decoder, DecoderConfig, decoder_sampling
-from unclip.models.prior import Prior, PriorConfig, prior_sampling
-from unclip.nn.prior_net import PriorNetConfig
-from unclip.nn.unet import UNetConfig
+from unclip.models.decoder import Decoder
 from unclip.pipeline.images import grid, to_pictures
 from unclip.pipeline.text_to_image import TextToImage
 from unclip.recipes.classifier import classifier_stage
-from unclip.recipes.config import RunConfig
+from unclip.recipes.clip import clip_config
 from unclip.recipes.context import Context
 from unclip.recipes.ddpm import ddpm_stage
-from unclip.recipes.feed import Feed, distinct_captions
-from unclip.recipes.gates import clip_gate, decoder_gate, judged, prior_gate
+from unclip.recipes.decoder import decoder_config
+from unclip.recipes.feed import distinct_captions
+from unclip.recipes.gates import clip_gate, decoder_gate, judged
+from unclip.recipes.noisy_clip import noisy_clip_stage
+from unclip.recipes.parts import assembled, feed
+from unclip.recipes.priors import autoregressive_prior_stage, contrastive_prior_stage, prior_stage
 from unclip.recipes.stage import Stage
 from unclip.recipes.upsampler import first_upsampler, second_upsampler
-from unclip.train.trainer import TrainConfig
-
-HEAD = 32
-"""Channels of one attention head."""
 
 
 def stage(ctx: Context, name: str) -> Stage:
@@ -40,24 +30,10 @@ def stage(ctx: Context, name: str) -> Stage:
         return STAGES[name](ctx)
 
 
-def text_config(ctx: Context) -> TextConfig:
-    """The text tower that CLIP trains and the decoder starts from."""
-    width = ctx.config.clip.text_width
-    layers = ctx.config.clip.text_layers
-    return TextConfig(ctx.tokenizer.size, ctx.tokenizer.context, width, layers, max(1, width // HEAD))
-
-
 def clip_stage(ctx: Context) -> Stage:
     """CLIP on pictures and captions."""
     r = ctx.config.clip
-    vision = VisionConfig(
-        size=ctx.config.size,
-        stem=r.vision_stem,
-        width=r.vision_width,
-        layers=r.vision_layers,
-        heads=max(1, r.vision_width // HEAD),
-    )
-    module = CLIP(CLIPConfig(text_config(ctx), vision, r.width, r.form)).to(ctx.device)
+    module = CLIP(clip_config(r, ctx.config.size, ctx.tokenizer)).to(ctx.device)
     return Stage(
         "clip",
         module,
@@ -68,38 +44,13 @@ def clip_stage(ctx: Context) -> Stage:
     )
 
 
-def prior_stage(ctx: Context) -> Stage:
-    """The prior on the frozen CLIP's embeddings; pictures are not read."""
-    r = ctx.config.prior
-    network = PriorNetConfig(
-        embedding_width=ctx.clip.config.width,
-        token_width=ctx.clip.config.text.width,
-        context=ctx.tokenizer.context,
-        width=r.width,
-        layers=r.layers,
-        heads=max(1, r.width // HEAD),
-    )
-    sampling = replace(prior_sampling(), steps=r.steps)
-    module = Prior(PriorConfig(network, sampling=sampling, drop_text=r.drop_text, candidates=r.candidates))
-    module.statistics.fit(ctx.embeddings[torch.from_numpy(ctx.split[0])])
-    batches = feed(ctx, r.train)
-    batches.pictures, batches.embeddings, batches.clip = False, ctx.embeddings, ctx.clip
-    return Stage(
-        "prior",
-        module.to(ctx.device),
-        batches,
-        r.train,
-        r.share,
-        lambda prior: judged(ctx, prior_gate, assembled(ctx, clip=ctx.clip, prior=prior)),
-    )
-
-
 def decoder_stage(ctx: Context) -> Stage:
-    """The decoder; its text tower starts as CLIP's, which already knows the words."""
-    r, clip = ctx.config.decoder, ctx.clip.config
-    module = Decoder(decoder_config(ctx.config, clip))
+    """The decoder; unless it has a text tower of its own, that starts as CLIP's, which already knows the words."""
+    r = ctx.config.decoder
+    module = Decoder(decoder_config(ctx.config, ctx.clip.config))
     module.statistics.fit(ctx.embeddings[torch.from_numpy(ctx.split[0])])
-    module.text.load_state_dict(ctx.clip.text.state_dict())
+    if r.text == "clip":
+        module.text.load_state_dict(ctx.clip.text.state_dict())
     batches = feed(ctx, r.train)
     batches.embeddings = ctx.embeddings
 
@@ -115,40 +66,6 @@ def decoder_stage(ctx: Context) -> Stage:
         lambda decoder: judged(ctx, decoder_gate, whole(decoder)),
         lambda decoder: decoder_preview(ctx, whole(decoder)),
     )
-
-
-def decoder_config(config: RunConfig, clip: CLIPConfig) -> DecoderConfig:
-    """The decoder that fits this CLIP."""
-    r = config.decoder
-    network = UNetConfig(
-        patch=r.patch,
-        widths=r.widths,
-        blocks=r.blocks,
-        attention=r.attention,
-        fine=r.fine,
-        vector_width=clip.width + clip.text.width,
-        token_width=clip.text.width,
-    )
-    return DecoderConfig(
-        size=config.size,
-        embedding_width=clip.width,
-        text=clip.text,
-        network=network,
-        diffusion=DiffusionConfig(LogNormal(r.level_mean, r.level_std, s_min=0.01, s_max=80.0), limit=1.0),
-        sampling=replace(decoder_sampling(), steps=r.steps, guidance=ClassifierFree(r.guidance, limit=1.0)),
-        drop_embedding=r.drop_embedding,
-        drop_caption=r.drop_caption,
-    )
-
-
-def feed(ctx: Context, train: TrainConfig) -> Feed:
-    """Batches of the training split."""
-    return Feed(ctx.prepared, ctx.split[0], ctx.tokenizer, train.batch, ctx.config.seed)
-
-
-def assembled(ctx: Context, **parts: Any) -> TextToImage:
-    """What there is of the model so far."""
-    return TextToImage(ctx.tokenizer, device=ctx.device, precision=ctx.precision, **parts)
 
 
 def decoder_preview(ctx: Context, model: TextToImage, captions: int = 8, each: int = 4) -> Image.Image:
@@ -168,5 +85,8 @@ STAGES: dict[str, Callable[[Context], Stage]] = {
     "classifier": classifier_stage,
     "upsampler": first_upsampler,
     "upsampler2": second_upsampler,
+    "autoregressive_prior": autoregressive_prior_stage,
+    "contrastive_prior": contrastive_prior_stage,
+    "noisy_clip": noisy_clip_stage,
 }
 """Stage -> what builds it."""

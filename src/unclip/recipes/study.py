@@ -1,6 +1,6 @@
 """`unclip study`: inversion, interpolation and guidance of a run, measured on held-out pictures, with a page."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -88,16 +88,25 @@ def _interpolation(run: Opened, subject: UnclipSubject, ask: Ask) -> Found:
 
 
 def _guidance(run: Opened, subject: UnclipSubject, ask: Ask) -> Found:
+    yield from _swept(run, subject, ask, [Settings(guidance=scale) for scale in ask.scales])
+
+
+def _clip_guidance(run: Opened, subject: UnclipSubject, ask: Ask) -> Found:
+    yield from _swept(run, subject, ask, [Settings(guidance=1.0, clip=scale) for scale in ask.scales])
+
+
+def _swept(run: Opened, subject: UnclipSubject, ask: Ask, settings: Sequence[Settings]) -> Found:
     rows = run.rows[: ask.n].tolist()
     images, captions = subject.images(rows), subject.prompts(rows)
     world = World(subject.model.size) if run.prepared.report.kind == DRAWN else None
-    for scale in ask.scales:
-        yield f"{scale:g}", at_scale(subject.model, images, captions, Settings(guidance=scale), ask.seed, world)
+    for scale, how in zip(ask.scales, settings, strict=True):
+        yield f"{scale:g}", at_scale(subject.model, images, captions, how, ask.seed, world)
 
 
 PARTS: dict[str, Callable[[Opened, UnclipSubject, Ask], Found]] = {
     "inversion": _inversion,
     "interpolation": _interpolation,
     "guidance": _guidance,
+    "clip-guidance": _clip_guidance,
 }
 """What can be studied."""

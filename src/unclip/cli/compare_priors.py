@@ -1,0 +1,53 @@
+"""`unclip compare-priors`: every way from a caption to an image embedding, trained equally long, on the same pairs."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from unclip.cli.guard import guarded
+from unclip.cli.ways import ways_table
+
+
+@guarded
+def compare_priors(
+    run: Annotated[Path, Parameter(help="A finished text-to-image run, with its data.")],
+    /,
+    *,
+    budget: Annotated[
+        str | None,
+        Parameter(help="Training for each prior that is missing: 90s, 5m; by default as long as the run's prior had."),
+    ] = None,
+    n: Annotated[int, Parameter(name="-n", help="Held-out pairs (of drawn shapes: also scenes a category).")] = 200,
+    seed: Annotated[int, Parameter(help="Of embeddings and pictures.")] = 0,
+    json: Annotated[Path | None, Parameter(help="Where to write the figures, too.")] = None,
+) -> None:
+    """Compare the priors of a run: none, text embedding, autoregressive, diffusion, one-step, true embedding.
+
+    Those that are missing are trained first, as `unclip add` does. The figures and
+    a picture go to RUN/priors. Ctrl-C saves and ends; the same command continues.
+    """
+    from json import loads
+
+    from rich.console import Console
+
+    from unclip.cli.duration import seconds
+    from unclip.cli.progress import follow
+    from unclip.cli.stopping import stopping
+    from unclip.core.store import write_atomic
+    from unclip.pipeline.run_folder import RunFolder
+    from unclip.recipes.compare_priors import Ask, compare
+    from unclip.train.trainer import Diverged
+
+    ask, console = Ask(None if budget is None else seconds(budget), n, seed), Console()
+    with stopping() as stop:
+        try:
+            code = follow(compare(run, ask, stop), console, force=True)
+        except Diverged as error:
+            raise ValueError(str(error)) from error
+    if code == 0:
+        found = (RunFolder(run).priors / "priors.json").read_text()
+        console.print(ways_table(loads(found)["priors"]))
+        if json is not None:
+            write_atomic(json, found)
+    raise SystemExit(code)

@@ -1,0 +1,80 @@
+"""The tables of what a decoder can be given: for `compare-priors` and `evaluate --trace`."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
+
+Figures = Mapping[str, Any]
+Read = Callable[[Figures], str]
+
+NOTES = """\
+Embeddings: cosine to the true picture's, and to that of another caption's, less the mean;
+repeat: between two seeds of a caption; ms: for each.
+Pictures: CLIP score with their caption, and with another; KID x 1000, by the run's CLIP.
+± is a standard error."""
+
+
+def ways_table(ways: Mapping[str, Figures]) -> "Group":
+    """A table of the embeddings and one of the pictures, a row a way; columns that no way has are left out."""
+    from rich.console import Group
+
+    exact = dict.fromkeys(category for figures in ways.values() for category in figures.get("exact", {}))
+    scenes = {category.replace("_", "\n"): _rate(category) for category in exact}
+    return Group(_table("embeddings", ways, EMBEDDINGS), "", _table("pictures", ways, PICTURES | scenes), "", NOTES)
+
+
+def _table(title: str, ways: Mapping[str, Figures], columns: Mapping[str, Read]) -> "Table":
+    from rich.table import Table
+
+    wanted = {head: read for head, read in columns.items() if any(read(figures) for figures in ways.values())}
+    sheet = Table(title, box=None, pad_edge=False, header_style="dim")
+    for head in wanted:
+        sheet.add_column(head, justify="right", no_wrap=True)
+    for name, figures in ways.items():
+        cells = [read(figures) for read in wanted.values()]
+        if any(cells):
+            sheet.add_row(name, *cells)
+    return sheet
+
+
+def _rate(category: str) -> Read:
+    def read(figures: Figures) -> str:
+        rate = figures["exact"][category]
+        return f"{rate['fraction']:.0%} ± {rate['error']:.0%}"
+
+    return read
+
+
+def _trained(figures: Figures) -> str:
+    failed = "" if figures.get("passed", True) else "\ngate failed"
+    return f"{figures['trained']:,.0f} s{failed}" if "trained" in figures else ""
+
+
+def _mean(group: str, name: str, error: str, scale: float = 1.0, digits: int = 3) -> Read:
+    def read(figures: Figures) -> str:
+        found = figures.get(group, {})
+        return f"{scale * found[name]:.{digits}f} ± {scale * found[error]:.{digits}f}" if name in found else ""
+
+    return read
+
+
+def _plain(group: str, name: str) -> Read:
+    return lambda figures: f"{figures[group][name]:.3f}" if group in figures else ""
+
+
+EMBEDDINGS: dict[str, Read] = {
+    "trained": _trained,
+    "cosine": _mean("embedding", "matched", "matched_error"),
+    "other": _plain("embedding", "shuffled"),
+    "repeat": _mean("repeat", "mean", "error", digits=2),
+    "ms": lambda figures: f"{figures['ms']:.1f}" if "ms" in figures else "",
+}
+"""Head -> what stands below it for a way's figures, "" where it has none."""
+PICTURES: dict[str, Read] = {
+    "CLIP": _mean("clip_score", "matched", "matched_error"),
+    "other": _plain("clip_score", "shuffled"),
+    "KID": _mean("kid", "mean", "error", 1000.0, 1),
+}

@@ -1,0 +1,119 @@
+"""The prior laboratory on a tiny run: add, generate with, compare, trace; what is refused."""
+
+import json
+import shutil
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Call
+
+import unclip
+from unclip.core.store import load as load_stored
+from unclip.data.shapes_world import World
+from unclip.pipeline.images import read_about
+from unclip.pipeline.priors import PRIORS, with_prior
+from unclip.recipes import worlds
+from unclip.recipes.config import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
+from unclip.recipes.run import train
+from unclip.train.optim import OptimConfig
+from unclip.train.trainer import TrainConfig
+
+FEW = TrainConfig(4, OptimConfig(lr=1e-3, muon_lr=1e-3, warmup=2), steps=3)
+SMALL = ("width=32", "layers=1", "train.batch=4")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three steps a stage on 64 drawn scenes: knows nothing, has everything."""
+    folder, draw = tmp_path_factory.mktemp("runs") / "tiny", worlds.prepare_world
+    config = RunConfig(
+        size=32,
+        precision="float32",
+        workers=1,
+        clip=CLIPRecipe(width=16, text_width=32, text_layers=1, vision_stem=(8, 16), vision_width=32, train=FEW),
+        prior=PriorRecipe(width=32, layers=1, steps=2, train=FEW),
+        decoder=DecoderRecipe(widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8, steps=2, train=FEW),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c: draw(w, o, c, scenes=64))
+        list(train(World(32), folder, config, threading.Event(), force=True))
+    return folder
+
+
+@pytest.fixture
+def mine(run: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(run, tmp_path / "run")
+
+
+def add(call: Call, run: Path, stage: str, *more: str) -> None:
+    settings = [word for setting in (*SMALL, "train.steps=3", *more) for word in ("--set", f"{stage}.{setting}")]
+    done = call("add", stage, "--run", run, *settings)
+    assert done.code in (0, 1), done.err  # three steps pass no gate
+
+
+def test_priors_are_added_and_chosen(call: Call, mine: Path, tmp_path: Path):
+    for name in ("autoregressive", "contrastive"):
+        refused = call("generate", "a red circle", "--run", mine, "--prior", name)
+        assert refused.code == 2 and f"unclip add {name}_prior --run {mine}" in refused.err
+    add(call, mine, "autoregressive_prior", "explained=0.9", "buckets=16", "waves=8")
+    add(call, mine, "contrastive_prior")
+    assert 1 <= load_stored(mine / "autoregressive_prior").config["dims"] < 16
+    words = ("generate", "a red circle", "--run", mine, "--steps", 1, "--out", tmp_path / "out")
+    made = {}
+    for name in PRIORS:
+        done = call(*words, *(() if name == "diffusion" else ("--prior", name)))
+        assert done.code == 0, done.err
+        made[name] = (tmp_path / "out" / "a-red-circle-0.png").read_bytes()
+        assert read_about(tmp_path / "out" / "a-red-circle-0.png").get("prior", "diffusion") == name
+    assert len(set(made.values())) == len(PRIORS)
+    assert "--prior none" in call("info", tmp_path / "out" / "a-red-circle-0.png").out
+
+
+def test_what_cannot_be_chosen_is_refused(call: Call, mine: Path):
+    assert "known are diffusion, autoregressive" in call("generate", "x", "--run", mine, "--prior", "magic").err
+    model = unclip.load(mine)
+    shutil.rmtree(mine / "data")
+    with pytest.raises(ValueError, match="'text-shifted': .*data is gone.*take --prior text"):
+        with_prior(model, "text-shifted")
+    with pytest.raises(ValueError, match="not loaded from a run folder"):
+        with_prior(replace(model, folder=None), "contrastive")
+    assert "prepared pictures are gone" in call("compare-priors", mine).err
+
+
+def test_compare_trains_what_is_missing_and_judges_all(call: Call, mine: Path, tmp_path: Path):
+    add(call, mine, "contrastive_prior")
+    kept = load_stored(mine / "contrastive_prior").sha256
+    done = call("compare-priors", mine, "-n", 4, "--budget", "1s", "--json", tmp_path / "f.json")
+    assert done.code == 0, done.err
+    assert load_stored(mine / "contrastive_prior").sha256 == kept
+    found = json.loads((tmp_path / "f.json").read_text())
+    assert found == json.loads((mine / "priors" / "priors.json").read_text())
+    names = ["caption alone", "text embedding", "text embedding, shifted", "autoregressive prior", "diffusion prior"]
+    assert list(found["priors"]) == [*names, "contrastive prior", "true embedding"]
+    assert 0.5 < found["priors"]["autoregressive prior"]["trained"] < 60
+    assert found["priors"]["true embedding"]["embedding"]["matched"] == pytest.approx(1, abs=1e-4)
+    for figures in found["priors"].values():
+        assert {"one_seen", "one_unseen", "two_seen"} == set(figures["exact"])
+        assert {"mean", "error"} == set(figures["kid"]) and figures["clip_score"]["n"] == 4
+    assert "caption alone" in done.out and "gate failed" in done.out
+    assert read_about(mine / "priors" / "priors.png")["model"] == found["model"]
+    again = call("compare-priors", mine, "-n", 4, "--json", tmp_path / "g.json")
+    assert again.code == 0 and "contrastive_prior: failed" in again.out
+    same = json.loads((tmp_path / "g.json").read_text())["priors"]
+    assert same["diffusion prior"]["clip_score"] == found["priors"]["diffusion prior"]["clip_score"]
+
+
+def test_trace(call: Call, run: Path, tmp_path: Path):
+    done = call("evaluate", run, "--trace", "-n", 4, "--json", tmp_path / "t.json")
+    assert done.code == 0, done.err
+    scores = json.loads((tmp_path / "t.json").read_text())["scores"]
+    assert len(scores) == 7 and "caption alone" in done.out
+    assert scores["caption alone"].keys() == {"clip_score", "kid", "exact"}
+    assert "leave out --data" in call("evaluate", run, "--trace", "--data", "shapes").err
+
+
+def test_bad_numbers(call: Call, run: Path, tmp_path: Path):
+    assert "at least 4 pairs" in call("compare-priors", run, "-n", 3).err
+    assert "no such run" in call("compare-priors", tmp_path / "none").err

@@ -1,0 +1,40 @@
+"""The tables of ways fit a terminal of 80 columns, whatever they hold."""
+
+from rich.console import Console
+
+from unclip.cli.ways import ways_table
+
+RATE = {"fraction": 0.655, "error": 0.034, "n": 200}
+COSINES = {"matched": -0.8123, "matched_error": 0.0123, "shuffled": -0.0321}
+FULL = {
+    "trained": 1576.3,
+    "passed": False,
+    "embedding": COSINES,
+    "repeat": {"mean": 0.91, "error": 0.01},
+    "ms": 112.3,
+    "clip_score": COSINES,
+    "kid": {"mean": 0.1234, "error": 0.0111},
+    "exact": {"one_seen": RATE, "one_unseen": RATE, "two_seen": RATE},
+}
+
+
+def shown(**ways: dict) -> str:
+    console = Console(width=80)
+    with console.capture() as caught:
+        console.print(ways_table(ways), highlight=False)
+    return caught.get()
+
+
+def test_every_figure_is_readable_in_80_columns():
+    ways = {"prior + another's caption": FULL, "caption alone": {k: FULL[k] for k in ("clip_score", "kid", "exact")}}
+    text = shown(**ways)
+    assert "…" not in text and max(map(len, text.splitlines())) <= 80
+    for figure in ("1,576 s", "gate failed", "-0.812 ± 0.012", "0.91 ± 0.01", "112.3", "123.4 ± 11.1", "66% ± 3%"):
+        assert figure in text, figure
+    embeddings, pictures = text.split("\npictures")
+    assert "alone" not in embeddings and "alone" in pictures  # it has no embedding
+
+
+def test_columns_that_nobody_has_are_left_out():
+    text = shown(a={"clip_score": COSINES, "kid": FULL["kid"]})
+    assert "trained" not in text and "seen" not in text and "CLIP" in text
