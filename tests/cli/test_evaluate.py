@@ -29,7 +29,7 @@ EXACT = {
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the suite was asked."""
     asked: dict[str, Any] = {}
-    model = SimpleNamespace(hash="abc", size=32)
+    model = SimpleNamespace(hash="abc", size=32, enlargers=())
 
     def evaluate(model: Any, prepared: Any, rows: np.ndarray, n: int, seed: int) -> dict[str, Any]:
         asked.update(rows=rows.tolist(), n=n, seed=seed)

@@ -26,6 +26,9 @@ def add(
     budget: Annotated[
         str | None, Parameter(help="Time for this stage: 90s, 10m; by default a share of the run's.")
     ] = None,
+    size: Annotated[
+        int | None, Parameter(help="Of an upsampler: side of the pictures in pixels; twice that of those before it.")
+    ] = None,
     split: Annotated[str, Parameter(help="train or validation, where the data has splits.")] = "train",
     set: Annotated[
         list[str] | None,
@@ -51,7 +54,8 @@ def add(
     from unclip.recipes.add import add as train_stage
     from unclip.train.trainer import Diverged
 
-    config = choose(run, stage, budget, set or [], anew)
+    said = [*(set or []), *([] if size is None else [f"{stage}.size={size}"])]
+    config = choose(run, stage, budget, said, anew)
     source = None if data is None else opened(data, run, config, split)
     if anew:
         RunFolder(run).forget(stage)
@@ -74,8 +78,9 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
     from unclip.recipes.add import with_stage
     from unclip.recipes.config import RunConfig, read_settings
 
-    config = with_stage(run, stage)
-    begun = stage in read_settings(RunFolder(run).settings).get("added", [])
+    config, folder = with_stage(run, stage), RunFolder(run)
+    added = stage in read_settings(folder.settings).get("added", [])
+    begun = added and (stage in folder.state() or (folder.checkpoints / stage).exists())
     layers = [settings.assignment(text, "--set") for text in said]
     for layer in layers:
         if list(layer.table) != [stage]:
@@ -88,7 +93,7 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
         )
     if begun and not anew:
         settings.check_same(config, layers, run)
-    if begun and anew:
+    if anew or not begun:  # what was said of an attempt that never got to train does not count
         config = replace(config, **{stage: getattr(RunConfig(), stage)})
     return settings.resolve(config, layers)
 

@@ -1,9 +1,9 @@
 """`unclip evaluate`: the scores of a finished run, as a table and as JSON."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from unclip.data.prepare import Prepared
     from unclip.data.shapes_world import World
     from unclip.data.source import Source
+    from unclip.recipes.context import Context
 
 CURVE = "rate_distortion"
 """Of the scores, the one that is drawn instead of printed."""
@@ -91,9 +92,12 @@ def score(model: Any, run: Path, data: str | None, split: str, asked: Asked) -> 
     source = open_data(data, model.size, split, captioned) if data is not None else None
     if isinstance(source, World) and not plain:
         return suite.evaluate_shapes(model, source, asked.n, asked.seed)
-    with judged_on(run, source, model.size, captioned) as (prepared, rows):
-        judge = score_pictures if plain else score_pairs
-        return judge(model, prepared, rows, asked)
+    with ExitStack() as stack:
+        prepared, rows = stack.enter_context(judged_on(run, source, model.size, captioned))
+        if plain:
+            return score_pictures(model, prepared, rows, asked)
+        large = [stack.enter_context(larger(run, source, stage.size)) for stage in model.enlargers]
+        return score_pairs(model, prepared, rows, asked, large)
 
 
 def traced(run: Path, data: str | None, n: int, seed: int) -> dict[str, Any]:
@@ -105,11 +109,18 @@ def traced(run: Path, data: str | None, n: int, seed: int) -> dict[str, Any]:
     return trace(run, n, seed)
 
 
-def score_pairs(model: Any, prepared: "Prepared", rows: Any, asked: Asked) -> dict[str, Any]:
-    """Of a text-to-image model."""
-    from unclip.evaluate import suite
+def score_pairs(
+    model: Any, prepared: "Prepared", rows: Any, asked: Asked, large: "Sequence[tuple[Prepared, Any]]"
+) -> dict[str, Any]:
+    """Of a text-to-image model, and of its upsamplers on the same captions; large: pictures at their sizes."""
+    from unclip.evaluate import suite, upsampling
 
-    return suite.evaluate(model, prepared, rows, asked.n, asked.seed)
+    scores = suite.evaluate(model, prepared, rows, asked.n, asked.seed)
+    if not large:
+        return scores
+    captions = [prepared.captions[row][0] for row in rows[: min(asked.n, upsampling.PICTURES)]]
+    low = suite.generate(model, captions, asked.seed)
+    return scores | upsampling.evaluate(model, large, captions, low, asked.seed)
 
 
 def score_pictures(model: Any, prepared: "Prepared", rows: Any, asked: Asked) -> dict[str, Any]:
@@ -146,8 +157,32 @@ def judged_on(
             yield prepared, np.arange(len(prepared))
 
 
+@contextmanager
+def larger(run: Path, source: "Source | World | None", size: int) -> "Iterator[tuple[Prepared, Any]]":
+    """As `judged_on`, at the size of an upsampler. Raises ValueError where no held-out picture is so large."""
+    import numpy as np
+
+    from unclip.cli.opening import is_same_data
+    from unclip.data.prepare import prepare
+    from unclip.recipes.upsampler import split_at
+
+    ctx = context(run)
+    if source is None or is_same_data(source, ctx.folder.data):
+        prepared = replace(ctx, source=source).prepared_at(size)
+        yield prepared, split_at(ctx, prepared)[1]
+        return
+    with tempfile.TemporaryDirectory() as place:
+        prepared = prepare(source, Path(place), size, max_bad=1.0, least=size)  # pyright: ignore[reportArgumentType]
+        yield prepared, np.arange(len(prepared))
+
+
 def held_out(root: Path) -> Any:
     """The rows of a run's data that it did not train on."""
+    return context(root).split[1]
+
+
+def context(root: Path) -> "Context":
+    """A run as its stages saw it. Raises ValueError where its data are gone."""
     from unclip.core import machine
     from unclip.data.prepare import load_prepared
     from unclip.pipeline.run_folder import RunFolder
@@ -156,7 +191,7 @@ def held_out(root: Path) -> Any:
 
     run = RunFolder(root)
     config = RunConfig.from_dict(read_settings(run.settings), str(run.settings))
-    return Context(run, config, load_prepared(run.data), machine.device(), config.precision).split[1]
+    return Context(run, config, load_prepared(run.data), machine.device(), config.precision)
 
 
 def drawn(curve: Mapping[str, Any], run: Path) -> Path | None:

@@ -45,6 +45,9 @@ def generate(
     ] = None,
     sampler: Annotated[str | None, Parameter(help="ancestral, ddim, dpmpp-2m ...; a wrong name lists them.")] = None,
     grid: Annotated[str | None, Parameter(help="Where the steps lie: uniform, karras ...")] = None,
+    size: Annotated[
+        int | None, Parameter(help="Side of the pictures in pixels, where the run has upsamplers; the largest.")
+    ] = None,
 ) -> None:
     """Draw pictures for one or more prompts; a ddpm needs none."""
     from rich.console import Console
@@ -54,7 +57,7 @@ def generate(
 
     model, console = using(load(run), prior), Console(soft_wrap=True, highlight=False)
     warn(console, model, prompts)
-    settings = Settings(steps, guidance, guidance_form, sampler, grid, classifier_guidance, clip_guidance)
+    settings = Settings(steps, guidance, guidance_form, sampler, grid, classifier_guidance, clip_guidance, size)
     start = time.perf_counter()
     pictures = model.generate(prompts, n, seed, settings)
     took = time.perf_counter() - start

@@ -89,6 +89,8 @@ def picture_lines(about: Mapping[str, Any], runs: Path) -> list[str]:
     lines += [f"prompt    {prompt}" for prompt in prompts if prompt]
     lines += [f"{name:<9} {value}" for name, value in facts.items()]
     lines += [f"{name:<9} {_words(value)}" for name, value in about.get("sampling", {}).items()]
+    for stage in about.get("upsamplers", ()):
+        lines.append(f"upsampled to {stage['size']} px by {stage['model']}, {_words(stage['sampling'])}")
     return [*lines, "again:", f"  {command(about, runs)}"]
 
 
@@ -111,6 +113,7 @@ def command(about: Mapping[str, Any], runs: Path) -> str:
     words = ["unclip", "generate", *filter(None, about.get("prompts", [about["prompt"]]))]
     words += ["--run", find_run(about["model"], runs), "--seed", str(about["seed"])]
     words += ["-n", str(about["n"])] if "n" in about else []
+    words += ["--size", str(about["size"])] if "size" in about else []
     words += ["--steps", str(sampling["steps"])]
     words += ["--prior", about["prior"]] if "prior" in about else []
     by = guidance.Guidance.from_dict(sampling["guidance"])

@@ -16,6 +16,7 @@ from unclip.cli.manipulate import blend, diff, invert, probe, vary
 from unclip.cli.search import search
 from unclip.cli.study import study
 from unclip.cli.train import train
+from unclip.cli.upsample import upsample
 
 app = App(
     name="unclip",
@@ -26,7 +27,7 @@ app = App(
 )
 for command in (train, add, generate, vary, blend, diff, invert, probe, classify, search, evaluate, study):
     app.command(command)
-for command in (compare_priors, explain, info, data, pack, shapes, demo):
+for command in (upsample, compare_priors, explain, info, data, pack, shapes, demo):
     app.command(command)
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ _STRANGERS = (  # (how the file begins, what to tell its owner)
 )
 
 Pixels = UInt8[np.ndarray, "size size 3"]
+Whole = UInt8[np.ndarray, "height width 3"]
 
 
 def decode(data: bytes, size: int) -> Pixels:
@@ -62,12 +63,34 @@ def decode_opened(image: Image.Image, size: int) -> Pixels:
         raise ValueError(_reason(b"a picture", error)) from error
 
 
+def decode_whole(data: bytes) -> Whole:
+    """The whole picture at its own size, else as `decode` does; raises as it does."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return _turned(image)
+    except Exception as error:  # as above
+        raise ValueError(_reason(data, error)) from error
+
+
+def whole(image: Image.Image) -> Whole:
+    """`decode_whole` for a picture that is in memory already; raises as `decode_opened` does."""
+    try:
+        return _turned(image)
+    except Exception as error:  # as above
+        raise ValueError(_reason(b"a picture", error)) from error
+
+
 def _pixels(image: Image.Image, size: int) -> Pixels:
-    _check_size(*image.size)
+    _check_size(*image.size)  # before `draft`, which may change it
     image.draft(None, (2 * size, 2 * size))  # a JPEG decodes at 1/2, 1/4 or 1/8 where that is still enough
+    return _turned(image, size)
+
+
+def _turned(image: Image.Image, size: int | None = None) -> Whole:
+    _check_size(*image.size)
     image.load()
     turn = _TURNS.get(_orientation(image))
-    small = _square(_rgb(image), size)
+    small = _rgb(image) if size is None else _square(_rgb(image), size)
     return np.asarray(small if turn is None else small.transpose(turn), dtype=np.uint8)
 
 

@@ -93,8 +93,8 @@ class Examined:
     problem: str | None = None
 
 
-def examine(item: Item, size: int, captioned: bool = True) -> Examined:
-    """Read and decode one item to `size` pixels; never raises on a bad picture.
+def examine(item: Item, size: int, captioned: bool = True, least: int = 0) -> Examined:
+    """Read and decode one item to `size` pixels; never raises on a bad picture. least: px, of its shorter side.
 
     Unless `captioned`, a picture is of use without a caption: what an item with a picture lacks is nothing else.
     """
@@ -107,6 +107,9 @@ def examine(item: Item, size: int, captioned: bool = True) -> Examined:
         return Examined(item, problem=f"cannot be read ({error.strerror or error}); check its permissions")
     except ValueError as error:
         return Examined(item, problem=str(error))
+    if min(original) < least:
+        width, height = original
+        return Examined(item, problem=f"{width} x {height} px, smaller than the {least} px that are wanted")
     return Examined(item, pixels, original, hashlib.blake2b(data, digest_size=16).digest())
 
 

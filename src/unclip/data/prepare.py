@@ -22,12 +22,14 @@ def prepare(
     max_bad: float = 0.01,
     progress: Callable[[int], None] | None = None,
     captioned: bool = True,
+    least: int = 0,
 ) -> Prepared:
     """Decode a data set to `size` x `size` RGB and keep it in the folder `out`.
 
     Written are images.npy (uint8 [n, size, size, 3]), captions.jsonl, skipped.jsonl and, last, prepared.json.
     What is there already from the same files at the same size is opened, and nothing is read again.
-    Unless `captioned`, pictures without a caption are kept too.
+    Unless `captioned`, pictures without a caption are kept too; those whose shorter side has fewer than `least` pixels
+    are not.
     `progress` is called with the number of items done after each of them.
     Raises ValueError when more than the share `max_bad` of the items cannot be used, or not one can;
     skipped.jsonl, which names each with its reason, is kept then too.
@@ -42,7 +44,7 @@ def prepare(
         return done
     tally, seen = Tally(), itertools.count(1)
     with Writer(out, size) as writer:
-        for found in ordered(lambda item: examine(item, size, captioned), source):
+        for found in ordered(lambda item: examine(item, size, captioned, least), source):
             tally.add(found)
             _write(writer, found)
             if progress is not None:

@@ -43,3 +43,8 @@ def _off_diagonal_mean(k: Float[Tensor, "n n"]) -> Tensor:
 def roughness(x: Images) -> float:
     """Mean absolute difference of neighbouring pixels: noise has several times that of pictures."""
     return ((x.diff(dim=-1).abs().mean() + x.diff(dim=-2).abs().mean()) / 2).item()
+
+
+def sharpness(x: Images) -> float:
+    """Root mean square difference of neighbouring pixels: a blurred edge has less than a sharp one."""
+    return ((x.diff(dim=-1).square().mean() + x.diff(dim=-2).square().mean()) / 2).sqrt().item()

@@ -24,6 +24,7 @@ from unclip.core.typing import Float, Images, PerSample, Vectors
 from unclip.nn.attention import ImageAttention
 from unclip.nn.embed import ConditionEmbedding, LevelEmbedding, TimestepEmbedding
 from unclip.nn.image_network import ImageNetworkConfig, seen
+from unclip.nn.norm import norm_of
 from unclip.nn.resblock import Resample, ResBlock, ResBlockConfig, resample
 from unclip.nn.size import check_size
 from unclip.nn.start import start_at_zero
@@ -158,7 +159,7 @@ class DiffusionUNet(nn.Module):
         self.down = nn.ModuleList(way_down(config))
         self.core = nn.ModuleList(Layer(config, widths[-1], widths[-1], attend) for attend in (True, False))
         self.up = nn.ModuleList(way_up(config))
-        self.out_norm = nn.GroupNorm(config.block.groups, widths[0], eps=config.block.eps)
+        self.out_norm = norm_of(config.block.norm, widths[0], config.block.groups, config.block.eps)
         self.out = nn.Conv2d(widths[0], channels * (2 if config.learned_variance else 1), 3, padding=1)
         start_at_zero([self.out, *(block.conv2 for block in self.modules() if isinstance(block, ResBlock))])
 

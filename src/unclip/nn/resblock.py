@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from unclip.core.config import Config
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Vectors
+from unclip.nn.norm import Norm, norm_of
 
 Resample = Literal["keep", "up", "down"]
 
@@ -22,12 +23,13 @@ Resample = Literal["keep", "up", "down"]
 @dataclass(frozen=True)
 class ResBlockConfig(Config):
     """groups, eps: of the group norms (0 groups: one for 16 channels); scale_shift: else the embedding is added;
-    dropout: share of features set to zero before the second convolution, in training."""
+    dropout: share of features set to zero before the second convolution, in training; norm: see `nn/norm`."""
 
     groups: int = 0
     eps: float = 1e-5
     scale_shift: bool = True
     dropout: float = 0.0
+    norm: Norm = "group"
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:
@@ -60,9 +62,7 @@ class ResBlock(nn.Module):
         self.config = config
         self.how: Resample = how
         out = out or width
-        self.norm1, self.norm2 = (
-            nn.GroupNorm(config.groups or max(1, w // 16), w, eps=config.eps) for w in (width, out)
-        )
+        self.norm1, self.norm2 = (norm_of(config.norm, w, config.groups, config.eps) for w in (width, out))
         self.conv1, self.conv2 = (nn.Conv2d(w, out, 3, padding=1) for w in (width, out))
         self.film = nn.Linear(embedding, (2 if config.scale_shift else 1) * out) if embedding else None
         self.skip = nn.Identity() if out == width else nn.Conv2d(width, out, 1)

@@ -16,14 +16,15 @@ from unclip.core.typing import Float, Images, PerSample
 from unclip.nn.attention import ImageAttention
 from unclip.nn.embed import LevelEmbedding
 from unclip.nn.image_network import ImageNetworkConfig, seen
-from unclip.nn.resblock import ResBlock
+from unclip.nn.norm import Norm, norm_of
+from unclip.nn.resblock import ResBlock, ResBlockConfig
 
 
 @dataclass(frozen=True)
 class UNetConfig(ImageNetworkConfig):
     """widths, blocks and attention run from the finest level to the core; the core's blocks run once, the others
-    on the way down and again on the way up. fine: channels of the full-resolution end (0: none); learned_variance:
-    twice the channels come out."""
+    on the way down and again on the way up. fine: channels of the full-resolution end (0: none); norm: see `nn/norm`;
+    learned_variance: twice the channels come out."""
 
     channels: int = 3
     patch: int = 4
@@ -36,6 +37,7 @@ class UNetConfig(ImageNetworkConfig):
     token_width: int = 0
     image_channels: int = 0
     fine: int = 16
+    norm: Norm = "group"
     learned_variance: bool = False
 
     def __post_init__(self) -> None:
@@ -62,8 +64,8 @@ class Level(nn.Module):
     def __init__(self, config: UNetConfig, level: int) -> None:
         super().__init__()
         width, n = config.widths[level], config.blocks[level]
-        attend = config.attention[level]
-        self.res = nn.ModuleList(ResBlock(width, config.embedding) for _ in range(n))
+        attend, block = config.attention[level], ResBlockConfig(norm=config.norm)
+        self.res = nn.ModuleList(ResBlock(width, config.embedding, config=block) for _ in range(n))
         self.attention = nn.ModuleList(
             ImageAttention(width, config.head_width, config.token_width or None) if attend else nn.Identity()
             for _ in range(n)
@@ -95,7 +97,7 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(Level(config, i) for i in range(len(widths) - 1))
         self.shrink = nn.ModuleList(nn.Conv2d(4 * a, b, 1) for a, b in itertools.pairwise(widths))
         self.grow = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in itertools.pairwise(widths))
-        self.out_norm = nn.GroupNorm(max(1, widths[0] // 16), widths[0])
+        self.out_norm = norm_of(config.norm, widths[0])
         channels = config.channels * (2 if config.learned_variance else 1)
         last = config.fine or channels
         self.out = nn.Conv2d(widths[0], last * area, 3 if not config.fine else 1, padding=0 if config.fine else 1)

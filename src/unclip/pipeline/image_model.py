@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 import unclip
+from unclip.core.typing import Float, Tensor
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.pipeline.images import KEY, to_pictures
@@ -72,13 +73,23 @@ class ImageModel(ABC):
             pictures += self._batch(wanted[start : start + self.batch], settings)
         return pictures
 
+    def drawn(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Float[Tensor, "b c h w"]:
+        """Finished pictures in [-1, 1] on the CPU. Raises ValueError for a size that the model does not draw."""
+        if settings.size not in (None, self.size):
+            raise ValueError(f"size = {settings.size} px: this model draws {self.size}")
+        *_, last = self.steps(prompts, seeds, settings)
+        return last.x.cpu()
+
     def _batch(self, wanted: Sequence[tuple[str, int]], settings: Settings) -> list[Image.Image]:
         prompts, seeds = [p for p, _ in wanted], [s for _, s in wanted]
-        *_, last = self.steps(prompts, seeds, settings)
-        pictures, how = to_pictures(last.x.cpu()), self.resolved(settings)
+        pictures, how = to_pictures(self.drawn(prompts, seeds, settings)), self.resolved(settings)
         for picture, prompt, seed in zip(pictures, prompts, seeds, strict=True):
-            picture.info[KEY] = self.about(prompt, seed, how)
+            picture.info[KEY] = {**self.about(prompt, seed, how), **self.enlarged(settings)}
         return pictures
+
+    def enlarged(self, settings: Settings) -> dict[str, Any]:
+        """What a picture says of the stages after `steps`."""
+        return {}
 
     def about(self, prompt: str, seed: int, how: Sampling) -> dict[str, Any]:
         """What made a picture, for its file."""

@@ -58,15 +58,20 @@ def read_picture(path: Path, size: int) -> Images:
 
 
 def _decoded(path: Path, size: int) -> tuple[Pixels, tuple[int, int]]:
-    if path.is_dir():
-        raise ValueError(f"{path}: is a folder; name a picture")
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise ValueError(f"{path}: no such picture") from error
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+    data = bytes_of(path)
     try:
         return decode_sized(data, size)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def bytes_of(path: Path) -> bytes:
+    """The file's bytes. Raises ValueError that names it where it is no file, or cannot be read."""
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder; name a picture")
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ValueError(f"{path}: no such picture") from error
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error

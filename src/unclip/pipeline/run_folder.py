@@ -5,6 +5,7 @@ run.toml  state.json  tokenizer.json  clip/  autoencoder/  latent/    of a laten
 run.toml  state.json  ddpm/                                      what a plain DDPM is made of
 classifier/  ...                                                 what `unclip add` put beside it (`ADDED`)
 early/                                                           a drawing stage after 1/16 of its training
+data-128/  ...                                                   its pictures at another size, for upsamplers
 data/  checkpoints/  logs/  samples/  plots/                     what its training left
 priors/                                                          what `unclip compare-priors` found
 """
@@ -28,8 +29,10 @@ TRAINED: dict[str, tuple[str, ...]] = {m: tuple(s for s in MODELS[m] if s != "to
 """Model -> its stages that are networks, each a model folder of its own."""
 
 
+UPSAMPLERS = ("upsampler", "upsampler2")
+"""The stages that a picture passes after the decoder, in this order, where they were added."""
 ADDED: dict[str, tuple[str, ...]] = {
-    "unclip": ("noisy_clip", "autoregressive_prior", "contrastive_prior"),
+    "unclip": (*UPSAMPLERS, "noisy_clip", "autoregressive_prior", "contrastive_prior"),
     "ddpm": ("classifier",),
 }
 """Model -> the stages that `unclip add` can train on a finished run, each a model folder of its own."""

@@ -26,7 +26,7 @@ class Settings(Config):
     """What a person may change at generation; None: as the model was stored.
 
     guidance: its scale; form: which guidance takes it (`guidance.FORMS`); classifier, clip: scale of classifier or CLIP
-    guidance on top of it.
+    guidance on top of it; size: side of the pictures, px, of those that the model's stages draw (None: the largest).
     """
 
     steps: int | None = None
@@ -36,6 +36,7 @@ class Settings(Config):
     grid: str | None = None
     classifier: float | None = None
     clip: float | None = None
+    size: int | None = None
 
     def apply(self, how: Sampling, limit: float | None = RANGE) -> Sampling:
         """A stored sampling with these changes; what it samples lives in [-limit, limit] when clean (None: anywhere).

@@ -17,6 +17,7 @@ from unclip.models.ddpm import DDPM, DDPMConfig
 from unclip.models.decoder import Decoder, DecoderConfig
 from unclip.models.latent import LatentConfig, LatentDiffusion
 from unclip.models.prior import Prior, PriorConfig
+from unclip.models.upsampler import Upsampler, UpsamplerConfig
 from unclip.nn.coder import CoderConfig
 from unclip.pipeline.run_folder import TRAINED, RunFolder
 
@@ -30,6 +31,8 @@ BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
     "latent": lambda c: LatentDiffusion(LatentConfig.from_dict(c)),
     "ddpm": lambda c: DDPM(DDPMConfig.from_dict(c)),
     "classifier": lambda c: NoisyClassifier(ClassifierConfig.from_dict(c)),
+    "upsampler": lambda c: Upsampler(UpsamplerConfig.from_dict(c)),
+    "upsampler2": lambda c: Upsampler(UpsamplerConfig.from_dict(c)),
     "noisy_clip": lambda c: NoisyCLIP(NoisyCLIPConfig.from_dict(c)),
 }
 """Stage -> its module from a stored config."""

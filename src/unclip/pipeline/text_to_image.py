@@ -10,7 +10,7 @@ from PIL import Image
 from unclip.clip.noisy import NoisyCLIP
 from unclip.core import machine
 from unclip.core.noise import Noise
-from unclip.core.typing import Vectors
+from unclip.core.typing import Float, Tensor, Vectors
 from unclip.data.prepared import read_captions
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
@@ -18,13 +18,16 @@ from unclip.models.decoder import Decoder
 from unclip.models.prior_model import PriorModel
 from unclip.pipeline import invert, manipulate
 from unclip.pipeline.captioned import CaptionedModel
+from unclip.pipeline.enlarge import enlarge_picture
 from unclip.pipeline.invert import Source
 from unclip.pipeline.latent import Inverted
 from unclip.pipeline.parts import there
 from unclip.pipeline.probe import Probe, probe
+from unclip.pipeline.read import Picture
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.stored import load_added, load_stage, model_hash
+from unclip.pipeline.upsampling import Enlarger, load_enlargers, upsampled, way
 from unclip.text import words
 from unclip.text.tokenizer import Tokenizer
 
@@ -34,6 +37,7 @@ class TextToImage(CaptionedModel):
     """The trained stages of a run, in evaluation mode; one still in training may lack the later ones.
 
     folder: where the run lies, for what is loaded on demand; prior_name: which of `pipeline.priors` it uses.
+    enlargers: its upsamplers; `size` and `steps` are those of the decoder, `generate` draws at the last one's size.
     """
 
     prior: PriorModel | None = None
@@ -41,6 +45,7 @@ class TextToImage(CaptionedModel):
     noisy_clip: NoisyCLIP | None = None
     folder: RunFolder | None = None
     prior_name: str = "diffusion"
+    enlargers: tuple[Enlarger, ...] = ()
 
     @classmethod
     def load(cls, folder: RunFolder, device: str) -> "TextToImage":
@@ -56,6 +61,7 @@ class TextToImage(CaptionedModel):
             precision=machine.best_precision(device),
             hash=model_hash(folder),
             folder=folder,
+            enlargers=load_enlargers(folder, device, decoder.config.size),
         )
 
     @property
@@ -113,6 +119,23 @@ class TextToImage(CaptionedModel):
         """What made a picture, with the prior where it is another than the run's own."""
         prior = {} if self.prior_name == "diffusion" else {"prior": self.prior_name}
         return {**super().about(prompt, seed, how), **prior}
+
+    def drawn(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Float[Tensor, "b c h w"]:
+        """The decoder's pictures, led through the upsamplers to `settings.size`."""
+        stages = way(self.enlargers, settings.size, self.size)
+        *_, last = self.steps(prompts, seeds, settings)
+        with self.autocast():
+            return upsampled(stages, last.x.float().clamp(-1, 1).cpu(), seeds)
+
+    def enlarged(self, settings: Settings) -> dict[str, Any]:
+        """The upsamplers that a picture passed."""
+        stages = way(self.enlargers, settings.size, self.size)
+        size = {"size": stages[-1].size if stages else self.size}
+        return {**size, "upsamplers": [stage.about() for stage in stages]} if self.enlargers else {}
+
+    def upsample(self, picture: Picture, seed: int = 0, size: int | None = None, strength: float = 0.0) -> Image.Image:
+        """A picture of any size, enlarged as those of the model are: `pipeline.enlarge`."""
+        return enlarge_picture(self, picture, seed, size, strength)
 
     def invert(self, picture: Source, prompt: str = "", settings: Settings | None = None) -> Inverted:
         """The bipartite latent (z_i, x_T) of a picture: `pipeline.invert`."""

@@ -18,6 +18,7 @@ from unclip.nn.image_network import ImageNetworkConfig
 from unclip.nn.unet import UNetConfig
 from unclip.pipeline.run_folder import ADDED, TRAINED
 from unclip.recipes.latent_settings import AutoencoderRecipe, LatentRecipe, check_latent
+from unclip.recipes.upsampler_settings import UpsamplerRecipe, second_upsampler
 from unclip.train.optim import OptimConfig
 from unclip.train.trainer import TrainConfig
 
@@ -190,6 +191,7 @@ Recipe = (
     | DDPMRecipe
     | ClassifierRecipe
     | NoisyCLIPRecipe
+    | UpsamplerRecipe
 )
 
 
@@ -222,6 +224,8 @@ class RunConfig(Config):
     ddpm: DDPMRecipe = field(default_factory=DDPMRecipe)
     added: tuple[str, ...] = ()
     classifier: ClassifierRecipe = field(default_factory=ClassifierRecipe)
+    upsampler: UpsamplerRecipe = field(default_factory=UpsamplerRecipe)
+    upsampler2: UpsamplerRecipe = field(default_factory=second_upsampler)
     autoregressive_prior: AutoregressivePriorRecipe = field(default_factory=AutoregressivePriorRecipe)
     contrastive_prior: ContrastivePriorRecipe = field(default_factory=ContrastivePriorRecipe)
     noisy_clip: NoisyCLIPRecipe = field(default_factory=NoisyCLIPRecipe)

@@ -43,12 +43,16 @@ class Context:
         return self.prepared.split(self.config.held_out, most=500)
 
     def prepared_at(self, size: int) -> Prepared:
-        """The data at another size, in a folder of its own. Raises ValueError where it has to be named for that."""
+        """The data at another size, in a folder of its own; pictures that are smaller are left out.
+
+        Raises ValueError where the data have to be named for that, and where no picture is so large.
+        """
         place = self.folder.root / f"data-{size}"
         if isinstance(self.source, World):
             return prepare_world(World(size), place, replace(self.config, size=size))
         if self.source is not None:
-            return prepare(self.source, place, size, self.config.max_bad, captioned=self.config.captioned)
+            captioned = self.config.captioned
+            return prepare(self.source, place, size, max_bad=1.0, captioned=captioned, least=size)
         if (place / "prepared.json").exists():
             return load_prepared(place)
         raise ValueError(

@@ -19,6 +19,7 @@ from unclip.recipes.noisy_clip import noisy_clip_stage
 from unclip.recipes.parts import assembled, feed, preview
 from unclip.recipes.priors import autoregressive_prior_stage, contrastive_prior_stage, prior_stage
 from unclip.recipes.stage import Stage
+from unclip.recipes.upsampler import first_upsampler, second_upsampler
 
 
 def stage(ctx: Context, name: str) -> Stage:
@@ -73,6 +74,8 @@ STAGES: dict[str, Callable[[Context], Stage]] = {
     "latent": latent_stage,
     "ddpm": ddpm_stage,
     "classifier": classifier_stage,
+    "upsampler": first_upsampler,
+    "upsampler2": second_upsampler,
     "autoregressive_prior": autoregressive_prior_stage,
     "contrastive_prior": contrastive_prior_stage,
     "noisy_clip": noisy_clip_stage,

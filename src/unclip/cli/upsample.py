@@ -1,0 +1,48 @@
+"""`unclip upsample`: a person's own small pictures, enlarged by the upsamplers of a run."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from unclip.cli.generate import free_name, slug
+from unclip.cli.guard import guarded
+
+
+@guarded
+def upsample(
+    *pictures: Annotated[Path, Parameter(help="Pictures of any size.")],
+    run: Annotated[Path, Parameter(help="A finished run with an upsampler.")],
+    size: Annotated[
+        int | None,
+        Parameter(help="Which of the run's sizes a picture as small as the decoder's would get; the largest."),
+    ] = None,
+    strength: Annotated[
+        float, Parameter(help="How blurred or damaged the pictures are, 0 to 1; more is mended more freely.")
+    ] = 0.0,
+    seed: Annotated[int, Parameter(help="Of the details that are drawn.")] = 0,
+    out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out"),
+) -> None:
+    """Enlarge pictures by drawing the details that they lack."""
+    if not pictures:
+        raise ValueError("no picture: name one, as unclip upsample small.png --run runs/mine")
+    from rich.console import Console
+
+    from unclip.pipeline.images import KEY, save_png
+    from unclip.pipeline.load import load
+    from unclip.pipeline.text_to_image import TextToImage
+
+    model, console = load(run), Console(soft_wrap=True, highlight=False)
+    if not isinstance(model, TextToImage):
+        raise ValueError(f"{run}: a plain DDPM has no upsamplers; use a text-to-image run")
+    start = time.perf_counter()
+    for path in pictures:
+        done = model.upsample(path, seed, size, strength)
+        made = done.info[KEY]["made"]
+        stem = f"{slug(path.stem)}-{done.width}x{done.height}"
+        place = free_name(out, stem, lambda other, made=made: other.get("made") == made)
+        save_png(done, place)
+        console.print(str(place), markup=False)
+    took = time.perf_counter() - start
+    console.print(f"{len(pictures)} picture{'s' * (len(pictures) > 1)} in {took:.1f} s")

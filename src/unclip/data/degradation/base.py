@@ -1,0 +1,57 @@
+"""What every degradation is: a picture made worse, by a strength in [0, 1] that the upsampler is told."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+
+from unclip.core.config import Config
+from unclip.core.noise import Noise
+from unclip.core.typing import Images, PerSample
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """Pictures and how strongly each was degraded; strength 0: not at all."""
+
+    images: Images
+    strength: PerSample
+
+
+class Degradation(Config, ABC):
+    """Base of all degradations. With noise per sample, a picture's fate does not depend on its batch."""
+
+    def __call__(self, images: Images, noise: Noise) -> Degraded:
+        """Pictures in [-1, 1], each degraded by a strength of its own."""
+        strength = self.draw(len(images), noise)
+        return Degraded(self.apply(images, strength, noise), strength)
+
+    @abstractmethod
+    def draw(self, n: int, noise: Noise) -> PerSample:
+        """n strengths, as training sees them."""
+
+    @abstractmethod
+    def apply(self, images: Images, strength: PerSample, noise: Noise) -> Images:
+        """The pictures degraded so strongly; at strength 0 as they are."""
+
+
+@dataclass(frozen=True)
+class Clean(Degradation):
+    """Nothing happens."""
+
+    def draw(self, n: int, noise: Noise) -> PerSample:
+        return torch.zeros(n, device=noise.device)
+
+    def apply(self, images: Images, strength: PerSample, noise: Noise) -> Images:
+        return images
+
+
+def share_of(strength: PerSample, share: float, noise: Noise) -> PerSample:
+    """The strengths of a share of the samples; 0 for the others."""
+    return strength * (noise.uniform((len(strength),)) < share)
+
+
+def check_share(share: float) -> None:
+    """Raises ValueError where it is none."""
+    if not 0 <= share <= 1:
+        raise ValueError(f"share = {share}: a share of the pictures in [0, 1]")

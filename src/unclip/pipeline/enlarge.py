@@ -1,0 +1,59 @@
+"""A person's own small picture, enlarged by the upsamplers of a run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+import unclip
+from unclip.data.decode import Whole, decode_whole, whole
+from unclip.data.loader import to_tensor
+from unclip.models.upsampler import check_largest
+from unclip.pipeline.images import KEY, to_pictures
+from unclip.pipeline.read import Picture, bytes_of
+from unclip.pipeline.upsampling import upsampled, way
+
+if TYPE_CHECKING:
+    from unclip.pipeline.text_to_image import TextToImage
+
+
+def enlarge_picture(
+    model: "TextToImage", picture: Picture, seed: int = 0, size: int | None = None, strength: float = 0.0
+) -> Image.Image:
+    """The whole picture, as many times larger as the run's pictures of `size` px (None: the largest) are.
+
+    strength: how degraded it is, from 0 (sharp and clean) to 1 (blurred or, for a second upsampler, noisy and
+    compressed). Raises ValueError for a model without upsamplers, a size that it does not draw, a picture that cannot
+    be read or is too large already.
+    """
+    if not model.enlargers:
+        raise ValueError("this run has no upsampler; train one: unclip add upsampler DATA --run RUN")
+    stages = way(model.enlargers, size, model.size)
+    if not stages:
+        raise ValueError(f"size = {size} px: that is the size before the first upsampler; ask for a larger one")
+    if isinstance(picture, Image.Image):
+        name, pixels = str(getattr(picture, "filename", "")) or "PICTURE", whole(picture)
+    else:
+        name, pixels = str(picture), _opened(Path(picture))
+    times = stages[-1].size // model.size
+    check_largest(times * pixels.shape[0], times * pixels.shape[1])
+    done = to_pictures(upsampled(stages, to_tensor(pixels[None]), [seed], strength))[0]
+    options = {"seed": seed, "size": stages[-1].size, "strength": strength}
+    done.info[KEY] = {
+        "prompt": "",
+        "seed": seed,
+        "sampling": stages[-1].model.config.sampling.to_dict(),
+        "upsamplers": [stage.about() for stage in stages],
+        "made": {"command": "upsample", "of": [name], "options": options},
+        "model": model.hash,
+        "unclip": unclip.__version__,
+    }
+    return done
+
+
+def _opened(path: Path) -> Whole:
+    data = bytes_of(path)
+    try:
+        return decode_whole(data)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error

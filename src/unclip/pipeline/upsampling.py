@@ -1,0 +1,87 @@
+"""The way of a picture through the upsamplers of a run, to the size that is asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from unclip.core import store
+from unclip.core.noise import Noise
+from unclip.core.typing import Float, Images, Tensor
+from unclip.models.upsampler import Upsampler
+from unclip.pipeline.run_folder import UPSAMPLERS, RunFolder
+from unclip.pipeline.stored import load_added
+
+AREA = 32 * 128 * 128
+"""Pixels drawn at a time: 32 pictures of 128 px, 8 of 256 px."""
+GENERATED = 0.0
+"""How degraded a picture of the decoder is taken to be, unless told otherwise: not at all."""
+
+
+@dataclass(frozen=True)
+class Enlarger:
+    """A trained upsampler and the SHA-256 of its weights, twelve digits of it."""
+
+    model: Upsampler
+    hash: str = "unsaved"
+
+    @property
+    def size(self) -> int:
+        """The side of what it draws from the pictures of the stage before, px."""
+        return self.model.config.size
+
+    def about(self) -> dict[str, Any]:
+        """What a picture says of it."""
+        return {"size": self.size, "model": self.hash, "sampling": self.model.config.sampling.to_dict()}
+
+
+def load_enlargers(folder: RunFolder, device: str, low: int) -> tuple[Enlarger, ...]:
+    """The upsamplers of a run, each for the pictures of the one before; low: the side of the decoder's.
+
+    Raises ValueError where one does not fit the other (one was trained anew at another size).
+    """
+    found: list[Enlarger] = []
+    for name in UPSAMPLERS:
+        model = load_added(folder, name, device)
+        if model is None:
+            break
+        if model.config.low != low:
+            raise ValueError(
+                f"{folder.root / name}: enlarges {model.config.low} px, but the stage before it draws {low} px; train "
+                f"it again: unclip add {name} DATA --run {folder.root} --anew"
+            )
+        found.append(Enlarger(model, store.sha256(folder.root / name / store.WEIGHTS)[:12]))
+        low = model.config.size
+    return tuple(found)
+
+
+def way(enlargers: Sequence[Enlarger], size: int | None, base: int) -> Sequence[Enlarger]:
+    """Those that lead to this size; None: all. Raises ValueError that lists the sizes for another one."""
+    sizes = [base, *(e.size for e in enlargers)]
+    if size is None:
+        return enlargers
+    if size not in sizes:
+        more = "" if len(sizes) > 1 else "; larger ones: unclip add upsampler DATA --run RUN"
+        raise ValueError(f"size = {size} px: this model draws {', '.join(map(str, sizes))}{more}")
+    return enlargers[: sizes.index(size)]
+
+
+@torch.no_grad()
+def upsampled(
+    stages: Sequence[Enlarger], images: Images, seeds: Sequence[int], strength: float = GENERATED
+) -> Float[Tensor, "b c h2 w2"]:
+    """Pictures in [-1, 1] led through the stages, on the CPU; picture i draws from its own seed.
+
+    strength: how degraded the pictures are taken to be by the first stage, 0 to 1.
+    """
+    for number, stage in enumerate(stages):
+        device = stage.model.spread.device
+        high = images.shape[-1] * images.shape[-2] * stage.model.config.factor**2
+        at_once, parts = max(1, AREA // high), []
+        for i in range(0, len(images), at_once):
+            noise = Noise.per_sample(seeds[i : i + at_once], device).fork(f"upsampler{number + 1}")
+            *_, last = stage.model.sample(images[i : i + at_once].to(device), noise, strength=strength)
+            parts.append(last.x.float().clamp(-1, 1).cpu())
+        images, strength = torch.cat(parts), GENERATED
+    return images
