@@ -4,6 +4,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +16,49 @@ from unclip.cli.warn import warn
 if TYPE_CHECKING:
     from PIL import Image
 
+    from unclip.pipeline.settings import Settings
+
 LONGEST = 60
 """Letters of a prompt that go into a file's name."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Drawing:
+    """How to draw; None: as the model was stored."""
+
+    steps: Annotated[int | None, Parameter(help="Denoising steps.")] = None
+    guidance: Annotated[float | None, Parameter(help="How closely to follow the prompt or class; 1 is none.")] = None
+    guidance_form: Annotated[
+        str | None, Parameter(help="cfg, interval, rescale, apg, zero-star, dynamic; ddpm: auto.")
+    ] = None
+    classifier_guidance: Annotated[
+        float | None, Parameter(help="ddpm: scale of guidance by the classifier that `unclip add classifier` trained.")
+    ] = None
+    clip_guidance: Annotated[
+        float | None, Parameter(help="Scale of guidance by the noise-aware CLIP that `unclip add noisy_clip` trained.")
+    ] = None
+    sampler: Annotated[str | None, Parameter(help="ancestral, ddim, dpmpp-2m ...; a wrong name lists them.")] = None
+    grid: Annotated[str | None, Parameter(help="Where the steps lie: uniform, karras ...")] = None
+    size: Annotated[
+        int | None, Parameter(help="Side of the pictures in pixels, where the run has upsamplers; the largest.")
+    ] = None
+
+    @property
+    def settings(self) -> "Settings":
+        """As the pipeline takes it."""
+        from unclip.pipeline.settings import Settings
+
+        return Settings(
+            steps=self.steps,
+            guidance=self.guidance,
+            form=self.guidance_form,
+            sampler=self.sampler,
+            grid=self.grid,
+            classifier=self.classifier_guidance,
+            clip=self.clip_guidance,
+            size=self.size,
+        )
 
 
 @guarded
@@ -28,38 +70,21 @@ def generate(
     n: Annotated[int, Parameter(name="-n", help="Pictures a prompt; without prompts (ddpm), pictures in all.")] = 1,
     seed: Annotated[int, Parameter(help="Of the first picture; the next ones count up.")] = 0,
     out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out"),
-    steps: Annotated[int | None, Parameter(help="Denoising steps.")] = None,
-    guidance: Annotated[float | None, Parameter(help="How closely to follow the prompt or class; 1 is none.")] = None,
-    guidance_form: Annotated[
-        str | None, Parameter(help="cfg, interval, rescale, apg, zero-star, dynamic; ddpm: auto.")
-    ] = None,
-    classifier_guidance: Annotated[
-        float | None, Parameter(help="ddpm: scale of guidance by the classifier that `unclip add classifier` trained.")
-    ] = None,
     prior: Annotated[
         str,
         Parameter(help="unclip: diffusion, autoregressive, contrastive, text, text-shifted or none (caption alone)."),
     ] = "diffusion",
-    clip_guidance: Annotated[
-        float | None, Parameter(help="Scale of guidance by the noise-aware CLIP that `unclip add noisy_clip` trained.")
-    ] = None,
-    sampler: Annotated[str | None, Parameter(help="ancestral, ddim, dpmpp-2m ...; a wrong name lists them.")] = None,
-    grid: Annotated[str | None, Parameter(help="Where the steps lie: uniform, karras ...")] = None,
-    size: Annotated[
-        int | None, Parameter(help="Side of the pictures in pixels, where the run has upsamplers; the largest.")
-    ] = None,
+    how: Drawing = Drawing(),
 ) -> None:
     """Draw pictures for one or more prompts; a ddpm needs none."""
     from rich.console import Console
 
     from unclip.pipeline.load import load
-    from unclip.pipeline.settings import Settings
 
     model, console = using(load(run), prior), Console(soft_wrap=True, highlight=False)
     warn(console, model, prompts)
-    settings = Settings(steps, guidance, guidance_form, sampler, grid, classifier_guidance, clip_guidance, size)
     start = time.perf_counter()
-    pictures = model.generate(prompts, n, seed, settings)
+    pictures = model.generate(prompts, n, seed, how.settings)
     took = time.perf_counter() - start
     for path in write(pictures, prompts, n, out):
         console.print(str(path), markup=False)
