@@ -17,7 +17,7 @@ from unclip.diffusion.level import alpha, like, noised, sigma
 from unclip.diffusion.likelihood import Decoder, DiscretisedGaussian
 from unclip.diffusion.losses import ErrorForm, LevelSampling, Squared, Stratified, Uncertainty, VarianceTerm
 from unclip.diffusion.parameterization import EDM, Parameterization
-from unclip.diffusion.samplers import DPMSolverPP2M, Sampler, Step
+from unclip.diffusion.samplers import DPMSolverPP2M, Sampler, Step, Walk
 from unclip.diffusion.schedules import LogNormal, Schedule
 from unclip.diffusion.weighting import EDMWeight, Weighting
 
@@ -105,10 +105,17 @@ class Diffusion(nn.Module):
         return self.config.weighting.drawn(log_snr, self.config.schedule) * to_eps
 
     def sample(
-        self, shape: Sequence[int], cond: Condition, null: Condition, noise: Noise, how: Sampling
+        self,
+        shape: Sequence[int],
+        cond: Condition,
+        null: Condition,
+        noise: Noise,
+        how: Sampling,
+        walk: Walk | None = None,
     ) -> Iterator[Step]:
         """Walks from N(0, I) to clean samples of `shape`, [b, ...]; yields every step, the last one is clean.
 
+        walk: in the place of the settings' sampler, about pictures of which a part is known (`RePaint`, `Anchored`).
         Raises ValueError where steps, schedule, grid, sampler and parameterisation cannot go together.
         """
         x = noise.normal(shape)
@@ -116,7 +123,7 @@ class Diffusion(nn.Module):
         schedule = how.schedule or self.config.schedule
         grid = how.grid(schedule, how.steps, x.device) if how.grid else schedule.grid(how.steps, x.device)
         self.config.parameterization.check(grid[0])
-        steps = how.sampler(denoise, x, grid, noise)
+        steps = (walk or how.sampler)(denoise, x, grid, noise)
         while True:
             with torch.no_grad():  # around each step, not around `yield`: that would reach into the caller
                 step = next(steps, None)

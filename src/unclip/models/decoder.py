@@ -79,23 +79,29 @@ class Decoder(nn.Module):
         )
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
-        """The diffusion loss with both conditions dropped independently; a dropped caption is the empty one."""
-        assert batch.images is not None and batch.image_embedding is not None
-        assert batch.ids is not None and batch.mask is not None
-        draws = noise.fork("drop").uniform((2, len(batch.images)))
+        """The diffusion loss, `told` what training tells."""
+        assert batch.images is not None
+        return Losses(self.diffusion.loss(batch.images, self.told(batch, noise), noise).mean())
+
+    def told(self, batch: Batch, noise: Noise) -> Condition:
+        """A batch's embeddings and captions, dropped independently; a dropped caption is the empty one."""
+        assert batch.image_embedding is not None and batch.ids is not None and batch.mask is not None
+        draws = noise.fork("drop").uniform((2, len(batch.ids)))
         keep = draws[0] >= self.config.drop_embedding
         ids, mask = drop_captions(batch.ids, batch.mask, draws[1] >= self.config.drop_caption)
-        cond = self.condition(batch.image_embedding, keep, ids, mask)
-        return Losses(self.diffusion.loss(batch.images, cond, noise).mean())
+        return self.condition(batch.image_embedding, keep, ids, mask)
+
+    @torch.no_grad()
+    def conditions(self, z: Vectors, ids: Ids, mask: Mask) -> tuple[Condition, Condition]:
+        """(unit embeddings and captions, neither of them): the two branches of guidance."""
+        none = torch.zeros(len(z), dtype=torch.bool, device=z.device)
+        return self.condition(z, ~none, ids, mask), self.condition(z, none, *drop_captions(ids, mask, none))
 
     def sample(self, z: Vectors, ids: Ids, mask: Mask, noise: Noise, how: Sampling | None = None) -> Iterator[Step]:
         """Pictures for unit embeddings and captions; every step's x0 is a preview in [-1, 1]."""
-        with torch.no_grad():
-            none = torch.zeros(len(z), dtype=torch.bool, device=z.device)
-            cond = self.condition(z, ~none, ids, mask)
-            null = self.condition(z, none, *drop_captions(ids, mask, none))
         c, s = self.config.network.channels, self.config.size
-        yield from self.diffusion.sample((len(z), c, s, s), cond, null, noise, how or self.config.sampling)
+        shape, (cond, null) = (len(z), c, s, s), self.conditions(z, ids, mask)
+        yield from self.diffusion.sample(shape, cond, null, noise, how or self.config.sampling)
 
 
 def drop_captions(ids: Ids, mask: Mask, keep: Bool[torch.Tensor, " b"]) -> tuple[Ids, Mask]:
