@@ -48,15 +48,27 @@ def decode_sized(data: bytes, size: int) -> tuple[Pixels, tuple[int, int]]:
         raise ValueError(f"size is {size}; it must be at least 1 pixel")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            original = image.size
-            _check_size(*original)
-            image.draft(None, (2 * size, 2 * size))  # a JPEG decodes at 1/2, 1/4 or 1/8 where that is still enough
-            image.load()
-            turn = _TURNS.get(_orientation(image))
-            small = _square(_rgb(image), size)
-            return np.asarray(small if turn is None else small.transpose(turn), dtype=np.uint8), original
+            original = image.size  # `draft` may change it
+            return _pixels(image, size), original
     except Exception as error:  # Pillow's decoders raise almost anything on damaged bytes
         raise ValueError(_reason(data, error)) from error
+
+
+def decode_opened(image: Image.Image, size: int) -> Pixels:
+    """`decode` for a picture that is in memory already; raises ValueError where it is empty, huge or damaged."""
+    try:
+        return _pixels(image, size)
+    except Exception as error:  # as above
+        raise ValueError(_reason(b"a picture", error)) from error
+
+
+def _pixels(image: Image.Image, size: int) -> Pixels:
+    _check_size(*image.size)
+    image.draft(None, (2 * size, 2 * size))  # a JPEG decodes at 1/2, 1/4 or 1/8 where that is still enough
+    image.load()
+    turn = _TURNS.get(_orientation(image))
+    small = _square(_rgb(image), size)
+    return np.asarray(small if turn is None else small.transpose(turn), dtype=np.uint8)
 
 
 def format_of(data: bytes) -> str:

@@ -9,7 +9,7 @@ from torch import nn
 from unclip.core.condition import Condition
 from unclip.core.config import Config
 from unclip.core.noise import Noise
-from unclip.core.typing import PerSample, State
+from unclip.core.typing import LogSNR, PerSample, State
 from unclip.diffusion.denoiser import Denoiser
 from unclip.diffusion.grids import Grid
 from unclip.diffusion.guidance import ClassifierFree, Guidance
@@ -17,7 +17,7 @@ from unclip.diffusion.level import alpha, like, noised, sigma
 from unclip.diffusion.likelihood import Decoder, DiscretisedGaussian
 from unclip.diffusion.losses import ErrorForm, LevelSampling, Squared, Stratified, Uncertainty, VarianceTerm
 from unclip.diffusion.parameterization import EDM, Parameterization
-from unclip.diffusion.samplers import DPMSolverPP2M, Sampler, Step, Walk
+from unclip.diffusion.samplers import DDIMInversion, DPMSolverPP2M, Sampler, Step, Walk
 from unclip.diffusion.schedules import LogNormal, Schedule
 from unclip.diffusion.weighting import EDMWeight, Weighting
 
@@ -105,28 +105,45 @@ class Diffusion(nn.Module):
         return self.config.weighting.drawn(log_snr, self.config.schedule) * to_eps
 
     def sample(
-        self,
-        shape: Sequence[int],
-        cond: Condition,
-        null: Condition,
-        noise: Noise,
-        how: Sampling,
-        walk: Walk | None = None,
+        self, shape: Sequence[int], cond: Condition, null: Condition, noise: Noise, how: Sampling
     ) -> Iterator[Step]:
         """Walks from N(0, I) to clean samples of `shape`, [b, ...]; yields every step, the last one is clean.
 
-        walk: in the place of the settings' sampler, about pictures of which a part is known (`RePaint`, `Anchored`).
         Raises ValueError where steps, schedule, grid, sampler and parameterisation cannot go together.
         """
-        x = noise.normal(shape)
+        yield from self.walk(noise.normal(shape), cond, null, noise, how)
+
+    def walk(
+        self, x: State, cond: Condition, null: Condition, noise: Noise, how: Sampling, by: Walk | None = None
+    ) -> Iterator[Step]:
+        """`sample` from a given state at the noisy end. Raises as `sample` does.
+
+        by: in the place of the settings' sampler, about pictures of which a part is known (`RePaint`, `Anchored`).
+        """
         denoise = how.guidance(self.denoiser, cond, null)
+        yield from _without_grad((by or how.sampler)(denoise, x, self._grid(how, x.device), noise))
+
+    def invert(
+        self, x0: State, cond: Condition, null: Condition, how: Sampling, inversion: DDIMInversion
+    ) -> Iterator[Step]:
+        """From clean samples to the noise that DDIM at eta 0 makes them from, on the grid and with the guidance of `how`.
+
+        Raises as `sample` does.
+        """
+        denoise = how.guidance(self.denoiser, cond, null)
+        yield from _without_grad(inversion(denoise, x0, self._grid(how, x0.device)))
+
+    def _grid(self, how: Sampling, device: torch.device) -> LogSNR:
         schedule = how.schedule or self.config.schedule
-        grid = how.grid(schedule, how.steps, x.device) if how.grid else schedule.grid(how.steps, x.device)
+        grid = how.grid(schedule, how.steps, device) if how.grid else schedule.grid(how.steps, device)
         self.config.parameterization.check(grid[0])
-        steps = (walk or how.sampler)(denoise, x, grid, noise)
-        while True:
-            with torch.no_grad():  # around each step, not around `yield`: that would reach into the caller
-                step = next(steps, None)
-            if step is None:
-                return
-            yield step
+        return grid
+
+
+def _without_grad(steps: Iterator[Step]) -> Iterator[Step]:
+    while True:
+        with torch.no_grad():  # around each step, not around `yield`: that would reach into the caller
+            step = next(steps, None)
+        if step is None:
+            return
+        yield step

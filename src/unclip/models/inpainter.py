@@ -84,5 +84,5 @@ class Inpainter(nn.Module):
         """
         how, image = how or self.config.decoder.sampling, given.shown()
         cond, null = (replace(c, image=image) for c in self.decoder.conditions(z, ids, mask))
-        walk = Anchored(given.images, given.mask, how.sampler)
-        yield from self.decoder.diffusion.sample(given.images.shape, cond, null, noise, how, walk)
+        start, by = noise.normal(given.images.shape), Anchored(given.images, given.mask, how.sampler)
+        yield from self.decoder.diffusion.walk(start, cond, null, noise, how, by)

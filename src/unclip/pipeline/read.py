@@ -1,0 +1,72 @@
+"""A user's picture, of any size and mode, as a tensor of the model's size."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from unclip.core.typing import Images
+from unclip.data.decode import Pixels, decode_opened, decode_sized
+from unclip.data.loader import to_tensor
+
+Picture = str | Path | Image.Image
+"""The path of a file, or a picture in memory."""
+LEAST = 0.25
+"""A side of this share of the model's is the least: below it there is hardly anything to see."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A picture as the model sees it. name: its path, or a word for one without; side: its shorter side as given, px."""
+
+    images: Images
+    name: str
+    side: int
+
+    @property
+    def enlarged(self) -> bool:
+        """Whether the model sees more pixels than there were."""
+        return self.side < self.images.shape[-1]
+
+
+def take(picture: Picture, size: int) -> Taken:
+    """A picture as the model would have seen it in training: its centre square, [1, 3, size, size] in [-1, 1].
+
+    Raises ValueError as `read_picture` does, and for a picture whose side is below a quarter of `size`.
+    """
+    if isinstance(picture, Image.Image):
+        name, sides = str(getattr(picture, "filename", "")) or "PICTURE", picture.size
+        pixels = decode_opened(picture, size)
+    else:
+        name = str(picture)
+        pixels, sides = _decoded(Path(picture), size)
+    if min(sides) < LEAST * size:
+        raise ValueError(
+            f"{name}: is {sides[0]} x {sides[1]} pixels, too small for a model of {size} x {size}; take one whose "
+            f"shorter side has at least {round(LEAST * size)}"
+        )
+    return Taken(to_tensor(pixels[None]), name, min(sides))
+
+
+def read_picture(path: Path, size: int) -> Images:
+    """A picture as the model would have seen it in training: its centre square, [1, 3, size, size] in [-1, 1].
+
+    Turned as EXIF says, transparency laid over white. Raises ValueError that names the file where there is none, it
+    cannot be opened, or it is damaged or no picture.
+    """
+    return to_tensor(_decoded(path, size)[0][None])
+
+
+def _decoded(path: Path, size: int) -> tuple[Pixels, tuple[int, int]]:
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder; name a picture")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ValueError(f"{path}: no such picture") from error
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+    try:
+        return decode_sized(data, size)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
