@@ -3,6 +3,7 @@
 import io
 import math
 import re
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import UInt8
@@ -60,6 +61,41 @@ def decode_opened(image: Image.Image, size: int) -> Pixels:
         return _pixels(image, size)
     except Exception as error:  # as above
         raise ValueError(_reason(b"a picture", error)) from error
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A picture at its own size; rgb: over white; alpha: 255 where it is opaque."""
+
+    rgb: UInt8[np.ndarray, "h w 3"]
+    alpha: UInt8[np.ndarray, "h w"]
+
+
+def decode_whole(picture: bytes | Image.Image) -> Whole:
+    """All of a picture, encoded or in memory, neither cropped nor scaled, and where it is transparent.
+
+    Otherwise as `decode` does it; raises as `decode` does.
+    """
+    data = picture if isinstance(picture, bytes) else b"a picture"
+    try:
+        if isinstance(picture, Image.Image):
+            return _whole(picture)
+        with Image.open(io.BytesIO(picture), formats=FORMATS) as image:
+            return _whole(image)
+    except Exception as error:  # as above
+        raise ValueError(_reason(data, error)) from error
+
+
+def _whole(image: Image.Image) -> Whole:
+    _check_size(*image.size)
+    image.load()
+    turn = _TURNS.get(_orientation(image))
+    if image.has_transparency_data or image.mode in ("La", "RGBa"):
+        alpha = image.convert("RGBA").getchannel("A")
+    else:
+        alpha = Image.new("L", image.size, 255)
+    parts = [part if turn is None else part.transpose(turn) for part in (_rgb(image), alpha)]
+    return Whole(*(np.asarray(part, dtype=np.uint8) for part in parts))
 
 
 def _pixels(image: Image.Image, size: int) -> Pixels:

@@ -77,7 +77,7 @@ def _inside(u: Draws, y: Tensor, x: Tensor, least: float, most: float) -> Holes:
 
 
 def _side(u: Draws, y: Tensor, x: Tensor) -> Holes:
-    """Beyond a line that leaves 0.25 to 0.75 of the picture's extent in its direction."""
+    """Beyond a line that leaves a quarter to three quarters of the picture's extent in its direction."""
     angle = 2 * math.pi * u[:, 0]
     straight = (math.pi / 2) * (4 * u[:, 0]).floor()
     angle = torch.where(u[:, 1] < 0.5, straight, angle)[:, None, None]

@@ -97,12 +97,6 @@ class Decoder(nn.Module):
         none = torch.zeros(len(z), dtype=torch.bool, device=z.device)
         return self.condition(z, ~none, ids, mask), self.condition(z, none, *drop_captions(ids, mask, none))
 
-    @torch.no_grad()
-    def conditions(self, z: Vectors, ids: Ids, mask: Mask) -> tuple[Condition, Condition]:
-        """(unit embeddings and captions, neither of them): the two branches of guidance."""
-        none = torch.zeros(len(z), dtype=torch.bool, device=z.device)
-        return self.condition(z, ~none, ids, mask), self.condition(z, none, *drop_captions(ids, mask, none))
-
     def sample(self, z: Vectors, ids: Ids, mask: Mask, noise: Noise, how: Sampling | None = None) -> Iterator[Step]:
         """Pictures for unit embeddings and captions; every step's x0 is a preview in [-1, 1]."""
         c, s = self.config.network.channels, self.config.size

@@ -3,8 +3,8 @@
     condition.image = [m x, m]      m = 1 where the picture x is known, 0 where it is to be painted
 
 The weights of the new channels start at zero: before its first step the inpainter is the decoder. Training hides
-random parts of each picture (`MaskConfig`) and tells embedding and caption as the decoder's training does; the embedding
-is that of the whole picture, because when a picture is edited it comes from the prompt, or from the picture as it was.
+random parts of each picture (`MaskConfig`) and tells embedding and caption as the decoder's training does. The
+embedding is that of the whole picture: an edit takes it from the prompt, or from the picture as it was.
 """
 
 from collections.abc import Iterator
@@ -71,7 +71,8 @@ class Inpainter(nn.Module):
     def loss(self, batch: Batch, noise: Noise) -> Losses:
         """The decoder's loss on the whole picture, of which a random part is shown."""
         assert batch.images is not None
-        mask = random_masks(len(batch.images), *batch.images.shape[2:], noise.fork("mask"), self.config.masks)
+        height, width = batch.images.shape[2:]
+        mask = random_masks(len(batch.images), height, width, noise.fork("mask"), self.config.masks)
         cond = replace(self.decoder.told(batch, noise), image=Given(batch.images, mask).shown())
         return Losses(self.decoder.diffusion.loss(batch.images, cond, noise).mean())
 

@@ -43,16 +43,17 @@ def read_about(path: Path) -> dict[str, Any]:
 
 def grid(rows: Sequence[Sequence[Image.Image]], labels: Sequence[str] | None = None, zoom: int = 2) -> Image.Image:
     """Rows of pictures of one size, each row with a label to its left; zoomed by a whole number, without blur."""
-    side, gap, most = rows[0][0].width * zoom, 2, max(len(r) for r in rows)
+    (width, height), gap, most = (side * zoom for side in rows[0][0].size), 2, max(len(r) for r in rows)
     left = _label_width(labels) if labels else 0
-    sheet = Image.new("RGB", (left + most * (side + gap) + gap, len(rows) * (side + gap) + gap), "white")
+    sheet = Image.new("RGB", (left + most * (width + gap) + gap, len(rows) * (height + gap) + gap), "white")
     pen = ImageDraw.Draw(sheet)
     for i, row in enumerate(rows):
-        top = gap + i * (side + gap)
+        top = gap + i * (height + gap)
         if labels:
-            _write(pen, labels[i], (4, top + side // 2))
+            _write(pen, labels[i], (4, top + height // 2))
         for j, picture in enumerate(row):
-            sheet.paste(picture.resize((side, side), Image.Resampling.NEAREST), (left + gap + j * (side + gap), top))
+            large = picture.resize((width, height), Image.Resampling.NEAREST)
+            sheet.paste(large, (left + gap + j * (width + gap), top))
     return sheet
 
 

@@ -13,6 +13,7 @@ from unclip.core.typing import Images, Vectors
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.models.decoder import Decoder
+from unclip.models.inpainter import Inpainter
 from unclip.models.prior import Prior
 from unclip.pipeline.image_model import ImageModel
 from unclip.pipeline.run_folder import RunFolder
@@ -31,6 +32,7 @@ class TextToImage(ImageModel):
     clip: CLIP
     prior: Prior | None = None
     decoder: Decoder | None = None
+    inpainter: Inpainter | None = None
 
     @classmethod
     def load(cls, folder: RunFolder, device: str) -> "TextToImage":

@@ -1,0 +1,126 @@
+"""Who paints what is missing: the run's inpainter, or its decoder by RePaint."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+
+import unclip
+from unclip.core.noise import Noise
+from unclip.core.typing import Images, Vectors
+from unclip.diffusion.process import Sampling
+from unclip.diffusion.samplers import RePaint, Step
+from unclip.models.inpainter import Given
+from unclip.pipeline.settings import Settings
+from unclip.pipeline.text_to_image import TextToImage, there
+
+Method = Literal["auto", "model", "repaint"]
+ADD = "`unclip add inpaint --run RUN --budget 20m`"
+JUMP, RESAMPLES = 6, 4
+"""RePaint goes back so many steps, and walks them so often in all (docs/inpainting.md)."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be painted: prompt ("": the picture's own embedding leads), number, first seed, and how."""
+
+    prompt: str = ""
+    n: int = 1
+    seed: int = 0
+    settings: Settings = field(default_factory=Settings)
+    method: Method = "auto"
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise ValueError(f"n = {self.n}: ask for at least 1 picture")
+        if self.method not in ("auto", "model", "repaint"):
+            raise ValueError(f"method = {self.method!r}: known are auto, model, repaint")
+
+    @property
+    def seeds(self) -> range:
+        """One a picture."""
+        return range(self.seed, self.seed + self.n)
+
+
+@dataclass(frozen=True)
+class Painter:
+    """Fills holes for one request. z: the image embedding of each picture; method: the one that `auto` means here."""
+
+    model: TextToImage
+    request: Request
+    z: Vectors
+    method: Literal["model", "repaint"]
+
+    @classmethod
+    def of(cls, model: TextToImage, request: Request, picture: Images) -> "Painter":
+        """Who answers a request about `picture`, [1, c, size, size]. Raises ValueError where the run cannot."""
+        there(model.decoder, "decoder")
+        method = chosen(model, request.method)
+        if request.prompt.strip():
+            return cls(model, request, model.embed_prompts([request.prompt] * request.n, request.seeds), method)
+        return cls(model, request, model.embed_images(picture).expand(request.n, -1), method)
+
+    @property
+    def how(self) -> Sampling:
+        """The model's own sampling with the changes asked for."""
+        return self.request.settings.apply(self.model.sampling)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know before looking."""
+        found = [f"too long for this model, cut: {p!r} -> {left!r}" for p, left in self._cut().items()]
+        if not self.request.prompt.strip():
+            found.append("no prompt: the picture's own embedding says what to paint")
+        if self.method == "repaint" and self.request.method == "auto":
+            found.append(
+                f"this run has no inpainting stage, so its decoder paints by RePaint, slower; {ADD} trains one"
+            )
+        return found
+
+    def _cut(self) -> dict[str, str]:
+        return self.model.cut([self.request.prompt])
+
+    def fill(self, known: Images, mask: Images, name: str) -> Images:
+        """Pictures [n, c, size, size], one a seed, that keep `known` where mask is 1, in [-1, 1] on the CPU.
+
+        name: of this hole, from which its noise follows; pictures do not depend on how many are painted at once.
+        """
+        parts, batch = [], self.model.batch
+        for start in range(0, self.request.n, batch):
+            some = slice(start, start + batch)
+            noise = Noise.per_sample(self.request.seeds[some], self.model.device).fork(name)
+            given = Given(known[some].to(self.model.device), mask.to(self.model.device))
+            with self.model.autocast():
+                *_, last = self._steps(self.z[some].to(self.model.device), given, noise)
+            parts.append(last.x.float().clamp(-1, 1).cpu())
+        return torch.cat(parts)
+
+    def _steps(self, z: Vectors, given: Given, noise: Noise) -> Iterator[Step]:
+        model, how = self.model, self.how
+        ids, seen = (t.to(model.device) for t in model.tokenizer([self.request.prompt] * len(z)))
+        if self.method == "model":
+            return there(model.inpainter, "inpaint").sample(z, ids, seen, given, noise, how)
+        decoder = there(model.decoder, "decoder")
+        start = noise.normal(given.images.shape)
+        return decoder.diffusion.walk(start, *decoder.conditions(z, ids, seen), noise, how, repaint(given, how.steps))
+
+    def about(self, seed: int, words: Sequence[str]) -> dict[str, Any]:
+        """What made a picture; words: of the command that makes it again, without those that are in here."""
+        facts = {"prompt": self.request.prompt, "seed": seed, "method": self.method, "words": list(words)}
+        return {**facts, "sampling": self.how.to_dict(), "model": self.model.hash, "unclip": unclip.__version__}
+
+
+def chosen(model: TextToImage, method: Method) -> Literal["model", "repaint"]:
+    """The method that is meant. Raises ValueError where the run has no model for it."""
+    if method == "model" and model.inpainter is None:
+        raise ValueError(
+            f"method = 'model': this run has no inpainting stage; {ADD} trains one, and repaint needs none"
+        )
+    return "repaint" if method == "repaint" or model.inpainter is None else "model"
+
+
+def repaint(given: Given, steps: int) -> RePaint:
+    """The resampling walk on a grid of so many steps."""
+    jump = min(JUMP, steps - 1)
+    return RePaint(given.images, given.mask, max(1, jump), RESAMPLES if jump else 1)
