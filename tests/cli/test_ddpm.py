@@ -156,3 +156,28 @@ def test_pictures_alone(tmp_path: Path, call: Call) -> None:
         model.generate(settings=Settings(guidance=2.0))
     done = call("train", data, "--model", "ddpm", "--classes", "--out", tmp_path / "other")
     assert done.code == 2 and "no captions" in done.err
+
+
+def test_a_classifier_is_added_and_guides(run: Path, call: Call, tmp_path: Path) -> None:
+    mine = tmp_path / "run"
+    shutil.copytree(run, mine)
+    refused = call("generate", "red", "--run", mine, "--classifier-guidance", 2, "--out", tmp_path / "out")
+    assert refused.code == 2 and "unclip add classifier" in refused.err
+    add = ("add", "classifier", "--run", mine, "--set", "classifier.widths=[16, 32]", "--set")
+    assert call(*add, "classifier.train.steps=60").code == 0
+    assert json.loads((mine / "state.json").read_text())["classifier"]["passed"]
+    again = call(*add, "classifier.train.steps=61")
+    assert again.code == 2 and "classifier.train.steps = 61" in again.err and "was begun with" in again.err
+    done = call("generate", "red", "--run", mine, "--classifier-guidance", 2, "--steps", 3, "--out", tmp_path / "out")
+    assert done.code == 0, done.err
+    told = call("info", tmp_path / "out" / "red-0.png").out
+    assert "--classifier-guidance 2.0" in told
+    free = [np.asarray(p, dtype=int) for p in unclip.load(mine).generate(["red"], settings=Settings(steps=3))]
+    with Image.open(tmp_path / "out" / "red-0.png") as picture:
+        assert np.abs(np.asarray(picture, dtype=int) - free[0]).max() > 1
+
+
+def test_what_cannot_be_added_is_refused(run: Path, call: Call) -> None:
+    assert "can be added: classifier" in call("add", "decoder", "--run", run).err
+    assert "only settings of classifier" in call("add", "classifier", "--run", run, "--set", "ddpm.flip=true").err
+    assert "no such run" in call("add", "classifier", "--run", run / "nowhere").err

@@ -30,6 +30,9 @@ def generate(
     steps: Annotated[int | None, Parameter(help="Denoising steps.")] = None,
     guidance: Annotated[float | None, Parameter(help="How closely to follow the prompt or class; 1 is none.")] = None,
     guidance_form: Annotated[str | None, Parameter(help="cfg, interval, rescale, apg, zero-star, dynamic.")] = None,
+    classifier_guidance: Annotated[
+        float | None, Parameter(help="ddpm: scale of guidance by the classifier that `unclip add classifier` trained.")
+    ] = None,
     sampler: Annotated[str | None, Parameter(help="ancestral, ddim, dpmpp-2m ...; a wrong name lists them.")] = None,
     grid: Annotated[str | None, Parameter(help="Where the steps lie: uniform, karras ...")] = None,
 ) -> None:
@@ -42,8 +45,9 @@ def generate(
     model, console = load(run), Console(soft_wrap=True, highlight=False)
     for prompt, left in model.cut(prompts).items():
         console.print(f"! too long for this model, cut: {prompt!r} -> {left!r}", style="yellow", markup=False)
+    settings = Settings(steps, guidance, guidance_form, sampler, grid, classifier_guidance)
     start = time.perf_counter()
-    pictures = model.generate(prompts, n, seed, Settings(steps, guidance, guidance_form, sampler, grid))
+    pictures = model.generate(prompts, n, seed, settings)
     took = time.perf_counter() - start
     for path in write(pictures, prompts, n, out):
         console.print(str(path), markup=False)

@@ -106,7 +106,11 @@ def command(about: Mapping[str, Any], runs: Path) -> str:
     words += ["--run", find_run(about["model"], runs), "--seed", str(about["seed"])]
     words += ["-n", str(about["n"])] if "n" in about else []
     words += ["--steps", str(sampling["steps"])]
-    guided = guidance.name_of(guidance.Guidance.from_dict(sampling["guidance"]))
+    by = guidance.Guidance.from_dict(sampling["guidance"])
+    if isinstance(by, guidance.ClassifierGuidance):
+        words += ["--classifier-guidance", str(by.scale)]
+        by = by.of
+    guided = guidance.name_of(by)
     if guided is not None:
         form, scale = guided
         words += ["--guidance", str(scale)] + (["--guidance-form", form] if form != "cfg" else [])

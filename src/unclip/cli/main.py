@@ -3,6 +3,7 @@
 from cyclopts import App
 
 import unclip
+from unclip.cli.add import add
 from unclip.cli.data import data, pack, shapes
 from unclip.cli.demo import demo
 from unclip.cli.evaluate import evaluate
@@ -18,7 +19,7 @@ app = App(
     version_flags=["--version"],
     help_format="plaintext",  # Markdown would take a third of the time of --help to import
 )
-for command in (train, generate, evaluate, explain, info, data, pack, shapes, demo):
+for command in (train, add, generate, evaluate, explain, info, data, pack, shapes, demo):
     app.command(command)
 
 if __name__ == "__main__":

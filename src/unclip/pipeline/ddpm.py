@@ -1,19 +1,21 @@
 """A seed, or a class and a seed, becomes a picture: the finished plain DDPM."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from unclip.core import machine
 from unclip.core.noise import Noise
+from unclip.diffusion.guidance import LogLikelihood
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
+from unclip.models.classifier import NoisyClassifier
 from unclip.models.ddpm import DDPM, NO_CLASS, Labels
 from unclip.pipeline.image_model import ImageModel
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
-from unclip.pipeline.stored import load_stage, model_hash
+from unclip.pipeline.stored import load_added, load_stage, model_hash
 
 
 @dataclass
@@ -21,12 +23,19 @@ class DDPMPipeline(ImageModel):
     """A trained DDPM in evaluation mode. Its prompts are names of classes; "" is a picture of no class."""
 
     model: DDPM
+    classifier: NoisyClassifier | None = None
 
     @classmethod
     def load(cls, folder: RunFolder, device: str) -> "DDPMPipeline":
         """The model of a finished run. Raises ValueError that names the damaged file."""
         module = load_stage(folder, "ddpm", device)
-        return cls(module, device=device, precision=machine.best_precision(device), hash=model_hash(folder))
+        return cls(
+            module,
+            load_added(folder, "classifier", device),
+            device=device,
+            precision=machine.best_precision(device),
+            hash=model_hash(folder),
+        )
 
     @property
     def size(self) -> int:
@@ -65,6 +74,18 @@ class DDPMPipeline(ImageModel):
         if not self.classes and (settings.form is not None or settings.guidance not in (None, 1)):
             asked = settings.guidance or settings.form
             raise ValueError(f"guidance = {asked}: this model knows no classes to follow; leave it out")
+        labels, how = self.labels(prompts), settings.apply(self.sampling)
+        if settings.classifier is not None:
+            how = replace(how, guidance=how.guidance.using(log_p=self._log_p(prompts, labels)))
         noise = Noise.per_sample(seeds, self.device).fork("ddpm")
         with self.autocast():
-            yield from self.model.sample(self.labels(prompts), noise, settings.apply(self.sampling))
+            yield from self.model.sample(labels, noise, how)
+
+    def _log_p(self, prompts: Sequence[str], labels: Labels) -> LogLikelihood:
+        if self.classifier is None:
+            raise ValueError(
+                "classifier guidance: this run has no classifier; train one: unclip add classifier --run RUN"
+            )
+        if "" in prompts:
+            raise ValueError("classifier guidance: say which classes to draw")
+        return self.classifier.log_p(labels)

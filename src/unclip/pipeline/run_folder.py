@@ -2,10 +2,12 @@
 
 run.toml  state.json  tokenizer.json  clip/  prior/  decoder/    what a text-to-image model is made of
 run.toml  state.json  ddpm/                                      what a plain DDPM is made of
+classifier/  ...                                                 what `unclip add` put beside it (`ADDED`)
 data/  checkpoints/  logs/  samples/  plots/                     what its training left
 """
 
 import json
+import shutil
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,10 @@ MODELS: dict[str, tuple[str, ...]] = {"unclip": ("tokenizer", "clip", "prior", "
 """Model -> what is learned for it, in this order."""
 TRAINED: dict[str, tuple[str, ...]] = {m: tuple(s for s in MODELS[m] if s != "tokenizer") for m in MODELS}
 """Model -> its stages that are networks, each a model folder of its own."""
+
+
+ADDED: dict[str, tuple[str, ...]] = {"unclip": (), "ddpm": ("classifier",)}
+"""Model -> the stages that `unclip add` can train on a finished run, each a model folder of its own."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,13 @@ class RunFolder:
     def finish(self, stage: str, record: dict[str, Any]) -> None:
         """Notes how a stage ended."""
         write_atomic(self.root / "state.json", json.dumps({**self.state(), stage: record}, indent=1))
+
+    def forget(self, stage: str) -> None:
+        """Takes the note of a stage's end back, and its checkpoint, so that it can be trained anew."""
+        write_atomic(
+            self.root / "state.json", json.dumps({k: v for k, v in self.state().items() if k != stage}, indent=1)
+        )
+        shutil.rmtree(self.checkpoints / stage, ignore_errors=True)
 
     def require(self) -> None:
         """Raises ValueError that says which stage is missing, for whoever wants to generate."""

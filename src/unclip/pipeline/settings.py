@@ -1,12 +1,13 @@
 """What a person may change at generation, by name: samplers, grids, steps, guidance."""
 
+import math
 from dataclasses import dataclass, replace
 
 from unclip.core.config import Config
 from unclip.diffusion import guidance as guidances
 from unclip.diffusion import samplers
 from unclip.diffusion.grids import Grid, KarrasSteps, QuadraticTime, UniformLogSNR, UniformTime
-from unclip.diffusion.guidance import Guidance
+from unclip.diffusion.guidance import ClassifierGuidance, Guidance
 from unclip.diffusion.process import Sampling
 
 GRIDS: dict[str, Grid] = {
@@ -24,7 +25,8 @@ RANGE = 1.0
 class Settings(Config):
     """What a person may change at generation; None: as the model was stored.
 
-    guidance: its scale; form: which guidance takes it (`guidance.FORMS`).
+    guidance: its scale; form: which guidance takes it (`guidance.FORMS`); classifier: scale of classifier guidance on
+    top of it.
     """
 
     steps: int | None = None
@@ -32,6 +34,7 @@ class Settings(Config):
     form: str | None = None
     sampler: str | None = None
     grid: str | None = None
+    classifier: float | None = None
 
     def apply(self, how: Sampling) -> Sampling:
         """A stored sampling with these changes. Raises ValueError for an unknown name or bad numbers."""
@@ -47,6 +50,10 @@ class Settings(Config):
             if self.grid not in GRIDS:
                 raise ValueError(f"grid = {self.grid!r}: known are {', '.join(GRIDS)}")
             how = replace(how, grid=GRIDS[self.grid])
+        if self.classifier is not None:
+            if not 0 <= self.classifier < math.inf:
+                raise ValueError(f"classifier guidance = {self.classifier}: a scale of 0 or more; 0 is none")
+            how = replace(how, guidance=ClassifierGuidance(self.classifier, of=how.guidance))
         return how
 
     def _guidance(self, now: Guidance) -> Guidance:

@@ -44,3 +44,8 @@ def load_stage(folder: RunFolder, name: str, device: str) -> Any:
             f"({str(error).splitlines()[0]}); use that version or train again"
         ) from error
     return module.to(device).eval().requires_grad_(False)
+
+
+def load_added(folder: RunFolder, name: str, device: str) -> Any:
+    """A stage that `unclip add` trained, or None where the run has none (yet)."""
+    return load_stage(folder, name, device) if name in folder.state() else None

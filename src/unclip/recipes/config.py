@@ -15,7 +15,7 @@ from unclip.diffusion.samplers import DDIM
 from unclip.diffusion.schedules import LogNormal
 from unclip.nn.image_network import ImageNetworkConfig
 from unclip.nn.unet import UNetConfig
-from unclip.pipeline.run_folder import TRAINED
+from unclip.pipeline.run_folder import ADDED, TRAINED
 from unclip.train.optim import OptimConfig
 from unclip.train.trainer import TrainConfig
 
@@ -96,7 +96,16 @@ class DDPMRecipe(Config):
     train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
 
 
-Recipe = CLIPRecipe | PriorRecipe | DecoderRecipe | DDPMRecipe
+@dataclass(frozen=True)
+class ClassifierRecipe(Config):
+    """The noise-aware classifier that can guide a DDPM with classes; it sees the levels that the DDPM is trained on."""
+
+    widths: tuple[int, ...] = (32, 64, 96, 128)
+    share: float = 0.3
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3, decay=0.05)))
+
+
+Recipe = CLIPRecipe | PriorRecipe | DecoderRecipe | DDPMRecipe | ClassifierRecipe
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,7 @@ class RunConfig(Config):
     """model: what is trained; only the recipes of its own stages count, and are written. size: picture side in px.
 
     budget: seconds for the whole run (stages with `train.steps` ignore it). precision `auto` measures the machine once.
+    added: stages trained later, by `unclip add`; their share of the budget is time of its own.
     workers: on a CPU, threads that each take a share of a batch (1: the threads share each operation instead, slower
     for small networks). held_out: share of the pairs kept for the scores.
     """
@@ -123,6 +133,8 @@ class RunConfig(Config):
     prior: PriorRecipe = field(default_factory=PriorRecipe)
     decoder: DecoderRecipe = field(default_factory=DecoderRecipe)
     ddpm: DDPMRecipe = field(default_factory=DDPMRecipe)
+    added: tuple[str, ...] = ()
+    classifier: ClassifierRecipe = field(default_factory=ClassifierRecipe)
 
     def __post_init__(self) -> None:
         multiple = self.ddpm.network.multiple
@@ -132,6 +144,8 @@ class RunConfig(Config):
             raise ValueError(f"size = {self.size}: this network draws multiples of {multiple} px")
         if self.budget <= 0:
             raise ValueError(f"budget = {self.budget} s: must be above 0")
+        for name in self.added:
+            check_addable(self.model, name)
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -153,21 +167,30 @@ class RunConfig(Config):
         return replace(self, **{n: replace(r, train=replace(r.train, steps=0)) for n, r in recipes.items()})
 
     def to_dict(self) -> dict[str, Any]:
-        """Without the stages of other models."""
-        return {name: value for name, value in super().to_dict().items() if name not in self._foreign(self.model)}
+        """Without the stages that this run does not have."""
+        foreign = self._foreign(self.model, self.added)
+        return {name: value for name, value in super().to_dict().items() if name not in foreign}
 
     @classmethod
     def from_dict(cls, data: Any, where: str = "settings") -> "RunConfig":
-        """Raises ValueError for the settings of a stage that another model has."""
+        """Raises ValueError for the settings of a stage that this run does not have."""
         config = super().from_dict(data, where)
-        for name in cls._foreign(config.model):
+        for name in cls._foreign(config.model, config.added):
             if name in data:
                 raise ValueError(f"{where}.{name}: a run of model = {config.model!r} has no such stage; leave it out")
         return config
 
     @staticmethod
-    def _foreign(model: str) -> set[str]:
-        return {stage for stages in TRAINED.values() for stage in stages} - set(TRAINED[model])
+    def _foreign(model: str, added: tuple[str, ...]) -> set[str]:
+        every = {stage for table in (TRAINED, ADDED) for stages in table.values() for stage in stages}
+        return every - set(TRAINED[model]) - set(added)
+
+
+def check_addable(model: str, stage: str) -> None:
+    """Raises ValueError that lists what can be added to a run of this model."""
+    if stage not in ADDED[model]:
+        known = ", ".join(ADDED[model]) or "nothing"
+        raise ValueError(f"stage {stage!r}: to a run of model = {model!r} can be added: {known}")
 
 
 def write_settings(path: Path, config: RunConfig) -> None:

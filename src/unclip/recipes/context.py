@@ -1,7 +1,7 @@
 """What every stage of one run shares: folder, settings, data, and what is finished already."""
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,11 +11,15 @@ from unclip.clip.model import CLIP
 from unclip.core import store
 from unclip.core.typing import Vectors
 from unclip.data.loader import to_tensor
-from unclip.data.prepare import Prepared
+from unclip.data.prepare import Prepared, load_prepared, prepare
+from unclip.data.shapes_world import World
+from unclip.data.source import Source
+from unclip.models.ddpm import DDPM
 from unclip.models.prior import Prior
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.stored import load_stage
 from unclip.recipes.config import RunConfig
+from unclip.recipes.worlds import prepare_world
 from unclip.text.tokenizer import Tokenizer
 
 MOST_CLASSES = 1000
@@ -23,7 +27,7 @@ MOST_CLASSES = 1000
 
 @dataclass
 class Context:
-    """One training run in progress."""
+    """One training run in progress. source: where its data come from, where it was named."""
 
     folder: RunFolder
     config: RunConfig
@@ -31,11 +35,25 @@ class Context:
     device: str
     precision: str
     stop: threading.Event = field(default_factory=threading.Event)
+    source: Source | World | None = None
 
     @cached_property
     def split(self) -> tuple[np.ndarray, np.ndarray]:
         """(training, held-out) rows of the data."""
         return self.prepared.split(self.config.held_out, most=500)
+
+    def prepared_at(self, size: int) -> Prepared:
+        """The data at another size, in a folder of its own. Raises ValueError where it has to be named for that."""
+        place = self.folder.root / f"data-{size}"
+        if isinstance(self.source, World):
+            return prepare_world(World(size), place, replace(self.config, size=size))
+        if self.source is not None:
+            return prepare(self.source, place, size, self.config.max_bad, captioned=self.config.captioned)
+        if (place / "prepared.json").exists():
+            return load_prepared(place)
+        raise ValueError(
+            f"the run's pictures are wanted at {size} px: name the data, as unclip add STAGE DATA --run RUN"
+        )
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -61,6 +79,11 @@ class Context:
     def clip(self) -> CLIP:
         """The finished CLIP, frozen."""
         return load_stage(self.folder, "clip", self.device)
+
+    @cached_property
+    def ddpm(self) -> DDPM:
+        """The finished DDPM, frozen."""
+        return load_stage(self.folder, "ddpm", self.device)
 
     @cached_property
     def prior(self) -> Prior:

@@ -34,7 +34,7 @@ def train(
     config = settle(run, config)
     prepared = prepare_world(source, run.data, config) if isinstance(source, World) else _read(source, run, config)
     yield from _data_events(run, prepared)
-    ctx = Context(run, config, prepared, machine.device(), config.precision, stop)
+    ctx = Context(run, config, prepared, machine.device(), config.precision, stop, source)
     yield from BEFORE[config.model](ctx)
     for name in config.stages:
         done = run.state().get(name)

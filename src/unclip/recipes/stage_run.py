@@ -10,6 +10,7 @@ from typing import Any
 from PIL.Image import Image
 
 from unclip.core import store
+from unclip.core.task import Task
 from unclip.pipeline import plots
 from unclip.recipes.context import Context
 from unclip.recipes.events import Drawn, Event, Note, Progress
@@ -30,6 +31,7 @@ class StageRun:
         self.ctx, self.name = ctx, name
         self.stage: Stage = stage(ctx, name)
         self.checkpoint = ctx.folder.checkpoints / name
+        assert isinstance(self.stage.module, Task)
         self.trainer = Trainer(
             self.stage.module,
             self.stage.feed,
@@ -74,7 +76,8 @@ class StageRun:
             share = report.share
 
     def _progress(self, report: Report) -> Progress:
-        config, names = self.ctx.config, self.ctx.config.stages
+        config = self.ctx.config
+        names = config.stages if self.name in config.stages else (self.name,)
         shares = {n: config.recipe(n).share for n in names}
         later = sum(shares[n] for n in names[names.index(self.name) + 1 :])
         before = sum(shares[n] for n in names[: names.index(self.name)])
@@ -94,8 +97,8 @@ class StageRun:
         self.averaged.load_state_dict(trainer.ema.average)
         figures = {"steps": trainer.step, "seconds": round(trainer.elapsed, 1), "skipped": trainer.skipped}
         figures["parameters"] = sum(p.numel() for p in self.averaged.parameters())
-        config = self.averaged.config.to_dict()
-        store.save(self.ctx.folder.root / self.name, self.name, config, trainer.ema.average, figures)
+        settings = self.stage.config.to_dict()
+        store.save(self.ctx.folder.root / self.name, self.name, settings, trainer.ema.average, figures)
         result = self.stage.gate(self.averaged)
         result = replace(result, figures={**result.figures, **figures})
         self.ctx.folder.finish(self.name, {"passed": result.passed, "why": result.why, "figures": result.figures})
@@ -106,7 +109,8 @@ class StageRun:
         if not plots.available():
             yield Note(self.name, "no plots: pip install 'unclip[plots]'")
             return
-        logs = {n: p for n in self.ctx.config.stages if (p := self.ctx.folder.logs / f"{n}.jsonl").exists()}
+        config = self.ctx.config
+        logs = {n: p for n in (*config.stages, *config.added) if (p := self.ctx.folder.logs / f"{n}.jsonl").exists()}
         path = self.ctx.folder.plots / "loss.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         plots.loss_curves(logs, path)

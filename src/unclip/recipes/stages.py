@@ -20,6 +20,7 @@ from unclip.nn.prior_net import PriorNetConfig
 from unclip.nn.unet import UNetConfig
 from unclip.pipeline.images import grid, to_pictures
 from unclip.pipeline.text_to_image import TextToImage
+from unclip.recipes.classifier import classifier_stage
 from unclip.recipes.config import RunConfig
 from unclip.recipes.context import Context
 from unclip.recipes.ddpm import ddpm_stage
@@ -163,5 +164,6 @@ STAGES: dict[str, Callable[[Context], Stage]] = {
     "prior": prior_stage,
     "decoder": decoder_stage,
     "ddpm": ddpm_stage,
+    "classifier": classifier_stage,
 }
 """Stage -> what builds it."""

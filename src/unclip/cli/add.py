@@ -1,0 +1,104 @@
+"""`unclip add`: a further stage on a finished run."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from unclip.cli.guard import guarded
+
+if TYPE_CHECKING:
+    from unclip.data.shapes_world import World
+    from unclip.data.source import Source
+    from unclip.recipes.config import RunConfig
+
+
+@guarded
+def add(
+    stage: Annotated[str, Parameter(help="What to train; a wrong name lists what this run takes.")],
+    data: Annotated[
+        str | None, Parameter(help="The run's data again, where the stage wants them larger than the run kept them.")
+    ] = None,
+    /,
+    *,
+    run: Annotated[Path, Parameter(help="A finished run folder.")],
+    budget: Annotated[
+        str | None, Parameter(help="Time for this stage: 90s, 10m; by default a share of the run's.")
+    ] = None,
+    split: Annotated[str, Parameter(help="train or validation, where the data has splits.")] = "train",
+    set: Annotated[
+        list[str] | None,
+        Parameter(
+            help="A setting of the stage, as classifier.train.batch=16; may be repeated.",
+            negative="",
+            consume_multiple=False,
+        ),
+    ] = None,
+    anew: Annotated[
+        bool, Parameter(help="Train it again from nothing; the old one stays until then.", negative="")
+    ] = False,
+) -> None:
+    """Train a further stage on a finished run, such as the classifier that can guide a ddpm with classes.
+
+    Ctrl-C saves and ends; the same command continues.
+    """
+    from rich.console import Console
+
+    from unclip.cli.progress import follow
+    from unclip.cli.stopping import stopping
+    from unclip.pipeline.run_folder import RunFolder
+    from unclip.recipes.add import add as train_stage
+    from unclip.train.trainer import Diverged
+
+    config = choose(run, stage, budget, set or [], anew)
+    source = None if data is None else opened(data, run, config, split)
+    if anew:
+        RunFolder(run).forget(stage)
+    with stopping() as stop:
+        try:
+            code = follow(train_stage(run, stage, config, stop, source), Console())
+        except Diverged as error:
+            raise ValueError(str(error)) from error
+    raise SystemExit(code)
+
+
+def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: bool) -> "RunConfig":
+    """The run's settings with those of the stage.
+
+    Raises ValueError for settings of something else, or other ones than a stage was begun with (unless `anew`).
+    """
+    from unclip.cli import settings
+    from unclip.cli.duration import seconds
+    from unclip.pipeline.run_folder import RunFolder
+    from unclip.recipes.add import with_stage
+    from unclip.recipes.config import RunConfig, read_settings
+
+    config = with_stage(run, stage)
+    begun = stage in read_settings(RunFolder(run).settings).get("added", [])
+    layers = [settings.assignment(text, "--set") for text in said]
+    for layer in layers:
+        if list(layer.table) != [stage]:
+            raise ValueError(
+                f"--set {next(iter(layer.table))}: here only settings of {stage} can be given, as {stage}.share=0.2"
+            )
+    if budget is not None:
+        layers.append(
+            settings.Layer("--budget", {stage: {"share": seconds(budget) / config.budget, "train": {"steps": 0}}})
+        )
+    if begun and not anew:
+        settings.check_same(config, layers, run)
+    if begun and anew:
+        config = replace(config, **{stage: getattr(RunConfig(), stage)})
+    return settings.resolve(config, layers)
+
+
+def opened(data: str, run: Path, config: "RunConfig", split: str) -> "Source | World":
+    """The run's data at their source. Raises ValueError where these are other data."""
+    from unclip.cli.opening import is_same_data, open_data
+    from unclip.pipeline.run_folder import RunFolder
+
+    source = open_data(data, config.size, split, config.captioned)
+    if not is_same_data(source, RunFolder(run).data):
+        raise ValueError(f"{data}: {run} was trained on other data (or they have changed since)")
+    return source

@@ -1,0 +1,48 @@
+"""A further stage on a finished run: what `unclip add` trains beside the model that is there."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from unclip.core import machine
+from unclip.data.prepare import load_prepared
+from unclip.data.shapes_world import World
+from unclip.data.source import Source
+from unclip.pipeline.run_folder import RunFolder
+from unclip.recipes.config import RunConfig, check_addable, read_settings, write_settings
+from unclip.recipes.context import Context
+from unclip.recipes.events import Event, Gate, Stopped
+from unclip.recipes.stage_run import StageRun
+
+
+def add(
+    folder: Path, stage: str, config: RunConfig, stop: threading.Event, source: Source | World | None = None
+) -> Iterator[Event]:
+    """Trains the stage, or continues it, and judges it; one that is finished only tells how it ended.
+
+    config: the run's settings with this stage among `added` (`with_stage`). source: the run's data, for a stage that
+    wants them in another form than the run has kept.
+    Raises ValueError for an unfinished run, for a stage that such a run does not take, and for data that are gone.
+    """
+    run = RunFolder(folder)
+    run.require()
+    machine.prepare_memory()
+    write_settings(run.settings, config)
+    ctx = Context(run, config, load_prepared(run.data), machine.device(), config.precision, stop, source)
+    done = run.state().get(stage)
+    if done is not None:
+        yield Gate(stage, done["passed"], done["why"], done["figures"])
+        return
+    yield from StageRun(ctx, stage).events()
+    if stop.is_set():
+        yield Stopped(stage)
+
+
+def with_stage(folder: Path, stage: str) -> RunConfig:
+    """The settings of a run, and of this stage: as it was begun, or its defaults. Raises ValueError as `add` does."""
+    run = RunFolder(folder)
+    run.require()
+    config = RunConfig.from_dict(read_settings(run.settings), str(run.settings))
+    check_addable(config.model, stage)
+    return config if stage in config.added else replace(config, added=(*config.added, stage))
