@@ -97,14 +97,15 @@ def _words(value: Any) -> str:
 
 
 def command(about: Mapping[str, Any], runs: Path) -> str:
-    """The `unclip generate` that makes the picture again; the run is looked for by its hash in `runs`."""
+    """The command (`unclip generate` where the picture names no other) that makes it again; the run is looked for by its hash in `runs`."""
     from unclip.diffusion import guidance, samplers
     from unclip.pipeline.settings import GRIDS
 
     sampling = about["sampling"]
-    words = ["unclip", "generate", *filter(None, about.get("prompts", [about["prompt"]]))]
+    words = ["unclip", *about.get("words", ["generate"]), *filter(None, about.get("prompts", [about["prompt"]]))]
     words += ["--run", find_run(about["model"], runs), "--seed", str(about["seed"])]
-    words += ["-n", str(about["n"])] if "n" in about else []
+    words += ["-n", str(about.get("n", 1))] if "n" in about or "words" in about else []
+    words += ["--method", about["method"]] if "method" in about else []
     words += ["--steps", str(sampling["steps"])]
     by = guidance.Guidance.from_dict(sampling["guidance"])
     if isinstance(by, guidance.ClassifierGuidance):

@@ -6,6 +6,7 @@ import unclip
 from unclip.cli.add import add
 from unclip.cli.data import data, pack, shapes
 from unclip.cli.demo import demo
+from unclip.cli.edit import edit, extend
 from unclip.cli.evaluate import evaluate
 from unclip.cli.explain import explain
 from unclip.cli.generate import generate
@@ -19,7 +20,7 @@ app = App(
     version_flags=["--version"],
     help_format="plaintext",  # Markdown would take a third of the time of --help to import
 )
-for command in (train, add, generate, evaluate, explain, info, data, pack, shapes, demo):
+for command in (train, add, generate, edit, extend, evaluate, explain, info, data, pack, shapes, demo):
     app.command(command)
 
 if __name__ == "__main__":

@@ -47,8 +47,8 @@ def read_masked(picture: Picture, mask: Picture | None, size: int) -> Masked:
     check_large_enough(name, (width, height), size)
     if mask is None:
         if whole.alpha.min() >= HALF:
-            raise ValueError(f"{name}: has no transparent part and there is no mask; give --mask, a picture of {width} x "
-                             f"{height} that is white where it is to be painted")  # fmt: skip
+            raise ValueError(f"{name}: has no transparent part and there is no mask; give --mask, a picture of "
+                             f"{width} x {height} that is white where it is to be painted")  # fmt: skip
         return _checked(Masked(whole.rgb, whole.alpha < HALF, name))
     drawn, of_mask = read_whole(mask, "MASK")
     if drawn.alpha.shape != whole.alpha.shape:

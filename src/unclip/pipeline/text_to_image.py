@@ -18,7 +18,7 @@ from unclip.models.prior import Prior
 from unclip.pipeline.image_model import ImageModel
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
-from unclip.pipeline.stored import load_stage, model_hash
+from unclip.pipeline.stored import load_added, load_stage, model_hash
 from unclip.text.tokenizer import Tokenizer
 
 M = TypeVar("M", bound=torch.nn.Module)
@@ -38,11 +38,13 @@ class TextToImage(ImageModel):
     def load(cls, folder: RunFolder, device: str) -> "TextToImage":
         """The model of a finished run. Raises ValueError that names the damaged file."""
         clip, prior, decoder = (load_stage(folder, name, device) for name in ("clip", "prior", "decoder"))
+        inpainter = load_added(folder, "inpaint", device)
         return cls(
             tokenizer=Tokenizer.load(folder.tokenizer, clip.config.text.context),
             clip=clip,
             prior=prior,
             decoder=decoder,
+            inpainter=inpainter,
             device=device,
             precision=machine.best_precision(device),
             hash=model_hash(folder),
@@ -93,6 +95,28 @@ class TextToImage(ImageModel):
         noise = Noise.per_sample(seeds, self.device).fork("decoder")
         with self.autocast():
             yield from there(self.decoder, "decoder").sample(z, ids, mask, noise, how)
+
+    def edit(
+        self, image: Picture, mask: Picture | None = None, prompt: str = "", n: int = 1, seed: int = 0, **how: Any
+    ) -> list[Image.Image]:
+        """Pictures in which the white part of `mask` (without one: the transparent part of `image`) is painted anew.
+
+        how: `settings`, `method` ("auto", "model", "repaint"). Raises as `pipeline.inpaint.edit` does.
+        """
+        from unclip.pipeline import inpaint, painter
+
+        return inpaint.edit(self, image, mask, painter.Request(prompt, n, seed, **how)).pictures
+
+    def extend(
+        self, image: Picture, prompt: str = "", n: int = 1, seed: int = 0, sides: Mapping[str, float] | float = 0.5, **how: Any
+    ) -> list[Image.Image]:
+        """Larger pictures around `image`. sides: how much each grows, or {"left": 0.5, ...}, in shares of the picture.
+
+        how: as in `edit`. Raises as `pipeline.inpaint.extend` does.
+        """
+        from unclip.pipeline import inpaint, painter
+
+        return inpaint.extend(self, image, inpaint.Sides.of(sides), painter.Request(prompt, n, seed, **how)).pictures
 
     def embed_images(self, images: Images) -> Vectors:
         """CLIP embeddings of pictures in [-1, 1]."""
