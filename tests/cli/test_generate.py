@@ -26,6 +26,9 @@ class Painter:
     def cut(self, prompts: Sequence[str]) -> dict[str, str]:
         return {p: p[:10] for p in prompts if len(p) > 40}
 
+    def unknown(self, prompts: Sequence[str]) -> dict[str, list[str]]:
+        return {p: ["zebra"] for p in prompts if "zebra" in p}
+
     def generate(self, prompts: Sequence[str], n: int, seed: int, settings: Settings) -> list[Any]:
         how = settings.apply(Sampling()).to_dict()
         pictures = []
@@ -99,6 +102,11 @@ def test_cut_prompts_are_told(call: Call, out: Path):
     assert "'a very lon'" in done.out
 
 
+def test_unknown_words_are_told(call: Call, out: Path):
+    done = call("generate", "a zebra", "--run", "runs/x")
+    assert "! no caption of the training data has the word 'zebra': 'a zebra'" in done.out
+
+
 @pytest.mark.parametrize(
     "words, why",
     [
@@ -154,8 +162,8 @@ def test_info_on_other_things(call: Call, tmp_path: Path):
     (tmp_path / "text.txt").write_text("hello")
     (tmp_path / "folder").mkdir()
     for name, why in [
-        ("plain.png", "not a PNG that `unclip generate` wrote"),
-        ("text.txt", "not a PNG that `unclip generate` wrote"),
+        ("plain.png", "not a PNG that unclip wrote"),
+        ("text.txt", "not a PNG that unclip wrote"),
         ("folder", "holds no run"),
         ("nothing", "no such file or folder"),
     ]:

@@ -9,7 +9,8 @@ from tests.cli.conftest import Call
 
 import unclip
 
-COMMANDS = ("train", "generate", "evaluate", "explain", "info", "data", "pack", "shapes", "demo")
+COMMANDS = ("train", "generate", "vary", "blend", "diff", "invert", "probe", "evaluate", "study", "explain", "info")
+COMMANDS += ("data", "pack", "shapes", "demo")
 HEAVY = ("torch", "numpy", "PIL", "matplotlib", "safetensors", "tokenizers")
 
 

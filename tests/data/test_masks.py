@@ -34,7 +34,7 @@ def test_rectangles_are_rectangles_and_often_touch_a_border():
     for box in (hole, rest):
         assert boxes(box).all()
         touches = box[:, 0].any(1) | box[:, -1].any(1) | box[:, :, 0].any(1) | box[:, :, -1].any(1)
-        assert 0.2 < touches.float().mean() < 0.95
+        assert 0.3 < touches.float().mean() < 0.9
 
 
 def test_sides_are_half_planes_and_half_of_them_upright_or_level():

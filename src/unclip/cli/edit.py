@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from unclip.cli.generate import free_name, slug
 from unclip.cli.guard import guarded
+from unclip.cli.warn import say, warn
 
 if TYPE_CHECKING:
     from unclip.pipeline.inpaint import Painted
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 Method = Annotated[
     Literal["auto", "model", "repaint"],
-    Parameter(help="model: the stage of `unclip add inpaint`; repaint: the decoder alone, slower; auto: what is there."),
+    Parameter(
+        help="model: the stage of `unclip add inpaint`; repaint: the decoder alone, slower; auto: what is there."
+    ),
 ]
 Run = Annotated[Path, Parameter(help="A finished run folder.")]
 Number = Annotated[int, Parameter(name="-n", help="Pictures.")]
@@ -51,7 +54,7 @@ def edit(
     from unclip.pipeline.settings import Settings
 
     request = Request(prompt, n, seed, Settings(steps=steps, guidance=guidance), method)
-    show(paint(opened(run, "edit"), image, mask, request), f"{image.stem}-edit", out)
+    show(paint(opened(run, prompt), image, mask, request), f"{image.stem}-edit", out)
 
 
 @guarded
@@ -83,17 +86,20 @@ def extend(
 
     sides = Sides(*((by or 0.0) if share is None else share for share in (left, right, up, down)))
     request = Request(prompt, n, seed, Settings(steps=steps, guidance=guidance), method)
-    show(paint(opened(run, "extend"), image, sides, request), f"{image.stem}-extend", out)
+    show(paint(opened(run, prompt), image, sides, request), f"{image.stem}-extend", out)
 
 
-def opened(run: Path, command: str) -> "TextToImage":
-    """The run's model. Raises ValueError where it is no text-to-image model."""
+def opened(run: Path, prompt: str) -> "TextToImage":
+    """The run's model; warns of a prompt that it cannot read. Raises ValueError where it is no text-to-image model."""
+    from rich.console import Console
+
     from unclip.pipeline.load import load
     from unclip.pipeline.text_to_image import TextToImage
 
     model = load(run)
     if not isinstance(model, TextToImage):
-        raise ValueError(f"{run}: holds a model of pictures alone; `unclip {command}` takes one with captions")
+        raise ValueError(f"{run}: a plain DDPM cannot be told what to paint; use a text-to-image run")
+    warn(Console(soft_wrap=True, highlight=False), model, [prompt] if prompt.strip() else [])
     return model
 
 
@@ -103,7 +109,7 @@ def show(painted: "Painted", stem: str, out: Path) -> None:
 
     console = Console(soft_wrap=True, highlight=False)
     for note in painted.notes:
-        console.print(f"! {note}", style="yellow", markup=False)
+        say(console, note)
     for path in write(painted, slug(stem), out):
         console.print(str(path), markup=False)
 
@@ -117,10 +123,18 @@ def write(painted: "Painted", stem: str, out: Path) -> Iterable[Path]:
         path = free_name(out, f"{stem}-{about['seed']}", lambda other, mine=about: _same(mine, other))
         save_png(picture, path)
         yield path
-    path = free_name(out, f"{stem}-sheet", lambda other: "n" in other and "words" in other)
-    save_png(painted.sheet(), path)
+    sheet = painted.sheet()
+    path = free_name(out, f"{stem}-sheet", lambda other: "shown" not in other and _of(other) == _of(sheet.info[KEY]))
+    save_png(sheet, path)
     yield path
 
 
 def _same(mine: dict[str, Any], other: dict[str, Any]) -> bool:
-    return all(mine[key] == other.get(key) for key in ("prompt", "seed", "words", "method"))
+    """Whether two pictures answer the same request."""
+    return all(mine[key] == other.get(key) for key in ("made", "shown"))
+
+
+def _of(about: dict[str, Any]) -> list[str] | None:
+    """The command and the picture that it was about."""
+    made = about.get("made")
+    return made and [made["command"], made["of"][0]]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
+from unclip.cli.warn import warn
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -43,8 +44,7 @@ def generate(
     from unclip.pipeline.settings import Settings
 
     model, console = load(run), Console(soft_wrap=True, highlight=False)
-    for prompt, left in model.cut(prompts).items():
-        console.print(f"! too long for this model, cut: {prompt!r} -> {left!r}", style="yellow", markup=False)
+    warn(console, model, prompts)
     settings = Settings(steps, guidance, guidance_form, sampler, grid, classifier_guidance)
     start = time.perf_counter()
     pictures = model.generate(prompts, n, seed, settings)

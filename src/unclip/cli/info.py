@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 @guarded
-def info(path: Annotated[Path, Parameter(help="A run folder, or a PNG that `unclip generate` wrote.")], /) -> None:
+def info(path: Annotated[Path, Parameter(help="A run folder, or a PNG that unclip wrote.")], /) -> None:
     """Show what a run or a generated picture is made of."""
     from rich.console import Console
 
     console = Console(soft_wrap=True, highlight=False)
     if not path.exists():
-        raise ValueError(f"{path}: there is no such file or folder; give a run folder or a PNG of `unclip generate`")
+        raise ValueError(f"{path}: there is no such file or folder; give a run folder or a PNG that unclip wrote")
     if path.is_dir():
         show_run(path, console.print)
         return
@@ -82,7 +82,11 @@ def picture_lines(about: Mapping[str, Any], runs: Path) -> list[str]:
     """What made a picture, and the command that makes it again."""
     prompts = about.get("prompts", [about["prompt"]])
     facts = {"seed": about["seed"], "model": about["model"], "unclip": about["unclip"]}
-    lines = [f"prompt    {prompt}" for prompt in prompts if prompt]
+    made = about.get("made", {})
+    lines = [f"made by   unclip {made['command']}, of {', '.join(made['of'])}"] if made else []
+    lines += [f"shown     {about['shown']}"] if "shown" in about else []
+    lines += [f"error     PSNR {about['error']['psnr']:.2f} dB"] if "error" in about else []
+    lines += [f"prompt    {prompt}" for prompt in prompts if prompt]
     lines += [f"{name:<9} {value}" for name, value in facts.items()]
     lines += [f"{name:<9} {_words(value)}" for name, value in about["sampling"].items()]
     return [*lines, "again:", f"  {command(about, runs)}"]
@@ -97,15 +101,16 @@ def _words(value: Any) -> str:
 
 
 def command(about: Mapping[str, Any], runs: Path) -> str:
-    """The command (`unclip generate` where the picture names no other) that makes it again; the run is looked for by its hash in `runs`."""
+    """The command that makes the picture again; the run is looked for by its hash in `runs`."""
+    if "made" in about:
+        return made_again(about["made"], find_run(about["model"], runs))
     from unclip.diffusion import guidance, samplers
     from unclip.pipeline.settings import GRIDS
 
     sampling = about["sampling"]
-    words = ["unclip", *about.get("words", ["generate"]), *filter(None, about.get("prompts", [about["prompt"]]))]
+    words = ["unclip", "generate", *filter(None, about.get("prompts", [about["prompt"]]))]
     words += ["--run", find_run(about["model"], runs), "--seed", str(about["seed"])]
-    words += ["-n", str(about.get("n", 1))] if "n" in about or "words" in about else []
-    words += ["--method", about["method"]] if "method" in about else []
+    words += ["-n", str(about["n"])] if "n" in about else []
     words += ["--steps", str(sampling["steps"])]
     by = guidance.Guidance.from_dict(sampling["guidance"])
     if isinstance(by, guidance.ClassifierGuidance):
@@ -118,6 +123,18 @@ def command(about: Mapping[str, Any], runs: Path) -> str:
     for option, table in (("sampler", samplers.NAMES), ("grid", GRIDS)):
         names = [name for name, member in table.items() if member.to_dict() == sampling.get(option)]
         words += [f"--{option}", names[0]] if names else []
+    return shlex.join(words)
+
+
+def made_again(made: Mapping[str, Any], run: str) -> str:
+    """The command that manipulated a picture, its options by the names they are typed with."""
+    words = ["unclip", made["command"], *made["of"], "--run", run]
+    for name, value in made["options"].items():
+        option = f"--{name}" if len(name) > 1 else f"-{name}"
+        if isinstance(value, bool):
+            words += [option] * value
+        elif value not in ("", []):
+            words += [option, *map(str, value)] if isinstance(value, list) else [option, str(value)]
     return shlex.join(words)
 
 

@@ -11,6 +11,7 @@ from unclip.cli.evaluate import evaluate
 from unclip.cli.explain import explain
 from unclip.cli.generate import generate
 from unclip.cli.info import info
+from unclip.cli.manipulate import blend, diff, invert, probe, vary
 from unclip.cli.train import train
 
 app = App(
@@ -20,7 +21,9 @@ app = App(
     version_flags=["--version"],
     help_format="plaintext",  # Markdown would take a third of the time of --help to import
 )
-for command in (train, add, generate, edit, extend, evaluate, explain, info, data, pack, shapes, demo):
+for command in (train, add, generate, edit, extend, vary, blend, diff, invert, probe, evaluate, explain, info):
+    app.command(command)
+for command in (data, pack, shapes, demo):
     app.command(command)
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def _inside(u: Draws, y: Tensor, x: Tensor, least: float, most: float) -> Holes:
     found = None
     for place, size, at in ((u[:, 0], u[:, 1], y), (u[:, 2], u[:, 3], x)):
         side = _between(size, least, most)
-        start = torch.minimum(_between(place, -0.4, 1.0).clamp(min=0), 1 - side)
+        start = (place[:, None, None] * (1.3 - side) - 0.15).clamp(min=0).minimum(1 - side)
         within = (at >= start) & (at < start + side)
         found = within if found is None else found & within
     assert found is not None

@@ -182,6 +182,11 @@ def load_prepared(out: Path) -> Prepared:
     return Prepared(images, [captions for _, captions in rows], [key for key, _ in rows], report)
 
 
+def read_captions(out: Path) -> Iterator[str]:
+    """Every caption of a prepared data set, in its order, without opening the pictures."""
+    return (caption for _, captions in _rows(out / "captions.jsonl") for caption in captions)
+
+
 def _rows(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
     with path.open(encoding="utf-8") as lines:
         for line in lines:

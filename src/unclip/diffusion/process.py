@@ -126,7 +126,7 @@ class Diffusion(nn.Module):
     def invert(
         self, x0: State, cond: Condition, null: Condition, how: Sampling, inversion: DDIMInversion
     ) -> Iterator[Step]:
-        """From clean samples to the noise that DDIM at eta 0 makes them from, on the grid and with the guidance of how.
+        """From clean samples to the noise that DDIM at eta 0 makes them from, with grid and guidance of `how`.
 
         Raises as `sample` does.
         """

@@ -46,6 +46,10 @@ class ImageModel(ABC):
         """Prompts longer than the model reads -> what is left of them."""
         return {}
 
+    def unknown(self, prompts: Sequence[str]) -> dict[str, list[str]]:
+        """Prompts with words that no caption of the model's data holds -> those words."""
+        return {}
+
     def generate(
         self, prompts: Sequence[str] = (), n: int = 1, seed: int = 0, settings: Settings | None = None
     ) -> list[Image.Image]:
@@ -67,14 +71,15 @@ class ImageModel(ABC):
     def _batch(self, wanted: Sequence[tuple[str, int]], settings: Settings) -> list[Image.Image]:
         prompts, seeds = [p for p, _ in wanted], [s for _, s in wanted]
         *_, last = self.steps(prompts, seeds, settings)
-        pictures = to_pictures(last.x.cpu())
+        pictures, how = to_pictures(last.x.cpu()), settings.apply(self.sampling)
         for picture, prompt, seed in zip(pictures, prompts, seeds, strict=True):
-            picture.info[KEY] = self._about(prompt, seed, settings)
+            picture.info[KEY] = self.about(prompt, seed, how)
         return pictures
 
-    def _about(self, prompt: str, seed: int, settings: Settings) -> dict[str, Any]:
-        how = settings.apply(self.sampling).to_dict()
-        return {"prompt": prompt, "seed": seed, "sampling": how, "model": self.hash, "unclip": unclip.__version__}
+    def about(self, prompt: str, seed: int, how: Sampling) -> dict[str, Any]:
+        """What made a picture, for its file."""
+        made = {"model": self.hash, "unclip": unclip.__version__}
+        return {"prompt": prompt, "seed": seed, "sampling": how.to_dict(), **made}
 
     def autocast(self) -> torch.autocast:
         """bfloat16 inside, where the model runs so."""

@@ -14,7 +14,7 @@ from unclip.core.typing import Images
 from unclip.data.loader import to_pixels
 
 KEY = "unclip"
-"""The PNG text chunk that holds prompt, seed, settings and model hash as JSON."""
+"""The PNG text chunk that holds prompt, seed, settings, model hash and the command as JSON."""
 
 
 def to_pictures(x: Images) -> list[Image.Image]:
@@ -38,7 +38,7 @@ def read_about(path: Path) -> dict[str, Any]:
             picture.load()
             return json.loads(picture.info[KEY])
     except (OSError, KeyError, ValueError) as error:
-        raise ValueError(f"{path}: not a PNG that `unclip generate` wrote (no {KEY!r} text inside)") from error
+        raise ValueError(f"{path}: not a PNG that unclip wrote (no {KEY!r} text inside)") from error
 
 
 def grid(rows: Sequence[Sequence[Image.Image]], labels: Sequence[str] | None = None, zoom: int = 2) -> Image.Image:
@@ -54,6 +54,20 @@ def grid(rows: Sequence[Sequence[Image.Image]], labels: Sequence[str] | None = N
         for j, picture in enumerate(row):
             large = picture.resize((width, height), Image.Resampling.NEAREST)
             sheet.paste(large, (left + gap + j * (width + gap), top))
+    return sheet
+
+
+def contact(pictures: Sequence[Image.Image], labels: Sequence[str], columns: int = 8, side: int = 128) -> Image.Image:
+    """Pictures of one size, each under its label, in rows; zoomed by a whole number towards `side`, without blur."""
+    side, gap, head = pictures[0].width * max(1, side // pictures[0].width), 6, 18
+    across, down = min(columns, len(pictures)), math.ceil(len(pictures) / columns)
+    sheet = Image.new("RGB", (across * (side + gap) + gap, down * (side + gap + head) + gap), "white")
+    pen = ImageDraw.Draw(sheet)
+    for i, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
+        x, y = gap + i % columns * (side + gap), gap + i // columns * (side + gap + head) + head
+        pen.text((x + side // 2, y - head // 2), label, fill="black", font=_font(), anchor="mm")
+        pen.rectangle((x - 1, y - 1, x + side, y + side), outline="#c6ccd3")  # a white picture has an edge, too
+        sheet.paste(picture.resize((side, side), Image.Resampling.NEAREST), (x, y))
     return sheet
 
 

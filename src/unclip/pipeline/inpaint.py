@@ -15,7 +15,7 @@ from unclip.core.typing import Images
 from unclip.data.loader import to_pixels, to_tensor
 from unclip.pipeline.images import KEY, grid
 from unclip.pipeline.masked import Hole, Masked, Pixels, pasted, read_masked, shrunk, shrunk_hole
-from unclip.pipeline.painter import Painter, Request
+from unclip.pipeline.painter import Asked, Painter, Request
 from unclip.pipeline.read import Picture, check_large_enough, read_whole
 from unclip.pipeline.text_to_image import TextToImage
 from unclip.pipeline.windows import windows
@@ -40,7 +40,10 @@ class Painted:
         """Original (gray where it is to be painted), mask, results, in one row."""
         zoom = max(1, 128 // self.original.height)
         sheet = grid([[self.original, self.mask, *self.seen]], zoom=zoom)
-        sheet.info[KEY] = {**self.pictures[0].info[KEY], "n": len(self.pictures)}
+        first = self.pictures[0].info[KEY]
+        options = {**first["made"]["options"], "n": len(self.pictures)}
+        sheet.info[KEY] = {k: v for k, v in first.items() if k != "shown"}
+        sheet.info[KEY]["made"] = {**first["made"], "options": options}
         return sheet
 
 
@@ -59,13 +62,13 @@ def edit(model: TextToImage, picture: Picture, mask: Picture | None, request: Re
     painter = Painter.of(model, request, to_tensor(small[None]))
     found = to_pixels(painter.fill(_repeated(small, request.n), _mask(hole), "edit"))
     seen = [pasted(small, hole, p) for p in found]
-    words = ["edit", masked.name, *(["--mask", masked.of_mask] if masked.of_mask else [])]
+    asked = Asked("edit", masked.name, {"mask": masked.of_mask} if masked.of_mask else {})
     return _answer(
         painter,
         [_whole(masked, square, p, size) for p in seen],
         (seen, small, hole),
         [_scaled(masked.rgb, masked.name, size), f"paints {masked.hole.mean():.0%} of the picture"],
-        words,
+        asked,
     )
 
 
@@ -122,8 +125,8 @@ def extend(model: TextToImage, picture: Picture, sides: Sides, request: Request)
     found = _outward(painter, canvas, hole)
     seen = [pasted(canvas, hole, p) for p in found]
     full = seen if scale >= 1 else [pasted(*_framed(whole.rgb, sides), p) for p in seen]
-    words = ["extend", name, *(f"--{side}={share:g}" for side, share in vars(sides).items() if share)]
-    return _answer(painter, full, (seen, canvas, hole), [_scaled(whole.rgb, name, model.size)], words)
+    asked = Asked("extend", name, {side: share for side, share in vars(sides).items() if share})
+    return _answer(painter, full, (seen, canvas, hole), [_scaled(whole.rgb, name, model.size)], asked)
 
 
 def _framed(rgb: Pixels, sides: Sides) -> tuple[Pixels, Hole]:
@@ -165,12 +168,12 @@ def _answer(
     full: Sequence[Pixels],
     seen: tuple[Sequence[Pixels], Pixels, Hole],
     notes: Sequence[str],
-    words: Sequence[str],
+    asked: Asked,
 ) -> Painted:
     small, original, hole = seen
     pictures = [Image.fromarray(p) for p in full]
     for picture, seed in zip(pictures, painter.request.seeds, strict=True):
-        picture.info[KEY] = painter.about(seed, words)
+        picture.info[KEY] = painter.about(seed, asked)
     before = np.where(hole[..., None], np.uint8(GRAY), original)
     return Painted(
         pictures,

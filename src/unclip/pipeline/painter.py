@@ -1,19 +1,19 @@
 """Who paints what is missing: the run's inpainter, or its decoder by RePaint."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
 
-import unclip
 from unclip.core.noise import Noise
 from unclip.core.typing import Images, Vectors
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import RePaint, Step
 from unclip.models.inpainter import Given
+from unclip.pipeline.parts import there
 from unclip.pipeline.settings import Settings
-from unclip.pipeline.text_to_image import TextToImage, there
+from unclip.pipeline.text_to_image import TextToImage
 
 Method = Literal["auto", "model", "repaint"]
 ADD = "`unclip add inpaint --run RUN --budget 20m`"
@@ -44,6 +44,15 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """The command that was typed, or could be: of a picture's path, with options by the names they are typed with."""
+
+    command: str
+    of: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Painter:
     """Fills holes for one request. z: the image embedding of each picture; method: the one that `auto` means here."""
 
@@ -69,7 +78,7 @@ class Painter:
     @property
     def notes(self) -> list[str]:
         """What a person should know before looking."""
-        found = [f"too long for this model, cut: {p!r} -> {left!r}" for p, left in self._cut().items()]
+        found: list[str] = []
         if not self.request.prompt.strip():
             found.append("no prompt: the picture's own embedding says what to paint")
         if self.method == "repaint" and self.request.method == "auto":
@@ -77,9 +86,6 @@ class Painter:
                 f"this run has no inpainting stage, so its decoder paints by RePaint, slower; {ADD} trains one"
             )
         return found
-
-    def _cut(self) -> dict[str, str]:
-        return self.model.cut([self.request.prompt])
 
     def fill(self, known: Images, mask: Images, name: str) -> Images:
         """Pictures [n, c, size, size], one a seed, that keep `known` where mask is 1, in [-1, 1] on the CPU.
@@ -105,10 +111,15 @@ class Painter:
         start = noise.normal(given.images.shape)
         return decoder.diffusion.walk(start, *decoder.conditions(z, ids, seen), noise, how, repaint(given, how.steps))
 
-    def about(self, seed: int, words: Sequence[str]) -> dict[str, Any]:
-        """What made a picture; words: of the command that makes it again, without those that are in here."""
-        facts = {"prompt": self.request.prompt, "seed": seed, "method": self.method, "words": list(words)}
-        return {**facts, "sampling": self.how.to_dict(), "model": self.model.hash, "unclip": unclip.__version__}
+    def about(self, seed: int, asked: Asked) -> dict[str, Any]:
+        """What made a picture, and the command that makes it again."""
+        how, request = self.how, self.request
+        options = {**asked.options, "seed": seed, "n": 1, "method": self.method, "steps": how.steps}
+        if request.settings.guidance is not None:
+            options["guidance"] = request.settings.guidance
+        of = [asked.of, *([request.prompt] if request.prompt else [])]
+        made = {"command": asked.command, "of": of, "options": options}
+        return {**self.model.about(request.prompt, seed, how), "made": made, "shown": f"seed {seed}"}
 
 
 def chosen(model: TextToImage, method: Method) -> Literal["model", "repaint"]:

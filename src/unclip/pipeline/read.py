@@ -17,16 +17,16 @@ LEAST = 0.25
 
 @dataclass(frozen=True)
 class Taken:
-    """A picture as the model sees it. name: its path, or a word for one without; side: its shorter side, px."""
+    """A picture as the model sees it. names: its path, or a word; side: the shorter one as given, px."""
 
-    images: Images
-    name: str
+    pictures: Images
+    names: tuple[str]
     side: int
 
     @property
     def enlarged(self) -> bool:
         """Whether the model sees more pixels than there were."""
-        return self.side < self.images.shape[-1]
+        return self.side < self.pictures.shape[-1]
 
 
 def take(picture: Picture, size: int) -> Taken:
@@ -41,7 +41,7 @@ def take(picture: Picture, size: int) -> Taken:
         name = str(picture)
         pixels, sides = _decoded(Path(picture), size)
     check_large_enough(name, sides, size)
-    return Taken(to_tensor(pixels[None]), name, min(sides))
+    return Taken(to_tensor(pixels[None]), (name,), min(sides))
 
 
 def read_picture(path: Path, size: int) -> Images:

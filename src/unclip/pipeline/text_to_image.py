@@ -2,37 +2,48 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any
 
 import torch
+from PIL import Image
 
 from unclip.clip.model import CLIP
 from unclip.core import machine
 from unclip.core.noise import Noise
 from unclip.core.typing import Images, Vectors
+from unclip.data.prepared import read_captions
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.models.decoder import Decoder
 from unclip.models.inpainter import Inpainter
 from unclip.models.prior import Prior
+from unclip.pipeline import invert, manipulate
 from unclip.pipeline.image_model import ImageModel
+from unclip.pipeline.invert import Source
+from unclip.pipeline.latent import Inverted
+from unclip.pipeline.parts import there
+from unclip.pipeline.probe import Probe, probe
+from unclip.pipeline.read import Picture
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.stored import load_added, load_stage, model_hash
+from unclip.text import words
 from unclip.text.tokenizer import Tokenizer
-
-M = TypeVar("M", bound=torch.nn.Module)
 
 
 @dataclass
 class TextToImage(ImageModel):
-    """The trained stages of a run, in evaluation mode; one still in training may lack the later ones."""
+    """The trained stages of a run, in evaluation mode; one still in training may lack the later ones.
+
+    folder: where the run lies, for what needs its data too.
+    """
 
     tokenizer: Tokenizer
     clip: CLIP
     prior: Prior | None = None
     decoder: Decoder | None = None
     inpainter: Inpainter | None = None
+    folder: RunFolder | None = None
 
     @classmethod
     def load(cls, folder: RunFolder, device: str) -> "TextToImage":
@@ -48,6 +59,7 @@ class TextToImage(ImageModel):
             device=device,
             precision=machine.best_precision(device),
             hash=model_hash(folder),
+            folder=folder,
         )
 
     @property
@@ -72,6 +84,12 @@ class TextToImage(ImageModel):
         """Prompts longer than the model's context -> what is left of them."""
         long = [p for p, n in zip(prompts, self.tokenizer.lengths(prompts), strict=True) if n > self.tokenizer.context]
         return {p: self.tokenizer.decode(self.tokenizer([p])[0][0].tolist()) for p in long}
+
+    def unknown(self, prompts: Sequence[str]) -> dict[str, list[str]]:
+        """Prompts with words that no caption of the run's data holds -> those words; none where the data are gone."""
+        if self.folder is None or not (self.folder.data / "captions.jsonl").exists():
+            return {}
+        return words.unseen(prompts, read_captions(self.folder.data))
 
     def embed_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> Vectors:
         """The prior's image embeddings [b, d], unit vectors."""
@@ -103,20 +121,19 @@ class TextToImage(ImageModel):
 
         how: `settings`, `method` ("auto", "model", "repaint"). Raises as `pipeline.inpaint.edit` does.
         """
-        from unclip.pipeline import inpaint, painter
+        from unclip.pipeline import inpaint, painter  # they know this class
 
         return inpaint.edit(self, image, mask, painter.Request(prompt, n, seed, **how)).pictures
 
-    def extend(
-        self, image: Picture, prompt: str = "", n: int = 1, seed: int = 0, sides: Mapping[str, float] | float = 0.5, **how: Any
-    ) -> list[Image.Image]:
-        """Larger pictures around `image`. sides: how much each grows, or {"left": 0.5, ...}, in shares of the picture.
+    def extend(self, image: Picture, prompt: str = "", n: int = 1, seed: int = 0, **how: Any) -> list[Image.Image]:
+        """Larger pictures around `image`. how: left, right, up, down (shares of it); settings, method.
 
-        how: as in `edit`. Raises as `pipeline.inpaint.extend` does.
+        Raises as `pipeline.inpaint.extend` does.
         """
         from unclip.pipeline import inpaint, painter
 
-        return inpaint.extend(self, image, inpaint.Sides.of(sides), painter.Request(prompt, n, seed, **how)).pictures
+        sides = inpaint.Sides(**{side: how.pop(side) for side in ("left", "right", "up", "down") if side in how})
+        return inpaint.extend(self, image, sides, painter.Request(prompt, n, seed, **how)).pictures
 
     def embed_images(self, images: Images) -> Vectors:
         """CLIP embeddings of pictures in [-1, 1]."""
@@ -129,9 +146,26 @@ class TextToImage(ImageModel):
         with torch.no_grad(), self.autocast():
             return self.clip.embed_text(ids, mask)[0]
 
+    def invert(self, picture: Source, prompt: str = "", settings: Settings | None = None) -> Inverted:
+        """The bipartite latent (z_i, x_T) of a picture: `pipeline.invert`."""
+        return invert.invert(self, picture, prompt, settings)
 
-def there(part: M | None, name: str) -> M:
-    """The part, if it is trained; raises ValueError otherwise."""
-    if part is None:
-        raise ValueError(f"this model has no {name} yet; train that stage first")
-    return part
+    def reconstruct(self, latent: Inverted) -> Image.Image:
+        """The picture of a latent again."""
+        return manipulate.reconstruct(self, latent)
+
+    def vary(self, picture: Source, n: int = 4, seed: int = 0, **how: Any) -> list[Image.Image]:
+        """n variations; `how`: eta, fresh, prompt and settings of `pipeline.manipulate.vary`."""
+        return manipulate.vary(self, picture, n, seed, **how)
+
+    def blend(self, a: Source, b: Source, n: int = 7, **how: Any) -> list[Image.Image]:
+        """n pictures on the way from a to b; `how`: noise, seed and settings of `pipeline.manipulate.blend`."""
+        return manipulate.blend(self, a, b, n, **how)
+
+    def diff(self, picture: Source, before: str, after: str, n: int = 6, **how: Any) -> list[Image.Image]:
+        """n pictures, changed by words; `how`: until and settings of `pipeline.manipulate.diff`."""
+        return manipulate.diff(self, picture, before, after, n, **how)
+
+    def probe(self, picture: Source, labels: Sequence[str] = (), **how: Any) -> Probe:
+        """What CLIP sees in a picture; `how`: seed and settings of `pipeline.probe.probe`."""
+        return probe(self, picture, labels, **how)

@@ -5,17 +5,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-import torch
 
 from unclip.clip.model import CLIP
-from unclip.core import store
 from unclip.core.typing import Vectors
-from unclip.data.loader import to_tensor
 from unclip.data.prepare import Prepared, load_prepared, prepare
 from unclip.data.shapes_world import World
 from unclip.data.source import Source
 from unclip.models.ddpm import DDPM
 from unclip.models.prior import Prior
+from unclip.pipeline.embeddings import run_embeddings
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.stored import load_stage
 from unclip.recipes.config import RunConfig
@@ -93,19 +91,4 @@ class Context:
     @cached_property
     def embeddings(self) -> Vectors:
         """CLIP embeddings of all pictures, in the data's order; kept on disk beside the weights that made them."""
-        made_from = {"clip": store.sha256(self.folder.clip / store.WEIGHTS), "pictures": len(self.prepared)}
-        place = self.folder.root / "checkpoints" / "embeddings"
-        if place.exists():
-            kept = store.load(place, "Embeddings")
-            if kept.config == made_from:
-                return kept.tensors["embeddings"]
-        embeddings = self._embed()
-        store.save(place, "Embeddings", made_from, {"embeddings": embeddings})
-        return embeddings
-
-    @torch.no_grad()
-    def _embed(self, batch: int = 256) -> Vectors:
-        images = self.prepared.images
-        parts = (to_tensor(images[i : i + batch]).to(self.device) for i in range(0, len(images), batch))
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            return torch.cat([self.clip.embed_images(part).cpu() for part in parts])
+        return run_embeddings(self.folder, self.clip, self.prepared, self.device, self.precision)

@@ -1,0 +1,198 @@
+"""`unclip vary`, `blend`, `diff`, `invert`, `probe`: what one can do to a picture (docs/manipulate.md)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from unclip.cli.generate import free_name, slug
+from unclip.cli.guard import guarded
+from unclip.cli.warn import warn, warn_size
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from rich.console import Console
+
+    from unclip.pipeline.latent import Inverted
+    from unclip.pipeline.read import Taken
+    from unclip.pipeline.settings import Settings
+    from unclip.pipeline.text_to_image import TextToImage
+
+Picture = Annotated[Path, Parameter(help="A picture, or the folder that `unclip invert` wrote of one.")]
+Count = Annotated[int, Parameter(name="-n", help="Pictures to make.")]
+SHOWN = 5
+"""Labels that are printed."""
+Prompt = Annotated[str, Parameter(help="A caption for the decoder; by default it sees none.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class How:
+    """What all these commands take."""
+
+    run: Annotated[Path, Parameter(help="A finished run folder.")]
+    out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out")
+    steps: Annotated[int | None, Parameter(help="DDIM steps; by default 50 with the picture's own noise.")] = None
+    guidance: Annotated[
+        float | None, Parameter(help="1 is none, the default with the picture's own noise; more drifts away from it.")
+    ] = None
+
+    @property
+    def settings(self) -> "Settings":
+        """As the pipeline takes it."""
+        from unclip.pipeline.settings import Settings
+
+        return Settings(steps=self.steps, guidance=self.guidance)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The loaded model, the opened pictures, and where to tell what was done."""
+
+    model: "TextToImage"
+    sources: "Sequence[Taken | Inverted]"
+    console: "Console"
+    out: Path
+
+    @classmethod
+    def open(cls, how: How, pictures: Sequence[Path], prompts: Sequence[str] = ()) -> "Bench":
+        """Loads the run and looks at what was given. Raises ValueError for a run of another kind, or a bad picture."""
+        from rich.console import Console
+
+        from unclip.pipeline.invert import opened
+        from unclip.pipeline.load import load
+        from unclip.pipeline.read import Taken
+        from unclip.pipeline.text_to_image import TextToImage
+
+        model, console = load(how.run), Console(soft_wrap=True, highlight=False)
+        if not isinstance(model, TextToImage):
+            raise ValueError(f"{how.run}: a plain DDPM has no embeddings of pictures; use a text-to-image run")
+        sources = [opened(model, picture) for picture in pictures]
+        for source in sources:
+            if isinstance(source, Taken):
+                warn_size(console, source)
+        warn(console, model, [prompt for prompt in prompts if prompt])
+        return cls(model, sources, console, how.out)
+
+    def write(self, pictures: "Sequence[Image.Image]", stem: str) -> Path:
+        """Writes each picture, then all as one sheet: the original in front, a second at the end. Returns its path."""
+        from unclip.pipeline.images import KEY, contact, to_pictures
+
+        names = [picture.info[KEY]["shown"] for picture in pictures]
+        for picture, name in zip(pictures, names, strict=True):
+            self.save(picture, f"{stem}-{slug(name)}")
+        front, *back = (to_pictures(source.pictures)[0] for source in self.sources)
+        labels = ["original", *names, *("original" for _ in back)]
+        sheet = contact([front, *pictures, *back], labels)
+        sheet.info[KEY] = {name: value for name, value in pictures[0].info[KEY].items() if name != "shown"}
+        return self.save(sheet, stem)
+
+    def save(self, picture: "Image.Image", stem: str) -> Path:
+        """Writes one picture, in the place of one that was made by the same command of the same picture."""
+        from unclip.pipeline.images import KEY, save_png
+
+        mine = picture.info[KEY]
+        path = free_name(self.out, stem, lambda other: all(other.get(k) == mine.get(k) for k in ("made", "shown")))
+        save_png(picture, path)
+        self.console.print(str(path), markup=False)
+        return path
+
+
+@guarded
+def vary(
+    picture: Picture,
+    /,
+    *,
+    how: How,
+    n: Count = 4,
+    seed: Annotated[int, Parameter(help="Of the first picture; the next ones count up.")] = 0,
+    eta: Annotated[
+        float, Parameter(help="Fresh noise in each step: 0 is the picture again, 1 as much as DDPM's.")
+    ] = 1.0,
+    fresh: Annotated[
+        bool, Parameter(help="Draw the start from the seed, too, and not from the picture.", negative="")
+    ] = False,
+    prompt: Prompt = "",
+) -> None:
+    """Draw other pictures of what CLIP sees in one."""
+    bench = Bench.open(how, [picture], [prompt])
+    options = {"eta": eta, "fresh": fresh, "prompt": prompt, "settings": how.settings}
+    bench.write(bench.model.vary(bench.sources[0], n, seed, **options), f"{_stem(picture)}-vary")
+
+
+@guarded
+def blend(
+    a: Picture,
+    b: Picture,
+    /,
+    *,
+    how: How,
+    n: Count = 7,
+    noise: Annotated[
+        Literal["slerp", "fixed"], Parameter(help="Interpolated, with the pictures at the ends; or one for all.")
+    ] = "slerp",
+    seed: Annotated[int, Parameter(help="Of the fixed noise.")] = 0,
+) -> None:
+    """Draw the way from one picture to another."""
+    bench = Bench.open(how, [a, b])
+    pictures = bench.model.blend(*bench.sources, n, noise=noise, seed=seed, settings=how.settings)
+    bench.write(pictures, f"{_stem(a)}-{_stem(b)}-blend")
+
+
+@guarded
+def diff(
+    picture: Picture,
+    /,
+    *,
+    how: How,
+    to: Annotated[str, Parameter(help="What it should show.")],
+    before: Annotated[str, Parameter(name="--from", help="What it shows now; by default the empty caption.")] = "",
+    n: Count = 6,
+    until: Annotated[float, Parameter(help="How far to turn, as a share of the angle to the words' difference.")] = 0.5,
+) -> None:
+    """Change a picture by words: --from "a red heart" --to "a blue heart"."""
+    bench = Bench.open(how, [picture], [before, to])
+    pictures = bench.model.diff(bench.sources[0], before, to, n, until=until, settings=how.settings)
+    bench.write(pictures, f"{_stem(picture)}-{slug(to)}")
+
+
+@guarded
+def invert(picture: Picture, /, *, how: How, prompt: Prompt = "") -> None:
+    """Find the embedding and the noise that a picture is drawn from; says how near it comes when drawn again."""
+    from unclip.pipeline.images import KEY
+
+    bench = Bench.open(how, [picture], [prompt])
+    latent = bench.model.invert(bench.sources[0], prompt, how.settings)
+    again = bench.model.reconstruct(latent)
+    place = bench.write([again], f"{_stem(picture)}-invert").with_suffix("")
+    latent.save(place)
+    bench.console.print(f"{place}  the latent: give this folder in the place of the picture", markup=False)
+    error = again.info[KEY]["error"]
+    bench.console.print(f"drawn again: PSNR {error['psnr']:.2f} dB, squared error {error['mse']:.3g} (pixels 0 to 1)")
+
+
+@guarded
+def probe(
+    picture: Picture,
+    /,
+    *,
+    how: How,
+    labels: Annotated[
+        list[str] | None, Parameter(help="What to choose from; by default the run's most frequent captions.")
+    ] = None,
+    seed: Annotated[int, Parameter(help="Of the noise that all pictures start from.")] = 0,
+) -> None:
+    """Show what CLIP sees in a picture: labels, and pictures of ever more of its embedding."""
+    bench = Bench.open(how, [picture], labels or ())
+    found = bench.model.probe(bench.sources[0], labels or (), seed=seed, settings=how.settings)
+    bench.write(found.pictures, f"{_stem(picture)}-probe")
+    for k, share in zip(found.dims, found.explained, strict=True):
+        bench.console.print(f"{k:4} dimensions hold {share:6.1%} of the variance of the run's pictures")
+    for label, chance in found.labels[:SHOWN]:
+        bench.console.print(f"{chance:6.1%}  {label}", markup=False)
+
+
+def _stem(picture: Path) -> str:
+    return slug(picture.stem)

@@ -1,0 +1,14 @@
+"""Parts that a model may lack while it is trained."""
+
+from typing import TypeVar
+
+from torch import nn
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def there(part: M | None, name: str) -> M:
+    """The part, if it is trained; raises ValueError otherwise."""
+    if part is None:
+        raise ValueError(f"this model has no {name} yet; train that stage first")
+    return part

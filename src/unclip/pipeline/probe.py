@@ -1,0 +1,97 @@
+"""What CLIP sees in a picture: PCA reconstructions (unCLIP, figure 7) and zero-shot labels (figure 6)."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from unclip.core.typing import Vectors
+from unclip.data.prepare import Prepared, load_prepared
+from unclip.nn.pca import principal
+from unclip.pipeline.embeddings import run_embeddings
+from unclip.pipeline.invert import Source, Start, draw_noise, embedded, exact, opened, paint
+from unclip.pipeline.manipulate import Made, signed
+from unclip.pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from unclip.pipeline.run_folder import RunFolder
+    from unclip.pipeline.text_to_image import TextToImage
+
+MOST = 100
+"""Labels that are taken from the data where none are given."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """pictures: one for each number of dimensions in `dims`; explained: the share of the data's variance in them.
+
+    labels: (label, probability), the most likely first.
+    """
+
+    pictures: list[Image.Image]
+    dims: tuple[int, ...]
+    explained: tuple[float, ...]
+    labels: list[tuple[str, float]]
+
+
+def probe(
+    model: "TextToImage", picture: Source, labels: Sequence[str] = (), seed: int = 0, settings: Settings | None = None
+) -> Probe:
+    """The picture's embedding, projected on 1, 2, 4, ... d principal components of the run's own pictures and decoded.
+
+    All from the same x_T, drawn from the seed, by DDIM at eta 0, without a caption. labels: what to choose from; by
+    default the run's most frequent captions. Raises ValueError where the run's data are gone, and for a single label.
+    """
+    source, folder = opened(model, picture), data_folder(model)
+    prepared = load_prepared(folder.data)
+    names = list(dict.fromkeys(labels)) or frequent(prepared)
+    if len(names) < 2 or any(not name.strip() for name in names):
+        raise ValueError(f"labels {names}: give at least 2 different ones, in words; there is nothing to choose from")
+    z, how = embedded(model, source), exact(model, settings, model.sampling)
+    data = run_embeddings(folder, model.clip, prepared, model.device, model.precision).float()
+    dims, projected, explained = reconstructions(z, data)
+    n = len(dims)
+    start = Start(projected, draw_noise(model, [seed]).expand(n, -1, -1, -1), [""] * n)
+    made = Made("probe", source.names, {"labels": list(labels), "seed": seed})
+    pictures = signed(model, paint(model, start, how, [seed] * n), made, how, [seed] * n, [f"{k} dim" for k in dims])
+    return Probe(pictures, dims, explained, likely(model, z, names))
+
+
+def reconstructions(z: Vectors, data: Vectors) -> tuple[tuple[int, ...], Vectors, tuple[float, ...]]:
+    """(dimensions k, unit vectors [len, d], shares of variance): mean + the first k components of z - mean."""
+    mean, components, variances = principal(data)
+    d = len(mean)
+    dims = (*(2**i for i in range(d.bit_length()) if 2**i < d), d)
+    along = (z.double() - mean) @ components
+    kept = torch.cat([mean + along[:, :k] @ components[:, :k].t() for k in dims])
+    share = variances.cumsum(0) / variances.sum()
+    return dims, F.normalize(kept, dim=1).to(z.dtype), tuple(share[k - 1].item() for k in dims)
+
+
+def likely(model: "TextToImage", z: Vectors, labels: Sequence[str]) -> list[tuple[str, float]]:
+    """CLIP's zero-shot choice: softmax of scale z . z_t over the labels, the most likely first."""
+    texts = model.embed_captions(labels).float().cpu()
+    chances = (model.clip.log_scale.exp().cpu() * z @ texts.t()).softmax(1)[0].detach()
+    order = chances.argsort(descending=True).tolist()
+    return [(labels[i], chances[i].item()) for i in order]
+
+
+def frequent(prepared: Prepared, most: int = MOST) -> list[str]:
+    """The captions that the most pictures have, the most frequent first."""
+    counts = Counter(captions[0] for captions in prepared.captions if captions)
+    return [caption for caption, _ in counts.most_common(most)]
+
+
+def data_folder(model: "TextToImage") -> "RunFolder":
+    """Where the model's run lies, with its data. Raises ValueError where there is none."""
+    if model.folder is None or not (model.folder.data / "prepared.json").exists():
+        place = "this model" if model.folder is None else str(model.folder.data)
+        raise ValueError(
+            f"{place}: the run's prepared pictures are gone, and the components are those of its pictures; the same "
+            "`unclip train` command again prepares them (what is trained stays)"
+        )
+    return model.folder
