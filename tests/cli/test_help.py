@@ -9,7 +9,22 @@ from tests.cli.conftest import Call
 
 import unclip
 
-COMMANDS = ("train", "generate", "vary", "blend", "diff", "invert", "probe", "evaluate", "study", "explain", "info")
+COMMANDS = (
+    "train",
+    "add",
+    "generate",
+    "edit",
+    "extend",
+    "vary",
+    "blend",
+    "diff",
+    "invert",
+    "probe",
+    "evaluate",
+    "study",
+    "explain",
+    "info",
+)
 COMMANDS += ("data", "pack", "shapes", "demo")
 HEAVY = ("torch", "numpy", "PIL", "matplotlib", "safetensors", "tokenizers")
 

@@ -115,26 +115,16 @@ def show(painted: "Painted", stem: str, out: Path) -> None:
 
 
 def write(painted: "Painted", stem: str, out: Path) -> Iterable[Path]:
-    """Writes the pictures as PNG files, then a sheet: original, mask, results; yields the paths."""
+    """Writes a PNG a seed, then a sheet: original, mask, results; yields the paths."""
     from unclip.pipeline.images import KEY, save_png
 
-    for picture in painted.pictures:
-        about = picture.info[KEY]
-        path = free_name(out, f"{stem}-{about['seed']}", lambda other, mine=about: _same(mine, other))
+    names = [f"{stem}-{picture.info[KEY]['seed']}" for picture in painted.pictures]
+    for picture, name in zip([*painted.pictures, painted.sheet()], [*names, stem], strict=True):
+        path = free_name(out, name, lambda other, mine=picture.info[KEY]: _same(mine, other))
         save_png(picture, path)
         yield path
-    sheet = painted.sheet()
-    path = free_name(out, f"{stem}-sheet", lambda other: "shown" not in other and _of(other) == _of(sheet.info[KEY]))
-    save_png(sheet, path)
-    yield path
 
 
 def _same(mine: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two pictures answer the same request."""
-    return all(mine[key] == other.get(key) for key in ("made", "shown"))
-
-
-def _of(about: dict[str, Any]) -> list[str] | None:
-    """The command and the picture that it was about."""
-    made = about.get("made")
-    return made and [made["command"], made["of"][0]]
+    return all(mine.get(key) == other.get(key) for key in ("made", "shown"))

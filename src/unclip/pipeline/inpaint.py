@@ -40,10 +40,7 @@ class Painted:
         """Original (gray where it is to be painted), mask, results, in one row."""
         zoom = max(1, 128 // self.original.height)
         sheet = grid([[self.original, self.mask, *self.seen]], zoom=zoom)
-        first = self.pictures[0].info[KEY]
-        options = {**first["made"]["options"], "n": len(self.pictures)}
-        sheet.info[KEY] = {k: v for k, v in first.items() if k != "shown"}
-        sheet.info[KEY]["made"] = {**first["made"], "options": options}
+        sheet.info[KEY] = {name: value for name, value in self.pictures[0].info[KEY].items() if name != "shown"}
         return sheet
 
 

@@ -112,9 +112,9 @@ class Painter:
         return decoder.diffusion.walk(start, *decoder.conditions(z, ids, seen), noise, how, repaint(given, how.steps))
 
     def about(self, seed: int, asked: Asked) -> dict[str, Any]:
-        """What made a picture, and the command that makes it again."""
+        """What made the picture of this seed, and the command that makes it again, with the others."""
         how, request = self.how, self.request
-        options = {**asked.options, "seed": seed, "n": 1, "method": self.method, "steps": how.steps}
+        options = {**asked.options, "seed": request.seed, "n": request.n, "method": self.method, "steps": how.steps}
         if request.settings.guidance is not None:
             options["guidance"] = request.settings.guidance
         of = [asked.of, *([request.prompt] if request.prompt else [])]

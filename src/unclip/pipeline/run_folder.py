@@ -2,7 +2,7 @@
 
 run.toml  state.json  tokenizer.json  clip/  prior/  decoder/    what a text-to-image model is made of
 run.toml  state.json  ddpm/                                      what a plain DDPM is made of
-classifier/  ...                                                 what `unclip add` put beside it (`ADDED`)
+classifier/  inpaint/  ...                                       what `unclip add` put beside it (`ADDED`)
 data/  checkpoints/  logs/  samples/  plots/                     what its training left
 """
 
@@ -21,7 +21,7 @@ TRAINED: dict[str, tuple[str, ...]] = {m: tuple(s for s in MODELS[m] if s != "to
 """Model -> its stages that are networks, each a model folder of its own."""
 
 
-ADDED: dict[str, tuple[str, ...]] = {"unclip": (), "ddpm": ("classifier",)}
+ADDED: dict[str, tuple[str, ...]] = {"unclip": ("inpaint",), "ddpm": ("classifier",)}
 """Model -> the stages that `unclip add` can train on a finished run, each a model folder of its own."""
 
 

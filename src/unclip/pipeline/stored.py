@@ -12,6 +12,7 @@ from unclip.core import store
 from unclip.models.classifier import ClassifierConfig, NoisyClassifier
 from unclip.models.ddpm import DDPM, DDPMConfig
 from unclip.models.decoder import Decoder, DecoderConfig
+from unclip.models.inpainter import Inpainter, InpainterConfig
 from unclip.models.prior import Prior, PriorConfig
 from unclip.pipeline.run_folder import TRAINED, RunFolder
 
@@ -21,6 +22,7 @@ BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
     "decoder": lambda c: Decoder(DecoderConfig.from_dict(c)),
     "ddpm": lambda c: DDPM(DDPMConfig.from_dict(c)),
     "classifier": lambda c: NoisyClassifier(ClassifierConfig.from_dict(c)),
+    "inpaint": lambda c: Inpainter(InpainterConfig.from_dict(c)),
     "noisy_clip": lambda c: NoisyCLIP(NoisyCLIPConfig.from_dict(c)),
 }
 """Stage -> its module from a stored config."""

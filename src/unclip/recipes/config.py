@@ -9,6 +9,7 @@ import tomli_w
 
 from unclip.core.config import Config
 from unclip.core.store import write_atomic
+from unclip.data.masks import MaskConfig
 from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM
@@ -105,7 +106,16 @@ class ClassifierRecipe(Config):
     train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3, decay=0.05)))
 
 
-Recipe = CLIPRecipe | PriorRecipe | DecoderRecipe | DDPMRecipe | ClassifierRecipe
+@dataclass(frozen=True)
+class InpaintRecipe(Config):
+    """The decoder fine-tuned to paint what is missing, at half its rates. masks: shares of the kinds of holes."""
+
+    masks: MaskConfig = field(default_factory=MaskConfig)
+    share: float = 0.25
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=1e-3, muon_lr=1.5e-3)))
+
+
+Recipe = CLIPRecipe | PriorRecipe | DecoderRecipe | DDPMRecipe | ClassifierRecipe | InpaintRecipe
 
 
 @dataclass(frozen=True)
@@ -135,6 +145,7 @@ class RunConfig(Config):
     ddpm: DDPMRecipe = field(default_factory=DDPMRecipe)
     added: tuple[str, ...] = ()
     classifier: ClassifierRecipe = field(default_factory=ClassifierRecipe)
+    inpaint: InpaintRecipe = field(default_factory=InpaintRecipe)
 
     def __post_init__(self) -> None:
         multiple = self.ddpm.network.multiple

@@ -12,6 +12,7 @@ from unclip.data.prepare import Prepared, load_prepared, prepare
 from unclip.data.shapes_world import World
 from unclip.data.source import Source
 from unclip.models.ddpm import DDPM
+from unclip.models.decoder import Decoder
 from unclip.models.prior import Prior
 from unclip.pipeline.embeddings import run_embeddings
 from unclip.pipeline.run_folder import RunFolder
@@ -82,6 +83,11 @@ class Context:
     def ddpm(self) -> DDPM:
         """The finished DDPM, frozen."""
         return load_stage(self.folder, "ddpm", self.device)
+
+    @cached_property
+    def decoder(self) -> Decoder:
+        """The finished decoder, frozen."""
+        return load_stage(self.folder, "decoder", self.device)
 
     @cached_property
     def prior(self) -> Prior:

@@ -26,6 +26,7 @@ from unclip.recipes.context import Context
 from unclip.recipes.ddpm import ddpm_stage
 from unclip.recipes.feed import Feed, distinct_captions
 from unclip.recipes.gates import clip_gate, decoder_gate, judged, prior_gate
+from unclip.recipes.inpaint import inpaint_stage
 from unclip.recipes.stage import Stage
 from unclip.train.trainer import TrainConfig
 
@@ -165,5 +166,6 @@ STAGES: dict[str, Callable[[Context], Stage]] = {
     "decoder": decoder_stage,
     "ddpm": ddpm_stage,
     "classifier": classifier_stage,
+    "inpaint": inpaint_stage,
 }
 """Stage -> what builds it."""
