@@ -1,6 +1,7 @@
 """`unclip edit` and `unclip extend`: paint a part of a picture anew, or beyond its borders."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,21 +12,54 @@ from unclip.cli.guard import guarded
 from unclip.cli.warn import say, warn
 
 if TYPE_CHECKING:
-    from unclip.pipeline.inpaint import Painted
+    from unclip.pipeline.inpaint import Painted, Sides
+    from unclip.pipeline.painter import Request
     from unclip.pipeline.text_to_image import TextToImage
 
-Method = Annotated[
-    Literal["auto", "model", "repaint"],
-    Parameter(
-        help="model: the stage of `unclip add inpaint`; repaint: the decoder alone, slower; auto: what is there."
-    ),
-]
-Run = Annotated[Path, Parameter(help="A finished run folder.")]
-Number = Annotated[int, Parameter(name="-n", help="Pictures.")]
-Seed = Annotated[int, Parameter(help="Of the first picture; the next ones count up.")]
-Out = Annotated[Path, Parameter(help="Where the pictures go.")]
-Steps = Annotated[int | None, Parameter(help="Denoising steps.")]
-Guidance = Annotated[float | None, Parameter(help="How closely to follow the prompt; 1 is none.")]
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class How:
+    """What both commands take."""
+
+    run: Annotated[Path, Parameter(help="A finished run folder.")]
+    n: Annotated[int, Parameter(name="-n", help="Pictures.")] = 4
+    seed: Annotated[int, Parameter(help="Of the first picture; the next ones count up.")] = 0
+    out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out")
+    steps: Annotated[int | None, Parameter(help="Denoising steps.")] = None
+    guidance: Annotated[float | None, Parameter(help="How closely to follow the prompt; 1 is none.")] = None
+    method: Annotated[
+        Literal["auto", "model", "repaint"],
+        Parameter(
+            help="model: what `unclip add inpaint` trained; repaint: the decoder alone, slower; auto: what is there."
+        ),
+    ] = "auto"
+
+    def request(self, prompt: str) -> "Request":
+        """As the pipeline takes it."""
+        from unclip.pipeline.painter import Request
+        from unclip.pipeline.settings import Settings
+
+        return Request(prompt, self.n, self.seed, Settings(steps=self.steps, guidance=self.guidance), self.method)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Growth:
+    """By how much a picture grows."""
+
+    by: Annotated[float | None, Parameter(help="Each side, by this share of the picture's, as 0.5.")] = None
+    left: Annotated[float | None, Parameter(help="One side; wins over --by.")] = None
+    right: Annotated[float | None, Parameter(help="As --left.")] = None
+    up: Annotated[float | None, Parameter(help="As --left.")] = None
+    down: Annotated[float | None, Parameter(help="As --left.")] = None
+
+    def sides(self) -> "Sides":
+        """As the pipeline takes it."""
+        from unclip.pipeline.inpaint import Sides
+
+        every = self.by or 0.0
+        return Sides(*(every if side is None else side for side in (self.left, self.right, self.up, self.down)))
 
 
 @guarded
@@ -36,25 +70,17 @@ def edit(
     ] = "",
     /,
     *,
-    run: Run,
+    how: How,
     mask: Annotated[
         Path | None,
         Parameter(help="A picture of the same size, white where to paint; without one, where IMAGE is transparent."),
     ] = None,
-    n: Number = 4,
-    seed: Seed = 0,
-    out: Out = Path("out"),
-    steps: Steps = None,
-    guidance: Guidance = None,
-    method: Method = "auto",
 ) -> None:
     """Paint a part of a picture anew; every pixel outside the mask is kept."""
     from unclip.pipeline.inpaint import edit as paint
-    from unclip.pipeline.painter import Request
-    from unclip.pipeline.settings import Settings
 
-    request = Request(prompt, n, seed, Settings(steps=steps, guidance=guidance), method)
-    show(paint(opened(run, prompt), image, mask, request), f"{image.stem}-edit", out)
+    request = how.request(prompt)
+    show(paint(opened(how.run, prompt), image, mask, request), f"{image.stem}-edit", how.out)
 
 
 @guarded
@@ -65,28 +91,14 @@ def extend(
     ] = "",
     /,
     *,
-    run: Run,
-    by: Annotated[float | None, Parameter(help="Share of its side that each side grows by, as 0.5.")] = None,
-    left: Annotated[float | None, Parameter(help="The same for one side; wins over --by.")] = None,
-    right: Annotated[float | None, Parameter(help="As --left.")] = None,
-    up: Annotated[float | None, Parameter(help="As --left.")] = None,
-    down: Annotated[float | None, Parameter(help="As --left.")] = None,
-    n: Number = 4,
-    seed: Seed = 0,
-    out: Out = Path("out"),
-    steps: Steps = None,
-    guidance: Guidance = None,
-    method: Method = "auto",
+    how: How,
+    growth: Growth = Growth(),
 ) -> None:
     """Paint on beyond the borders of a picture, which is kept as it is."""
-    from unclip.pipeline.inpaint import Sides
     from unclip.pipeline.inpaint import extend as paint
-    from unclip.pipeline.painter import Request
-    from unclip.pipeline.settings import Settings
 
-    sides = Sides(*((by or 0.0) if share is None else share for share in (left, right, up, down)))
-    request = Request(prompt, n, seed, Settings(steps=steps, guidance=guidance), method)
-    show(paint(opened(run, prompt), image, sides, request), f"{image.stem}-extend", out)
+    sides, request = growth.sides(), how.request(prompt)
+    show(paint(opened(how.run, prompt), image, sides, request), f"{image.stem}-extend", how.out)
 
 
 def opened(run: Path, prompt: str) -> "TextToImage":

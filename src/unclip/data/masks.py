@@ -16,8 +16,8 @@ from unclip.core.config import Config
 from unclip.core.noise import Noise
 from unclip.core.typing import Bool, Float
 
-Known = Float[Tensor, "b 1 h w"]
-"""1 where a picture is known, 0 where it is to be painted."""
+Known = Float[Tensor, "#b 1 h w"]
+"""1 where a picture is known, 0 where it is to be painted; one mask for all pictures, or one each."""
 Draws = Float[Tensor, "b n"]
 Holes = Bool[Tensor, "b h w"]
 NUMBERS, SEGMENTS = 12, 4

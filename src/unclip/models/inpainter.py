@@ -26,7 +26,7 @@ from unclip.nn.widen import load_widened, widened
 
 @dataclass(frozen=True)
 class Given:
-    """Pictures of which a part is given; mask: 1 where, one for all or one each."""
+    """Pictures of which a part is given; mask: 1 where."""
 
     images: Images
     mask: Known

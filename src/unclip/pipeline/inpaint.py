@@ -13,6 +13,7 @@ from PIL import Image
 
 from unclip.core.typing import Images
 from unclip.data.loader import to_pixels, to_tensor
+from unclip.data.masks import Known
 from unclip.pipeline.images import KEY, grid
 from unclip.pipeline.masked import Hole, Masked, Pixels, pasted, read_masked, shrunk, shrunk_hole
 from unclip.pipeline.painter import Asked, Painter, Request
@@ -147,7 +148,7 @@ def _repeated(pixels: Pixels, n: int) -> Images:
     return to_tensor(pixels[None]).expand(n, -1, -1, -1)
 
 
-def _mask(hole: Hole) -> Images:
+def _mask(hole: Hole) -> Known:
     """1 where the picture is known, [1, 1, h, w]."""
     return torch.from_numpy(~hole).float()[None, None]
 

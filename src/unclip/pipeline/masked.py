@@ -9,9 +9,9 @@ from PIL import Image
 from unclip.core.typing import Bool
 from unclip.pipeline.read import Picture, check_large_enough, read_whole
 
-Pixels = UInt8[np.ndarray, "h w 3"]
-Hole = Bool[np.ndarray, "h w"]
-"""Where a picture is to be painted."""
+Pixels = UInt8[np.ndarray, "_ _ 3"]
+Hole = Bool[np.ndarray, "_ _"]
+"""Where a picture is to be painted. Any sizes: these functions change them."""
 HALF = 128
 
 

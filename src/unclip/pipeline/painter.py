@@ -8,6 +8,7 @@ import torch
 
 from unclip.core.noise import Noise
 from unclip.core.typing import Images, Vectors
+from unclip.data.masks import Known
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import RePaint, Step
 from unclip.models.inpainter import Given
@@ -87,7 +88,7 @@ class Painter:
             )
         return found
 
-    def fill(self, known: Images, mask: Images, name: str) -> Images:
+    def fill(self, known: Images, mask: Known, name: str) -> Images:
         """Pictures [n, c, size, size], one a seed, that keep `known` where mask is 1, in [-1, 1] on the CPU.
 
         name: of this hole, from which its noise follows; pictures do not depend on how many are painted at once.
