@@ -2,9 +2,9 @@
 
     python benchmarks/inpainting.py RUN [--pictures 64] [--steps 24] [--seed 0]
 
-On held-out pictures of a finished run with random holes, their own embeddings and captions: RMS error in the hole, the step
-over its border beside that of the data, and evaluations of the network; for the decoder alone, and for the inpainting
-stage where the run has one.
+On held-out pictures of a finished run with random holes, their own embeddings and captions: RMS error in the hole, the
+step over its border beside that of the data, and evaluations of the network; for the decoder alone, and for the
+inpainting stage where the run has one.
 """
 
 import argparse
@@ -72,10 +72,8 @@ def main() -> None:
         for name, make in WALKS.items():
             x, count = painted(model, inpainter, make, given, words, asked.steps)
             error = hole_error(x, images, given.mask)
-            who = f"{'inpainter' if inpainter else 'decoder'}, {name}"
-            print(
-                f"{who:32} {error.mean():.3f}  {error.std() / len(rows) ** 0.5:.3f}  {seam(x, given.mask):.3f}  {count:4}"
-            )
+            spread, who = error.std() / len(rows) ** 0.5, f"{'inpainter' if inpainter else 'decoder'}, {name}"
+            print(f"{who:32} {error.mean():.3f}  {spread:.3f}  {seam(x, given.mask):.3f}  {count:4}")
 
 
 if __name__ == "__main__":
