@@ -181,3 +181,19 @@ def test_what_cannot_be_added_is_refused(run: Path, call: Call) -> None:
     assert "can be added: classifier" in call("add", "decoder", "--run", run).err
     assert "only settings of classifier" in call("add", "classifier", "--run", run, "--set", "ddpm.flip=true").err
     assert "no such run" in call("add", "classifier", "--run", run / "nowhere").err
+
+
+def test_autoguidance_by_early_weights_goes_on_from_the_run_itself(run: Path) -> None:
+    model = unclip.load(run)
+    assert isinstance(model, DDPMPipeline) and model.early is not None
+    plain, half, double = (
+        model.generate(["red"], settings=Settings(form="auto", guidance=w, sampler="ddim", steps=1))
+        for w in (1.0, 0.5, 2.0)
+    )
+    x = [np.asarray(p[0], dtype=int) for p in (plain, half, double)]
+    assert np.abs(x[2] - x[0]).max() > 1
+    inside = (x[2] > 0) & (x[2] < 255)  # where nothing was cut, the estimate is linear in the scale
+    assert np.abs((x[2] - x[0]) - 2 * (x[0] - x[1]))[inside].max() <= 3
+    model.early = None
+    with pytest.raises(ValueError, match="kept no early weights"):
+        model.generate(["red"], settings=Settings(form="auto"))

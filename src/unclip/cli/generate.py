@@ -30,7 +30,9 @@ def generate(
     out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out"),
     steps: Annotated[int | None, Parameter(help="Denoising steps.")] = None,
     guidance: Annotated[float | None, Parameter(help="How closely to follow the prompt or class; 1 is none.")] = None,
-    guidance_form: Annotated[str | None, Parameter(help="cfg, interval, rescale, apg, zero-star, dynamic.")] = None,
+    guidance_form: Annotated[
+        str | None, Parameter(help="cfg, interval, rescale, apg, zero-star, dynamic; ddpm: auto.")
+    ] = None,
     classifier_guidance: Annotated[
         float | None, Parameter(help="ddpm: scale of guidance by the classifier that `unclip add classifier` trained.")
     ] = None,

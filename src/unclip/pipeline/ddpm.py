@@ -15,7 +15,7 @@ from unclip.models.ddpm import DDPM, NO_CLASS, Labels
 from unclip.pipeline.image_model import ImageModel
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
-from unclip.pipeline.stored import load_added, load_stage, model_hash
+from unclip.pipeline.stored import load_added, load_early, load_stage, model_hash
 
 
 @dataclass
@@ -24,6 +24,7 @@ class DDPMPipeline(ImageModel):
 
     model: DDPM
     classifier: NoisyClassifier | None = None
+    early: DDPM | None = None
 
     @classmethod
     def load(cls, folder: RunFolder, device: str) -> "DDPMPipeline":
@@ -32,6 +33,7 @@ class DDPMPipeline(ImageModel):
         return cls(
             module,
             load_added(folder, "classifier", device),
+            load_early(folder, "ddpm", device),
             device=device,
             precision=machine.best_precision(device),
             hash=model_hash(folder),
@@ -71,10 +73,15 @@ class DDPMPipeline(ImageModel):
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
         """Every denoising step for one batch. Raises ValueError where guidance is asked for and there is no class."""
         settings = settings or Settings()
-        if not self.classes and (settings.form is not None or settings.guidance not in (None, 1)):
+        auto = settings.form == "auto"
+        if auto and self.early is None:
+            raise ValueError("guidance form 'auto': this run kept no early weights; it was trained by an older unclip")
+        if not self.classes and not auto and (settings.form is not None or settings.guidance not in (None, 1)):
             asked = settings.guidance or settings.form
             raise ValueError(f"guidance = {asked}: this model knows no classes to follow; leave it out")
         labels, how = self.labels(prompts), settings.apply(self.sampling)
+        if self.early is not None:
+            how = replace(how, guidance=how.guidance.using(worse=self.early.diffusion.denoiser))
         if settings.classifier is not None:
             how = replace(how, guidance=how.guidance.using(log_p=self._log_p(prompts, labels)))
         noise = Noise.per_sample(seeds, self.device).fork("ddpm")

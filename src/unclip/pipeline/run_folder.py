@@ -2,7 +2,8 @@
 
 run.toml  state.json  tokenizer.json  clip/  prior/  decoder/    what a text-to-image model is made of
 run.toml  state.json  ddpm/                                      what a plain DDPM is made of
-classifier/  inpaint/  ...                                       what `unclip add` put beside it (`ADDED`)
+classifier/  ...                                                 what `unclip add` put beside it (`ADDED`)
+early/                                                           a drawing stage after 1/16 of its training
 data/  checkpoints/  logs/  samples/  plots/                     what its training left
 """
 
@@ -32,7 +33,7 @@ class RunFolder:
     root: Path
 
     def __getattr__(self, name: str) -> Path:
-        if name in ("data", "clip", "prior", "decoder", "ddpm", "checkpoints", "logs", "samples", "plots"):
+        if name in ("data", "clip", "prior", "decoder", "ddpm", "early", "checkpoints", "logs", "samples", "plots"):
             return self.root / name
         raise AttributeError(name)
 

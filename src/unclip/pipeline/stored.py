@@ -48,6 +48,12 @@ def load_stage(folder: RunFolder, name: str, device: str) -> Any:
     return module.to(device).eval().requires_grad_(False)
 
 
+def load_early(folder: RunFolder, name: str, device: str) -> Any:
+    """A stage as it was after 1/16 of its training, the worse model of autoguidance; None where it was not kept."""
+    kept = RunFolder(folder.early)
+    return load_stage(kept, name, device) if (kept.root / name).exists() else None
+
+
 def load_added(folder: RunFolder, name: str, device: str) -> Any:
     """A stage that `unclip add` trained, or None where the run has none (yet)."""
     return load_stage(folder, name, device) if name in folder.state() else None

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from PIL.Image import Image
@@ -22,6 +23,8 @@ from unclip.train.trainer import Report, Trainer
 
 PREVIEWS = (0.06, 0.2, 0.5, 1.0)
 """Shares of a stage's run at which sample grids are drawn."""
+EARLY_AT = 1 / 16
+"""Where the weights of a stage that draws are kept for autoguidance (Karras et al. 2024, section 4: about there)."""
 
 
 class StageRun:
@@ -71,6 +74,8 @@ class StageRun:
                 saved = time.monotonic()
             if self.ctx.stop.is_set():
                 return
+            if self.stage.preview and share < EARLY_AT <= report.share:
+                self._store(self.ctx.folder.early / self.name)
             if self.stage.preview and any(share < p <= report.share for p in PREVIEWS):
                 yield self._preview(report, self.stage.preview)
             share = report.share
@@ -94,16 +99,18 @@ class StageRun:
     def _finish(self) -> Iterator[Event]:
         save_checkpoint(self.checkpoint, self.trainer)
         trainer = self.trainer
-        self.averaged.load_state_dict(trainer.ema.average)
         figures = {"steps": trainer.step, "seconds": round(trainer.elapsed, 1), "skipped": trainer.skipped}
         figures["parameters"] = sum(p.numel() for p in self.averaged.parameters())
-        settings = self.stage.config.to_dict()
-        store.save(self.ctx.folder.root / self.name, self.name, settings, trainer.ema.average, figures)
+        self._store(self.ctx.folder.root / self.name, figures)
+        self.averaged.load_state_dict(trainer.ema.average)
         result = self.stage.gate(self.averaged)
         result = replace(result, figures={**result.figures, **figures})
         self.ctx.folder.finish(self.name, {"passed": result.passed, "why": result.why, "figures": result.figures})
         yield from self._plot()
         yield result
+
+    def _store(self, place: Path, figures: dict[str, Any] | None = None) -> None:
+        store.save(place, self.name, self.stage.config.to_dict(), self.trainer.ema.average, figures)
 
     def _plot(self) -> Iterator[Event]:
         if not plots.available():

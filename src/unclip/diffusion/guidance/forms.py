@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from unclip.diffusion.guidance.autoguidance import Autoguidance
 from unclip.diffusion.guidance.base import Guidance
 from unclip.diffusion.guidance.classifier_free import ClassifierFree
 from unclip.diffusion.guidance.interval import LimitedInterval
@@ -31,6 +32,7 @@ FORMS: Mapping[str, Callable[[float, float | None], Guidance]] = MappingProxyTyp
         "rescale": lambda scale, limit: _within(Rescale(ClassifierFree(scale)), limit),
         "apg": lambda scale, limit: _within(APG(scale), limit),
         "dynamic": _dynamic,
+        "auto": lambda scale, limit: _within(Autoguidance(scale), limit),
     }
 )
 """Name -> guidance from a scale and the range of the data."""
