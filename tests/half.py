@@ -46,7 +46,7 @@ def flat(rows: list[int]) -> torch.Tensor:
     return PAINT[rows][:, :, None, None].expand(-1, 3, SIZE, SIZE).contiguous()
 
 
-def batch(times: int = 4) -> Batch:
+def batch(times: int = 3) -> Batch:
     """The four colours, `times` each. Embeddings say nothing, captions name the colour."""
     ids, mask = TOKENIZER(list(COLOURS) * times)
     z = F.normalize(draw(4 * times, D, key="z"), dim=1)
@@ -57,15 +57,15 @@ def batch(times: int = 4) -> Batch:
 def decoder() -> Decoder:
     """It knows the four colours and, half of the time told nothing, that there are four."""
     made = built(lambda: Decoder(CONFIG))
-    learn(made, batch(), steps=300, lr=4e-3)
+    learn(made, batch(), steps=220, lr=4e-3)
     return made
 
 
 @cache
 def inpainter() -> Inpainter:
-    """The decoder after 300 steps with masks."""
+    """The decoder after 160 steps with masks."""
     made = built(lambda: Inpainter.start(decoder(), MaskConfig(everything=0.05)))
-    learn(made, batch(), steps=300, lr=4e-3)
+    learn(made, batch(), steps=160, lr=4e-3)
     return made
 
 

@@ -34,8 +34,8 @@ def without_knowledge() -> torch.Tensor:
 
 
 def painted(seeds: range = range(len(ROWS)), how: Sampling | None = None) -> torch.Tensor:
-    rows = [ROWS[s] for s in seeds]
-    *_, last = inpainter().sample(*told([""] * len(rows)), Given(flat(rows), LEFT), Noise.per_sample(seeds), how)
+    rows, words = [ROWS[s] for s in seeds], (part[list(seeds)] for part in told([""] * len(ROWS)))
+    *_, last = inpainter().sample(*words, Given(flat(rows), LEFT), Noise.per_sample(seeds), how)
     return last.x
 
 
