@@ -68,7 +68,8 @@ def inpaint_preview(ctx: Context, model: TextToImage, most: int = 8) -> Image.Im
     rows = distinct_captions(ctx.prepared, ctx.split[1], most)
     captions = [ctx.prepared.captions[r][0] for r in rows]
     images = to_tensor(ctx.prepared.images[rows]).to(ctx.device)
-    mask = random_masks(len(rows), *images.shape[2:], Noise.per_sample(rows), HOLES).to(ctx.device)
+    height, width = images.shape[2:]
+    mask = random_masks(len(rows), height, width, Noise.per_sample(rows), HOLES).to(ctx.device)
     assert model.inpainter is not None
     columns, words = [images, torch.where(mask == 1, images, GRAY)], model.tokenizer(captions)
     for seed in range(3):
