@@ -191,7 +191,7 @@ def test_requests_that_mean_nothing_are_refused():
     ):
         with pytest.raises(ValueError, match=why):
             model().edit(picture(), half(), **how)
-    for sides, why in (({}, "nothing to paint"), ({"left": -0.5}, "left = -0.5"), ({"up": 9}, "up = 9: a share")):
+    for sides, why in (({}, "nothing to paint"), ({"left": -0.5}, "left = -0.5"), ({"up": 9.0}, "up = 9.0: a share")):
         with pytest.raises(ValueError, match=why):
             model().extend(picture(), **sides)
     with pytest.raises(ValueError, match="less than a pixel"):
