@@ -85,4 +85,4 @@ def whole(decoder: Decoder, inpainter: Inpainter | None = None) -> TextToImage:
     vision = VisionConfig(size=SIZE, stem=(8, 8), width=16, layers=1, heads=2)
     clip = built(lambda: CLIP(CLIPConfig(TEXT, vision, D))).eval()
     prior = built(lambda: Prior(PriorConfig(PriorNetConfig(D, W, TOKENIZER.context, 16, 1, 2)))).eval()
-    return TextToImage(TOKENIZER, clip, prior, decoder, inpainter)
+    return TextToImage(tokenizer=TOKENIZER, clip=clip, prior=prior, decoder=decoder, inpainter=inpainter)

@@ -9,23 +9,8 @@ from tests.cli.conftest import Call
 
 import unclip
 
-COMMANDS = (
-    "train",
-    "add",
-    "generate",
-    "edit",
-    "extend",
-    "vary",
-    "blend",
-    "diff",
-    "invert",
-    "probe",
-    "evaluate",
-    "study",
-    "explain",
-    "info",
-)
-COMMANDS += ("data", "pack", "shapes", "demo")
+COMMANDS = ("train", "generate", "vary", "blend", "diff", "invert", "probe", "evaluate", "study", "explain", "info")
+COMMANDS += ("add", "edit", "extend", "classify", "search", "data", "pack", "shapes", "demo")
 HEAVY = ("torch", "numpy", "PIL", "matplotlib", "safetensors", "tokenizers")
 
 

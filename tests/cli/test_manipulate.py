@@ -1,4 +1,4 @@
-"""`unclip vary`, `blend`, `diff`, `invert`, `probe` with a model in closed form, and what `unclip info` says of them."""
+"""`unclip vary`, `blend`, `diff`, `invert`, `probe` with a model in closed form, and what `unclip info` tells."""
 
 import shlex
 from collections.abc import Sequence

@@ -15,7 +15,7 @@ import unclip
 from unclip.clip.model import CLIPConfig
 from unclip.clip.noisy import NoisyCLIPConfig
 from unclip.clip.text import TextConfig
-from unclip.clip.vision import VisionConfig
+from unclip.clip.vision import VisionConfig, ViTConfig
 from unclip.core.config import Config
 from unclip.diffusion.grids import Given
 from unclip.diffusion.process import DiffusionConfig, Sampling
@@ -29,11 +29,13 @@ from unclip.nn.prior_net import PriorNetConfig
 
 ROOMS = ("core", "diffusion", "nn", "text", "clip", "models", "train")
 TEXT, VISION, NET = TextConfig(300, 9), VisionConfig(16, stem=(8, 16)), PriorNetConfig(8, 16, 9)
+VIT = ViTConfig(16)
 NEEDY = {  # settings without a full set of defaults
     c.__class__.__name__: c
     for c in (
         TEXT,
         VISION,
+        VIT,
         NET,
         CLIPConfig(TEXT, VISION),
         PriorConfig(NET),

@@ -1,5 +1,7 @@
 """A model whose decoder is known in closed form: pictures N(m, std^2) with m from the embedding, a random CLIP."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from PIL import Image
@@ -9,6 +11,7 @@ from unclip.clip.model import CLIP, CLIPConfig
 from unclip.clip.text import TextConfig
 from unclip.clip.vision import VisionConfig
 from unclip.core.condition import Condition
+from unclip.core.typing import Vectors
 from unclip.diffusion.level import alpha, like, sigma
 from unclip.models.decoder import Decoder, DecoderConfig
 from unclip.pipeline.text_to_image import TextToImage
@@ -16,6 +19,13 @@ from unclip.text.tokenizer import Tokenizer
 
 SIZE, WIDTH, TEXT_WIDTH, STD = 16, 12, 16, 0.4
 CAPTIONS = ("a red heart", "a blue heart", "a green leaf", "two cups")
+
+
+class Direct(TextToImage):
+    """The text embedding itself is the prior's."""
+
+    def embed_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> Vectors:
+        return self.embed_captions(prompts)
 
 
 def mean(cond: Condition) -> torch.Tensor:
@@ -42,7 +52,7 @@ def gaussian() -> TextToImage:
 
     denoiser.network = Function(output)
     clip = built(lambda: CLIP(CLIPConfig(text, vision, width=WIDTH)))
-    return TextToImage(tokenizer=tokenizer, clip=clip.eval(), decoder=decoder.eval(), batch=4)
+    return Direct(tokenizer=tokenizer, clip=clip.eval(), decoder=decoder.eval(), batch=4)
 
 
 def picture(key: int = 0, side: int = SIZE) -> Image.Image:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.pipeline.gaussian import CAPTIONS, STD, gaussian, mean, picture
+from tests.pipeline.gaussian import STD, gaussian, mean, picture
 
 from unclip.core.slerp import slerp
 from unclip.pipeline.images import KEY
@@ -160,6 +160,8 @@ def test_opposite_embeddings_and_other_captions_cannot_be_blended(model: TextToI
     latent = model.invert(picture(), settings=FEW)
     with pytest.raises(ValueError, match="opposite"):
         model.blend(latent, replace(latent, z=-latent.z))
+    with pytest.raises(ValueError, match="with different settings"):
+        model.blend(latent, model.invert(picture(), settings=Settings(steps=10)))
     with pytest.raises(ValueError, match="latents of different captions"):
         model.blend(latent, replace(latent, captions=("a red heart",)))
 
@@ -172,4 +174,3 @@ def test_small_pictures_are_enlarged_and_transparent_ones_lie_on_white(model: Te
     clear.putalpha(0)
     assert torch.equal(opened(model, clear).pictures, torch.ones(1, 3, 16, 16))
     assert torch.allclose(embedded(model, small).norm(dim=1), torch.ones(1), atol=1e-6)
-    assert CAPTIONS

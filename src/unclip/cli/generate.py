@@ -36,6 +36,9 @@ def generate(
     classifier_guidance: Annotated[
         float | None, Parameter(help="ddpm: scale of guidance by the classifier that `unclip add classifier` trained.")
     ] = None,
+    clip_guidance: Annotated[
+        float | None, Parameter(help="Scale of guidance by the noise-aware CLIP that `unclip add noisy_clip` trained.")
+    ] = None,
     sampler: Annotated[str | None, Parameter(help="ancestral, ddim, dpmpp-2m ...; a wrong name lists them.")] = None,
     grid: Annotated[str | None, Parameter(help="Where the steps lie: uniform, karras ...")] = None,
 ) -> None:
@@ -47,7 +50,7 @@ def generate(
 
     model, console = load(run), Console(soft_wrap=True, highlight=False)
     warn(console, model, prompts)
-    settings = Settings(steps, guidance, guidance_form, sampler, grid, classifier_guidance)
+    settings = Settings(steps, guidance, guidance_form, sampler, grid, classifier_guidance, clip_guidance)
     start = time.perf_counter()
     pictures = model.generate(prompts, n, seed, settings)
     took = time.perf_counter() - start

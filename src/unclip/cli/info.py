@@ -80,15 +80,15 @@ def _plain(settings: Mapping[str, Any]) -> Iterable[str]:
 
 def picture_lines(about: Mapping[str, Any], runs: Path) -> list[str]:
     """What made a picture, and the command that makes it again."""
-    prompts = about.get("prompts", [about["prompt"]])
-    facts = {"seed": about["seed"], "model": about["model"], "unclip": about["unclip"]}
+    prompts = about.get("prompts", [about.get("prompt", "")])
+    facts = {name: about[name] for name in ("seed", "model", "unclip") if name in about}
     made = about.get("made", {})
     lines = [f"made by   unclip {made['command']}, of {', '.join(made['of'])}"] if made else []
     lines += [f"shown     {about['shown']}"] if "shown" in about else []
     lines += [f"error     PSNR {about['error']['psnr']:.2f} dB"] if "error" in about else []
     lines += [f"prompt    {prompt}" for prompt in prompts if prompt]
     lines += [f"{name:<9} {value}" for name, value in facts.items()]
-    lines += [f"{name:<9} {_words(value)}" for name, value in about["sampling"].items()]
+    lines += [f"{name:<9} {_words(value)}" for name, value in about.get("sampling", {}).items()]
     return [*lines, "again:", f"  {command(about, runs)}"]
 
 
@@ -113,8 +113,11 @@ def command(about: Mapping[str, Any], runs: Path) -> str:
     words += ["-n", str(about["n"])] if "n" in about else []
     words += ["--steps", str(sampling["steps"])]
     by = guidance.Guidance.from_dict(sampling["guidance"])
-    if isinstance(by, guidance.ClassifierGuidance):
-        words += ["--classifier-guidance", str(by.scale)]
+    if isinstance(by, guidance.StaticThreshold) and isinstance(by.of, guidance.CLIPGuidance):
+        by = by.of
+    if isinstance(by, guidance.GradientGuidance):
+        option = "clip" if isinstance(by, guidance.CLIPGuidance) else "classifier"
+        words += [f"--{option}-guidance", str(by.scale)]
         by = by.of
     guided = guidance.name_of(by)
     if guided is not None:

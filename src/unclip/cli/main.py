@@ -4,6 +4,7 @@ from cyclopts import App
 
 import unclip
 from unclip.cli.add import add
+from unclip.cli.classify import classify
 from unclip.cli.data import data, pack, shapes
 from unclip.cli.demo import demo
 from unclip.cli.edit import edit, extend
@@ -12,6 +13,8 @@ from unclip.cli.explain import explain
 from unclip.cli.generate import generate
 from unclip.cli.info import info
 from unclip.cli.manipulate import blend, diff, invert, probe, vary
+from unclip.cli.search import search
+from unclip.cli.study import study
 from unclip.cli.train import train
 
 app = App(
@@ -21,9 +24,9 @@ app = App(
     version_flags=["--version"],
     help_format="plaintext",  # Markdown would take a third of the time of --help to import
 )
-for command in (train, add, generate, edit, extend, vary, blend, diff, invert, probe, evaluate, explain, info):
+for command in (train, add, generate, edit, extend, vary, blend, diff, invert, probe, classify, search, evaluate):
     app.command(command)
-for command in (data, pack, shapes, demo):
+for command in (study, explain, info, data, pack, shapes, demo):
     app.command(command)
 
 if __name__ == "__main__":

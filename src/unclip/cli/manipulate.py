@@ -62,13 +62,10 @@ class Bench:
         from rich.console import Console
 
         from unclip.pipeline.invert import opened
-        from unclip.pipeline.load import load
+        from unclip.pipeline.load import load_text_to_image
         from unclip.pipeline.read import Taken
-        from unclip.pipeline.text_to_image import TextToImage
 
-        model, console = load(how.run), Console(soft_wrap=True, highlight=False)
-        if not isinstance(model, TextToImage):
-            raise ValueError(f"{how.run}: a plain DDPM has no embeddings of pictures; use a text-to-image run")
+        model, console = load_text_to_image(how.run), Console(soft_wrap=True, highlight=False)
         sources = [opened(model, picture) for picture in pictures]
         for source in sources:
             if isinstance(source, Taken):
@@ -137,7 +134,8 @@ def blend(
 ) -> None:
     """Draw the way from one picture to another."""
     bench = Bench.open(how, [a, b])
-    pictures = bench.model.blend(*bench.sources, n, noise=noise, seed=seed, settings=how.settings)
+    one, other = bench.sources
+    pictures = bench.model.blend(one, other, n, noise=noise, seed=seed, settings=how.settings)
     bench.write(pictures, f"{_stem(a)}-{_stem(b)}-blend")
 
 
@@ -180,7 +178,10 @@ def probe(
     *,
     how: How,
     labels: Annotated[
-        list[str] | None, Parameter(help="What to choose from; by default the run's most frequent captions.")
+        list[str] | None,
+        Parameter(
+            help="What to choose from; by default the run's most frequent captions.", negative="", consume_multiple=True
+        ),
     ] = None,
     seed: Annotated[int, Parameter(help="Of the noise that all pictures start from.")] = 0,
 ) -> None:

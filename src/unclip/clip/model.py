@@ -10,7 +10,7 @@ from torch import nn
 
 from unclip.clip.loss import sigmoid_loss, softmax_loss
 from unclip.clip.text import TextConfig, TextTower
-from unclip.clip.vision import VisionConfig, VisionTower
+from unclip.clip.vision import ImageTowerConfig
 from unclip.core.config import Config
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
@@ -22,7 +22,7 @@ class CLIPConfig(Config):
     """width: of the joint space; form: which contrastive loss."""
 
     text: TextConfig
-    vision: VisionConfig
+    vision: ImageTowerConfig
     width: int = 128
     form: Literal["softmax", "sigmoid"] = "softmax"
 
@@ -35,15 +35,17 @@ class CLIP(nn.Module):
     def __init__(self, config: CLIPConfig) -> None:
         super().__init__()
         self.config = config
-        self.text, self.vision = TextTower(config.text), VisionTower(config.vision)
+        self.text, self.vision = TextTower(config.text), config.vision.build()
         self.text_projection = nn.Linear(config.text.width, config.width, bias=False)
         self.image_projection = nn.Linear(config.vision.width, config.width, bias=False)
+        for projection in (self.text_projection, self.image_projection):  # as in the published code
+            nn.init.normal_(projection.weight, std=projection.in_features**-0.5)
         softmax = config.form == "softmax"
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07 if softmax else 10.0)))
         self.bias = None if softmax else nn.Parameter(torch.tensor(-10.0))
 
     def embed_images(self, images: Images, shift: Float[Tensor, "b width"] | None = None) -> Vectors:
-        """Pictures -> unit vectors [b, width]; shift: see `VisionTower`."""
+        """Pictures -> unit vectors [b, width]; shift: see `ImageTower`."""
         return F.normalize(self.image_projection(self.vision(images, shift)).float(), dim=-1)
 
     def embed_text(self, ids: Ids, mask: Mask) -> tuple[Vectors, Tokens]:

@@ -1,7 +1,8 @@
 """Settings as frozen dataclasses that survive a trip through JSON or TOML.
 
 A field typed with an abstract family (a `Schedule`, a `Sampler`) is stored with a `kind`, the class's name; it is
-looked up among the family's subclasses, never imported by path, so a file cannot name code to run.
+looked up among the family's subclasses, never imported by path, so a file cannot name code to run. A family that was
+once a single class says with `unnamed` which member a file without a `kind` means.
 
 A field made by `runtime()` is no setting: a model that the settings are used with. It is not stored, compared or shown.
 """
@@ -71,7 +72,7 @@ def _subclasses(cls: type) -> dict[str, type]:
 def _resolve(cls: type, data: dict[str, Any], where: str) -> tuple[type, dict[str, Any]]:
     if not (isabstract(cls) or _is_member(cls)):
         return cls, data
-    kind, members = data.pop("kind", cls.__name__), _subclasses(cls)
+    kind, members = data.pop("kind", getattr(cls, "unnamed", cls.__name__)), _subclasses(cls)
     if not isinstance(kind, str) or kind not in members:
         raise ValueError(f"{where}: unknown kind {kind!r}; known are {', '.join(sorted(members))}")
     return members[kind], data

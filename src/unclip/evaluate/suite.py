@@ -15,20 +15,24 @@ from unclip.data.shapes_parse import score_many
 from unclip.data.shapes_world import World
 from unclip.evaluate.alignment import matched_against_shuffled
 from unclip.evaluate.distances import kid, roughness
-from unclip.evaluate.retrieval import distinct, retrieval
+from unclip.evaluate.retrieval import are_classes, distinct, retrieval, zero_shot
+from unclip.pipeline.settings import Settings
 from unclip.pipeline.text_to_image import TextToImage, there
+from unclip.pipeline.zero_shot import label_embeddings
 
 BATCH = 64
 
 
 def evaluate(model: TextToImage, prepared: Prepared, rows: np.ndarray, n: int = 256, seed: int = 0) -> dict[str, Any]:
-    """Scores on the pairs `rows`: retrieval, prior, and pictures generated for the captions of n of them."""
+    """Scores on the pairs `rows`: retrieval, zero-shot accuracy where the captions of the whole data set are classes,
+    prior, and pictures generated for the captions of n of them."""
     captions = [prepared.captions[r][0] for r in rows]
     images = to_tensor(prepared.images[rows])
     real = embed_images(model, images)
     few = min(n, len(rows))
     return {
         "retrieval": score_clip(model, real, captions),
+        **score_classes(model, real, captions, [c[0] for c in prepared.captions]),
         "prior": score_prior(model, real[:few], captions[:few]),
         **score_pictures(model, images[:few], real[:few], captions[:few], seed),
     }
@@ -38,6 +42,17 @@ def score_clip(model: TextToImage, real: Vectors, captions: Sequence[str]) -> di
     """Retrieval of captions by pictures."""
     texts, right = distinct(captions)
     return retrieval(real, embed_captions(model, texts), right)
+
+
+def score_classes(
+    model: TextToImage, real: Vectors, captions: Sequence[str], every: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Zero-shot accuracy among all classes of the data, also those that none of these show; nothing without any."""
+    if not are_classes(every):
+        return {}
+    names = sorted(set(every))
+    classes = label_embeddings(model, names)
+    return {"zero_shot": zero_shot(real, classes, [names.index(c) for c in captions])}
 
 
 def score_prior(model: TextToImage, real: Vectors, captions: Sequence[str]) -> dict[str, float]:
@@ -67,20 +82,22 @@ def score_pictures(
     }
 
 
-def evaluate_shapes(model: TextToImage, world: World, n: int = 200, seed: int = 0) -> dict[str, Any]:
+def evaluate_shapes(
+    model: TextToImage, world: World, n: int = 200, seed: int = 0, settings: Settings | None = None
+) -> dict[str, Any]:
     """The exact score: n prompts a category, each picture read back by the parser."""
     asked = [p for category in CATEGORIES for p in prompts(world, category, n, seed)]
-    made = generate(model, [p.text for p in asked], seed)
+    made = generate(model, [p.text for p in asked], seed, settings)
     rates = score_many(list(to_pixels(made)), asked)
     return {c: {k: vars(r) for k, r in figures.items()} for c, figures in rates.items()}
 
 
-def generate(model: TextToImage, captions: Sequence[str], seed: int) -> Images:
+def generate(model: TextToImage, captions: Sequence[str], seed: int, settings: Settings | None = None) -> Images:
     """One picture a caption as tensors in [-1, 1] on the CPU; picture i has seed + i."""
     parts = []
     for i in range(0, len(captions), BATCH):
         some = captions[i : i + BATCH]
-        *_, last = model.steps(some, range(seed + i, seed + i + len(some)))
+        *_, last = model.steps(some, range(seed + i, seed + i + len(some)), settings)
         parts.append(last.x.float().clamp(-1, 1).cpu())
     return torch.cat(parts)
 

@@ -1,10 +1,24 @@
 """A pre-norm transformer, causal or not: both towers of CLIP and the prior are made of it."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 from unclip.core.typing import Float, Tokens
 from unclip.nn.attention import mix
+
+Activation = Literal["gelu", "quick_gelu"]
+
+
+class QuickGELU(nn.Module):
+    """x sigmoid(1.702 x), near GELU (Hendrycks & Gimpel 2016, section 2); what CLIP's published models use."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(1.702 * x)
+
+
+ACTIVATIONS: dict[Activation, type[nn.Module]] = {"gelu": nn.GELU, "quick_gelu": QuickGELU}
 
 
 def mlp(width: int, activation: nn.Module) -> nn.Sequential:
@@ -13,14 +27,29 @@ def mlp(width: int, activation: nn.Module) -> nn.Sequential:
 
 
 class Block(nn.Module):
-    """x + attention(norm x), then x + mlp(norm x)."""
+    """x + attention(norm x), then x + mlp(norm x).
 
-    def __init__(self, width: int, heads: int) -> None:
+    First weights as in CLIP's published code: normal, of std width^-1/2 for queries, keys and values, (2 width)^-1/2
+    for the MLP's first layer, (2 layers width)^-1/2 for both outputs onto the residual, as in GPT-2; attention's biases
+    zero. layers: of the whole transformer.
+    """
+
+    def __init__(self, width: int, heads: int, layers: int, activation: Activation) -> None:
         super().__init__()
         self.heads = heads
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.mlp = mlp(width, nn.GELU())
+        self.mlp = mlp(width, ACTIVATIONS[activation]())
+        first, last = self.mlp.get_parameter("0.weight"), self.mlp.get_parameter("2.weight")
+        for weight, variance in (
+            (self.qkv.weight, 1.0),
+            (first, 0.5),
+            (self.out.weight, 0.5 / layers),
+            (last, 0.5 / layers),
+        ):
+            nn.init.normal_(weight, std=(variance / width) ** 0.5)
+        nn.init.zeros_(self.qkv.bias)
+        nn.init.zeros_(self.out.bias)
 
     def forward(self, x: Tokens, bias: Tensor | None) -> Tokens:
         x = x + self.out(mix(self.qkv(self.norm1(x)), self.heads, bias))
@@ -28,17 +57,15 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """`layers` blocks and a final norm. Residual outputs start small, 0.02 / sqrt(2 layers), as in GPT-2 and CLIP."""
+    """`layers` blocks and a final norm."""
 
-    def __init__(self, width: int, layers: int, heads: int, causal: bool = False) -> None:
+    def __init__(
+        self, width: int, layers: int, heads: int, causal: bool = False, activation: Activation = "gelu"
+    ) -> None:
         super().__init__()
         self.causal = causal
-        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
+        self.blocks = nn.ModuleList(Block(width, heads, layers, activation) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
-        for name, weight in self.named_parameters():
-            if weight.dim() == 2:
-                last = name.endswith(("out.weight", "mlp.2.weight"))
-                nn.init.normal_(weight, std=width**-0.5 * ((2 * layers) ** -0.5 if last else 1.0))
 
     def forward(self, x: Tokens, bias: Float[Tensor, "#b 1 #n n"] | None = None) -> Tokens:
         """bias: added to the attention scores (padding); a causal model adds its own triangle."""

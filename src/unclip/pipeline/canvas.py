@@ -34,7 +34,7 @@ def canvas(rows: int, columns: int, width: float, height: float) -> "tuple[Figur
     return figure, [list(row) for row in figure.subplots(rows, columns, squeeze=False)]
 
 
-def tidy(ax: "Axes", letters: float = BODY) -> None:
+def tidy(ax: "Axes", letters: int = BODY) -> None:
     """Two spines, a faint grid behind the data, letters of one size."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize=letters - 1, colors=INK)

@@ -79,6 +79,8 @@ class DDPMPipeline(ImageModel):
         if not self.classes and not auto and (settings.form is not None or settings.guidance not in (None, 1)):
             asked = settings.guidance or settings.form
             raise ValueError(f"guidance = {asked}: this model knows no classes to follow; leave it out")
+        if settings.clip is not None:
+            raise ValueError("CLIP guidance is for a text-to-image run; here: --classifier-guidance")
         labels, how = self.labels(prompts), settings.apply(self.sampling)
         if self.early is not None:
             how = replace(how, guidance=how.guidance.using(worse=self.early.diffusion.denoiser))

@@ -33,3 +33,14 @@ def _embed(clip: CLIP, prepared: Prepared, device: str, precision: str) -> Vecto
     parts = (to_tensor(prepared.images[i : i + BATCH]).to(device) for i in range(0, len(prepared), BATCH))
     with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
         return torch.cat([clip.embed_images(part).cpu() for part in parts])
+
+
+def data_folder(folder: RunFolder | None) -> RunFolder:
+    """A model's run folder, which has its data. Raises ValueError where there is none, or the data are gone."""
+    if folder is None or not (folder.data / "prepared.json").exists():
+        place = "this model" if folder is None else str(folder.data)
+        raise ValueError(
+            f"{place}: the run's prepared pictures are gone, and this needs them; the same `unclip train` command "
+            "again prepares them (what is trained stays)"
+        )
+    return folder

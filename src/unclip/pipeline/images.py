@@ -57,7 +57,7 @@ def grid(rows: Sequence[Sequence[Image.Image]], labels: Sequence[str] | None = N
     return sheet
 
 
-def contact(pictures: Sequence[Image.Image], labels: Sequence[str], columns: int = 8, side: int = 128) -> Image.Image:
+def contact(pictures: Sequence[Image.Image], labels: Sequence[str], columns: int = 10, side: int = 128) -> Image.Image:
     """Pictures of one size, each under its label, in rows; zoomed by a whole number towards `side`, without blur."""
     side, gap, head = pictures[0].width * max(1, side // pictures[0].width), 6, 18
     across, down = min(columns, len(pictures)), math.ceil(len(pictures) / columns)

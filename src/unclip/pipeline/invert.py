@@ -14,7 +14,7 @@ import torch
 from unclip.core.condition import Condition
 from unclip.core.noise import Noise
 from unclip.core.typing import Images, Vectors
-from unclip.diffusion.guidance import ClassifierFree, name_of
+from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import DDIM, DDIMInversion
 from unclip.models.decoder import Decoder
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 STEPS = 50
 INVERSION = DDIMInversion(iterations=4)
-"""Measured (docs/manipulate.md): more iterations than these gain little, fewer lose much."""
+"""On a network trained for 30 minutes, 50 steps: 31 dB after 1 evaluation a step, 50 after 2, 81 after 4."""
 Source = Picture | Taken | Inverted
 """What can be manipulated: a picture, or one that is inverted already (in memory, or the folder that holds it)."""
 
@@ -73,11 +73,6 @@ def exact(model: "TextToImage", settings: Settings | None = None, base: Sampling
     return replace(settings.apply(base or plain), sampler=DDIM(0.0))
 
 
-def scale(how: Sampling) -> float:
-    """The guidance scale of a sampling."""
-    return (name_of(how.guidance) or ("", 1.0))[1]
-
-
 def invert(model: "TextToImage", source: Source, caption: str = "", settings: Settings | None = None) -> Inverted:
     """The latent of one picture; one that is inverted already only gets the settings for its way back.
 
@@ -108,22 +103,21 @@ def paint(model: "TextToImage", start: Start, how: Sampling, seeds: Sequence[int
     """The pictures that start there, in [-1, 1] on the CPU; seeds: of the sampler's own noise, where it has any."""
     parts = []
     for rows in _batches(len(start.z), model.batch):
-        some, noise = start[rows], fresh(model, seeds[rows])
+        some, noise = start[rows], _noise(model, seeds[rows])
         cond, null = _conditions(model, some.z.to(model.device), some.captions)
         *_, last = _decoder(model).diffusion.walk(some.x.to(model.device), cond, null, noise, how)
         parts.append(last.x.float().clamp(-RANGE, RANGE).cpu())
     return torch.cat(parts)
 
 
-def fresh(model: "TextToImage", seeds: Sequence[int]) -> Noise:
-    """The stream that the decoder draws from for these seeds, as `generate` has it."""
-    return Noise.per_sample(seeds, model.device).fork("decoder")
-
-
 def draw_noise(model: "TextToImage", seeds: Sequence[int]) -> Images:
     """x_T of these seeds, on the CPU."""
     shape = (len(seeds), _decoder(model).config.network.channels, model.size, model.size)
-    return fresh(model, seeds).normal(shape).cpu()
+    return _noise(model, seeds).fork("start").normal(shape).cpu()
+
+
+def _noise(model: "TextToImage", seeds: Sequence[int]) -> Noise:
+    return Noise.per_sample(seeds, model.device).fork("decoder")
 
 
 @torch.no_grad()

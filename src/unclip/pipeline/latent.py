@@ -45,8 +45,8 @@ class Inverted:
         stored = store.load(path, KIND)
         how = Sampling.from_dict(stored.config["sampling"], f"{path}: sampling")
         captions, model = tuple(stored.config["captions"]), stored.config["model"]
-        tensors = (stored.tensors[name] for name in ("z", "x", "pictures"))
-        return cls(*tensors, captions, how, model, tuple(str(path) for _ in captions))
+        names = tuple(str(path) for _ in captions)
+        return cls(**stored.tensors, captions=captions, how=how, model=model, names=names)
 
     def check(self, model: str) -> None:
         """Raises ValueError where another model made it: its CLIP and its decoder have other coordinates."""

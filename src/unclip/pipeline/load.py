@@ -20,3 +20,11 @@ def load(run: str | Path, device: str | None = None) -> TextToImage | DDPMPipeli
     folder.require()
     machine.prepare_memory()
     return PIPELINES[folder.model].load(folder, device or machine.device())
+
+
+def load_text_to_image(run: str | Path) -> TextToImage:
+    """The same, for what needs a CLIP. Raises ValueError for a run of another kind, too."""
+    model = load(run)
+    if not isinstance(model, TextToImage):
+        raise ValueError(f"{run}: a plain DDPM has no embeddings of pictures; use a text-to-image run")
+    return model

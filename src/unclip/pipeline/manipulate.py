@@ -10,11 +10,12 @@ from PIL import Image
 
 from unclip.core.slerp import slerp
 from unclip.core.typing import Images, Vectors
+from unclip.diffusion.guidance import name_of
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import DDIM
 from unclip.pipeline.fidelity import psnr, squared_error
 from unclip.pipeline.images import KEY, to_pictures
-from unclip.pipeline.invert import Source, Start, draw_noise, embedded, exact, invert, opened, paint, scale
+from unclip.pipeline.invert import Source, Start, draw_noise, embedded, exact, invert, opened, paint
 from unclip.pipeline.latent import Inverted
 from unclip.pipeline.read import Taken
 from unclip.pipeline.settings import Settings
@@ -114,6 +115,8 @@ def blended(
         x, captions = draw_noise(model, [seed]).expand(n, -1, -1, -1), ("", "")
     else:
         one, other = (invert(model, end, "", settings) for end in ends)
+        if one.how != other.how:
+            raise ValueError("the two latents were inverted with different settings; invert both with the same")
         how, first, last, captions = one.how, one.z, other.z, (one.captions[0], other.captions[0])
         x = _between(one.x, other.x, n)
     if captions[0] != captions[1]:
@@ -164,7 +167,8 @@ def signed(
     model: "TextToImage", images: Images, made: Made, how: Sampling, seeds: Sequence[int], shown: Sequence[str]
 ) -> list[Image.Image]:
     """Pictures with what made them inside; shown: what each of them is."""
-    options = {**made.options, "steps": how.steps, "guidance": scale(how)}
+    named = name_of(how.guidance)
+    options = {**made.options, "steps": how.steps, **({"guidance": named[1]} if named else {})}
     asked = {"command": made.command, "of": list(made.of), "options": options}
     pictures = to_pictures(images)
     for picture, seed, words in zip(pictures, seeds, shown, strict=True):

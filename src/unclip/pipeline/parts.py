@@ -2,9 +2,7 @@
 
 from typing import TypeVar
 
-from torch import nn
-
-M = TypeVar("M", bound=nn.Module)
+M = TypeVar("M")
 
 
 def there(part: M | None, name: str) -> M:

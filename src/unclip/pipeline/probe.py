@@ -9,16 +9,16 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from unclip.core.typing import Vectors
+from unclip.core.typing import Float, Tensor, Vectors
 from unclip.data.prepare import Prepared, load_prepared
 from unclip.nn.pca import principal
-from unclip.pipeline.embeddings import run_embeddings
+from unclip.pipeline.embeddings import data_folder, run_embeddings
 from unclip.pipeline.invert import Source, Start, draw_noise, embedded, exact, opened, paint
 from unclip.pipeline.manipulate import Made, signed
 from unclip.pipeline.settings import Settings
+from unclip.pipeline.zero_shot import probabilities
 
 if TYPE_CHECKING:
-    from unclip.pipeline.run_folder import RunFolder
     from unclip.pipeline.text_to_image import TextToImage
 
 MOST = 100
@@ -46,7 +46,7 @@ def probe(
     All from the same x_T, drawn from the seed, by DDIM at eta 0, without a caption. labels: what to choose from; by
     default the run's most frequent captions. Raises ValueError where the run's data are gone, and for a single label.
     """
-    source, folder = opened(model, picture), data_folder(model)
+    source, folder = opened(model, picture), data_folder(model.folder)
     prepared = load_prepared(folder.data)
     names = list(dict.fromkeys(labels)) or frequent(prepared)
     if len(names) < 2 or any(not name.strip() for name in names):
@@ -61,7 +61,9 @@ def probe(
     return Probe(pictures, dims, explained, likely(model, z, names))
 
 
-def reconstructions(z: Vectors, data: Vectors) -> tuple[tuple[int, ...], Vectors, tuple[float, ...]]:
+def reconstructions(
+    z: Vectors, data: Float[Tensor, "n d"]
+) -> tuple[tuple[int, ...], Float[Tensor, "k d"], tuple[float, ...]]:
     """(dimensions k, unit vectors [len, d], shares of variance): mean + the first k components of z - mean."""
     mean, components, variances = principal(data)
     d = len(mean)
@@ -74,24 +76,11 @@ def reconstructions(z: Vectors, data: Vectors) -> tuple[tuple[int, ...], Vectors
 
 def likely(model: "TextToImage", z: Vectors, labels: Sequence[str]) -> list[tuple[str, float]]:
     """CLIP's zero-shot choice: softmax of scale z . z_t over the labels, the most likely first."""
-    texts = model.embed_captions(labels).float().cpu()
-    chances = (model.clip.log_scale.exp().cpu() * z @ texts.t()).softmax(1)[0].detach()
-    order = chances.argsort(descending=True).tolist()
-    return [(labels[i], chances[i].item()) for i in order]
+    chances = probabilities(model, z, model.embed_captions(labels))[0].tolist()
+    return sorted(zip(labels, chances, strict=True), key=lambda found: -found[1])
 
 
 def frequent(prepared: Prepared, most: int = MOST) -> list[str]:
     """The captions that the most pictures have, the most frequent first."""
     counts = Counter(captions[0] for captions in prepared.captions if captions)
     return [caption for caption, _ in counts.most_common(most)]
-
-
-def data_folder(model: "TextToImage") -> "RunFolder":
-    """Where the model's run lies, with its data. Raises ValueError where there is none."""
-    if model.folder is None or not (model.folder.data / "prepared.json").exists():
-        place = "this model" if model.folder is None else str(model.folder.data)
-        raise ValueError(
-            f"{place}: the run's prepared pictures are gone, and the components are those of its pictures; the same "
-            "`unclip train` command again prepares them (what is trained stays)"
-        )
-    return model.folder

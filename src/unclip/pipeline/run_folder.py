@@ -22,7 +22,7 @@ TRAINED: dict[str, tuple[str, ...]] = {m: tuple(s for s in MODELS[m] if s != "to
 """Model -> its stages that are networks, each a model folder of its own."""
 
 
-ADDED: dict[str, tuple[str, ...]] = {"unclip": ("inpaint",), "ddpm": ("classifier",)}
+ADDED: dict[str, tuple[str, ...]] = {"unclip": ("noisy_clip", "inpaint"), "ddpm": ("classifier",)}
 """Model -> the stages that `unclip add` can train on a finished run, each a model folder of its own."""
 
 

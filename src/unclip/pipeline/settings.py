@@ -7,7 +7,7 @@ from unclip.core.config import Config
 from unclip.diffusion import guidance as guidances
 from unclip.diffusion import samplers
 from unclip.diffusion.grids import Grid, KarrasSteps, QuadraticTime, UniformLogSNR, UniformTime
-from unclip.diffusion.guidance import ClassifierGuidance, Guidance
+from unclip.diffusion.guidance import ClassifierGuidance, CLIPGuidance, Guidance, StaticThreshold
 from unclip.diffusion.process import Sampling
 
 GRIDS: dict[str, Grid] = {
@@ -25,8 +25,8 @@ RANGE = 1.0
 class Settings(Config):
     """What a person may change at generation; None: as the model was stored.
 
-    guidance: its scale; form: which guidance takes it (`guidance.FORMS`); classifier: scale of classifier guidance on
-    top of it.
+    guidance: its scale; form: which guidance takes it (`guidance.FORMS`); classifier, clip: scale of classifier or CLIP
+    guidance on top of it.
     """
 
     steps: int | None = None
@@ -35,6 +35,7 @@ class Settings(Config):
     sampler: str | None = None
     grid: str | None = None
     classifier: float | None = None
+    clip: float | None = None
 
     def apply(self, how: Sampling) -> Sampling:
         """A stored sampling with these changes. Raises ValueError for an unknown name or bad numbers."""
@@ -54,6 +55,10 @@ class Settings(Config):
             if not 0 <= self.classifier < math.inf:
                 raise ValueError(f"classifier guidance = {self.classifier}: a scale of 0 or more; 0 is none")
             how = replace(how, guidance=ClassifierGuidance(self.classifier, of=how.guidance))
+        if self.clip is not None:
+            if not 0 <= self.clip < math.inf:
+                raise ValueError(f"clip guidance = {self.clip}: a scale of 0 or more; 0 is none")
+            how = replace(how, guidance=StaticThreshold(CLIPGuidance(self.clip, of=how.guidance), RANGE))
         return how
 
     def _guidance(self, now: Guidance) -> Guidance:

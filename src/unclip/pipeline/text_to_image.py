@@ -1,13 +1,14 @@
 """A prompt becomes a picture: tokenizer -> CLIP text -> prior -> decoder (unCLIP, section 2)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from PIL import Image
 
 from unclip.clip.model import CLIP
+from unclip.clip.noisy import NoisyCLIP
 from unclip.core import machine
 from unclip.core.noise import Noise
 from unclip.core.typing import Images, Vectors
@@ -42,6 +43,7 @@ class TextToImage(ImageModel):
     clip: CLIP
     prior: Prior | None = None
     decoder: Decoder | None = None
+    noisy_clip: NoisyCLIP | None = None
     inpainter: Inpainter | None = None
     folder: RunFolder | None = None
 
@@ -49,13 +51,13 @@ class TextToImage(ImageModel):
     def load(cls, folder: RunFolder, device: str) -> "TextToImage":
         """The model of a finished run. Raises ValueError that names the damaged file."""
         clip, prior, decoder = (load_stage(folder, name, device) for name in ("clip", "prior", "decoder"))
-        inpainter = load_added(folder, "inpaint", device)
         return cls(
             tokenizer=Tokenizer.load(folder.tokenizer, clip.config.text.context),
             clip=clip,
             prior=prior,
             decoder=decoder,
-            inpainter=inpainter,
+            noisy_clip=load_added(folder, "noisy_clip", device),
+            inpainter=load_added(folder, "inpaint", device),
             device=device,
             precision=machine.best_precision(device),
             hash=model_hash(folder),
@@ -103,9 +105,23 @@ class TextToImage(ImageModel):
 
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
         """Every decoder step for one batch of prompts; the last step's x is the picture."""
+        how = self.how(prompts, settings or Settings())
         z = self.embed_prompts(prompts, seeds)
-        how = (settings or Settings()).apply(self.sampling)
         yield from self.decode(z, prompts, seeds, how)
+
+    def how(self, prompts: Sequence[str], settings: Settings) -> Sampling:
+        """How to draw these prompts, with the model that CLIP guidance needs. Raises ValueError where there is none."""
+        if settings.classifier is not None:
+            raise ValueError("classifier guidance is for a ddpm with classes; here: --clip-guidance")
+        how = settings.apply(self.sampling)
+        if settings.clip is None:
+            return how
+        if self.noisy_clip is None:
+            raise ValueError(
+                "CLIP guidance: this run has no noise-aware CLIP; train one: unclip add noisy_clip --run RUN"
+            )
+        ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
+        return replace(how, guidance=how.guidance.using(log_p=self.noisy_clip.log_p(ids, mask)))
 
     def decode(self, z: Vectors, prompts: Sequence[str], seeds: Sequence[int], how: Sampling) -> Iterator[Step]:
         """Decoder steps for given image embeddings and captions."""

@@ -23,13 +23,19 @@ from unclip.train.trainer import TrainConfig
 
 @dataclass(frozen=True)
 class CLIPRecipe(Config):
-    """Sizes of both towers; share: of the time budget."""
+    """Sizes of both towers; share: of the time budget.
+
+    vision: the image tower, a convolutional stem (vision_stem) or the paper's ViT (vision_patch), which brings the
+    paper's text tower and loss with it. form: of the loss; None: sigmoid for the stem, softmax for the ViT.
+    """
 
     width: int = 128
-    form: Literal["softmax", "sigmoid"] = "sigmoid"
+    form: Literal["softmax", "sigmoid"] | None = None
     text_width: int = 128
     text_layers: int = 3
+    vision: Literal["conv", "vit"] = "conv"
     vision_stem: tuple[int, ...] = (32, 64, 128)
+    vision_patch: int = 8
     vision_width: int = 192
     vision_layers: int = 3
     share: float = 0.17
@@ -107,6 +113,14 @@ class ClassifierRecipe(Config):
 
 
 @dataclass(frozen=True)
+class NoisyCLIPRecipe(Config):
+    """The noise-aware CLIP that can guide the decoder; it starts as the run's CLIP and sees the decoder's levels."""
+
+    share: float = 0.15
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=5e-4, muon_lr=5e-4, decay=0.05)))
+
+
+@dataclass(frozen=True)
 class InpaintRecipe(Config):
     """The decoder fine-tuned to paint what is missing, at half its rates. masks: shares of the kinds of holes."""
 
@@ -115,7 +129,7 @@ class InpaintRecipe(Config):
     train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=1e-3, muon_lr=1.5e-3)))
 
 
-Recipe = CLIPRecipe | PriorRecipe | DecoderRecipe | DDPMRecipe | ClassifierRecipe | InpaintRecipe
+Recipe = CLIPRecipe | PriorRecipe | DecoderRecipe | DDPMRecipe | ClassifierRecipe | NoisyCLIPRecipe | InpaintRecipe
 
 
 @dataclass(frozen=True)
@@ -145,6 +159,7 @@ class RunConfig(Config):
     ddpm: DDPMRecipe = field(default_factory=DDPMRecipe)
     added: tuple[str, ...] = ()
     classifier: ClassifierRecipe = field(default_factory=ClassifierRecipe)
+    noisy_clip: NoisyCLIPRecipe = field(default_factory=NoisyCLIPRecipe)
     inpaint: InpaintRecipe = field(default_factory=InpaintRecipe)
 
     def __post_init__(self) -> None:

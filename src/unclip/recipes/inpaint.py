@@ -33,7 +33,13 @@ def inpaint_stage(ctx: Context) -> Stage:
 
     def whole(inpainter: Inpainter) -> TextToImage:
         return TextToImage(
-            ctx.tokenizer, ctx.clip, ctx.prior, ctx.decoder, inpainter, device=ctx.device, precision=ctx.precision
+            tokenizer=ctx.tokenizer,
+            clip=ctx.clip,
+            prior=ctx.prior,
+            decoder=ctx.decoder,
+            inpainter=inpainter,
+            device=ctx.device,
+            precision=ctx.precision,
         )
 
     return Stage(

@@ -8,8 +8,6 @@ import torch
 from PIL import Image
 
 from unclip.clip.model import CLIP, CLIPConfig
-from unclip.clip.text import TextConfig
-from unclip.clip.vision import VisionConfig
 from unclip.core.noise import initial_weights
 from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import DiffusionConfig
@@ -21,17 +19,16 @@ from unclip.nn.unet import UNetConfig
 from unclip.pipeline.images import grid, to_pictures
 from unclip.pipeline.text_to_image import TextToImage
 from unclip.recipes.classifier import classifier_stage
+from unclip.recipes.clip import HEAD, clip_config
 from unclip.recipes.config import RunConfig
 from unclip.recipes.context import Context
 from unclip.recipes.ddpm import ddpm_stage
 from unclip.recipes.feed import Feed, distinct_captions
 from unclip.recipes.gates import clip_gate, decoder_gate, judged, prior_gate
 from unclip.recipes.inpaint import inpaint_stage
+from unclip.recipes.noisy_clip import noisy_clip_stage
 from unclip.recipes.stage import Stage
 from unclip.train.trainer import TrainConfig
-
-HEAD = 32
-"""Channels of one attention head."""
 
 
 def stage(ctx: Context, name: str) -> Stage:
@@ -40,24 +37,10 @@ def stage(ctx: Context, name: str) -> Stage:
         return STAGES[name](ctx)
 
 
-def text_config(ctx: Context) -> TextConfig:
-    """The text tower that CLIP trains and the decoder starts from."""
-    width = ctx.config.clip.text_width
-    layers = ctx.config.clip.text_layers
-    return TextConfig(ctx.tokenizer.size, ctx.tokenizer.context, width, layers, max(1, width // HEAD))
-
-
 def clip_stage(ctx: Context) -> Stage:
     """CLIP on pictures and captions."""
     r = ctx.config.clip
-    vision = VisionConfig(
-        size=ctx.config.size,
-        stem=r.vision_stem,
-        width=r.vision_width,
-        layers=r.vision_layers,
-        heads=max(1, r.vision_width // HEAD),
-    )
-    module = CLIP(CLIPConfig(text_config(ctx), vision, r.width, r.form)).to(ctx.device)
+    module = CLIP(clip_config(r, ctx.config.size, ctx.tokenizer)).to(ctx.device)
     return Stage(
         "clip",
         module,
@@ -166,6 +149,7 @@ STAGES: dict[str, Callable[[Context], Stage]] = {
     "decoder": decoder_stage,
     "ddpm": ddpm_stage,
     "classifier": classifier_stage,
+    "noisy_clip": noisy_clip_stage,
     "inpaint": inpaint_stage,
 }
 """Stage -> what builds it."""

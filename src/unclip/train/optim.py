@@ -1,4 +1,7 @@
-"""AdamW, with Muon for the hidden matrices where asked; weight decay on matrices only; gradient clipping."""
+"""AdamW, with Muon for the hidden matrices where asked; gradient clipping.
+
+Weight decay on all that has two or more dimensions: "all weights that are not gains or biases" (CLIP, section 2.5).
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

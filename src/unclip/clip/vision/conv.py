@@ -1,4 +1,4 @@
-"""CLIP's image tower: a convolutional stem and a transformer over what remains, mean-pooled.
+"""A convolutional stem and a transformer over what remains, mean-pooled.
 
 The stem (Xiao et al. 2021, "Early convolutions") replaces a single large patch projection: on small pictures and
 small budgets it learns in a fraction of the steps.
@@ -11,13 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from unclip.core.config import Config
+from unclip.clip.vision.base import ImageTower, ImageTowerConfig
 from unclip.core.typing import Float, Images, Tensor, Vectors
 from unclip.nn.transformer import Transformer
 
 
 @dataclass(frozen=True)
-class VisionConfig(Config):
+class VisionConfig(ImageTowerConfig):
     """size: side of the square input in px; stem: channels of the stride-2 convolutions, one a halving."""
 
     size: int
@@ -31,8 +31,12 @@ class VisionConfig(Config):
         if self.size % 2 ** len(self.stem):
             raise ValueError(f"size = {self.size}: must be divisible by {2 ** len(self.stem)} for this stem")
 
+    def build(self) -> "VisionTower":
+        """The tower with first weights."""
+        return VisionTower(self)
 
-class VisionTower(nn.Module):
+
+class VisionTower(ImageTower):
     """pictures [b, c, size, size] in [-1, 1] -> features [b, width]."""
 
     def __init__(self, config: VisionConfig) -> None:
@@ -48,7 +52,6 @@ class VisionTower(nn.Module):
         nn.init.normal_(self.position, std=0.02)
 
     def forward(self, images: Images, shift: Float[Tensor, "b width"] | None = None) -> Vectors:
-        """shift: [b, width], added to every token; how a noise level is told."""
         tokens = self.stem(images).flatten(2).transpose(1, 2) + self.position
         tokens = tokens if shift is None else tokens + shift[:, None]
         return F.layer_norm(self.transformer(tokens).mean(1), (tokens.shape[-1],))

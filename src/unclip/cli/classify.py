@@ -1,0 +1,56 @@
+"""`unclip classify`: which of some labels fits a picture, by the run's CLIP."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from unclip.cli.guard import guarded
+from unclip.cli.warn import warn
+
+SHOWN = 5
+"""Labels a picture that are printed, the likeliest first."""
+
+
+@guarded
+def classify(
+    *pictures: Annotated[Path, Parameter(help="Pictures of any size.")],
+    labels: Annotated[
+        list[str],
+        Parameter(help="What to tell apart, in words like those of the captions.", negative="", consume_multiple=True),
+    ],
+    run: Annotated[Path, Parameter(help="A finished text-to-image run.")],
+    template: Annotated[
+        list[str] | None,
+        Parameter(
+            help='A sentence around each label, as "a picture of {}"; repeated, their mean counts.',
+            negative="",
+            consume_multiple=False,
+        ),
+    ] = None,
+) -> None:
+    """Tell which label fits each picture best; only the labels named here compete."""
+    import torch
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from unclip.pipeline import zero_shot
+    from unclip.pipeline.load import load_text_to_image
+    from unclip.pipeline.read import read_picture
+
+    templates = template or zero_shot.PLAIN
+    if not pictures:
+        raise ValueError('no picture: unclip classify heart.png --labels "a red heart" "a blue heart" --run runs/mine')
+    texts = zero_shot.prompts(labels, templates)
+    model, console = load_text_to_image(run), Console(soft_wrap=True, highlight=False)
+    warn(console, model, texts)
+    size = model.clip.config.vision.size
+    found = zero_shot.classify(model, torch.cat([read_picture(path, size) for path in pictures]), labels, templates)
+    table = Table("picture", "label", "probability", box=None, pad_edge=False, header_style="dim")
+    for path, row in zip(pictures, found, strict=True):
+        best = row.topk(min(SHOWN, len(labels)))
+        for i, (share, label) in enumerate(zip(best.values.tolist(), best.indices.tolist(), strict=True)):
+            name = "" if i else escape(str(path))
+            table.add_row(name, escape(labels[label]), f"{share:6.1%}", end_section=i == len(best.values) - 1)
+    console.print(table)

@@ -1,0 +1,68 @@
+"""`unclip search`: the run's own pictures that are nearest to words, or to a picture."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from unclip.cli.generate import free_name, slug
+from unclip.cli.guard import guarded
+from unclip.cli.warn import warn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+
+@guarded
+def search(
+    query: Annotated[str, Parameter(help="Words, or a picture file.")],
+    /,
+    *,
+    run: Annotated[Path, Parameter(help="A finished text-to-image run; its own pictures are searched.")],
+    n: Annotated[int, Parameter(name="-n", help="How many.")] = 8,
+    out: Annotated[Path, Parameter(help="Where the sheet goes.")] = Path("out"),
+) -> None:
+    """Find the pictures of a run's data that are nearest to words; to a picture, the nearest pictures and captions."""
+    from PIL import Image
+    from rich.console import Console
+
+    import unclip
+    from unclip.data.prepare import load_prepared
+    from unclip.pipeline.embeddings import data_folder, run_embeddings
+    from unclip.pipeline.images import KEY, grid, save_png
+    from unclip.pipeline.load import load_text_to_image
+    from unclip.pipeline.search import captions_near, embedded, is_file, nearest
+
+    model, console = load_text_to_image(run), Console(soft_wrap=True, highlight=False)
+    seen = is_file(query)
+    warn(console, model, [] if seen else [query])
+    vector, folder = embedded(model, query), data_folder(model.folder)
+    prepared = load_prepared(folder.data)
+    every = run_embeddings(folder, model.clip, prepared, model.device, model.precision)
+    found = nearest(vector, every, n)
+    rows = [(f"{f.cosine:.3f}", prepared.captions[f.row][0], prepared.keys[f.row]) for f in found]
+    console.print(_table("cosine", "caption of the picture", "picture", rows=rows))
+    if seen:
+        captions = sorted({texts[0] for texts in prepared.captions})
+        near = [(f"{cosine:.3f}", caption) for caption, cosine in captions_near(model, vector, captions, n)]
+        console.print(_table("cosine", "caption", rows=near))
+    labels = [f"{cosine} {caption}" for cosine, caption, _ in rows]
+    sheet = grid([[Image.fromarray(prepared.images[f.row])] for f in found], labels, max(1, 96 // prepared.size))
+    made = {"command": "search", "of": [query], "options": {"n": n}}
+    sheet.info[KEY] = {"made": made, "model": model.hash, "unclip": unclip.__version__}
+    stem = slug(Path(query).stem if seen else query)
+    path = free_name(out, f"search-{stem}", lambda other: other.get("made") == made)
+    save_png(sheet, path)
+    console.print(str(path), markup=False)
+
+
+def _table(*heads: str, rows: "Sequence[Sequence[str]]") -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*heads, box=None, pad_edge=False, header_style="dim")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table

@@ -1,0 +1,7 @@
+"""CLIP's image towers, one file each: `VisionConfig`, a convolutional stem for small data; `ViTConfig`, the paper's."""
+
+from unclip.clip.vision.base import ImageTower, ImageTowerConfig
+from unclip.clip.vision.conv import VisionConfig, VisionTower
+from unclip.clip.vision.vit import ViT, ViTConfig
+
+__all__ = ["ImageTower", "ImageTowerConfig", "VisionConfig", "VisionTower", "ViT", "ViTConfig"]

@@ -1,0 +1,59 @@
+"""The paper's Vision Transformer (Dosovitskiy et al. 2021; Radford et al. 2021, section 2.4).
+
+    [class, P x_1, ..., P x_n] + positions -> LayerNorm -> transformer -> LayerNorm -> the token of the class
+
+P is one linear projection of whole patches. The norm before the transformer is the CLIP paper's addition. QuickGELU,
+the class token's and the positions' width^-1/2 and the projection without a bias are those of its published models.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from unclip.clip.vision.base import ImageTower, ImageTowerConfig
+from unclip.core.typing import Float, Images, Tensor, Vectors
+from unclip.nn.transformer import Transformer
+
+
+@dataclass(frozen=True)
+class ViTConfig(ImageTowerConfig):
+    """size, patch: sides of the square input and of its patches in px. ViT-B/32: 224, 32, width 768, 12 layers."""
+
+    size: int
+    channels: int = 3
+    patch: int = 8
+    width: int = 192
+    layers: int = 3
+    heads: int = 3
+
+    def __post_init__(self) -> None:
+        if self.patch < 1 or self.size % self.patch:
+            raise ValueError(f"patch = {self.patch}: must divide the size of the pictures, {self.size}")
+        if self.width % self.heads:
+            raise ValueError(f"heads = {self.heads}: must divide the width, {self.width}")
+
+    def build(self) -> "ViT":
+        """The tower with first weights."""
+        return ViT(self)
+
+
+class ViT(ImageTower):
+    """pictures [b, c, size, size] in [-1, 1] -> features of the class token, [b, width]."""
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.patches = nn.Conv2d(config.channels, width, config.patch, stride=config.patch, bias=False)
+        self.token = nn.Parameter(torch.zeros(1, width))  # a matrix, so that it decays: it is no gain and no bias
+        self.position = nn.Parameter(torch.zeros((config.size // config.patch) ** 2 + 1, width))
+        self.norm = nn.LayerNorm(width)
+        self.transformer = Transformer(width, config.layers, config.heads, activation="quick_gelu")
+        for embedding in (self.token, self.position):
+            nn.init.normal_(embedding, std=width**-0.5)
+
+    def forward(self, images: Images, shift: Float[Tensor, "b width"] | None = None) -> Vectors:
+        patches = self.patches(images).flatten(2).transpose(1, 2)
+        tokens = torch.cat([self.token.expand(len(patches), 1, -1), patches], dim=1) + self.position
+        tokens = tokens if shift is None else tokens + shift[:, None]
+        return self.transformer(self.norm(tokens))[:, 0]

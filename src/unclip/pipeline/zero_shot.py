@@ -1,0 +1,70 @@
+"""Which of these labels fits a picture best? Zero-shot classification with prompt ensembles (CLIP, section 3.1.4).
+
+A label's embedding is the mean of its unit embeddings in several templates ("a picture of {}"), made a unit vector
+again. A picture's probabilities over the labels are softmax(cosines / temperature), the temperature being CLIP's own:
+what CLIP was trained to say of captions that are equally likely beforehand.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import torch
+import torch.nn.functional as F
+
+from unclip.clip.model import CLIP
+from unclip.core.typing import Float, Images, Tensor, Vectors
+
+PLAIN = ("{}",)
+"""The label as it is."""
+BATCH = 256
+
+
+@runtime_checkable
+class Sees(Protocol):
+    """A finished model that has a CLIP; every text-to-image model has one."""
+
+    clip: CLIP
+
+    def embed_images(self, images: Images) -> Vectors: ...
+
+    def embed_captions(self, captions: Sequence[str]) -> Vectors: ...
+
+
+def prompts(labels: Sequence[str], templates: Sequence[str] = PLAIN) -> list[str]:
+    """Every label in every template, label by label.
+
+    Raises ValueError for fewer than two labels, an empty or a repeated one, and a template without its {}.
+    """
+    if isinstance(labels, str):
+        raise ValueError(f"labels = {labels!r}: pass a list of labels")
+    if len(labels) < 2:
+        raise ValueError(f"{len(labels)} label{'' if labels else 's'}: name at least 2 that a picture can be told by")
+    if any(not label.strip() for label in labels):
+        raise ValueError("an empty label: write what a picture may show, in words like those of the captions")
+    if repeated := {label for label in labels if list(labels).count(label) > 1}:
+        raise ValueError(f"the label {min(repeated)!r} is there twice; name each once")
+    for template in templates:
+        if "{}" not in template:
+            raise ValueError(f'template {template!r}: write {{}} where the label belongs, as "a picture of {{}}"')
+    return [template.replace("{}", label) for label in labels for template in templates]
+
+
+def label_embeddings(model: Sees, labels: Sequence[str], templates: Sequence[str] = PLAIN) -> Vectors:
+    """A unit vector a label: normalised mean of its unit embeddings in the templates. Raises as `prompts` does."""
+    texts = prompts(labels, templates or PLAIN)
+    parts = [model.embed_captions(texts[i : i + BATCH]) for i in range(0, len(texts), BATCH)]
+    return F.normalize(torch.cat(parts).unflatten(0, (len(labels), -1)).mean(1), dim=-1)
+
+
+def probabilities(model: Sees, images: Vectors, texts: Float[Tensor, "labels d"]) -> Float[Tensor, "b labels"]:
+    """softmax over the labels of cosines / temperature, on the CPU."""
+    scale = model.clip.log_scale.detach().exp()
+    return (scale * (images.to(texts) @ texts.t())).softmax(1).cpu()
+
+
+def classify(
+    model: Sees, images: Images, labels: Sequence[str], templates: Sequence[str] = PLAIN
+) -> Float[Tensor, "b labels"]:
+    """The probability of each label for each picture in [-1, 1]; a row's sum is 1. Raises as `prompts` does."""
+    texts = label_embeddings(model, labels, templates)
+    return probabilities(model, model.embed_images(images), texts)

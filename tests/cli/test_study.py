@@ -1,0 +1,76 @@
+"""`unclip study` on a model in closed form: figures, plots and the page."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.cli.conftest import Call
+from tests.pipeline.gaussian import SIZE, gaussian, picture
+
+from unclip.data.inspect import DataReport
+from unclip.data.prepared import Prepared
+from unclip.pipeline.ddpm import DDPMPipeline
+from unclip.recipes import study
+from unclip.recipes.subject import Opened, UnclipSubject
+
+CAPTIONS = ("a red heart", "a blue heart", "a green leaf", "two cups")
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.stack([np.asarray(picture(key)) for key in range(4)])
+    assert images.shape[1] == SIZE
+    prepared = Prepared(images, [(c,) for c in CAPTIONS], list("abcd"), DataReport("pictures", 4))
+    opened = Opened(UnclipSubject(gaussian(), prepared), prepared, np.arange(4), " (4 held-out pairs)", "cpu")
+    monkeypatch.setattr(study, "open_run", lambda root: opened)
+
+
+@pytest.mark.usefixtures("run")
+def test_figures_plots_and_page(call: Call, tmp_path: Path):
+    out = tmp_path / "out"
+    done = call("study", "runs/x", "--out", out, "-n", 3, "--pairs", 2, "--steps", "5,10", "--scales", "1,2")
+    assert done.code == 0, done.err
+    assert "10: PSNR" in done.out
+    figures = json.loads((out / "study.json").read_text())
+    assert list(figures["inversion"]) == ["5", "10"]
+    assert list(figures["interpolation"]) == ["slerp", "fixed"]
+    assert list(figures["guidance"]) == ["1", "2"]
+    assert figures["ask"]["n"] == 3
+    assert all((out / f"{part}.png").exists() for part in ("inversion", "interpolation", "guidance"))
+    page = (out / "study.html").read_text()
+    assert page.count("<img ") == 3
+    assert page.count("<table>") == 3
+    assert "(4 held-out pairs)" in page
+
+
+@pytest.mark.usefixtures("run")
+def test_without_matplotlib_there_are_tables(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(study, "available", lambda: False)
+    done = call("study", "runs/x", "--out", tmp_path / "out", "-n", 2, "--steps", "2", "--what", "inversion")
+    assert done.code == 0, done.err
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["study.html", "study.json"]
+
+
+@pytest.mark.parametrize(
+    "words, why",
+    [
+        (["--what", "colour"], "known are inversion, interpolation, guidance"),
+        (["--steps", "many"], "--steps: 'many' is no number"),
+        (["--steps", "0"], "steps = (0,)"),
+        (["-n", 1], "a standard error needs at least 2"),
+    ],
+)
+def test_errors(call: Call, tmp_path: Path, words: list[object], why: str):
+    done = call("study", "runs/x", "--out", tmp_path / "out", *words)
+    assert done.code == 2
+    assert why in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_ddpm_cannot_be_studied(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    class Plain:
+        subject = DDPMPipeline
+
+    monkeypatch.setattr(study, "open_run", lambda root: Plain())
+    assert "a plain DDPM has no embeddings" in call("study", "runs/x", "--out", tmp_path / "out").err
