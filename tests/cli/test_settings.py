@@ -48,7 +48,7 @@ def test_a_run_file_is_a_settings_file(tmp_path: Path):
     [
         ("seed=4", {"seed": 4}),
         ("decoder.train.optim.lr = 1e-3", {"decoder": {"train": {"optim": {"lr": 1e-3}}}}),
-        ("decoder.widths=[16, 32, 64]", {"decoder": {"widths": [16, 32, 64]}}),
+        ("decoder.network.widths=[16, 32]", {"decoder": {"network": {"widths": [16, 32]}}}),
         ("precision=float32", {"precision": "float32"}),
         ("precision='float32'", {"precision": "float32"}),
         ("a=true", {"a": True}),
@@ -75,24 +75,28 @@ def test_bad_assignments(text: str, why: str):
 
 
 def test_lists_in_the_environment():
-    config = resolved(Given(), {"UNCLIP_SET": "decoder.widths=[16,32,64], seed=5"})
-    assert (config.decoder.widths, config.seed) == ((16, 32, 64), 5)
+    config = resolved(Given(), {"UNCLIP_SET": "decoder.network.widths=[16,32], seed=5"})
+    assert (config.decoder.network.widths, config.seed) == ((16, 32), 5)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @pytest.mark.parametrize(
     "given, environ, why",
     [
-        (Given(set=["decoder.nope=3"]), {}, "--set.decoder: unknown setting 'nope'; known are patch"),
-        (Given(set=["decoder.steps=[1]"]), {}, r"--set.decoder.steps = \[1\]: expected a value of type int"),
+        (Given(set=["decoder.nope=3"]), {}, "--set.decoder: unknown setting 'nope'; known are network"),
+        (
+            Given(set=["decoder.sampling.steps=[1]"]),
+            {},
+            r"--set.decoder.sampling.steps = \[1\]: expected a value of type int",
+        ),
         (Given(), {"UNCLIP_SEED": "x"}, "UNCLIP_SEED.seed = 'x'"),
         (Given(budget="3x"), {}, "--budget '3x' is no length of time"),
         (Given(), {"UNCLIP_BUDGET": "soon"}, "UNCLIP_BUDGET 'soon' is no length of time"),
         (Given(), {"UNCLIP_SIZE": "48"}, "size = 48"),
-        (Given(preset="huge"), {}, "--preset 'huge': known are tiny, small, ddpm-fast"),
+        (Given(preset="huge"), {}, "--preset 'huge': known are tiny, small, paper, ddpm-fast"),
         (Given(preset="small", model="ddpm"), {}, "--preset 'small' trains model = 'unclip', not 'ddpm'"),
         (Given(), {"UNCLIP_MODEL": "gan"}, "model = 'gan': known are unclip, ddpm"),
         (Given(classes=True), {}, "--classes.ddpm: a run of model = 'unclip' has no such stage"),
-        (Given(model="ddpm", set=["decoder.patch=2"]), {}, "--set.decoder: a run of model = 'ddpm' has no such stage"),
+        (Given(model="ddpm", set=["decoder.share=2"]), {}, "--set.decoder: a run of model = 'ddpm' has no such stage"),
         (Given(model="ddpm", size=33), {}, "size = 33: this network draws multiples of 4 px"),
         (Given(config=Path("nowhere.toml")), {}, "nowhere.toml: not a settings file"),
     ],
@@ -103,7 +107,7 @@ def test_errors_name_the_place(given: Given, environ: dict[str, str], why: str):
 
 
 def test_the_same_words_continue():
-    given = Given(budget="5m", seed=3, precision="auto", set=["decoder.widths=[16,32,64]"])
+    given = Given(budget="5m", seed=3, precision="auto", set=["decoder.network.widths=[16,32]"])
     stored = resolved(given)
     check_same(resolve(stored, [assignment("precision=float32", "run")]), layers(given, {}), Path("run"))
 

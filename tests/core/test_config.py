@@ -39,7 +39,7 @@ NEEDY = {  # settings without a full set of defaults
         NET,
         CLIPConfig(TEXT, VISION),
         PriorConfig(NET),
-        DecoderConfig(16, 8, TEXT, tiny_unet()),
+        DecoderConfig(16, 8, TEXT, tiny_unet(vector_width=136, token_width=128)),
         DDPMConfig(16, tiny_unet()),
     )
 }

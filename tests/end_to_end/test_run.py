@@ -14,7 +14,15 @@ from unclip.core import store
 from unclip.data.shapes_caption import prompts
 from unclip.data.shapes_parse import score_many
 from unclip.data.shapes_world import World
+from unclip.diffusion.samplers import Ancestral
+from unclip.models.decoder import decoder_sampling, paper_diffusion
+from unclip.models.network import fitted
+from unclip.nn.diffusion_unet import DiffusionUNetConfig
+from unclip.nn.resblock import ResBlockConfig
+from unclip.nn.unet import UNetConfig
 from unclip.pipeline.run_folder import RunFolder
+from unclip.pipeline.settings import Settings
+from unclip.pipeline.text_to_image import TextToImage
 from unclip.recipes import worlds
 from unclip.recipes.config import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
 from unclip.recipes.events import Event, Gate, Note, Progress, Stopped
@@ -35,7 +43,11 @@ def short(steps: int) -> RunConfig:
         checkpoint_seconds=0.0,
         clip=CLIPRecipe(width=16, text_width=32, text_layers=1, vision_stem=(8, 16), vision_width=32, train=few),
         prior=PriorRecipe(width=32, layers=1, steps=2, train=few),
-        decoder=DecoderRecipe(widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8, steps=2, train=few),
+        decoder=DecoderRecipe(
+            network=UNetConfig(patch=2, widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8),
+            sampling=replace(decoder_sampling(), steps=2),
+            train=few,
+        ),
     )
 
 
@@ -85,6 +97,27 @@ def test_stop_saves_and_unfinished_run_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("few_scenes")
+def test_glides_decoder_learns_its_variance_and_samples_with_it(tmp_path: Path) -> None:
+    config = short(2)
+    glide = DiffusionUNetConfig(
+        width=8, multipliers=(1, 2), blocks=1, attention=(False, True), head_width=8, block=ResBlockConfig(4)
+    )
+    learned = replace(
+        config.decoder, network=glide, text="own", text_width=64, text_layers=1, diffusion=paper_diffusion()
+    )
+    list(events(tmp_path / "run", replace(config, decoder=learned)))
+    model = unclip.load(tmp_path / "run")
+    assert isinstance(model, TextToImage) and model.decoder is not None
+    assert model.sampling.sampler == Ancestral("learned")
+    assert isinstance(model.decoder.config.network, DiffusionUNetConfig)
+    for settings in (Settings(), Settings(steps=3, sampler="ddim", guidance=3.0, grid="log-snr")):
+        [picture] = model.generate(["a red circle"], settings=settings)
+        about = picture.info["unclip"]["sampling"]["sampler"]
+        assert picture.size == (32, 32)
+        assert about["kind"] == ("DDIM" if settings.sampler else "Ancestral")
+
+
+@pytest.mark.usefixtures("few_scenes")
 def test_failed_gate_holds_the_next_stage(tmp_path: Path) -> None:
     ended = list(train(World(32), tmp_path / "run", short(1), threading.Event()))
     assert isinstance(ended[-1], Gate)
@@ -111,7 +144,10 @@ def minutes() -> RunConfig:
         clip=replace(base.clip, train=replace(base.clip.train, steps=200)),
         prior=replace(base.prior, width=128, layers=2, train=replace(base.prior.train, steps=120)),
         decoder=replace(
-            base.decoder, widths=(32, 48), steps=16, train=replace(base.decoder.train, batch=16, steps=700)
+            base.decoder,
+            network=fitted(base.decoder.network, widths=(32, 48)),
+            sampling=replace(base.decoder.sampling, steps=16),
+            train=replace(base.decoder.train, batch=16, steps=700),
         ),
     )
 

@@ -22,7 +22,9 @@ class Given:
     ] = False
     preset: Annotated[
         str | None,
-        Parameter(help="unclip: tiny (a CPU, minutes) or small (one GPU, an hour); ddpm: ddpm-fast or ddpm-cifar10."),
+        Parameter(
+            help="unclip: tiny (a CPU, minutes), small (a GPU, an hour), paper (days); ddpm: ddpm-fast or ddpm-cifar10."
+        ),
     ] = None
     config: Annotated[Path | None, Parameter(help="A settings file, in the form of a run's run.toml.")] = None
     size: Annotated[

@@ -24,6 +24,10 @@ class TextConfig(Config):
     heads: int = 4
     activation: Activation = "gelu"
 
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.width % self.heads:
+            raise ValueError(f"text width = {self.width}: must be divisible by its heads = {self.heads}")
+
 
 class TextTower(nn.Module):
     """ids [b, n] -> token features [b, n, width] and the caption's feature at <end>, [b, width]."""

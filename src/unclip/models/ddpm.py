@@ -24,6 +24,7 @@ from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
 from unclip.diffusion.samplers import Ancestral, Step
 from unclip.diffusion.schedules import LinearBeta
 from unclip.diffusion.weighting import Simple
+from unclip.models.network import check_network, check_share
 from unclip.nn.image_network import ImageNetworkConfig
 
 Labels = Int[Tensor, " b"]
@@ -57,21 +58,14 @@ class DDPMConfig(Config):
 
     def __post_init__(self) -> None:
         network = self.network
-        if self.size < 1 or self.size % network.multiple:
-            raise ValueError(f"size = {self.size}: this network needs a multiple of {network.multiple}")
+        check_network(network, self.size, self.diffusion)
         if network.vector_width != len(self.classes):
             raise ValueError(
                 f"network.vector_width = {network.vector_width}: must be the number of classes, {len(self.classes)}"
             )
-        if network.learned_variance != (self.diffusion.vlb_weight > 0):
-            raise ValueError(
-                f"network.learned_variance = {network.learned_variance}, diffusion.vlb_weight = "
-                f"{self.diffusion.vlb_weight}: set both, or none, to learn the variance"
-            )
         if len(set(self.classes)) < len(self.classes):
             raise ValueError(f"classes = {self.classes}: each name once")
-        if not 0 <= self.drop_class <= 1:
-            raise ValueError(f"drop_class = {self.drop_class}: a share in [0, 1]")
+        check_share("drop_class", self.drop_class)
 
 
 class DDPM(nn.Module):

@@ -1,4 +1,14 @@
-"""The decoder: a GLIDE-like diffusion model of pictures given a CLIP image embedding and the caption (unCLIP, 2.1)."""
+"""The decoder: a GLIDE-like diffusion model of pictures given a CLIP image embedding and the caption (unCLIP, 2.1).
+
+With y the caption's token features and y_end its feature at <end> (a text transformer of the decoder's own), and z the
+standardised image embedding or, where it is dropped, a learned null:
+
+    e      = level(l) + V [z, y_end]      modulates every residual block
+    tokens = [W z as 4 tokens, y]         further keys and values of every attention of the network
+
+GLIDE (Nichol et al. 2021, section 2.1) adds y_end and attends to y; unCLIP (Ramesh et al. 2022, section 2.1) adds z to
+both. A projection of tokens stands in each attention of the network.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,16 +23,19 @@ from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Bool, Ids, Mask, Vectors
 from unclip.diffusion.guidance import ClassifierFree
+from unclip.diffusion.parameterization import Eps
 from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
-from unclip.diffusion.samplers import DDIM, Step
-from unclip.diffusion.schedules import LogNormal
+from unclip.diffusion.samplers import DDIM, Ancestral, Step
+from unclip.diffusion.schedules import CosineBeta, LogNormal
+from unclip.diffusion.weighting import Simple
+from unclip.models.network import check_network, check_share
 from unclip.nn.embed import Standardize
-from unclip.nn.unet import UNet, UNetConfig
+from unclip.nn.image_network import ImageNetworkConfig
 
 
-def decoder_diffusion() -> DiffusionConfig:
+def decoder_diffusion(mean: float = 0.3, std: float = 1.5) -> DiffusionConfig:
     """EDM preconditioning with more high noise than EDM's own: placing and binding are decided there."""
-    return DiffusionConfig(LogNormal(mean=0.3, std=1.5, s_min=0.01, s_max=80.0), limit=1.0)
+    return DiffusionConfig(LogNormal(mean, std, s_min=0.01, s_max=80.0), limit=1.0)
 
 
 def decoder_sampling() -> Sampling:
@@ -30,14 +43,28 @@ def decoder_sampling() -> Sampling:
     return Sampling(steps=24, sampler=DDIM(eta=1.0), guidance=ClassifierFree(2.0, limit=1.0))
 
 
+def paper_diffusion() -> DiffusionConfig:
+    """The paper's: T = 1000, cosine, eps predicted, variance learned by iDDPM's hybrid loss; x0 clamped in sampling."""
+    return DiffusionConfig(CosineBeta(), Eps(), Simple(), limit=1.0, vlb_weight=1e-3)
+
+
+def paper_sampling() -> Sampling:
+    """The paper's 250 steps of the learned variance (appendix C, table 3); the guidance scale is ours."""
+    return Sampling(steps=250, sampler=Ancestral("learned"), guidance=ClassifierFree(3.0, limit=1.0))
+
+
 @dataclass(frozen=True)
 class DecoderConfig(Config):
-    """size: picture side, px. The dropouts are the paper's: 10 % of embeddings, 50 % of captions."""
+    """size: picture side, px; text: the decoder's own tower; image_tokens: what the embedding becomes.
+
+    The dropouts are the paper's: 10 % of embeddings, 50 % of captions.
+    Raises ValueError where size, conditions or a learned variance do not fit the network.
+    """
 
     size: int
     embedding_width: int
     text: TextConfig
-    network: UNetConfig = field(default_factory=UNetConfig)
+    network: ImageNetworkConfig
     diffusion: DiffusionConfig = field(default_factory=decoder_diffusion)
     sampling: Sampling = field(default_factory=decoder_sampling)
     drop_embedding: float = 0.1
@@ -45,8 +72,14 @@ class DecoderConfig(Config):
     image_tokens: int = 4
 
     def __post_init__(self) -> None:
-        if self.size % self.network.multiple:
-            raise ValueError(f"size = {self.size}: this U-Net needs a multiple of {self.network.multiple}")
+        check_network(self.network, self.size, self.diffusion)
+        check_share("drop_embedding", self.drop_embedding)
+        check_share("drop_caption", self.drop_caption)
+        if self.image_tokens < 1:
+            raise ValueError(f"image_tokens = {self.image_tokens}: the embedding becomes at least one token")
+        vector, tokens = self.embedding_width + self.text.width, self.text.width
+        if (self.network.vector_width, self.network.token_width) != (vector, tokens):
+            raise ValueError(f"network vector_width, token_width must be {vector}, {tokens} for this decoder")
 
 
 class Decoder(nn.Module):
@@ -57,14 +90,12 @@ class Decoder(nn.Module):
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
         self.config = config
-        d, width, network = config.embedding_width, config.text.width, config.network
+        d, width = config.embedding_width, config.text.width
         self.statistics = Standardize(d)
         self.text = TextTower(config.text)
         self.null_embedding = nn.Parameter(torch.zeros(d))
         self.to_tokens = nn.Linear(d, config.image_tokens * width)
-        if (network.vector_width, network.token_width) != (d + width, width):
-            raise ValueError(f"network vector_width, token_width must be {d + width}, {width} for this decoder")
-        self.diffusion = Diffusion(UNet(network), config.diffusion)
+        self.diffusion = Diffusion(config.network.build(), config.diffusion)
 
     def condition(self, z: Vectors, keep: Bool[torch.Tensor, " b"], ids: Ids, mask: Mask) -> Condition:
         """z: unit image embeddings; where not `keep`, the learned null stands in. Captions come already dropped."""

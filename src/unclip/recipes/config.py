@@ -14,6 +14,7 @@ from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM
 from unclip.diffusion.schedules import LogNormal
+from unclip.models.decoder import decoder_diffusion, decoder_sampling
 from unclip.nn.image_network import ImageNetworkConfig
 from unclip.nn.unet import UNetConfig
 from unclip.pipeline.run_folder import ADDED, TRAINED
@@ -57,21 +58,46 @@ class PriorRecipe(Config):
 
 @dataclass(frozen=True)
 class DecoderRecipe(Config):
-    """The decoder's U-Net (see `UNetConfig`) and how it is trained and sampled."""
+    """The decoder. network: any of the family; what follows from CLIP, text and loss (its vector_width, token_width,
+    learned_variance) is filled in, and a learned variance is sampled with (`recipes.decoder`).
 
-    patch: int = 2
-    widths: tuple[int, ...] = (32, 64)
-    blocks: tuple[int, ...] = (1, 4)
-    attention: tuple[bool, ...] = (False, True)
-    fine: int = 16
-    level_mean: float = 0.8
-    level_std: float = 1.2
+    text: "clip" starts as a copy of CLIP's tower, which knows the words; "own" from random weights, as the paper's, of
+    text_width, text_layers and heads of 64 channels.
+    """
+
+    network: ImageNetworkConfig = field(
+        default_factory=lambda: UNetConfig(patch=2, widths=(32, 64), blocks=(1, 4), attention=(False, True))
+    )
+    text: Literal["clip", "own"] = "clip"
+    text_width: int = 128
+    text_layers: int = 3
+    diffusion: DiffusionConfig = field(default_factory=lambda: decoder_diffusion(0.8, 1.2))
+    sampling: Sampling = field(default_factory=decoder_sampling)
     drop_embedding: float = 0.1
     drop_caption: float = 0.5
-    steps: int = 24
-    guidance: float = 2.0
+    image_tokens: int = 4
     share: float = 0.75
     train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
+
+    @classmethod
+    def from_dict(cls, data: Any, where: str = "settings") -> "DecoderRecipe":
+        """Takes the run files of before `network` was a setting, too."""
+        old = isinstance(data, dict) and data.keys() >= OLD
+        return super().from_dict(as_today(data) if old else data, where)
+
+
+OLD = {"patch", "widths", "blocks", "attention", "fine", "level_mean", "level_std", "steps", "guidance"}
+"""Settings of a decoder that run files held, all of them, before `network`, `diffusion` and `sampling` were."""
+
+
+def as_today(old: dict[str, Any]) -> dict[str, Any]:
+    """The settings of such a file in today's form."""
+    network = {"kind": "UNetConfig", **{k: old[k] for k in ("patch", "widths", "blocks", "attention", "fine")}}
+    diffusion = decoder_diffusion(old["level_mean"], old["level_std"]).to_dict()
+    sampling = decoder_sampling().to_dict() | {"steps": old["steps"]}
+    sampling["guidance"] = ClassifierFree(old["guidance"], limit=1.0).to_dict()
+    kept = {name: value for name, value in old.items() if name not in OLD}
+    return {**kept, "network": network, "diffusion": diffusion, "sampling": sampling}
 
 
 def fast_diffusion() -> DiffusionConfig:
@@ -163,10 +189,10 @@ class RunConfig(Config):
     inpaint: InpaintRecipe = field(default_factory=InpaintRecipe)
 
     def __post_init__(self) -> None:
-        multiple = self.ddpm.network.multiple
+        multiple = (self.ddpm if self.model == "ddpm" else self.decoder).network.multiple
         if self.model == "unclip" and self.size not in (32, 64):
             raise ValueError(f"size = {self.size}: the decoder draws 32 or 64 px")
-        if self.model == "ddpm" and (self.size < 1 or self.size % multiple):
+        if self.size < 1 or self.size % multiple:
             raise ValueError(f"size = {self.size}: this network draws multiples of {multiple} px")
         if self.budget <= 0:
             raise ValueError(f"budget = {self.budget} s: must be above 0")

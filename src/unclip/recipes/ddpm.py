@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -12,7 +11,7 @@ from unclip.diffusion.likelihood import summarise
 from unclip.evaluate import likelihood
 from unclip.evaluate import pictures as scores
 from unclip.models.ddpm import DDPM, DDPMConfig
-from unclip.nn.image_network import ImageNetworkConfig
+from unclip.models.network import fitted
 from unclip.pipeline.ddpm import DDPMPipeline
 from unclip.pipeline.images import grid, to_pictures
 from unclip.recipes.config import RunConfig
@@ -69,11 +68,6 @@ def ddpm_config(config: RunConfig, classes: tuple[str, ...]) -> DDPMConfig:
         sampling=r.sampling if classes else replace(r.sampling, guidance=Unguided()),
         drop_class=r.drop_class,
     )
-
-
-def fitted(network: ImageNetworkConfig, **changes: Any) -> ImageNetworkConfig:
-    """The network's settings with what follows from others."""
-    return replace(network, **changes)  # pyright: ignore[reportArgumentType]  # every member is a dataclass
 
 
 def labels(ctx: Context) -> np.ndarray:

@@ -15,6 +15,7 @@ from unclip.data.prepare import load_prepared
 from unclip.data.shapes_caption import Prompt, prompts
 from unclip.data.shapes_world import World
 from unclip.evaluate.suite import evaluate_shapes
+from unclip.models.network import fitted
 from unclip.pipeline import plots
 from unclip.pipeline.images import grid
 from unclip.pipeline.report import Section, write_report
@@ -47,7 +48,7 @@ def demo_config(budget: float) -> RunConfig:
         budget=budget,
         clip=replace(base.clip, share=0.20),
         prior=replace(base.prior, share=0.05, steps=16),
-        decoder=replace(base.decoder, share=0.75, widths=(32, 48)),
+        decoder=replace(base.decoder, share=0.75, network=fitted(base.decoder.network, widths=(32, 48))),
     )
 
 

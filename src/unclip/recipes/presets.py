@@ -1,9 +1,14 @@
 """Complete runs by name: each a function that returns every setting."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from unclip.models.ddpm import ddpm_diffusion, ddpm_sampling
+from unclip.models.decoder import decoder_diffusion, paper_diffusion, paper_sampling
+from unclip.models.network import fitted
+from unclip.nn.diffusion_unet import adm_imagenet64
 from unclip.nn.diffusion_unet import ddpm_cifar10 as ddpm_cifar10_network
+from unclip.nn.unet import UNetConfig
 from unclip.recipes.config import CLIPRecipe, DDPMRecipe, DecoderRecipe, PriorRecipe, RunConfig
 from unclip.train.optim import OptimConfig
 from unclip.train.trainer import TrainConfig
@@ -13,14 +18,8 @@ def tiny(size: int = 64) -> RunConfig:
     """Two CPU cores, minutes: narrow networks that keep 8 x 8 positions in every core, stepped by Muon."""
     if size == 32:
         return RunConfig(size=32, clip=CLIPRecipe(vision_stem=(32, 64), vision_width=128))
-    larger = DecoderRecipe(
-        widths=(24, 48, 96),
-        blocks=(1, 1, 4),
-        attention=(False, False, True),
-        level_mean=0.6,
-        level_std=1.4,
-    )
-    return RunConfig(size=64, decoder=larger)
+    network = UNetConfig(patch=2, widths=(24, 48, 96), blocks=(1, 1, 4), attention=(False, False, True))
+    return RunConfig(size=64, decoder=DecoderRecipe(network=network, diffusion=decoder_diffusion(0.6, 1.4)))
 
 
 def small(size: int = 64) -> RunConfig:
@@ -39,13 +38,38 @@ def small(size: int = 64) -> RunConfig:
         ),
         prior=PriorRecipe(width=512, layers=8, train=TrainConfig(512, OptimConfig(lr=3e-4, warmup=500))),
         decoder=DecoderRecipe(
-            patch=2 if size == 32 else 4,
-            widths=(128, 256, 384),
-            blocks=(2, 2, 4),
-            attention=(False, True, True),
+            network=UNetConfig(
+                patch=2 if size == 32 else 4,
+                widths=(128, 256, 384),
+                blocks=(2, 2, 4),
+                attention=(False, True, True),
+            ),
             train=TrainConfig(256, OptimConfig(lr=5e-4, warmup=500)),
         ),
     )
+
+
+def paper(size: int = 64) -> RunConfig:
+    """The decoder of the paper (Ramesh et al. 2022, section 2.1 and appendix C, table 3), narrower, on one GPU.
+
+    The paper's: GLIDE's U-Net of depth 3, multipliers 1, 2, 3, 4, attention at 32, 16 and 8 px in heads of 64 channels,
+    dropout 0.1; T = 1000, cosine, eps, learned variance, sampled in 250 steps; a text transformer of its own; 10 % of
+    embeddings and 50 % of captions dropped; Adam at 1.2e-4, beta2 0.999, without decay; average of decay 0.9999.
+    Ours: width 192 (512 there), text 512 x 16 (2048 x 24), batch 256 (2048), a budget (800,000 steps), warm-up,
+    gradient clipping, guidance 3; CLIP and the prior are those of `small`.
+    """
+    attention = (True, True, True, False) if size == 32 else (False, True, True, True)
+    adam = OptimConfig(lr=1.2e-4, warmup=1000, decay=0.0, beta1=0.9, beta2=0.999, clip=1.0)
+    decoder = DecoderRecipe(
+        network=fitted(adm_imagenet64(), attention=attention, vector_width=0),
+        text="own",
+        text_width=512,
+        text_layers=16,
+        diffusion=paper_diffusion(),
+        sampling=paper_sampling(),
+        train=TrainConfig(256, adam, ema_decay=0.9999, cooldown=0.0),
+    )
+    return replace(small(size), budget=86400.0, decoder=decoder)
 
 
 def ddpm_fast(size: int = 32) -> RunConfig:
@@ -72,6 +96,7 @@ def ddpm_cifar10(size: int = 32) -> RunConfig:
 PRESETS: dict[str, Callable[[int], RunConfig]] = {
     "tiny": tiny,
     "small": small,
+    "paper": paper,
     "ddpm-fast": ddpm_fast,
     "ddpm-cifar10": ddpm_cifar10,
 }

@@ -7,22 +7,18 @@ from typing import Any
 import torch
 from PIL import Image
 
-from unclip.clip.model import CLIP, CLIPConfig
+from unclip.clip.model import CLIP
 from unclip.core.noise import initial_weights
-from unclip.diffusion.guidance import ClassifierFree
-from unclip.diffusion.process import DiffusionConfig
-from unclip.diffusion.schedules import LogNormal
-from unclip.models.decoder import Decoder, DecoderConfig, decoder_sampling
+from unclip.models.decoder import Decoder
 from unclip.models.prior import Prior, PriorConfig, prior_sampling
 from unclip.nn.prior_net import PriorNetConfig
-from unclip.nn.unet import UNetConfig
 from unclip.pipeline.images import grid, to_pictures
 from unclip.pipeline.text_to_image import TextToImage
 from unclip.recipes.classifier import classifier_stage
 from unclip.recipes.clip import HEAD, clip_config
-from unclip.recipes.config import RunConfig
 from unclip.recipes.context import Context
 from unclip.recipes.ddpm import ddpm_stage
+from unclip.recipes.decoder import decoder_config
 from unclip.recipes.feed import Feed, distinct_captions
 from unclip.recipes.gates import clip_gate, decoder_gate, judged, prior_gate
 from unclip.recipes.inpaint import inpaint_stage
@@ -78,11 +74,12 @@ def prior_stage(ctx: Context) -> Stage:
 
 
 def decoder_stage(ctx: Context) -> Stage:
-    """The decoder; its text tower starts as CLIP's, which already knows the words."""
-    r, clip = ctx.config.decoder, ctx.clip.config
-    module = Decoder(decoder_config(ctx.config, clip))
+    """The decoder; unless it has a text tower of its own, that starts as CLIP's, which already knows the words."""
+    r = ctx.config.decoder
+    module = Decoder(decoder_config(ctx.config, ctx.clip.config))
     module.statistics.fit(ctx.embeddings[torch.from_numpy(ctx.split[0])])
-    module.text.load_state_dict(ctx.clip.text.state_dict())
+    if r.text == "clip":
+        module.text.load_state_dict(ctx.clip.text.state_dict())
     batches = feed(ctx, r.train)
     batches.embeddings = ctx.embeddings
 
@@ -97,30 +94,6 @@ def decoder_stage(ctx: Context) -> Stage:
         r.share,
         lambda decoder: judged(ctx, decoder_gate, whole(decoder)),
         lambda decoder: decoder_preview(ctx, whole(decoder)),
-    )
-
-
-def decoder_config(config: RunConfig, clip: CLIPConfig) -> DecoderConfig:
-    """The decoder that fits this CLIP."""
-    r = config.decoder
-    network = UNetConfig(
-        patch=r.patch,
-        widths=r.widths,
-        blocks=r.blocks,
-        attention=r.attention,
-        fine=r.fine,
-        vector_width=clip.width + clip.text.width,
-        token_width=clip.text.width,
-    )
-    return DecoderConfig(
-        size=config.size,
-        embedding_width=clip.width,
-        text=clip.text,
-        network=network,
-        diffusion=DiffusionConfig(LogNormal(r.level_mean, r.level_std, s_min=0.01, s_max=80.0), limit=1.0),
-        sampling=replace(decoder_sampling(), steps=r.steps, guidance=ClassifierFree(r.guidance, limit=1.0)),
-        drop_embedding=r.drop_embedding,
-        drop_caption=r.drop_caption,
     )
 
 

@@ -23,14 +23,22 @@ def orthogonalized(x: Float[Tensor, "k m n"]) -> Float[Tensor, "k m n"]:
     p(X) = (a + b G + c G^2) X with G = X X^T, and every iterate is a polynomial of the first G times X. So all the
     products but two are of m x m matrices, a third of the usual arithmetic where n is 9 m, as in 3x3 convolutions.
     """
-    a, b, c = QUINTIC
     x = x / (x.flatten(1).norm(dim=1)[:, None, None] + 1e-7)
-    gram, eye = x @ x.mT, torch.eye(x.shape[1], device=x.device)
-    product = eye.expand_as(gram)
-    for _ in range(ITERATIONS):
-        factor = a * eye + b * gram + c * gram @ gram
-        product, gram = factor @ product, factor @ gram @ factor
+    gram = x @ x.mT
+    factor = product = _factor(gram)
+    for _ in range(ITERATIONS - 1):
+        gram = factor @ gram @ factor
+        factor = _factor(gram)
+        product = factor @ product
     return product @ x
+
+
+def _factor(gram: Tensor) -> Tensor:
+    """a + b G + c G^2."""
+    a, b, c = QUINTIC
+    factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+    factor.diagonal(dim1=1, dim2=2).add_(a)
+    return factor
 
 
 class Muon(torch.optim.Optimizer):

@@ -1,0 +1,29 @@
+"""How a model of pictures and its network agree: what one must be follows from the other."""
+
+from dataclasses import replace
+from typing import Any
+
+from unclip.diffusion.process import DiffusionConfig
+from unclip.nn.image_network import ImageNetworkConfig
+
+
+def fitted(network: ImageNetworkConfig, **changes: Any) -> ImageNetworkConfig:
+    """The network's settings with what follows from others."""
+    return replace(network, **changes)  # pyright: ignore[reportArgumentType]  # every member is a dataclass
+
+
+def check_network(network: ImageNetworkConfig, size: int, diffusion: DiffusionConfig) -> None:
+    """Raises ValueError where pictures of `size` px, or a learned variance, do not fit the network."""
+    if size < 1 or size % network.multiple:
+        raise ValueError(f"size = {size}: this network needs a multiple of {network.multiple}")
+    if network.learned_variance != (diffusion.vlb_weight > 0):
+        raise ValueError(
+            f"network.learned_variance = {network.learned_variance}, diffusion.vlb_weight = {diffusion.vlb_weight}: "
+            "set both, or none, to learn the variance"
+        )
+
+
+def check_share(name: str, value: float) -> None:
+    """Raises ValueError where a setting is no share."""
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} = {value}: a share in [0, 1]")

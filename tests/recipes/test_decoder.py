@@ -1,0 +1,160 @@
+"""The decoder's settings: the presets' numbers, the paper's, a text tower of its own, run files of before."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from unclip.clip.model import CLIP, CLIPConfig
+from unclip.clip.text import TextConfig
+from unclip.clip.vision import VisionConfig
+from unclip.core.noise import Noise, initial_weights
+from unclip.data.prepare import write_prepared
+from unclip.diffusion.guidance import ClassifierFree
+from unclip.diffusion.process import DiffusionConfig, Sampling
+from unclip.diffusion.samplers import DDIM, Ancestral
+from unclip.diffusion.schedules import CosineBeta, LogNormal
+from unclip.models.decoder import Decoder, DecoderConfig
+from unclip.models.network import fitted
+from unclip.nn.diffusion_unet import DiffusionUNetConfig
+from unclip.nn.unet import UNetConfig
+from unclip.pipeline.run_folder import RunFolder
+from unclip.recipes.config import CLIPRecipe, DecoderRecipe, RunConfig, merge
+from unclip.recipes.context import Context
+from unclip.recipes.decoder import decoder_config
+from unclip.recipes.demo import demo_config
+from unclip.recipes.presets import PRESETS
+from unclip.recipes.stages import decoder_stage
+from unclip.text.tokenizer import Tokenizer
+
+CLIPS = CLIPConfig(TextConfig(300, 20, 128, 3, 4), VisionConfig(32), width=128)
+
+
+@pytest.mark.parametrize(
+    "config, size, network, mean, std, train",
+    [
+        (PRESETS["tiny"](32), 32, UNetConfig(3, 2, (32, 64), (1, 4), (False, True)), 0.8, 1.2, (32, 2e-3, 3e-3)),
+        (demo_config(60.0), 32, UNetConfig(3, 2, (32, 48), (1, 4), (False, True)), 0.8, 1.2, (32, 2e-3, 3e-3)),
+        (
+            PRESETS["tiny"](64),
+            64,
+            UNetConfig(3, 2, (24, 48, 96), (1, 1, 4), (False, False, True)),
+            0.6,
+            1.4,
+            (32, 2e-3, 3e-3),
+        ),
+        (
+            PRESETS["small"](64),
+            64,
+            UNetConfig(3, 4, (128, 256, 384), (2, 2, 4), (False, True, True)),
+            0.8,
+            1.2,
+            (256, 5e-4, 0.0),
+        ),
+    ],
+    ids=["tiny32", "demo", "tiny64", "small"],
+)
+def test_the_presets_keep_their_numbers(
+    config: RunConfig, size: int, network: UNetConfig, mean: float, std: float, train: tuple[float, ...]
+):
+    assert decoder_config(config, CLIPS) == DecoderConfig(
+        size=size,
+        embedding_width=128,
+        text=CLIPS.text,
+        network=replace(network, vector_width=256, token_width=128),
+        diffusion=DiffusionConfig(LogNormal(mean, std, s_min=0.01, s_max=80.0), limit=1.0),
+        sampling=Sampling(steps=24, sampler=DDIM(eta=1.0), guidance=ClassifierFree(2.0, limit=1.0)),
+        drop_embedding=0.1,
+        drop_caption=0.5,
+        image_tokens=4,
+    )
+    r = config.decoder
+    assert (r.train.batch, r.train.optim.lr, r.train.optim.muon_lr, r.share) == (*train, 0.75)
+
+
+@pytest.mark.parametrize("size, attention", [(64, (False, True, True, True)), (32, (True, True, True, False))])
+def test_the_papers_settings(size: int, attention: tuple[bool, ...]):
+    run = PRESETS["paper"](size)
+    config, r = decoder_config(run, CLIPS), run.decoder
+    network, diffusion = config.network, config.diffusion
+    assert isinstance(network, DiffusionUNetConfig)
+    assert (network.multipliers, network.blocks, network.head_width) == ((1, 2, 3, 4), 3, 64)
+    assert (network.attention, network.block.dropout, network.learned_variance) == (attention, 0.1, True)
+    assert (diffusion.schedule, type(diffusion.parameterization).__name__) == (CosineBeta(1000), "Eps")
+    assert (diffusion.vlb_weight, config.sampling.steps) == (0.001, 250)
+    assert (config.sampling.sampler, config.text.width, config.text.heads) == (Ancestral("learned"), 512, 8)
+    assert (config.drop_embedding, config.drop_caption, config.image_tokens) == (0.1, 0.5, 4)
+    optim = r.train.optim
+    assert (optim.lr, optim.beta2, optim.decay, optim.muon_lr, r.train.ema_decay) == (1.2e-4, 0.999, 0.0, 0.0, 0.9999)
+
+
+def test_at_the_papers_size_it_has_the_papers_parameters():
+    """Width 512, text 2048 x 24: "3.5 B" in table 3 of unCLIP, of which 1.2 B are the text transformer (GLIDE, 2.1)."""
+    run = PRESETS["paper"](64)
+    wide = replace(run.decoder, network=fitted(run.decoder.network, width=512), text_width=2048, text_layers=24)
+    clip = replace(CLIPS, width=1024, text=replace(CLIPS.text, context=256))
+    config = decoder_config(replace(run, decoder=wide), clip)
+    plain = replace(  # a learned variance reads its schedule's numbers, which `meta` has none of
+        config, diffusion=DiffusionConfig(), network=fitted(config.network, learned_variance=False)
+    )
+    with torch.device("meta"):
+        model = Decoder(plain)
+    assert config.text.heads == 32
+    assert sum(p.numel() for p in model.parameters()) == pytest.approx(3.5e9, rel=0.02)
+    assert sum(p.numel() for p in model.text.transformer.parameters()) == pytest.approx(1.2e9, rel=0.02)
+
+
+def test_another_network_and_a_learned_variance_from_the_command_line():
+    table = {"decoder": {"network": {"kind": "DiffusionUNetConfig", "width": 64}, "diffusion": {"vlb_weight": 0.001}}}
+    config = RunConfig.from_dict(merge(PRESETS["tiny"](32).to_dict(), table))
+    found = decoder_config(config, CLIPS)
+    assert found.network == DiffusionUNetConfig(width=64, vector_width=256, token_width=128, learned_variance=True)
+    assert found.sampling == replace(config.decoder.sampling, sampler=Ancestral("learned"))
+    other = replace(config, decoder=replace(config.decoder, sampling=Sampling(sampler=DDIM())))
+    assert decoder_config(other, CLIPS).sampling.sampler == DDIM()
+    network = {"kind": "UNetConfig", "patch": 64, "widths": [16], "blocks": [1], "attention": [False]}
+    with pytest.raises(ValueError, match="size = 32: this network draws multiples of 64 px"):
+        RunConfig.from_dict({"size": 32, "decoder": {"network": network}})
+
+
+def context(folder: Path, decoder: DecoderRecipe) -> Context:
+    """A run of 8 pictures whose CLIP has random weights."""
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
+    words = [("a red heart",), ("a blue star",)] * 4
+    data = write_prepared(folder / "data", list(pixels), words, [f"{i}" for i in range(8)], "test", "x")
+    config = RunConfig(size=32, clip=CLIPRecipe(width=16, text_width=32, text_layers=1), decoder=decoder)
+    ctx = Context(RunFolder(folder), config, data, "cpu", "float32")
+    tokens = Tokenizer.train([c for row in words for c in row])
+    text = TextConfig(tokens.size, tokens.context, 32, 1, 1)
+    with initial_weights("test"):
+        clip = CLIP(CLIPConfig(text, VisionConfig(32, stem=(8, 16), width=32, layers=1, heads=1), width=16))
+    vars(ctx).update(tokenizer=tokens, clip=clip, embeddings=Noise.shared("z").normal((8, 16)))
+    return ctx
+
+
+@pytest.mark.parametrize("text", ["clip", "own"])
+def test_the_text_tower_starts_as_clips_or_on_its_own(tmp_path: Path, text: str):
+    network = UNetConfig(patch=4, widths=(16,), blocks=(1,), attention=(True,), head_width=16, embedding=32, fine=0)
+    ctx = context(tmp_path, DecoderRecipe(network=network, text=text, text_width=64, text_layers=2))  # pyright: ignore
+    stage = decoder_stage(ctx)
+    assert isinstance(stage.module, Decoder)
+    tower, clips = stage.module.text, ctx.clip.text
+    if text == "clip":
+        assert all(torch.equal(a, b) for a, b in zip(tower.parameters(), clips.parameters(), strict=True))
+    else:
+        assert tower.config == replace(clips.config, width=64, layers=2, heads=1)
+    loss = stage.module.loss(stage.feed(0), Noise.shared(0)).total
+    loss.backward()
+    assert torch.isfinite(loss)
+
+
+def test_run_files_of_before_mean_what_they_meant():
+    old = {"patch": 2, "widths": [24, 48, 96], "blocks": [1, 1, 4], "attention": [False, False, True], "fine": 16}
+    old |= {"level_mean": 0.6, "level_std": 1.4, "drop_embedding": 0.1, "drop_caption": 0.5, "steps": 24}
+    old |= {"guidance": 2.0, "share": 0.75, "train": PRESETS["tiny"](64).decoder.train.to_dict()}
+    table = PRESETS["tiny"](64).to_dict() | {"decoder": old}
+    assert RunConfig.from_dict(table) == PRESETS["tiny"](64)
+    with pytest.raises(ValueError, match="decoder: unknown setting 'widths'; known are network"):
+        RunConfig.from_dict(merge(PRESETS["tiny"](64).to_dict(), {"decoder": {"widths": [16, 32]}}))
