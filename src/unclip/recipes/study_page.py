@@ -16,7 +16,7 @@ HEADS = {
 }
 WORDS = {
     "inversion": "Held-out pictures, inverted (DDIM backwards, several evaluations a step) and drawn again by DDIM at "
-    "eta 0, without captions and without guidance. Squared errors count pixels from 0 to 1.",
+    "eta 0, without captions and without guidance. Squared errors count pixels from 0 to 1; PSNR ends at 100 dB.",
     "interpolation": "Blends of pairs of held-out pictures: z_i goes by slerp; x_T goes by slerp too, or is one drawn "
     "noise for all. Steps between neighbours, in radians between CLIP embeddings and as root mean square of pixels "
     "0 to 1. Ratios are to the even step, the ends' distance over the number of steps: a mean ratio above 1 is a "
