@@ -23,11 +23,11 @@ NETWORKS = {
     "`UNet`, defaults": lambda: UNet(UNetConfig()),
     "`DiffusionUNet`, `ddpm_cifar10()`": lambda: DiffusionUNet(ddpm_cifar10()),
     "`DiffusionUNet`, `adm_imagenet64()`": lambda: DiffusionUNet(adm_imagenet64()),
-    "`DiT`, `dit_config(\"S\", patch=4)`": lambda: DiT(replace(dit_config("S", 4), **PIXELS)),
-    "`DiT`, `dit_config(\"S\")`": lambda: DiT(replace(dit_config("S"), **PIXELS)),
-    "`DiT`, `dit_config(\"B\")`": lambda: DiT(replace(dit_config("B"), **PIXELS)),
-    "`DiT`, `dit_config(\"L\")`": lambda: DiT(replace(dit_config("L"), **PIXELS)),
-    "`DiT`, `dit_config(\"XL\")`": lambda: DiT(replace(dit_config("XL"), **PIXELS)),
+    '`DiT`, `dit_config("S", patch=4)`': lambda: DiT(replace(dit_config("S", 4), **PIXELS)),
+    '`DiT`, `dit_config("S")`': lambda: DiT(replace(dit_config("S"), **PIXELS)),
+    '`DiT`, `dit_config("B")`': lambda: DiT(replace(dit_config("B"), **PIXELS)),
+    '`DiT`, `dit_config("L")`': lambda: DiT(replace(dit_config("L"), **PIXELS)),
+    '`DiT`, `dit_config("XL")`': lambda: DiT(replace(dit_config("XL"), **PIXELS)),
 }
 
 

@@ -10,7 +10,19 @@ from tests.cli.conftest import Call
 import unclip
 
 COMMANDS = ("train", "generate", "vary", "blend", "diff", "invert", "probe", "evaluate", "study", "explain", "info")
-COMMANDS += ("add", "upsample", "classify", "search", "compare-priors", "data", "pack", "shapes", "demo")
+COMMANDS += (
+    "add",
+    "edit",
+    "extend",
+    "upsample",
+    "classify",
+    "search",
+    "compare-priors",
+    "data",
+    "pack",
+    "shapes",
+    "demo",
+)
 HEAVY = ("torch", "numpy", "PIL", "matplotlib", "safetensors", "tokenizers")
 
 

@@ -9,7 +9,7 @@ from PIL import Image, ImageFile
 from tests.data.conftest import encode, noise, save
 
 from unclip.data import decode as module
-from unclip.data.decode import decode, decode_sized, decode_whole, format_of, whole
+from unclip.data.decode import decode, decode_sized, decode_whole, format_of
 
 HALF_CLEAR_RED = (255, 0, 0, 128)  # over white: (255, 127, 127)
 
@@ -176,8 +176,10 @@ def test_the_whole_picture_keeps_its_shape_and_is_turned() -> None:
     turned = Image.Exif()
     turned[0x0112] = 6
     image = Image.new("RGB", (6, 3), (250, 10, 10))
-    assert decode_whole(save(image)).shape == (3, 6, 3)
-    assert decode_whole(save(image, "JPEG", exif=turned)).shape == (6, 3, 3)
-    assert tuple(whole(Image.new("RGBA", (2, 5), HALF_CLEAR_RED))[0, 0]) == pytest.approx((255, 127, 127), abs=1)
+    assert decode_whole(save(image)).rgb.shape == (3, 6, 3)
+    assert decode_whole(save(image, "JPEG", exif=turned)).rgb.shape == (6, 3, 3)
+    assert tuple(decode_whole(Image.new("RGBA", (2, 5), HALF_CLEAR_RED)).rgb[0, 0]) == pytest.approx(
+        (255, 127, 127), abs=1
+    )
     with pytest.raises(ValueError, match="no picture in a supported format"):
         decode_whole(b"hello")

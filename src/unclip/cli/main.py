@@ -8,6 +8,7 @@ from unclip.cli.classify import classify
 from unclip.cli.compare_priors import compare_priors
 from unclip.cli.data import data, pack, shapes
 from unclip.cli.demo import demo
+from unclip.cli.edit import edit, extend
 from unclip.cli.evaluate import evaluate
 from unclip.cli.explain import explain
 from unclip.cli.generate import generate
@@ -25,9 +26,9 @@ app = App(
     version_flags=["--version"],
     help_format="plaintext",  # Markdown would take a third of the time of --help to import
 )
-for command in (train, add, generate, vary, blend, diff, invert, probe, classify, search, evaluate, study):
+for command in (train, add, generate, edit, extend, vary, blend, diff, invert, probe, classify, search, evaluate):
     app.command(command)
-for command in (upsample, compare_priors, explain, info, data, pack, shapes, demo):
+for command in (study, upsample, compare_priors, explain, info, data, pack, shapes, demo):
     app.command(command)
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import io
 import math
 import re
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import UInt8
@@ -30,7 +31,6 @@ _STRANGERS = (  # (how the file begins, what to tell its owner)
 )
 
 Pixels = UInt8[np.ndarray, "size size 3"]
-Whole = UInt8[np.ndarray, "height width 3"]
 
 
 def decode(data: bytes, size: int) -> Pixels:
@@ -63,34 +63,47 @@ def decode_opened(image: Image.Image, size: int) -> Pixels:
         raise ValueError(_reason(b"a picture", error)) from error
 
 
-def decode_whole(data: bytes) -> Whole:
-    """The whole picture at its own size, else as `decode` does; raises as it does."""
+@dataclass(frozen=True)
+class Whole:
+    """A picture at its own size; rgb: over white; alpha: 255 where it is opaque."""
+
+    rgb: UInt8[np.ndarray, "h w 3"]
+    alpha: UInt8[np.ndarray, "h w"]
+
+
+def decode_whole(picture: bytes | Image.Image) -> Whole:
+    """All of a picture, encoded or in memory, neither cropped nor scaled, and where it is transparent.
+
+    Otherwise as `decode` does it; raises as `decode` does.
+    """
+    data = picture if isinstance(picture, bytes) else b"a picture"
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            return _turned(image)
+        if isinstance(picture, Image.Image):
+            return _whole(picture)
+        with Image.open(io.BytesIO(picture), formats=FORMATS) as image:
+            return _whole(image)
     except Exception as error:  # as above
         raise ValueError(_reason(data, error)) from error
 
 
-def whole(image: Image.Image) -> Whole:
-    """`decode_whole` for a picture that is in memory already; raises as `decode_opened` does."""
-    try:
-        return _turned(image)
-    except Exception as error:  # as above
-        raise ValueError(_reason(b"a picture", error)) from error
-
-
-def _pixels(image: Image.Image, size: int) -> Pixels:
-    _check_size(*image.size)  # before `draft`, which may change it
-    image.draft(None, (2 * size, 2 * size))  # a JPEG decodes at 1/2, 1/4 or 1/8 where that is still enough
-    return _turned(image, size)
-
-
-def _turned(image: Image.Image, size: int | None = None) -> Whole:
+def _whole(image: Image.Image) -> Whole:
     _check_size(*image.size)
     image.load()
     turn = _TURNS.get(_orientation(image))
-    small = _rgb(image) if size is None else _square(_rgb(image), size)
+    if image.has_transparency_data or image.mode in ("La", "RGBa"):
+        alpha = image.convert("RGBA").getchannel("A")
+    else:
+        alpha = Image.new("L", image.size, 255)
+    parts = [part if turn is None else part.transpose(turn) for part in (_rgb(image), alpha)]
+    return Whole(*(np.asarray(part, dtype=np.uint8) for part in parts))
+
+
+def _pixels(image: Image.Image, size: int) -> Pixels:
+    _check_size(*image.size)
+    image.draft(None, (2 * size, 2 * size))  # a JPEG decodes at 1/2, 1/4 or 1/8 where that is still enough
+    image.load()
+    turn = _TURNS.get(_orientation(image))
+    small = _square(_rgb(image), size)
     return np.asarray(small if turn is None else small.transpose(turn), dtype=np.uint8)
 
 

@@ -17,7 +17,7 @@ from unclip.diffusion.level import alpha, like, noised, sigma
 from unclip.diffusion.likelihood import Decoder, DiscretisedGaussian
 from unclip.diffusion.losses import ErrorForm, LevelSampling, Squared, Stratified, Uncertainty, VarianceTerm
 from unclip.diffusion.parameterization import EDM, Parameterization
-from unclip.diffusion.samplers import DDIMInversion, DPMSolverPP2M, Sampler, Step
+from unclip.diffusion.samplers import DDIMInversion, DPMSolverPP2M, Sampler, Step, Walk
 from unclip.diffusion.schedules import LogNormal, Schedule
 from unclip.diffusion.weighting import EDMWeight, Weighting
 
@@ -113,10 +113,15 @@ class Diffusion(nn.Module):
         """
         yield from self.walk(noise.normal(shape), cond, null, noise, how)
 
-    def walk(self, x: State, cond: Condition, null: Condition, noise: Noise, how: Sampling) -> Iterator[Step]:
-        """`sample` from a given state at the noisy end. Raises as `sample` does."""
+    def walk(
+        self, x: State, cond: Condition, null: Condition, noise: Noise, how: Sampling, by: Walk | None = None
+    ) -> Iterator[Step]:
+        """`sample` from a given state at the noisy end. Raises as `sample` does.
+
+        by: in the place of the settings' sampler, about pictures of which a part is known (`RePaint`, `Anchored`).
+        """
         denoise = how.guidance(self.denoiser, cond, null)
-        yield from _without_grad(how.sampler(denoise, x, self._grid(how, x.device), noise))
+        yield from _without_grad((by or how.sampler)(denoise, x, self._grid(how, x.device), noise))
 
     def invert(
         self, x0: State, cond: Condition, null: Condition, how: Sampling, inversion: DDIMInversion

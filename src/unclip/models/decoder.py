@@ -110,14 +110,17 @@ class Decoder(nn.Module):
         )
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
-        """The diffusion loss with both conditions dropped independently; a dropped caption is the empty one."""
-        assert batch.images is not None and batch.image_embedding is not None
-        assert batch.ids is not None and batch.mask is not None
-        draws = noise.fork("drop").uniform((2, len(batch.images)))
+        """The diffusion loss, `told` what training tells."""
+        assert batch.images is not None
+        return Losses(self.diffusion.loss(batch.images, self.told(batch, noise), noise).mean())
+
+    def told(self, batch: Batch, noise: Noise) -> Condition:
+        """A batch's embeddings and captions, dropped independently; a dropped caption is the empty one."""
+        assert batch.image_embedding is not None and batch.ids is not None and batch.mask is not None
+        draws = noise.fork("drop").uniform((2, len(batch.ids)))
         keep = draws[0] >= self.config.drop_embedding
         ids, mask = drop_captions(batch.ids, batch.mask, draws[1] >= self.config.drop_caption)
-        cond = self.condition(batch.image_embedding, keep, ids, mask)
-        return Losses(self.diffusion.loss(batch.images, cond, noise).mean())
+        return self.condition(batch.image_embedding, keep, ids, mask)
 
     @torch.no_grad()
     def conditions(self, z: Vectors, ids: Ids, mask: Mask) -> tuple[Condition, Condition]:

@@ -1,16 +1,14 @@
 """A person's own small picture, enlarged by the upsamplers of a run."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
 import unclip
-from unclip.data.decode import Whole, decode_whole, whole
 from unclip.data.loader import to_tensor
 from unclip.models.upsampler import check_largest
 from unclip.pipeline.images import KEY, to_pictures
-from unclip.pipeline.read import Picture, bytes_of
+from unclip.pipeline.read import Picture, read_whole
 from unclip.pipeline.upsampling import upsampled, way
 
 if TYPE_CHECKING:
@@ -31,10 +29,8 @@ def enlarge_picture(
     stages = way(model.enlargers, size, model.size)
     if not stages:
         raise ValueError(f"size = {size} px: that is the size before the first upsampler; ask for a larger one")
-    if isinstance(picture, Image.Image):
-        name, pixels = str(getattr(picture, "filename", "")) or "PICTURE", whole(picture)
-    else:
-        name, pixels = str(picture), _opened(Path(picture))
+    opened, name = read_whole(picture)
+    pixels = opened.rgb
     times = stages[-1].size // model.size
     check_largest(times * pixels.shape[0], times * pixels.shape[1])
     done = to_pictures(upsampled(stages, to_tensor(pixels[None]), [seed], strength))[0]
@@ -49,11 +45,3 @@ def enlarge_picture(
         "unclip": unclip.__version__,
     }
     return done
-
-
-def _opened(path: Path) -> Whole:
-    data = bytes_of(path)
-    try:
-        return decode_whole(data)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error

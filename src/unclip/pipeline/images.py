@@ -49,21 +49,22 @@ def grid(
 ) -> Image.Image:
     """Rows of pictures of one size, each row with a label to its left, each column under its head; zoomed by a whole
     number, without blur."""
-    side, gap, most = rows[0][0].width * zoom, 2, max(len(r) for r in rows)
+    (width, height), gap, most = (side * zoom for side in rows[0][0].size), 2, max(len(r) for r in rows)
     left = _label_width(labels) if labels else 0
-    wrapped = ["\n".join(_lines(head, max(8, side // 7))) for head in heads or ()]
+    wrapped = ["\n".join(_lines(head, max(8, width // 7))) for head in heads or ()]
     above = max((16 * (head.count("\n") + 1) for head in wrapped), default=0)
-    sheet = Image.new("RGB", (left + most * (side + gap) + gap, above + len(rows) * (side + gap) + gap), "white")
+    sheet = Image.new("RGB", (left + most * (width + gap) + gap, above + len(rows) * (height + gap) + gap), "white")
     pen = ImageDraw.Draw(sheet)
     for j, head in enumerate(wrapped):
-        centre = (left + gap + j * (side + gap) + side // 2, above // 2)
+        centre = (left + gap + j * (width + gap) + width // 2, above // 2)
         pen.multiline_text(centre, head, fill="black", font=_font(), anchor="mm", align="center", spacing=2)
     for i, row in enumerate(rows):
-        top = above + gap + i * (side + gap)
+        top = above + gap + i * (height + gap)
         if labels:
-            _write(pen, labels[i], (4, top + side // 2))
+            _write(pen, labels[i], (4, top + height // 2))
         for j, picture in enumerate(row):
-            sheet.paste(picture.resize((side, side), Image.Resampling.NEAREST), (left + gap + j * (side + gap), top))
+            large = picture.resize((width, height), Image.Resampling.NEAREST)
+            sheet.paste(large, (left + gap + j * (width + gap), top))
     return sheet
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from unclip.core.typing import Images
-from unclip.data.decode import Pixels, decode_opened, decode_sized
+from unclip.data.decode import Pixels, Whole, decode_opened, decode_sized, decode_whole
 from unclip.data.loader import to_tensor
 
 Picture = str | Path | Image.Image
@@ -40,11 +40,7 @@ def take(picture: Picture, size: int) -> Taken:
     else:
         name = str(picture)
         pixels, sides = _decoded(Path(picture), size)
-    if min(sides) < LEAST * size:
-        raise ValueError(
-            f"{name}: is {sides[0]} x {sides[1]} pixels, too small for a model of {size} x {size}; take one whose "
-            f"shorter side has at least {round(LEAST * size)}"
-        )
+    check_large_enough(name, sides, size)
     return Taken(to_tensor(pixels[None]), (name,), min(sides))
 
 
@@ -57,16 +53,37 @@ def read_picture(path: Path, size: int) -> Images:
     return to_tensor(_decoded(path, size)[0][None])
 
 
+def read_whole(picture: Picture, word: str = "PICTURE") -> tuple[Whole, str]:
+    """A picture at its own size with its transparency, and its name: its path, or `word` for one without.
+
+    Raises ValueError as `read_picture` does.
+    """
+    name = str(getattr(picture, "filename", "") or word) if isinstance(picture, Image.Image) else str(picture)
+    try:
+        return decode_whole(picture if isinstance(picture, Image.Image) else _bytes(Path(picture))), name
+    except ValueError as error:
+        told = str(error)
+        raise ValueError(told if told.startswith(name) else f"{name}: {told}") from error
+
+
+def check_large_enough(name: str, sides: tuple[int, int], size: int) -> None:
+    """Raises ValueError where the shorter of (width, height) is below a quarter of the model's `size`."""
+    if min(sides) < LEAST * size:
+        raise ValueError(
+            f"{name}: is {sides[0]} x {sides[1]} pixels, too small for a model of {size} x {size}; take one whose "
+            f"shorter side has at least {round(LEAST * size)}"
+        )
+
+
 def _decoded(path: Path, size: int) -> tuple[Pixels, tuple[int, int]]:
-    data = bytes_of(path)
+    data = _bytes(path)
     try:
         return decode_sized(data, size)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def bytes_of(path: Path) -> bytes:
-    """The file's bytes. Raises ValueError that names it where it is no file, or cannot be read."""
+def _bytes(path: Path) -> bytes:
     if path.is_dir():
         raise ValueError(f"{path}: is a folder; name a picture")
     try:

@@ -32,7 +32,7 @@ TRAINED: dict[str, tuple[str, ...]] = {m: tuple(s for s in MODELS[m] if s != "to
 UPSAMPLERS = ("upsampler", "upsampler2")
 """The stages that a picture passes after the decoder, in this order, where they were added."""
 ADDED: dict[str, tuple[str, ...]] = {
-    "unclip": (*UPSAMPLERS, "noisy_clip", "autoregressive_prior", "contrastive_prior"),
+    "unclip": (*UPSAMPLERS, "inpaint", "noisy_clip", "autoregressive_prior", "contrastive_prior"),
     "ddpm": ("classifier",),
 }
 """Model -> the stages that `unclip add` can train on a finished run, each a model folder of its own."""

@@ -15,6 +15,7 @@ from unclip.models.classifier import ClassifierConfig, NoisyClassifier
 from unclip.models.contrastive_prior import ContrastivePrior, ContrastivePriorConfig
 from unclip.models.ddpm import DDPM, DDPMConfig
 from unclip.models.decoder import Decoder, DecoderConfig
+from unclip.models.inpainter import Inpainter, InpainterConfig
 from unclip.models.latent import LatentConfig, LatentDiffusion
 from unclip.models.prior import Prior, PriorConfig
 from unclip.models.upsampler import Upsampler, UpsamplerConfig
@@ -33,6 +34,7 @@ BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
     "classifier": lambda c: NoisyClassifier(ClassifierConfig.from_dict(c)),
     "upsampler": lambda c: Upsampler(UpsamplerConfig.from_dict(c)),
     "upsampler2": lambda c: Upsampler(UpsamplerConfig.from_dict(c)),
+    "inpaint": lambda c: Inpainter(InpainterConfig.from_dict(c)),
     "noisy_clip": lambda c: NoisyCLIP(NoisyCLIPConfig.from_dict(c)),
 }
 """Stage -> its module from a stored config."""

@@ -15,6 +15,7 @@ from unclip.data.prepared import read_captions
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.models.decoder import Decoder
+from unclip.models.inpainter import Inpainter
 from unclip.models.prior_model import PriorModel
 from unclip.pipeline import invert, manipulate
 from unclip.pipeline.captioned import CaptionedModel
@@ -43,6 +44,7 @@ class TextToImage(CaptionedModel):
     prior: PriorModel | None = None
     decoder: Decoder | None = None
     noisy_clip: NoisyCLIP | None = None
+    inpainter: Inpainter | None = None
     folder: RunFolder | None = None
     prior_name: str = "diffusion"
     enlargers: tuple[Enlarger, ...] = ()
@@ -57,6 +59,7 @@ class TextToImage(CaptionedModel):
             prior=prior,
             decoder=decoder,
             noisy_clip=load_added(folder, "noisy_clip", device),
+            inpainter=load_added(folder, "inpaint", device),
             device=device,
             precision=machine.best_precision(device),
             hash=model_hash(folder),
@@ -119,6 +122,27 @@ class TextToImage(CaptionedModel):
         """What made a picture, with the prior where it is another than the run's own."""
         prior = {} if self.prior_name == "diffusion" else {"prior": self.prior_name}
         return {**super().about(prompt, seed, how), **prior}
+
+    def edit(
+        self, image: Picture, mask: Picture | None = None, prompt: str = "", n: int = 1, seed: int = 0, **how: Any
+    ) -> list[Image.Image]:
+        """Pictures in which the white part of `mask` (without one: the transparent part of `image`) is painted anew.
+
+        how: `settings`, `method` ("auto", "model", "repaint"). Raises as `pipeline.inpaint.edit` does.
+        """
+        from unclip.pipeline import inpaint, painter  # they know this class
+
+        return inpaint.edit(self, image, mask, painter.Request(prompt, n, seed, **how)).pictures
+
+    def extend(self, image: Picture, prompt: str = "", n: int = 1, seed: int = 0, **how: Any) -> list[Image.Image]:
+        """Larger pictures around `image`. how: left, right, up, down (shares of it); settings, method.
+
+        Raises as `pipeline.inpaint.extend` does.
+        """
+        from unclip.pipeline import inpaint, painter
+
+        sides = inpaint.Sides(**{side: how.pop(side) for side in ("left", "right", "up", "down") if side in how})
+        return inpaint.extend(self, image, sides, painter.Request(prompt, n, seed, **how)).pictures
 
     def drawn(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Float[Tensor, "b c h w"]:
         """The decoder's pictures, led through the upsamplers to `settings.size`."""

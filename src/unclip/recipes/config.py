@@ -9,6 +9,7 @@ import tomli_w
 
 from unclip.core.config import Config
 from unclip.core.store import write_atomic
+from unclip.data.masks import MaskConfig
 from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM
@@ -180,6 +181,15 @@ class NoisyCLIPRecipe(Config):
     train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=5e-4, muon_lr=5e-4, decay=0.05)))
 
 
+@dataclass(frozen=True)
+class InpaintRecipe(Config):
+    """The decoder fine-tuned to paint what is missing, at half its rates. masks: shares of the kinds of holes."""
+
+    masks: MaskConfig = field(default_factory=MaskConfig)
+    share: float = 0.25
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=1e-3, muon_lr=1.5e-3)))
+
+
 Recipe = (
     CLIPRecipe
     | PriorRecipe
@@ -192,6 +202,7 @@ Recipe = (
     | ClassifierRecipe
     | NoisyCLIPRecipe
     | UpsamplerRecipe
+    | InpaintRecipe
 )
 
 
@@ -229,6 +240,7 @@ class RunConfig(Config):
     autoregressive_prior: AutoregressivePriorRecipe = field(default_factory=AutoregressivePriorRecipe)
     contrastive_prior: ContrastivePriorRecipe = field(default_factory=ContrastivePriorRecipe)
     noisy_clip: NoisyCLIPRecipe = field(default_factory=NoisyCLIPRecipe)
+    inpaint: InpaintRecipe = field(default_factory=InpaintRecipe)
 
     def __post_init__(self) -> None:
         multiple = (self.ddpm if self.model == "ddpm" else self.decoder).network.multiple

@@ -85,14 +85,14 @@ class Context:
         return load_stage(self.folder, "clip", self.device)
 
     @cached_property
-    def decoder(self) -> Decoder:
-        """The finished decoder, frozen."""
-        return load_stage(self.folder, "decoder", self.device)
-
-    @cached_property
     def ddpm(self) -> DDPM:
         """The finished DDPM, frozen."""
         return load_stage(self.folder, "ddpm", self.device)
+
+    @cached_property
+    def decoder(self) -> Decoder:
+        """The finished decoder, frozen."""
+        return load_stage(self.folder, "decoder", self.device)
 
     @cached_property
     def prior(self) -> Prior:

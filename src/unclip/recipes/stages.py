@@ -14,6 +14,7 @@ from unclip.recipes.context import Context
 from unclip.recipes.ddpm import ddpm_stage
 from unclip.recipes.decoder import decoder_config
 from unclip.recipes.gates import clip_gate, decoder_gate, judged
+from unclip.recipes.inpaint import inpaint_stage
 from unclip.recipes.latent import autoencoder_stage, latent_stage
 from unclip.recipes.noisy_clip import noisy_clip_stage
 from unclip.recipes.parts import assembled, feed, preview
@@ -79,5 +80,6 @@ STAGES: dict[str, Callable[[Context], Stage]] = {
     "autoregressive_prior": autoregressive_prior_stage,
     "contrastive_prior": contrastive_prior_stage,
     "noisy_clip": noisy_clip_stage,
+    "inpaint": inpaint_stage,
 }
 """Stage -> what builds it."""

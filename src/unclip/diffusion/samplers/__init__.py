@@ -3,7 +3,8 @@
 from unclip.diffusion.samplers.adams import DEIS, IPNDM, LMS
 from unclip.diffusion.samplers.analytic import AnalyticDPM, mean_square_eps
 from unclip.diffusion.samplers.ancestral import Ancestral
-from unclip.diffusion.samplers.base import Sampler, Step
+from unclip.diffusion.samplers.anchored import Anchored
+from unclip.diffusion.samplers.base import Sampler, Step, Walk
 from unclip.diffusion.samplers.ddim import DDIM, step
 from unclip.diffusion.samplers.dpm_solver import DPMSolverPP2M, DPMSolverPP2S, DPMSolverPP3M
 from unclip.diffusion.samplers.edm import Euler, Heun
@@ -15,6 +16,7 @@ from unclip.diffusion.samplers.unipc import UniPC
 __all__ = [
     "Sampler",
     "Step",
+    "Walk",
     "step",
     "Ancestral",
     "AnalyticDPM",
@@ -31,6 +33,7 @@ __all__ = [
     "DEIS",
     "IPNDM",
     "RePaint",
+    "Anchored",
     "NAMES",
     "named",
     "name_of",

@@ -8,6 +8,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -25,6 +26,13 @@ class Step:
     x: State
     x0: State
     log_snr: LogSNR
+
+
+@runtime_checkable
+class Walk(Protocol):
+    """All that `Diffusion` asks of a sampler; what knows a picture walks so too, and is no setting."""
+
+    def __call__(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]: ...
 
 
 class Sampler(Config, ABC):
@@ -52,6 +60,17 @@ def check_grid(grid: LogSNR) -> None:
         if not -torch.inf < t < s:
             raise ValueError(f"grid[{i}:{i + 2}] = {t:.6g}, {s:.6g}: log-SNR must rise from noisy to clean at every "
                              "step, only the last may be +inf; those of unclip.diffusion.grids do")  # fmt: skip
+
+
+def check_known(known: State, mask: Tensor) -> None:
+    """Raises ValueError where `mask` is not 1 (known) or 0 everywhere, or does not fit the picture `known`."""
+    if not ((mask == 0) | (mask == 1)).all():
+        raise ValueError("mask: needs 1 where the picture is known and 0 elsewhere, nothing in between")
+    try:
+        torch.broadcast_shapes(known.shape, mask.shape)
+    except RuntimeError:
+        raise ValueError(f"mask of shape {tuple(mask.shape)} does not fit a picture of shape "
+                         f"{tuple(known.shape)}") from None  # fmt: skip
 
 
 def exact(grid: LogSNR) -> Tensor:

@@ -19,7 +19,7 @@ from unclip.core.typing import Float, LogSNR, State
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.forward import one_step
 from unclip.diffusion.level import noised
-from unclip.diffusion.samplers.base import Step, check_fraction, check_grid, fresh
+from unclip.diffusion.samplers.base import Step, check_fraction, check_grid, check_known, fresh
 from unclip.diffusion.samplers.ddim import reverse
 
 
@@ -37,13 +37,7 @@ class RePaint:
         check_fraction("eta", self.eta)
         if self.jump < 1 or self.resamples < 1:
             raise ValueError(f"jump = {self.jump}, resamples = {self.resamples}: both must be at least 1")
-        if not ((self.mask == 0) | (self.mask == 1)).all():
-            raise ValueError("mask: needs 1 where the picture is known and 0 elsewhere, nothing in between")
-        try:
-            torch.broadcast_shapes(self.known.shape, self.mask.shape)
-        except RuntimeError:
-            raise ValueError(f"mask of shape {tuple(self.mask.shape)} does not fit a picture of shape "
-                             f"{tuple(self.known.shape)}") from None  # fmt: skip
+        check_known(self.known, self.mask)
 
     def __call__(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
         """Yields every step towards the clean end, those walked again too.

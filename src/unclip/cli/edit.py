@@ -1,0 +1,142 @@
+"""`unclip edit` and `unclip extend`: paint a part of a picture anew, or beyond its borders."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from unclip.cli.generate import free_name, slug
+from unclip.cli.guard import guarded
+from unclip.cli.warn import say, warn
+
+if TYPE_CHECKING:
+    from unclip.pipeline.inpaint import Painted, Sides
+    from unclip.pipeline.painter import Request
+    from unclip.pipeline.text_to_image import TextToImage
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class How:
+    """What both commands take."""
+
+    run: Annotated[Path, Parameter(help="A finished run folder.")]
+    n: Annotated[int, Parameter(name="-n", help="Pictures.")] = 4
+    seed: Annotated[int, Parameter(help="Of the first picture; the next ones count up.")] = 0
+    out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out")
+    steps: Annotated[int | None, Parameter(help="Denoising steps.")] = None
+    guidance: Annotated[float | None, Parameter(help="How closely to follow the prompt; 1 is none.")] = None
+    method: Annotated[
+        Literal["auto", "model", "repaint"],
+        Parameter(
+            help="model: what `unclip add inpaint` trained; repaint: the decoder alone, slower; auto: what is there."
+        ),
+    ] = "auto"
+
+    def request(self, prompt: str) -> "Request":
+        """As the pipeline takes it."""
+        from unclip.pipeline.painter import Request
+        from unclip.pipeline.settings import Settings
+
+        return Request(prompt, self.n, self.seed, Settings(steps=self.steps, guidance=self.guidance), self.method)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Growth:
+    """By how much a picture grows."""
+
+    by: Annotated[float | None, Parameter(help="Each side, by this share of the picture's, as 0.5.")] = None
+    left: Annotated[float | None, Parameter(help="One side; wins over --by.")] = None
+    right: Annotated[float | None, Parameter(help="As --left.")] = None
+    up: Annotated[float | None, Parameter(help="As --left.")] = None
+    down: Annotated[float | None, Parameter(help="As --left.")] = None
+
+    def sides(self) -> "Sides":
+        """As the pipeline takes it."""
+        from unclip.pipeline.inpaint import Sides
+
+        every = self.by or 0.0
+        return Sides(*(every if side is None else side for side in (self.left, self.right, self.up, self.down)))
+
+
+@guarded
+def edit(
+    image: Annotated[Path, Parameter(help="The picture.")],
+    prompt: Annotated[
+        str, Parameter(help="What the whole picture shows when it is done; without one its own embedding leads.")
+    ] = "",
+    /,
+    *,
+    how: How,
+    mask: Annotated[
+        Path | None,
+        Parameter(help="A picture of the same size, white where to paint; without one, where IMAGE is transparent."),
+    ] = None,
+) -> None:
+    """Paint a part of a picture anew; every pixel outside the mask is kept."""
+    from unclip.pipeline.inpaint import edit as paint
+
+    request = how.request(prompt)
+    show(paint(opened(how.run, prompt), image, mask, request), f"{image.stem}-edit", how.out)
+
+
+@guarded
+def extend(
+    image: Annotated[Path, Parameter(help="The picture.")],
+    prompt: Annotated[
+        str, Parameter(help="What the larger picture shows; without one the picture's own embedding leads.")
+    ] = "",
+    /,
+    *,
+    how: How,
+    growth: Growth = Growth(),
+) -> None:
+    """Paint on beyond the borders of a picture, which is kept as it is."""
+    from unclip.pipeline.inpaint import extend as paint
+
+    sides, request = growth.sides(), how.request(prompt)
+    show(paint(opened(how.run, prompt), image, sides, request), f"{image.stem}-extend", how.out)
+
+
+def opened(run: Path, prompt: str) -> "TextToImage":
+    """The run's model; warns of a prompt that it cannot read. Raises ValueError where it is no text-to-image model."""
+    from rich.console import Console
+
+    from unclip.pipeline.load import load
+    from unclip.pipeline.text_to_image import TextToImage
+
+    model = load(run)
+    if not isinstance(model, TextToImage):
+        raise ValueError(f"{run}: a plain DDPM cannot be told what to paint; use a text-to-image run")
+    warn(Console(soft_wrap=True, highlight=False), model, [prompt] if prompt.strip() else [])
+    return model
+
+
+def show(painted: "Painted", stem: str, out: Path) -> None:
+    """Writes what was painted and tells the notes and the paths."""
+    from rich.console import Console
+
+    console = Console(soft_wrap=True, highlight=False)
+    for note in painted.notes:
+        say(console, note)
+    for path in write(painted, slug(stem), out):
+        console.print(str(path), markup=False)
+
+
+def write(painted: "Painted", stem: str, out: Path) -> Iterable[Path]:
+    """Writes a PNG a seed, then a sheet: original, mask, results; yields the paths."""
+    from unclip.pipeline.images import KEY, save_png
+
+    names = [f"{stem}-{picture.info[KEY]['seed']}" for picture in painted.pictures]
+    for picture, name in zip([*painted.pictures, painted.sheet()], [*names, stem], strict=True):
+        path = free_name(out, name, lambda other, mine=picture.info[KEY]: _same(mine, other))
+        save_png(picture, path)
+        yield path
+
+
+def _same(mine: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two pictures answer the same request."""
+    return all(mine.get(key) == other.get(key) for key in ("made", "shown"))

@@ -1,0 +1,89 @@
+"""The decoder with four more input channels, fine-tuned to paint what is missing (GLIDE, Nichol et al. 2021).
+
+    condition.image = [m x, m]      m = 1 where the picture x is known, 0 where it is to be painted
+
+The weights of the new channels start at zero: before its first step the inpainter is the decoder. Training hides
+random parts of each picture (`MaskConfig`) and tells embedding and caption as the decoder's training does. The
+embedding is that of the whole picture: an edit takes it from the prompt, or from the picture as it was.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import nn
+
+from unclip.core.config import Config
+from unclip.core.noise import Noise
+from unclip.core.task import Batch, Losses
+from unclip.core.typing import Float, Ids, Images, Mask, Tensor, Vectors
+from unclip.data.masks import Known, MaskConfig, random_masks
+from unclip.diffusion.process import Sampling
+from unclip.diffusion.samplers import Anchored, Step
+from unclip.models.decoder import Decoder, DecoderConfig
+from unclip.nn.widen import load_widened, widened
+
+
+@dataclass(frozen=True)
+class Given:
+    """Pictures of which a part is given; mask: 1 where."""
+
+    images: Images
+    mask: Known
+
+    def shown(self) -> Float[Tensor, "b c2 h w"]:
+        """[m x, m]: one channel more than the pictures have. Where nothing is known, all is zero."""
+        mask = self.mask.expand(len(self.images), -1, -1, -1)
+        return torch.cat([self.images * mask, mask], dim=1)
+
+
+@dataclass(frozen=True)
+class InpainterConfig(Config):
+    """decoder: its settings, with a network that sees the known part, too; masks: what training hides."""
+
+    decoder: DecoderConfig
+    masks: MaskConfig = field(default_factory=MaskConfig)
+
+    @classmethod
+    def of(cls, decoder: DecoderConfig, masks: MaskConfig = MaskConfig()) -> "InpainterConfig":
+        """The inpainter that starts from a decoder with these settings."""
+        network = widened(decoder.network, decoder.network.channels + 1)
+        return cls(replace(decoder, network=network), masks)
+
+
+class Inpainter(nn.Module):
+    """A decoder that sees what is known of the picture."""
+
+    per_sample = True
+
+    def __init__(self, config: InpainterConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.decoder = Decoder(config.decoder)
+
+    @classmethod
+    def start(cls, base: Decoder, masks: MaskConfig = MaskConfig()) -> "Inpainter":
+        """An inpainter that paints as `base` does, whatever it is shown."""
+        model = cls(InpainterConfig.of(base.config, masks))
+        load_widened(model.decoder, base.state_dict())
+        return model
+
+    def loss(self, batch: Batch, noise: Noise) -> Losses:
+        """The decoder's loss on the whole picture, of which a random part is shown."""
+        assert batch.images is not None
+        height, width = batch.images.shape[2:]
+        mask = random_masks(len(batch.images), height, width, noise.fork("mask"), self.config.masks)
+        cond = replace(self.decoder.told(batch, noise), image=Given(batch.images, mask).shown())
+        return Losses(self.decoder.diffusion.loss(batch.images, cond, noise).mean())
+
+    def sample(
+        self, z: Vectors, ids: Ids, mask: Mask, given: Given, noise: Noise, how: Sampling | None = None
+    ) -> Iterator[Step]:
+        """Pictures that keep what is given, exactly, and are painted elsewhere; every step's x0 is a preview.
+
+        Both branches of guidance see what is given.
+        """
+        how, image = how or self.config.decoder.sampling, given.shown()
+        cond, null = (replace(c, image=image) for c in self.decoder.conditions(z, ids, mask))
+        start, by = noise.normal(given.images.shape), Anchored(given.images, given.mask, how.sampler)
+        yield from self.decoder.diffusion.walk(start, cond, null, noise, how, by)

@@ -1,0 +1,98 @@
+"""A picture with a hole: read from files, shrunk to what the model sees, and filled again at its own size."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from unclip.core.typing import Bool
+from unclip.pipeline.read import Picture, check_large_enough, read_whole
+
+Pixels = UInt8[np.ndarray, "_ _ 3"]
+Hole = Bool[np.ndarray, "_ _"]
+"""Where a picture is to be painted. Any sizes: these functions change them."""
+HALF = 128
+
+
+@dataclass(frozen=True)
+class Masked:
+    """A picture at its own size and its hole. name: its path; of_mask: the mask's ("": its own transparency)."""
+
+    rgb: Pixels
+    hole: Hole
+    name: str
+    of_mask: str = ""
+
+    @property
+    def square(self) -> tuple[slice, slice]:
+        """The largest square that holds all of the hole, as near to the middle as that allows.
+
+        Raises ValueError where none does.
+        """
+        side = min(self.hole.shape)
+        rows, columns = (np.asarray(self.hole.any(axis)) for axis in (1, 0))
+        return _span(rows, side, self.name), _span(columns, side, self.name)
+
+
+def read_masked(picture: Picture, mask: Picture | None, size: int) -> Masked:
+    """A picture and where it is to be painted: white in `mask`, or, without one, where the picture is transparent.
+
+    Of a mask that has transparency itself only that counts: transparent is to be painted. Raises ValueError that names
+    the file: no picture, too small for a model of `size`, a mask of another size, no mask and no transparency, a mask
+    that leaves nothing to paint, or nothing to go on from.
+    """
+    whole, name = read_whole(picture)
+    height, width = whole.alpha.shape
+    check_large_enough(name, (width, height), size)
+    if mask is None:
+        if whole.alpha.min() >= HALF:
+            raise ValueError(f"{name}: has no transparent part and there is no mask; give --mask, a picture of "
+                             f"{width} x {height} that is white where it is to be painted")  # fmt: skip
+        return _checked(Masked(whole.rgb, whole.alpha < HALF, name))
+    drawn, of_mask = read_whole(mask, "MASK")
+    if drawn.alpha.shape != whole.alpha.shape:
+        has = f"{drawn.alpha.shape[1]} x {drawn.alpha.shape[0]}"
+        raise ValueError(f"{of_mask}: is {has} pixels and {name} is {width} x {height}; a mask has its picture's size")
+    clear = drawn.alpha < HALF
+    return _checked(Masked(whole.rgb, clear if clear.any() else drawn.rgb.mean(2) >= HALF, name, of_mask))
+
+
+def _checked(masked: Masked) -> Masked:
+    where = masked.of_mask or masked.name
+    if not masked.hole.any():
+        raise ValueError(f"{where}: nothing is to be painted; make it white there (or transparent)")
+    if masked.hole.all():
+        raise ValueError(f"{where}: all is to be painted, so nothing is kept; `unclip generate` paints whole pictures")
+    return masked
+
+
+def _span(rows: Bool[np.ndarray, " n"], side: int, name: str) -> slice:
+    first, last = int(rows.argmax()), len(rows) - int(rows[::-1].argmax())
+    if last - first > side:
+        raise ValueError(f"{name}: the mask spans {last - first} pixels, but the model sees a square of {side} x "
+                         f"{side}; crop the picture, or paint in two steps")  # fmt: skip
+    start = min(max((len(rows) - side) // 2, last - side), first)
+    return slice(start, start + side)
+
+
+def shrunk(rgb: Pixels, width: int, height: int) -> Pixels:
+    """A picture at another size; at its own: as it is."""
+    if rgb.shape[:2] == (height, width):
+        return rgb
+    down = rgb.shape[0] > height
+    how = Image.Resampling.LANCZOS if down else Image.Resampling.BICUBIC
+    return np.asarray(Image.fromarray(rgb).resize((width, height), how), dtype=np.uint8)
+
+
+def shrunk_hole(hole: Hole, width: int, height: int) -> Hole:
+    """A hole at another size: every pixel that it touches belongs to it."""
+    if hole.shape == (height, width):
+        return hole
+    large = Image.fromarray(hole.astype(np.float32))
+    return np.asarray(large.resize((width, height), Image.Resampling.BOX)) > 1e-6
+
+
+def pasted(rgb: Pixels, hole: Hole, painted: Pixels) -> Pixels:
+    """The picture with its hole filled from `painted`, which is enlarged where it is smaller; the rest is untouched."""
+    return np.where(hole[..., None], shrunk(painted, rgb.shape[1], rgb.shape[0]), rgb)

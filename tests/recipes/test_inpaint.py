@@ -1,0 +1,84 @@
+"""`unclip add inpaint`: it starts as the run's decoder, can be stopped, is judged, and the run then edits with it."""
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tests.end_to_end.test_run import short
+
+import unclip
+from unclip.core import store
+from unclip.data.shapes_world import World
+from unclip.pipeline.images import KEY
+from unclip.pipeline.run_folder import RunFolder
+from unclip.pipeline.settings import Settings
+from unclip.pipeline.stored import model_hash
+from unclip.recipes import worlds
+from unclip.recipes.add import add, with_stage
+from unclip.recipes.config import RunConfig
+from unclip.recipes.events import Gate, Progress
+from unclip.recipes.run import train
+from unclip.recipes.stages import stage
+
+HALF = Image.fromarray(np.where(np.arange(32)[None] < 16, 0, 255).repeat(32, 0).astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run that learned next to nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        draw = worlds.prepare_world
+        patch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c: draw(w, o, c, scenes=64))
+        folder = tmp_path_factory.mktemp("inpaint") / "run"
+        list(train(World(32), folder, short(2), threading.Event(), force=True))
+    return folder
+
+
+def config(run: Path, steps: int) -> RunConfig:
+    made = with_stage(run, "inpaint")
+    return replace(made, inpaint=replace(made.inpaint, train=replace(made.inpaint.train, steps=steps, batch=4)))
+
+
+def test_it_is_trained_judged_kept_and_used(run: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("unclip.recipes.inpaint.PICTURES", 8)
+    before = model_hash(RunFolder(run))
+    picture = Image.fromarray(next(World(32).sample(1))[0])
+    assert unclip.load(run).edit(picture, HALF, settings=Settings(steps=2))[0].info[KEY]["made"]["options"][
+        "method"
+    ] == "repaint"  # fmt: skip
+    for event in add(run, "inpaint", config(run, 6), threading.Event()):
+        if isinstance(event, Progress) and event.report.step == 3:
+            break  # killed: the checkpoint is that of step 2
+    events = list(add(run, "inpaint", config(run, 6), threading.Event()))
+    assert [e.report.step for e in events if isinstance(e, Progress)] == [3, 4, 5, 6]
+    [gate] = [e for e in events if isinstance(e, Gate)]
+    assert gate.figures["kept"] < 1e-5
+    assert {"model", "base", "mean", "gap", "error", "seam", "seam_real"} <= set(gate.figures)
+    assert "error in holes" in gate.why and "of the decoder" in gate.why
+    assert sorted(p.name for p in (run / "samples").glob("inpaint-*.png"))
+    model = unclip.load(run)
+    assert model.inpainter is not None and model.hash == before == model_hash(RunFolder(run))
+    [after] = model.edit(picture, HALF, "a red circle", settings=Settings(steps=2))
+    assert after.info[KEY]["made"]["options"]["method"] == "model"
+    assert np.array_equal(np.asarray(after)[:, :16], np.asarray(picture)[:, :16])
+
+
+def test_it_starts_as_the_run_s_decoder(run: Path):
+    from unclip.core import machine
+    from unclip.data.prepare import load_prepared
+    from unclip.recipes.context import Context
+
+    folder = RunFolder(run)
+    ctx = Context(folder, config(run, 1), load_prepared(folder.data), machine.device(), "float32")
+    made = stage(ctx, "inpaint")
+    decoder = store.load(run / "decoder").tensors
+    own = {name.removeprefix("decoder."): value for name, value in made.module.state_dict().items()}
+    for name, value in decoder.items():
+        same = own[name] if own[name].shape == value.shape else own[name][:, : value.shape[1]]
+        assert torch.equal(same, value), name
+        assert own[name].shape == value.shape or not own[name][:, value.shape[1] :].any()
+    assert all(p.requires_grad for p in made.module.parameters())
