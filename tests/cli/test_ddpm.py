@@ -168,10 +168,10 @@ def test_a_classifier_is_added_and_guides(run: Path, call: Call, tmp_path: Path)
     assert json.loads((mine / "state.json").read_text())["classifier"]["passed"]
     again = call(*add, "classifier.train.steps=61")
     assert again.code == 2 and "classifier.train.steps = 61" in again.err and "was begun with" in again.err
-    done = call("generate", "red", "--run", mine, "--classifier-guidance", 2, "--steps", 3, "--out", tmp_path / "out")
+    done = call("generate", "red", "--run", mine, "--classifier-guidance", 50, "--steps", 3, "--out", tmp_path / "out")
     assert done.code == 0, done.err
     told = call("info", tmp_path / "out" / "red-0.png").out
-    assert "--classifier-guidance 2.0" in told
+    assert "--classifier-guidance 50.0" in told
     free = [np.asarray(p, dtype=int) for p in unclip.load(mine).generate(["red"], settings=Settings(steps=3))]
     with Image.open(tmp_path / "out" / "red-0.png") as picture:
         assert np.abs(np.asarray(picture, dtype=int) - free[0]).max() > 1

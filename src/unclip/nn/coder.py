@@ -84,6 +84,7 @@ class Encoder(nn.Module):
         self.parts = nn.ModuleList(parts)
         self.core = Core(config)
         self.norm, self.out = _norm(came), nn.Conv2d(came, 2 * config.latent, 3, padding=1)
+        assert self.out.bias is not None
         with torch.no_grad():  # nearly certain from the first step on: no steps are lost under unit noise
             self.out.bias[config.latent :] = CERTAIN
 
