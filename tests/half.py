@@ -64,7 +64,7 @@ def decoder() -> Decoder:
 @cache
 def inpainter() -> Inpainter:
     """The decoder after 160 steps with masks."""
-    made = built(lambda: Inpainter.start(decoder(), MaskConfig(everything=0.05)))
+    made = built(lambda: Inpainter.start(decoder(), MaskConfig(everything=0.2)))
     learn(made, batch(), steps=160, lr=4e-3)
     return made
 

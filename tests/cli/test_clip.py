@@ -16,12 +16,16 @@ import unclip
 from unclip.data.loader import to_tensor
 from unclip.data.shapes_world import World
 from unclip.data.source import open_source
+from unclip.models.decoder import decoder_sampling
+from unclip.nn.unet import UNetConfig
 from unclip.pipeline.images import read_about
 from unclip.pipeline.settings import Settings
 from unclip.recipes.config import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
 from unclip.recipes.run import train
 from unclip.train.optim import OptimConfig
 from unclip.train.trainer import TrainConfig
+
+NARROW = UNetConfig(patch=2, widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8)
 
 
 def steps(n: int, batch: int = 4) -> TrainConfig:
@@ -39,7 +43,7 @@ def tiny() -> RunConfig:
         held_out=0.2,
         clip=vit,
         prior=PriorRecipe(width=32, layers=1, steps=2, train=steps(2)),
-        decoder=DecoderRecipe(widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8, steps=4, train=steps(2)),
+        decoder=DecoderRecipe(network=NARROW, sampling=replace(decoder_sampling(), steps=4), train=steps(2)),
     )
 
 

@@ -12,6 +12,8 @@ from tests.cli.conftest import Call
 import unclip
 from unclip.core.store import load as load_stored
 from unclip.data.shapes_world import World
+from unclip.models.decoder import decoder_sampling
+from unclip.nn.unet import UNetConfig
 from unclip.pipeline.images import read_about
 from unclip.pipeline.priors import PRIORS, with_prior
 from unclip.recipes import worlds
@@ -21,6 +23,7 @@ from unclip.train.optim import OptimConfig
 from unclip.train.trainer import TrainConfig
 
 FEW = TrainConfig(4, OptimConfig(lr=1e-3, muon_lr=1e-3, warmup=2), steps=3)
+NARROW = UNetConfig(patch=2, widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8)
 SMALL = ("width=32", "layers=1", "train.batch=4")
 
 
@@ -34,7 +37,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         workers=1,
         clip=CLIPRecipe(width=16, text_width=32, text_layers=1, vision_stem=(8, 16), vision_width=32, train=FEW),
         prior=PriorRecipe(width=32, layers=1, steps=2, train=FEW),
-        decoder=DecoderRecipe(widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8, steps=2, train=FEW),
+        decoder=DecoderRecipe(network=NARROW, sampling=replace(decoder_sampling(), steps=2), train=FEW),
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c: draw(w, o, c, scenes=64))

@@ -84,6 +84,7 @@ def score(model: Any, run: Path, data: str | None, split: str, asked: Asked) -> 
     from unclip.data.shapes_world import World
     from unclip.evaluate import suite
     from unclip.pipeline.ddpm import DDPMPipeline
+    from unclip.pipeline.text_to_image import TextToImage
 
     plain = isinstance(model, DDPMPipeline)
     if asked.bpd and not plain:
@@ -92,11 +93,12 @@ def score(model: Any, run: Path, data: str | None, split: str, asked: Asked) -> 
     source = open_data(data, model.size, split, captioned) if data is not None else None
     if isinstance(source, World) and not plain:
         return suite.evaluate_shapes(model, source, asked.n, asked.seed)
+    stages = model.enlargers if isinstance(model, TextToImage) else ()
     with ExitStack() as stack:
         prepared, rows = stack.enter_context(judged_on(run, source, model.size, captioned))
         if plain:
             return score_pictures(model, prepared, rows, asked)
-        large = [stack.enter_context(larger(run, source, stage.size)) for stage in model.enlargers]
+        large = [stack.enter_context(larger(run, source, stage.size)) for stage in stages]
         return score_pairs(model, prepared, rows, asked, large)
 
 
