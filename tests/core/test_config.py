@@ -26,7 +26,10 @@ from unclip.models.classifier import ClassifierConfig
 from unclip.models.contrastive_prior import ContrastivePriorConfig
 from unclip.models.ddpm import DDPMConfig
 from unclip.models.decoder import DecoderConfig
+from unclip.models.inpainter import InpainterConfig
+from unclip.models.latent import LatentConfig
 from unclip.models.prior import PriorConfig
+from unclip.models.upsampler import UpsamplerConfig
 from unclip.nn.prior_net import PriorNetConfig
 
 ROOMS = ("core", "diffusion", "nn", "text", "clip", "models", "train")
@@ -48,8 +51,10 @@ NEEDY = {  # settings without a full set of defaults
 NEEDY["NoisyCLIPConfig"] = NoisyCLIPConfig(CLIPConfig(TEXT, VISION))
 NEEDY["AutoregressivePriorConfig"] = AutoregressivePriorConfig(NET, dims=4)
 NEEDY["ContrastivePriorConfig"] = ContrastivePriorConfig(NET, scale=10.0)
+NEEDY["InpainterConfig"] = InpainterConfig.of(DecoderConfig(16, 8, TEXT, tiny_unet(vector_width=136, token_width=128)))
+NEEDY["LatentConfig"] = LatentConfig(16, TEXT, tiny_unet(vector_width=128, token_width=128))
+NEEDY["UpsamplerConfig"] = UpsamplerConfig(low=16, size=32, crop=16)
 NEEDY["ClassifierConfig"] = ClassifierConfig(classes=3)
-NEEDY["AnalyticDPM"] = AnalyticDPM((-5.0, 5.0), (0.9, 0.5))
 NEEDY["Given"] = Given((-5.0, 0.0, 5.0))
 NEEDY["AnalyticDPM"] = AnalyticDPM((-5.0, 5.0), (0.9, 0.1))
 
