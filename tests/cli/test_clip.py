@@ -65,7 +65,7 @@ def guided(run: Path) -> Path:
     from unclip.cli.main import app
 
     with pytest.raises(SystemExit) as end:
-        app(["add", "noisy_clip", "--run", str(run), "--set", "noisy_clip.train.steps=80"])
+        app(["add", "noisy_clip", "--run", str(run), "--set", "noisy_clip.train.steps=140"])
     assert end.value.code == 0
     return run
 
