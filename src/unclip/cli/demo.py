@@ -12,7 +12,7 @@ from unclip.cli.guard import guarded
 def demo(
     *,
     out: Annotated[Path, Parameter(help="The run folder.")] = Path("runs/demo"),
-    budget: Annotated[str, Parameter(help="Time for the training: 90s, 8m, 1h.")] = "8m",
+    budget: Annotated[str, Parameter(help="Time for the training: 90s, 8m, 1h.")] = "7m30s",
 ) -> None:
     """Draw captioned shapes, train every stage on them, score the result exactly, write a report."""
     from rich.console import Console
