@@ -56,12 +56,10 @@ class Settings(Config):
                 raise ValueError(f"grid = {self.grid!r}: known are {', '.join(GRIDS)}")
             how = replace(how, grid=GRIDS[self.grid])
         if self.classifier is not None:
-            if not 0 <= self.classifier < math.inf:
-                raise ValueError(f"classifier guidance = {self.classifier}: a scale of 0 or more; 0 is none")
+            _check_scale("classifier", self.classifier)
             how = replace(how, guidance=ClassifierGuidance(self.classifier, of=how.guidance))
         if self.clip is not None:
-            if not 0 <= self.clip < math.inf:
-                raise ValueError(f"clip guidance = {self.clip}: a scale of 0 or more; 0 is none")
+            _check_scale("clip", self.clip)
             how = replace(how, guidance=StaticThreshold(CLIPGuidance(self.clip, of=how.guidance), RANGE))
         return how
 
@@ -69,3 +67,8 @@ class Settings(Config):
         form, scale = guidances.name_of(now) or ("cfg", 1.0)
         scale = scale if self.guidance is None else self.guidance
         return guidances.by_name(self.form or form, scale, limit)
+
+
+def _check_scale(by: str, scale: float) -> None:
+    if not 0 <= scale < math.inf:
+        raise ValueError(f"{by} guidance = {scale}: a scale of 0 or more; 0 is none")
