@@ -30,6 +30,3 @@ for command in (train, add, generate, edit, extend, vary, blend, diff, invert, p
     app.command(command)
 for command in (study, upsample, compare_priors, explain, info, data, pack, shapes, demo):
     app.command(command)
-
-if __name__ == "__main__":
-    app()
