@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from tests.fakes import draw
 
-from unclip.clip.loss import sigmoid_loss, softmax_loss
+from unclip.clip.loss import logits, sigmoid_loss, softmax_loss
 
 OWN = torch.eye(6, dtype=torch.bool)
 
@@ -53,3 +53,13 @@ def test_equal_captions_do_not_push_each_other(loss):
 
 def test_softmax_is_smallest_where_the_positives_share_the_weight():
     assert softmax_loss(TOGETHER, POSITIVE).item() == pytest.approx(torch.tensor(2.0).log().item() / 2, abs=1e-3)
+
+
+def test_logits_are_exact_under_autocast_too():
+    """Near the temperature's end bfloat16 has steps of 1/2: as much as the loss of a whole batch."""
+    f, g = (F.normalize(draw(6, 32, key=key), dim=1) for key in "fg")
+    f = F.normalize(g + 0.1 * f, dim=1)  # pairs that belong together: logits near 100
+    with torch.autocast("cpu", torch.bfloat16):
+        found = logits(f, g, torch.tensor(100.0))
+    assert torch.allclose(found, 100 * f @ g.t(), atol=1e-4)
+    assert found.diagonal().min() > 64

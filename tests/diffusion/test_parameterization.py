@@ -5,7 +5,7 @@ import torch
 from tests.fakes import NOTHING, Function, Recorded, draw, family
 
 from unclip.core.condition import Condition
-from unclip.diffusion.denoiser import Denoiser, Prediction
+from unclip.diffusion.denoiser import Denoiser, Prediction, within
 from unclip.diffusion.level import alpha, like, noised, sigma
 from unclip.diffusion.parameterization import EDM, X0, Eps, Flow, Parameterization, V
 
@@ -116,8 +116,8 @@ def test_edm_input_and_target_have_unit_variance(s: float):
 
 
 def test_the_limit_clamps_x0_and_keeps_the_pair_consistent():
-    big = Denoiser(Function(lambda x, log_snr, cond: 9 * torch.ones_like(x)), X0(), limit=1.0)
-    found = big(X, LEVELS, NOTHING)
+    big = Denoiser(Function(lambda x, log_snr, cond: 9 * torch.ones_like(x)), X0())
+    found = within(lambda x, log_snr: big(x, log_snr, NOTHING), 1.0)(X, LEVELS)
     assert found.x0.max() == 1.0
     assert torch.allclose(alpha(like(LEVELS, X)) * found.x0 + sigma(like(LEVELS, X)) * found.eps, X, atol=1e-5)
 

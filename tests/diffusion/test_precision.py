@@ -9,7 +9,7 @@ from tests.fakes import NOTHING, Function, draw, family
 
 from unclip.core.condition import Condition
 from unclip.core.noise import Noise
-from unclip.diffusion.denoiser import Denoiser
+from unclip.diffusion.denoiser import Denoiser, within
 from unclip.diffusion.grids import UniformLogSNR, ends
 from unclip.diffusion.level import alpha, forgotten, noised, sigma
 from unclip.diffusion.likelihood import (
@@ -69,7 +69,8 @@ def test_every_weighting_is_finite_and_positive(member: type[Weighting], dtype: 
 def test_every_denoiser_is_finite(p: Parameterization, dtype: torch.dtype):
     x0, eps = draw(81, 6), draw(81, 6, key="eps")
     x = noised(x0, LEVELS, eps).to(dtype)
-    found = Denoiser(Function(half), p, limit=1.0)(x, LEVELS, NOTHING)
+    denoiser = Denoiser(Function(half), p)
+    found = within(lambda x, l: denoiser(x, l, NOTHING), 1.0)(x, LEVELS)
     for value in (found.x0, found.eps):
         assert value.dtype == torch.float32
         assert torch.isfinite(value).all()
@@ -103,8 +104,8 @@ def test_every_loss_and_its_gradient_are_finite(weighting: type[Weighting], p: t
 def test_every_schedule_trains_and_is_judged(schedule: Schedule):
     x0 = (draw(16, 6).clamp(-1, 1) * 127.5 + 127.5).round() / 127.5 - 1
     loss = Diffusion(Function(half), DiffusionConfig(schedule)).loss(x0, NOTHING, Noise.shared(0))
-    denoiser = Denoiser(Function(half), DiffusionConfig().parameterization, limit=1.0)
-    denoise = lambda x, l: denoiser(x, l, NOTHING)  # noqa: E731
+    denoiser = Denoiser(Function(half), DiffusionConfig().parameterization)
+    denoise = within(lambda x, l: denoiser(x, l, NOTHING), 1.0)
     discrete = variational_bound(denoise, UniformLogSNR()(schedule, 6), x0, Noise.shared(0))
     flowing = continuous_bound(denoise, ends(schedule), x0, Noise.shared(0), n=6)
     for bound in (discrete, flowing):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from tests.fakes import NOTHING, GaussianData, Recorded, draw, samplers
+from tests.fakes import NOTHING, Function, GaussianData, Recorded, draw, samplers
 from torch import nn
 
 from unclip.core.condition import Condition
@@ -82,3 +82,14 @@ def test_eps_and_zero_terminal_snr_are_refused():
     how = Sampling(5, DDIM(), Unguided(), schedule=ZeroTerminalSNR())
     with pytest.raises(ValueError, match="times the network's error"):
         next(model.sample((1, 2), NOTHING, NOTHING, Noise.shared(0), how))
+
+
+@pytest.mark.parametrize("told, null, scale, guided", [(0.8, 1.6, 2.0, 0.0), (1.4, 1.2, 2.0, 1.0), (1.4, 1.2, 1.0, 1.0)])
+def test_the_limit_comes_after_guidance(told: float, null: float, scale: float, guided: float):
+    """n + w (c - n) of what the network says, also where it leaves the range, and only then the clamp (GLIDE)."""
+    network = Function(lambda x, log_snr, cond: cond.vector[:, :1].expand_as(x))  # pyright: ignore
+    model = Diffusion(network, DiffusionConfig(Cosine(), X0(), limit=1.0))
+    cond, none = (Condition(vector=torch.full((3, 1), v)) for v in (told, null))
+    how = Sampling(4, DDIM(), ClassifierFree(scale))
+    for step in model.sample((3, 2), cond, none, Noise.shared(0), how):
+        assert torch.allclose(step.x0, torch.full((3, 2), guided), atol=1e-6)

@@ -61,3 +61,15 @@ def test_quantiles_are_equally_frequent_and_numpys():
     assert np.allclose(quantiles.edges.numpy(), np.quantile(x.numpy(), np.arange(1, 8) / 8), rtol=1e-5)
     counts = torch.bincount(quantiles(x), minlength=8)
     assert counts.min() >= 124 and counts.max() <= 126
+
+
+def test_coordinates_and_codes_are_exact_under_autocast_too():
+    """Where training runs in bfloat16, a third of the codes of 1,024 buckets would be a neighbour's."""
+    pca, buckets = PCA(8, 8), Buckets(8, 1024)
+    pca.fit(X)
+    buckets.fit(pca(X))
+    with torch.autocast("cpu", torch.bfloat16):
+        y = pca(X)
+        back = pca.inverse(y)
+    assert torch.equal(y, pca(X)) and torch.equal(back, pca.inverse(pca(X)))
+    assert torch.equal(buckets(y), buckets(pca(X)))

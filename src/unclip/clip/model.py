@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from unclip.clip.loss import sigmoid_loss, softmax_loss
+from unclip.clip.loss import logits, sigmoid_loss, softmax_loss
 from unclip.clip.text import TextConfig, TextTower
 from unclip.clip.vision import ImageTowerConfig
 from unclip.core.config import Config
@@ -64,10 +64,10 @@ class CLIP(nn.Module):
         with torch.no_grad():  # the paper's cap of 100; clamped here, so that it can come down again
             self.log_scale.clamp_(max=math.log(100))
         texts, _ = self.embed_text(batch.ids, batch.mask)
-        logits = self.log_scale.exp() * images @ texts.t()
+        scores = logits(images, texts, self.log_scale.exp())
         positive = batch.same[:, None] == batch.same[None]
         if self.bias is None:
-            total = softmax_loss(logits, positive)
+            total = softmax_loss(scores, positive)
         else:
-            total = sigmoid_loss(logits + self.bias, positive)
+            total = sigmoid_loss(scores + self.bias, positive)
         return Losses(total, {"temperature": 1 / math.exp(self.log_scale.item())})

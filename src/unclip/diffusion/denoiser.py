@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
-import torch
 from torch import nn
 
 from unclip.core.condition import Condition
@@ -48,24 +47,15 @@ class ConditionalDenoise(Protocol):
 class Denoiser(nn.Module):
     """A network F with its parameterisation: x0 = c_skip x + c_out F(c_in x, log-SNR, condition).
 
-    `limit` clamps x0 to [-limit, limit] in sampling (pictures live in [-1, 1]; embeddings have no limit).
     `learned_variance`: the network gives twice the channels, F and G; `Prediction.variance_mix` = (G + 1)/2.
+    What it says is not clamped: guidance goes along the line through two estimates (`within`).
     """
 
     def __init__(
-        self,
-        network: nn.Module,
-        parameterization: Parameterization,
-        limit: float | None = None,
-        learned_variance: bool = False,
+        self, network: nn.Module, parameterization: Parameterization, learned_variance: bool = False
     ) -> None:
         super().__init__()
-        self.network, self.parameterization, self.limit = network, parameterization, limit
-        self.learned_variance = learned_variance
-
-    def unlimited(self) -> "Denoiser":
-        """The same network without the clamp, which the probability-flow ODE would stumble over."""
-        return Denoiser(self.network, self.parameterization, None, self.learned_variance)
+        self.network, self.parameterization, self.learned_variance = network, parameterization, learned_variance
 
     def output(self, x: State, log_snr: LogSNR, cond: Condition) -> tuple[State, State | None]:
         """F at this state, in float32 whatever the precision inside; and v of a learned variance.
@@ -86,13 +76,26 @@ class Denoiser(nn.Module):
         return mean, (mix + 1) / 2
 
     def x0(self, out: State, x: State, log_snr: LogSNR) -> State:
-        """The clean estimate that F stands for, not clamped."""
+        """The clean estimate that F stands for."""
         c_skip, c_out = self.parameterization.scalings(like(log_snr, x))
         return c_skip * x + c_out * out
 
     def forward(self, x: State, log_snr: LogSNR, cond: Condition) -> Prediction:
         out, mix = self.output(x, log_snr.expand(x.shape[0]), cond)
-        x0 = self.x0(out, x, log_snr)
-        if self.limit is not None:
-            x0 = torch.clamp(x0, -self.limit, self.limit)
-        return replace(Prediction.from_x0(x0, x, log_snr), variance_mix=mix)
+        return replace(Prediction.from_x0(self.x0(out, x, log_snr), x, log_snr), variance_mix=mix)
+
+
+def within(denoise: Denoise, limit: float | None) -> Denoise:
+    """A denoiser whose x0 is clamped to [-limit, limit], and eps with it (pictures live in [-1, 1]; None: anywhere).
+
+    It comes last, after guidance (GLIDE; Imagen, Saharia et al. 2022, section 2.3): where both estimates leave the
+    range, clamping them first would leave guidance nothing to go along.
+    """
+
+    def at(x: State, log_snr: LogSNR) -> Prediction:
+        p = denoise(x, log_snr)
+        if limit is None:
+            return p
+        return replace(Prediction.from_x0(p.x0.clamp(-limit, limit), x, log_snr), variance_mix=p.variance_mix)
+
+    return at

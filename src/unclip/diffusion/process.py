@@ -10,7 +10,7 @@ from unclip.core.condition import Condition
 from unclip.core.config import Config
 from unclip.core.noise import Noise
 from unclip.core.typing import LogSNR, PerSample, State
-from unclip.diffusion.denoiser import Denoiser
+from unclip.diffusion.denoiser import Denoise, Denoiser, within
 from unclip.diffusion.grids import Grid
 from unclip.diffusion.guidance import ClassifierFree, Guidance
 from unclip.diffusion.level import alpha, like, noised, sigma
@@ -24,7 +24,7 @@ from unclip.diffusion.weighting import EDMWeight, Weighting
 
 @dataclass(frozen=True)
 class DiffusionConfig(Config):
-    """The process: noise levels, what the network predicts, what an error costs; limit clamps x0 in sampling.
+    """The process: noise levels, what the network predicts, what an error costs; limit clamps the guided x0 in sampling.
 
     error, levels: the form of an error, and which levels training draws (docs/losses.md).
     uncertainty: waves of EDM2's learned uncertainty, 0: without.
@@ -68,7 +68,7 @@ class Diffusion(nn.Module):
     def __init__(self, network: nn.Module, config: DiffusionConfig) -> None:
         super().__init__()
         self.config = config
-        self.denoiser = Denoiser(network, config.parameterization, config.limit, config.vlb_weight > 0)
+        self.denoiser = Denoiser(network, config.parameterization, config.vlb_weight > 0)
         self.levels = config.levels.sampler()
         self.uncertainty = Uncertainty(config.uncertainty) if config.uncertainty else None
         self.variance = VarianceTerm(config.schedule, config.likelihood) if config.vlb_weight else None
@@ -120,7 +120,7 @@ class Diffusion(nn.Module):
 
         by: in the place of the settings' sampler, about pictures of which a part is known (`RePaint`, `Anchored`).
         """
-        denoise = how.guidance(self.denoiser, cond, null)
+        denoise = self._guided(how, cond, null)
         yield from _without_grad((by or how.sampler)(denoise, x, self._grid(how, x.device), noise))
 
     def invert(
@@ -130,8 +130,12 @@ class Diffusion(nn.Module):
 
         Raises as `sample` does.
         """
-        denoise = how.guidance(self.denoiser, cond, null)
+        denoise = self._guided(how, cond, null)
         yield from _without_grad(inversion(denoise, x0, self._grid(how, x0.device)))
+
+    def _guided(self, how: Sampling, cond: Condition, null: Condition) -> Denoise:
+        """What a sampler sees: the guided denoiser within the limit."""
+        return within(how.guidance(self.denoiser, cond, null), self.config.limit)
 
     def _grid(self, how: Sampling, device: torch.device) -> LogSNR:
         schedule = how.schedule or self.config.schedule

@@ -57,10 +57,10 @@ def error_by_level(
 
 
 def _at(diffusion: Diffusion, x0: State, cond: Condition, eps: State, level: Tensor) -> LevelError:
-    bare, parts = diffusion.denoiser.unlimited(), []
+    parts = []
     for i in range(0, len(x0), BATCH):
         some = slice(i, i + BATCH)
-        guess = bare(noised(x0[some], level, eps[some]), level, cond.map(lambda c, some=some: c[some])).x0
+        guess = diffusion.denoiser(noised(x0[some], level, eps[some]), level, cond.map(lambda c, some=some: c[some])).x0
         parts.append((guess - x0[some]).square().flatten(1).mean(1))
     of_x0 = torch.cat(parts)
     of_eps = of_x0 * level.exp()

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from unclip.clip.loss import softmax_loss
+from unclip.clip.loss import logits, softmax_loss
 from unclip.core.config import Config
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
@@ -57,7 +57,7 @@ class ContrastivePrior(nn.Module):
         assert batch.mask is not None and batch.same is not None
         z = self._map(text, tokens, batch.mask)
         projection = (z - true).square().sum(1).mean()
-        contrast = softmax_loss(self.config.scale * z @ text.t(), batch.same[:, None] == batch.same[None])
+        contrast = softmax_loss(logits(z, text, self.config.scale), batch.same[:, None] == batch.same[None])
         parts = {"projection": projection.item(), "contrastive": contrast.item()}
         return Losses(projection + self.config.contrast * contrast, parts)
 

@@ -17,7 +17,7 @@ from unclip.core.config import Config
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Images, Int, Tensor
-from unclip.diffusion.denoiser import Denoise
+from unclip.diffusion.denoiser import Denoise, within
 from unclip.diffusion.guidance import ClassifierFree, Unguided
 from unclip.diffusion.parameterization import Eps
 from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
@@ -98,8 +98,8 @@ class DDPM(nn.Module):
 
     def denoiser(self, labels: Labels, limited: bool = True) -> Denoise:
         """The model as likelihoods see it, classes built in, without guidance; `limited`: x0 clamped as in sampling."""
-        plain = self.diffusion.denoiser if limited else self.diffusion.denoiser.unlimited()
-        return Unguided()(plain, self.condition(labels), Condition())
+        plain = Unguided()(self.diffusion.denoiser, self.condition(labels), Condition())
+        return within(plain, self.config.diffusion.limit) if limited else plain
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
         """The diffusion loss, the class of a share `drop_class` of the pictures hidden."""

@@ -50,8 +50,8 @@ def flow_bits(
 ) -> FlowBits:
     """-log2 of the density at x0, a dimension, between the log-SNRs `ends` = (noisy, clean): `grids.ends(schedule)`.
 
-    Float32 or float64, as x0 is. The denoiser must be differentiable in x; one that clamps x0 is only almost so: leave
-    its limit out (`Denoiser.unlimited`). Raises ValueError where the ends do not rise or the solver does not arrive.
+    Float32 or float64, as x0 is. The denoiser must be differentiable in x; one that clamps x0 is only almost so: take
+    it without `within`. Raises ValueError where the ends do not rise or the solver does not arrive.
     """
     noisy, clean = ends
     if not noisy < clean:
