@@ -84,7 +84,9 @@ def test_eps_and_zero_terminal_snr_are_refused():
         next(model.sample((1, 2), NOTHING, NOTHING, Noise.shared(0), how))
 
 
-@pytest.mark.parametrize("told, null, scale, guided", [(0.8, 1.6, 2.0, 0.0), (1.4, 1.2, 2.0, 1.0), (1.4, 1.2, 1.0, 1.0)])
+@pytest.mark.parametrize(
+    "told, null, scale, guided", [(0.8, 1.6, 2.0, 0.0), (1.4, 1.2, 2.0, 1.0), (1.4, 1.2, 1.0, 1.0)]
+)
 def test_the_limit_comes_after_guidance(told: float, null: float, scale: float, guided: float):
     """n + w (c - n) of what the network says, also where it leaves the range, and only then the clamp (GLIDE)."""
     network = Function(lambda x, log_snr, cond: cond.vector[:, :1].expand_as(x))  # pyright: ignore

@@ -15,7 +15,8 @@ from unclip.data.resize import enlarge, shrink
 from unclip.data.shapes_world import World
 from unclip.evaluate.distances import roughness, sharpness
 from unclip.evaluate.seams import halves, reach, seams
-from unclip.models.upsampler import Upsampler, UpsamplerConfig, crop_side, upsampler_sampling
+from unclip.models.upsampler import Upsampler, UpsamplerConfig, crop_side, upsampler_network, upsampler_sampling
+from unclip.nn.attention import ImageAttention
 from unclip.nn.diffusion_unet import DiffusionUNetConfig
 from unclip.nn.image_network import ImageNetworkConfig
 from unclip.nn.resblock import ResBlockConfig
@@ -172,6 +173,16 @@ def test_trains_with_every_network_and_degradation(network: ImageNetworkConfig, 
 def test_refused_settings(changes: dict, why: str):
     with pytest.raises(ValueError, match=why):
         replace(CONFIG, **changes)
+
+
+def test_no_network_has_attention():
+    """unCLIP, section 2.1: convolutions alone, so that what was trained on crops works on whole pictures."""
+    for network in (*NETWORKS, upsampler_network()):
+        assert not any(isinstance(module, ImageAttention) for module in network.build().modules())
+    norms = ResBlockConfig(8, norm="position")
+    adm = upsampler(replace(CONFIG, network=replace(NETWORKS[1], block=norms, blocks=1)))  # pyright: ignore
+    low = shrink(drawn(1, 0), 2)
+    assert reach(adm, torch.cat([low] * 6, dim=-1)) < 96
 
 
 def test_refused_pictures():

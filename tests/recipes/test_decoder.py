@@ -91,7 +91,7 @@ def test_the_papers_settings(size: int, attention: tuple[bool, ...]):
 
 
 def test_at_the_papers_size_it_has_the_papers_parameters():
-    """Width 512, text 2048 x 24: "3.5 B" in table 3 of unCLIP, of which 1.2 B are the text transformer (GLIDE, 2.1)."""
+    """Width 512, text 2048 x 24: "3.5 B" in table 3 of unCLIP, of which 1.2 B are the text transformer (GLIDE, 4.1)."""
     run = PRESETS["paper"](64)
     wide = replace(run.decoder, network=fitted(run.decoder.network, width=512), text_width=2048, text_layers=24)
     clip = replace(CLIPS, width=1024, text=replace(CLIPS.text, context=256))

@@ -51,9 +51,7 @@ class Denoiser(nn.Module):
     What it says is not clamped: guidance goes along the line through two estimates (`within`).
     """
 
-    def __init__(
-        self, network: nn.Module, parameterization: Parameterization, learned_variance: bool = False
-    ) -> None:
+    def __init__(self, network: nn.Module, parameterization: Parameterization, learned_variance: bool = False) -> None:
         super().__init__()
         self.network, self.parameterization, self.learned_variance = network, parameterization, learned_variance
 

@@ -24,7 +24,7 @@ from unclip.diffusion.weighting import EDMWeight, Weighting
 
 @dataclass(frozen=True)
 class DiffusionConfig(Config):
-    """The process: noise levels, what the network predicts, what an error costs; limit clamps the guided x0 in sampling.
+    """The process: noise levels, what the network predicts, what an error costs; limit clamps x0 in sampling.
 
     error, levels: the form of an error, and which levels training draws (docs/losses.md).
     uncertainty: waves of EDM2's learned uncertainty, 0: without.

@@ -6,7 +6,7 @@ standardised image embedding or, where it is dropped, a learned null:
     e      = level(l) + V [z, y_end]      modulates every residual block
     tokens = [W z as 4 tokens, y]         further keys and values of every attention of the network
 
-GLIDE (Nichol et al. 2021, section 2.1) adds y_end and attends to y; unCLIP (Ramesh et al. 2022, section 2.1) adds z to
+GLIDE (Nichol et al. 2021, section 4.1) adds y_end and attends to y; unCLIP (Ramesh et al. 2022, section 2.1) adds z to
 both. A projection of tokens stands in each attention of the network.
 """
 

@@ -1,4 +1,4 @@
-"""The decoder with four more input channels, fine-tuned to paint what is missing (GLIDE, Nichol et al. 2021).
+"""The decoder with four more input channels, fine-tuned to paint what is missing (GLIDE, Nichol et al. 2021, 4.3).
 
     condition.image = [m x, m]      m = 1 where the picture x is known, 0 where it is to be painted
 

@@ -22,7 +22,7 @@ class Perceptual(nn.Module):
 
     def __init__(self, tower: VisionTower) -> None:
         super().__init__()
-        self.stem = tower.stem[:-1]  # its last convolution, onto the transformer's width, makes no map
+        self.stem = nn.Sequential(*list(tower.stem)[:-1])  # the last convolution, onto the next width, makes no map
         self.requires_grad_(False)
 
     def features(self, x: Images) -> list[Tensor]:

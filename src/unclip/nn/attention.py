@@ -53,7 +53,7 @@ def mix(
 
 
 class ImageAttention(nn.Module):
-    """Self-attention of a feature map whose keys and values also hold the condition's tokens (GLIDE, section 2.1)."""
+    """Self-attention of a feature map whose keys and values also hold the condition's tokens (GLIDE, section 4.1)."""
 
     def __init__(
         self, width: int, head_width: int, token_width: int | None, groups: int = 1, eps: float = 1e-5

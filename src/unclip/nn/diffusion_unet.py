@@ -7,7 +7,7 @@ input of one block of the way up, so every level has one block more there.
 
 - DDPM (Ho et al. 2020, appendix B): added embedding, strided convolutions, one head; `ddpm_cifar10()`.
 - ADM (Dhariwal & Nichol 2021, section 3): scale-shift norms, residual blocks that resample, heads of 64 channels, a
-  class vector; `adm_imagenet64()`. GLIDE (Nichol et al. 2021, section 2.1) is the same with text keys and values in
+  class vector; `adm_imagenet64()`. GLIDE (Nichol et al. 2021, section 4.1) is the same with text keys and values in
   each attention, `token_width`.
 """
 
@@ -33,8 +33,8 @@ from unclip.nn.start import start_at_zero
 @dataclass(frozen=True)
 class DiffusionUNetConfig(ImageNetworkConfig):
     """width times multipliers: the channels of the levels, fine to coarse; blocks: residual blocks a level;
-    attention: after each block of these levels (the core always has one); head_width: 0 for a single head;
-    level: what the sines are of; learned_variance: twice the channels come out."""
+    attention: after each block of these levels, and in the core unless there is none at all; head_width: 0 for a single
+    head; level: what the sines are of; learned_variance: twice the channels come out."""
 
     channels: int = 3
     width: int = 128
@@ -57,7 +57,8 @@ class DiffusionUNetConfig(ImageNetworkConfig):
             raise ValueError(f"multipliers {self.multipliers}, blocks {self.blocks}: need one or more of each")
         if self.block.groups < 1 or any(w % self.block.groups for w in self.widths):
             raise ValueError(f"block.groups = {self.block.groups}: must divide all widths {self.widths}")
-        attended = [w for w, a in zip(self.widths, self.attention, strict=True) if a] + [self.widths[-1]]
+        attended = [w for w, a in zip(self.widths, self.attention, strict=True) if a]
+        attended += [self.widths[-1]] * any(self.attention)
         if self.head_width and any(w % self.head_width for w in attended):
             raise ValueError(f"head_width = {self.head_width}: must divide the widths with attention, {attended}")
 
@@ -157,7 +158,9 @@ class DiffusionUNet(nn.Module):
         self.embedding = ConditionEmbedding(level_embedding(config), config.vector_width, config.embedding)
         self.stem = nn.Conv2d(channels + config.image_channels, widths[0], 3, padding=1)
         self.down = nn.ModuleList(way_down(config))
-        self.core = nn.ModuleList(Layer(config, widths[-1], widths[-1], attend) for attend in (True, False))
+        self.core = nn.ModuleList(
+            Layer(config, widths[-1], widths[-1], attend) for attend in (any(config.attention), False)
+        )
         self.up = nn.ModuleList(way_up(config))
         self.out_norm = norm_of(config.block.norm, widths[0], config.block.groups, config.block.eps)
         self.out = nn.Conv2d(widths[0], channels * (2 if config.learned_variance else 1), 3, padding=1)

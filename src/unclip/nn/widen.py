@@ -2,7 +2,7 @@
 
 The channels of `Condition.image` come last in every first convolution of a network (also behind a space-to-depth and
 in the full-resolution end of the hourglass), so a wider network is the narrow one with more input channels at the end.
-GLIDE (Nichol et al. 2021, on inpainting) starts the weights of its mask channels at zero, as here.
+GLIDE (Nichol et al. 2021, section 4.3) starts the weights of its mask channels at zero, as here.
 """
 
 from collections.abc import Mapping

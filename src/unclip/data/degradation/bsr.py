@@ -4,8 +4,9 @@ Five things happen to a picture in a random order: an isotropic and an anisotrop
 and brought back, each by an interpolation drawn from three), Gaussian noise (of one colour or of all), JPEG. How much
 of each is drawn for each picture, up to the settings below times the strength, which is drawn uniformly.
 
-Theirs also shrinks by the upsampler's factor and adds camera noise; the settings here are mild ("BSR-light" in latent
-diffusion, Rombach et al. 2022), because generated pictures are no bad photographs.
+Theirs also shrinks by the upsampler's factor and adds camera noise, and goes to a noise of 25 and a quality of 30. The
+settings here are milder, because generated pictures are no bad photographs, though not as mild as latent diffusion's
+light variant (noise 2, quality 80; Rombach et al. 2022).
 """
 
 from collections.abc import Callable
