@@ -1,7 +1,9 @@
 from pathlib import Path
 
+import torch
 from tests.cli.conftest import Call
 
+from unclip.core import store
 from unclip.pipeline.run_folder import RunFolder
 from unclip.recipes.config import RunConfig, write_settings
 
@@ -16,5 +18,24 @@ def test_an_unfinished_run(call: Call, tmp_path: Path):
     done = call("info", run.root)
     assert done.code == 0, done.err
     assert "the stage 'prior' is missing" in done.out
-    for words in ("2,336,002", "1,200", "1m35s", "failed", "R@1 [low]", "seed 11", "run.toml"):
-        assert words in done.out
+    for words in ("2,336,002", "1,200", "1m35s", "failed", "R@1 [low]", "seed 11", "run.toml", "gone"):
+        assert words in " ".join(done.out.split())
+    assert "early weights" not in done.out and "can be added" not in done.out
+
+
+def test_stages_that_were_begun_and_that_could_be_added(call: Call, tmp_path: Path):
+    run = RunFolder(tmp_path / "run")
+    write_settings(run.settings, RunConfig(added=("inpaint", "noisy_clip")))
+    for stage in ("tokenizer", "clip", "prior", "decoder", "noisy_clip"):
+        run.finish(stage, {"passed": True, "why": "", "figures": {}})
+        if stage != "tokenizer":
+            store.save(run.root / stage, stage, {"of": {"kind": "Plain"}}, {"w": torch.ones(3)}, {"steps": 7})
+    told = " ".join(call("info", run.root).out.split())
+    assert "early weights of decoder, for --guidance-form auto: none" in told
+    assert f"inpaint: begun, not finished; `unclip add inpaint --run {run.root}` goes on" in told
+    assert "can be added: upsampler, upsampler2, autoregressive_prior, contrastive_prior" in told
+    told = call("info", run.root / "clip").out
+    assert "3 numbers" in told and "steps 7" in told and "of        Plain" in told
+    (run.root / "clip" / store.WEIGHTS).write_bytes(b"cut")
+    done = call("info", run.root / "clip")
+    assert done.code == 2 and "damaged" in done.err

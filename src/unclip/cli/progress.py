@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from unclip.cli.duration import words
 from unclip.cli.guard import FAILED, STOPPED
-from unclip.pipeline.run_folder import MODELS
+from unclip.pipeline.run_folder import ADDED, MODELS
 from unclip.recipes.events import Drawn, Event, Gate, Note, Progress, Stopped, Working
 
 EVERY = 10.0
@@ -161,7 +161,11 @@ def _advice(stage: str) -> str:
         "ddpm": "too little time: look at the samples, and give a new run (another --out) a larger --budget",
         "decoder": "too little time: look at the samples, and give a new run (another --out) a larger --budget",
     }
+    after = "The same command with --force goes on with it as it is; another --out starts anew."
+    if any(stage in names for names in ADDED.values()):
+        after = (
+            "It is kept and can be used as it is; the same command with --anew and a larger --budget trains it again."
+        )
     return (
-        f"[bold]The stage {stage} did not pass.[/] The usual reasons: {causes.get(stage, 'too little time')}.\n"
-        "The same command with --force goes on with it as it is; another --out starts anew."
+        f"[bold]The stage {stage} did not pass.[/] The usual reasons: {causes.get(stage, 'too little time')}.\n{after}"
     )
