@@ -18,6 +18,7 @@ from unclip.models.decoder import Decoder, DecoderConfig
 from unclip.models.inpainter import Inpainter
 from unclip.models.prior import Prior, PriorConfig
 from unclip.nn.prior_net import PriorNetConfig
+from unclip.pipeline.stored import Stages
 from unclip.pipeline.text_to_image import TextToImage
 from unclip.text.tokenizer import Tokenizer
 
@@ -85,4 +86,5 @@ def whole(decoder: Decoder, inpainter: Inpainter | None = None) -> TextToImage:
     vision = VisionConfig(size=SIZE, stem=(8, 8), width=16, layers=1, heads=2)
     clip = built(lambda: CLIP(CLIPConfig(TEXT, vision, D))).eval()
     prior = built(lambda: Prior(PriorConfig(PriorNetConfig(D, W, TOKENIZER.context, 16, 1, 2)))).eval()
-    return TextToImage(tokenizer=TOKENIZER, clip=clip, prior=prior, decoder=decoder, inpainter=inpainter)
+    stages = Stages.of(inpaint=inpainter)
+    return TextToImage(tokenizer=TOKENIZER, clip=clip, prior=prior, decoder=decoder, stages=stages)

@@ -16,6 +16,7 @@ from unclip.models.decoder import decoder_sampling
 from unclip.nn.unet import UNetConfig
 from unclip.pipeline.images import read_about
 from unclip.pipeline.priors import PRIORS, with_prior
+from unclip.pipeline.stored import Stages
 from unclip.recipes import worlds
 from unclip.recipes.config import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
 from unclip.recipes.run import train
@@ -69,9 +70,29 @@ def test_priors_are_added_and_chosen(call: Call, mine: Path, tmp_path: Path):
         done = call(*words, *(() if name == "diffusion" else ("--prior", name)))
         assert done.code == 0, done.err
         made[name] = (tmp_path / "out" / "a-red-circle-0.png").read_bytes()
-        assert read_about(tmp_path / "out" / "a-red-circle-0.png").get("prior", "diffusion") == name
+        about = read_about(tmp_path / "out" / "a-red-circle-0.png")
+        assert about.get("prior", "diffusion") == name
+        drew = {"diffusion": "prior", "text-shifted": "prior", "text": "", "none": ""}.get(name, f"{name}_prior")
+        drew = [stage for stage in ("clip", drew, "decoder") if stage]
+        assert about["stages"] == {stage: load_stored(mine / stage).sha256[:12] for stage in drew}
     assert len(set(made.values())) == len(PRIORS)
     assert "--prior none" in call("info", tmp_path / "out" / "a-red-circle-0.png").out
+
+
+def test_info_knows_a_prior_that_was_trained_again(
+    call: Call, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    mine = shutil.copytree(run, Path("runs") / "mine")
+    add(call, mine, "contrastive_prior")
+    assert call("generate", "a red circle", "--run", mine, "--prior", "contrastive", "--steps", 1).code == 0
+    told = call("info", "out/a-red-circle-0.png").out
+    sha = load_stored(mine / "contrastive_prior").sha256[:12]
+    assert f"contrastive_prior {sha}" in told and "--run runs/mine" in told and "changed since" not in told
+    assert sha in call("info", mine).out
+    call("add", "contrastive_prior", "--run", mine, "--anew", "--set", "contrastive_prior.train.steps=1")
+    told = call("info", "out/a-red-circle-0.png").out
+    assert "! contrastive_prior of runs/mine has changed since: the command draws another picture" in told
 
 
 def test_what_cannot_be_chosen_is_refused(call: Call, mine: Path):
@@ -81,7 +102,7 @@ def test_what_cannot_be_chosen_is_refused(call: Call, mine: Path):
     with pytest.raises(ValueError, match="'text-shifted': .*data is gone.*take --prior text"):
         with_prior(model, "text-shifted")
     with pytest.raises(ValueError, match="not loaded from a run folder"):
-        with_prior(replace(model, folder=None), "contrastive")
+        with_prior(replace(model, stages=Stages()), "contrastive")
     assert "prepared pictures are gone" in call("compare-priors", mine).err
 
 
@@ -101,7 +122,10 @@ def test_compare_trains_what_is_missing_and_judges_all(call: Call, mine: Path, t
         assert {"one_seen", "one_unseen", "two_seen"} == set(figures["exact"])
         assert {"mean", "error"} == set(figures["kid"]) and figures["clip_score"]["n"] == 4
     assert "caption alone" in done.out and "gate failed" in done.out
-    assert read_about(mine / "priors" / "priors.png")["model"] == found["model"]
+    about = read_about(mine / "priors" / "priors.png")
+    assert (about["model"], about["stages"]) == (found["model"], found["stages"])
+    assert about["stages"]["contrastive_prior"] == kept[:12] and "autoregressive_prior" in about["stages"]
+    assert call("info", mine / "priors" / "priors.png").out.splitlines()[-1].strip() == about["command"]
     again = call("compare-priors", mine, "-n", 4, "--json", tmp_path / "g.json")
     assert again.code == 0 and "contrastive_prior: failed" in again.out
     same = json.loads((tmp_path / "g.json").read_text())["priors"]

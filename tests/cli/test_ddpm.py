@@ -172,6 +172,7 @@ def test_a_classifier_is_added_and_guides(run: Path, call: Call, tmp_path: Path)
     assert done.code == 0, done.err
     told = call("info", tmp_path / "out" / "red-0.png").out
     assert "--classifier-guidance 50.0" in told
+    assert f"classifier {store.load(mine / 'classifier').sha256[:12]}" in told
     free = [np.asarray(p, dtype=int) for p in unclip.load(mine).generate(["red"], settings=Settings(steps=3))]
     with Image.open(tmp_path / "out" / "red-0.png") as picture:
         assert np.abs(np.asarray(picture, dtype=int) - free[0]).max() > 1
@@ -183,9 +184,15 @@ def test_what_cannot_be_added_is_refused(run: Path, call: Call) -> None:
     assert "no such run" in call("add", "classifier", "--run", run / "nowhere").err
 
 
+def test_what_needs_a_clip_is_refused(run: Path, call: Call) -> None:
+    picture = run.parent / "data" / "red" / "0.png"
+    for words in (["classify", picture, "--labels", "red", "blue"], ["search", "red"]):
+        done = call(*words, "--run", run)
+        assert done.code == 2 and f"{run}: a plain DDPM has no CLIP; name a run of --model unclip" in done.err
+
+
 def test_autoguidance_by_early_weights_goes_on_from_the_run_itself(run: Path) -> None:
     model = unclip.load(run)
-    assert isinstance(model, DDPMPipeline) and model.early is not None
     plain, half, double = (
         model.generate(["red"], settings=Settings(form="auto", guidance=w, sampler="ddim", steps=1))
         for w in (1.0, 0.5, 2.0)
@@ -194,6 +201,23 @@ def test_autoguidance_by_early_weights_goes_on_from_the_run_itself(run: Path) ->
     assert np.abs(x[2] - x[0]).max() > 1
     inside = (x[2] > 0) & (x[2] < 255)  # where nothing was cut, the estimate is linear in the scale
     assert np.abs((x[2] - x[0]) - 2 * (x[0] - x[1]))[inside].max() <= 3
-    model.early = None
-    with pytest.raises(ValueError, match="kept no early weights"):
-        model.generate(["red"], settings=Settings(form="auto"))
+
+
+def test_what_only_guides_is_read_when_a_guidance_asks_for_it(run: Path, tmp_path: Path) -> None:
+    mine = shutil.copytree(run, tmp_path / "run")
+    weights = mine / "early" / "ddpm" / store.WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:-1])
+    model, auto = unclip.load(mine), Settings(form="auto", steps=2)
+    model.generate(["red"], settings=Settings(steps=2))
+    with pytest.raises(ValueError, match=r"early.ddpm.*damaged"):
+        model.generate(["red"], settings=auto)
+    shutil.rmtree(mine / "early")
+    with pytest.raises(ValueError, match=rf"{mine}/early/ddpm: not there.*older unclip.*--guidance-form cfg, or train"):
+        model.generate(["red"], settings=auto)
+
+
+def test_a_picture_names_the_stages_that_drew_it(run: Path) -> None:
+    model, sha = unclip.load(run), {p: store.load(run / p).sha256[:12] for p in ("ddpm", "early/ddpm")}
+    for settings, by in ((Settings(steps=2), ["ddpm"]), (Settings(steps=2, form="auto"), ["ddpm", "early/ddpm"])):
+        [picture] = model.generate(["red"], settings=settings)
+        assert picture.info[KEY]["stages"] == {name: sha[name] for name in by}

@@ -11,6 +11,7 @@ from PIL import Image
 from tests.cli.conftest import Call
 
 import unclip
+from unclip.core import store
 from unclip.data.degradation import BSR
 from unclip.data.shapes_world import World
 from unclip.data.source import open_source
@@ -98,7 +99,9 @@ def test_pictures_are_of_the_largest_size_unless_asked(run: Path):
     about = large.info[KEY]
     assert about["size"] == 64 and small.info[KEY]["size"] == 32
     assert [s["size"] for s in about["upsamplers"]] == [64] and small.info[KEY]["upsamplers"] == []
-    assert len(about["upsamplers"][0]["model"]) == 12
+    drew = ("clip", "prior", "decoder", "upsampler")
+    assert about["stages"] == {name: store.load(run / name).sha256[:12] for name in drew}
+    assert set(small.info[KEY]["stages"]) == set(drew[:3])
     again = model.generate(["a blue square", "a red circle"], n=2, seed=2)[3]  # in a batch
     assert np.abs(np.asarray(again, dtype=int) - np.asarray(large, dtype=int)).max() <= 1
     with pytest.raises(ValueError, match="size = 128 px: this model draws 32, 64"):
@@ -123,7 +126,9 @@ def test_a_picture_of_ones_own(run: Path, call: Call, tmp_path: Path):
         done = call(*words)
         assert done.code == 0, done.err
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["mine-54x36.png"]
-    made = read_about(tmp_path / "out" / "mine-54x36.png")["made"]
+    about = read_about(tmp_path / "out" / "mine-54x36.png")
+    assert about["stages"] == {"upsampler": store.load(run / "upsampler").sha256[:12]}
+    made = about["made"]
     assert made["options"] == {"seed": 0, "size": 64, "strength": 0.5}
     assert "unclip upsample" in call("info", tmp_path / "out" / "mine-54x36.png").out
 
@@ -178,6 +183,7 @@ def test_a_second_one_on_top(run: Path, data: Path, call: Call, tmp_path: Path):
     pictures = [model.generate(["a red circle"], settings=s)[0] for s in settings]
     assert [picture.width for picture in pictures] == [128, 128, 64, 32]
     assert [len(picture.info[KEY]["upsamplers"]) for picture in pictures] == [2, 2, 1, 0]
+    assert [len(picture.info[KEY]["stages"]) for picture in pictures] == [5, 5, 4, 3]
     assert model.enlargers[1].model.config.degradation == BSR()
     assert model.upsample(pictures[3], size=128).size == (128, 128)
 

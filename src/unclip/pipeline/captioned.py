@@ -3,13 +3,19 @@
 from abc import ABC
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 
 from unclip.clip.model import CLIP
 from unclip.core.typing import Images, Vectors
+from unclip.data.prepared import read_captions
 from unclip.pipeline.image_model import ImageModel
+from unclip.pipeline.stored import Stages
+from unclip.text import words
 from unclip.text.tokenizer import Tokenizer
+
+C = TypeVar("C", bound="CaptionedModel")
 
 
 @dataclass
@@ -18,6 +24,14 @@ class CaptionedModel(ImageModel, ABC):
 
     tokenizer: Tokenizer
     clip: CLIP
+
+    @classmethod
+    def of(cls: type[C], stages: Stages, **parts: Any) -> C:
+        """The model of a run folder, with its tokenizer and CLIP. Raises ValueError that names the damaged file."""
+        assert stages.folder is not None
+        clip = stages("clip")
+        tokenizer = Tokenizer.load(stages.folder.tokenizer, clip.config.text.context)
+        return super().of(stages, tokenizer=tokenizer, clip=clip, **parts)
 
     def asked(self, prompts: Sequence[str], n: int, seed: int) -> list[tuple[str, int]]:
         """n pictures a prompt, in the prompts' order."""
@@ -29,10 +43,16 @@ class CaptionedModel(ImageModel, ABC):
             raise ValueError("an empty prompt: write what the picture shows, in words like those of the captions")
         return [(p, seed + i) for p in prompts for i in range(n)]
 
-    def cut(self, prompts: Sequence[str]) -> dict[str, str]:
-        """Prompts longer than the model's context -> what is left of them."""
+    def cut(self, prompts: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Prompts longer than the model's context -> (what it reads of them, what it does not)."""
         long = [p for p, n in zip(prompts, self.tokenizer.lengths(prompts), strict=True) if n > self.tokenizer.context]
-        return {p: self.tokenizer.decode(self.tokenizer([p])[0][0].tolist()) for p in long}
+        return {p: self.tokenizer.split(p) for p in long}
+
+    def unknown(self, prompts: Sequence[str]) -> dict[str, list[str]]:
+        """Prompts with words that no caption of the run's data holds -> those words; none where the data are gone."""
+        if self.folder is None or not (self.folder.data / "captions.jsonl").exists():
+            return {}
+        return words.unseen(prompts, read_captions(self.folder.data))
 
     def embed_images(self, images: Images) -> Vectors:
         """CLIP embeddings of pictures in [-1, 1]."""

@@ -5,17 +5,15 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from unclip.core import machine
 from unclip.core.noise import Noise
 from unclip.diffusion.guidance import LogLikelihood
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
-from unclip.models.classifier import NoisyClassifier
 from unclip.models.ddpm import DDPM, NO_CLASS, Labels
 from unclip.pipeline.image_model import ImageModel
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
-from unclip.pipeline.stored import load_added, load_early, load_stage, model_hash
+from unclip.pipeline.stored import Stages
 
 
 @dataclass
@@ -23,21 +21,12 @@ class DDPMPipeline(ImageModel):
     """A trained DDPM in evaluation mode. Its prompts are names of classes; "" is a picture of no class."""
 
     model: DDPM
-    classifier: NoisyClassifier | None = None
-    early: DDPM | None = None
 
     @classmethod
     def load(cls, folder: RunFolder, device: str) -> "DDPMPipeline":
         """The model of a finished run. Raises ValueError that names the damaged file."""
-        module = load_stage(folder, "ddpm", device)
-        return cls(
-            module,
-            load_added(folder, "classifier", device),
-            load_early(folder, "ddpm", device),
-            device=device,
-            precision=machine.best_precision(device),
-            hash=model_hash(folder),
-        )
+        stages = Stages(folder, device)
+        return cls.of(stages, model=stages("ddpm"))
 
     @property
     def size(self) -> int:
@@ -72,29 +61,41 @@ class DDPMPipeline(ImageModel):
 
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
         """Every denoising step for one batch. Raises ValueError where guidance is asked for and there is no class."""
-        settings = settings or Settings()
-        auto = settings.form == "auto"
-        if auto and self.early is None:
-            raise ValueError("guidance form 'auto': this run kept no early weights; it was trained by an older unclip")
-        if not self.classes and not auto and (settings.form is not None or settings.guidance not in (None, 1)):
-            asked = settings.guidance or settings.form
-            raise ValueError(f"guidance = {asked}: this model knows no classes to follow; leave it out")
-        if settings.clip is not None:
-            raise ValueError("CLIP guidance is for a text-to-image run; here: --classifier-guidance")
-        labels, how = self.labels(prompts), settings.apply(self.sampling)
-        if self.early is not None:
-            how = replace(how, guidance=how.guidance.using(worse=self.early.diffusion.denoiser))
-        if settings.classifier is not None:
-            how = replace(how, guidance=how.guidance.using(log_p=self._log_p(prompts, labels)))
+        labels, how = self.labels(prompts), self._guided(self.resolved(settings), prompts)
         noise = Noise.per_sample(seeds, self.device).fork("ddpm")
         with self.autocast():
             yield from self.model.sample(labels, noise, how)
 
+    def resolved(self, settings: Settings | None) -> Sampling:
+        settings = settings or Settings()
+        if settings.clip is not None:
+            raise ValueError("CLIP guidance is for a text-to-image run; here: --classifier-guidance")
+        how = settings.apply(self.sampling)
+        asked = settings.form is not None or settings.guidance not in (None, 1)
+        if asked and not self.classes and "worse" not in how.guidance.lacks():
+            said = settings.guidance or settings.form
+            raise ValueError(f"guidance = {said}: this model knows no classes to follow; leave it out")
+        return how
+
+    def drawn_by(self, how: Sampling) -> list[str]:
+        lacks, guides = how.guidance.lacks(), {"worse": "early/ddpm", "log_p": "classifier"}
+        return ["ddpm", *(stage for what, stage in guides.items() if what in lacks)]
+
+    def _guided(self, how: Sampling, prompts: Sequence[str]) -> Sampling:
+        """With the models that the guidance lacks."""
+        lacks, parts = how.guidance.lacks(), dict[str, object]()
+        if "worse" in lacks:
+            parts["worse"] = self.stages.early().diffusion.denoiser
+        if "log_p" in lacks:
+            parts["log_p"] = self._log_p(prompts, self.labels(prompts))
+        return replace(how, guidance=how.guidance.using(**parts))
+
     def _log_p(self, prompts: Sequence[str], labels: Labels) -> LogLikelihood:
-        if self.classifier is None:
+        classifier = self.stages.added("classifier")
+        if classifier is None:
             raise ValueError(
                 "classifier guidance: this run has no classifier; train one: unclip add classifier --run RUN"
             )
         if "" in prompts:
             raise ValueError("classifier guidance: say which classes to draw")
-        return self.classifier.log_p(labels)
+        return classifier.log_p(labels)

@@ -42,6 +42,7 @@ def enlarge_picture(
         "upsamplers": [stage.about() for stage in stages],
         "made": {"command": "upsample", "of": [name], "options": options},
         "model": model.hash,
+        "stages": model.stages.hashes([stage.name for stage in stages]),
         "unclip": unclip.__version__,
     }
     return done

@@ -2,28 +2,45 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import torch
 from PIL import Image
 
 import unclip
+from unclip.core import machine
 from unclip.core.typing import Float, Tensor
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.pipeline.images import KEY, to_pictures
+from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
+from unclip.pipeline.stored import UNSAVED, Stages
+
+M = TypeVar("M", bound="ImageModel")
 
 
 @dataclass(kw_only=True)
 class ImageModel(ABC):
-    """Base of the finished models. batch: pictures drawn at a time."""
+    """Base of the finished models. batch: pictures drawn at a time; stages: what else of its run may be asked for."""
 
     device: str = "cpu"
     precision: str = "float32"
-    hash: str = "unsaved"
+    hash: str = UNSAVED
     batch: int = 32
+    stages: Stages = field(default_factory=Stages)
+
+    @classmethod
+    def of(cls: type[M], stages: Stages, **parts: Any) -> M:
+        """The model of a run folder, its `parts` read from `stages` already."""
+        precision = machine.best_precision(stages.device)
+        return cls(**parts, stages=stages, device=stages.device, precision=precision, hash=stages.model_hash)
+
+    @property
+    def folder(self) -> RunFolder | None:
+        """The run folder that it was loaded from."""
+        return self.stages.folder
 
     @property
     @abstractmethod
@@ -34,6 +51,10 @@ class ImageModel(ABC):
     @abstractmethod
     def sampling(self) -> Sampling:
         """How it samples unless told otherwise."""
+
+    @abstractmethod
+    def drawn_by(self, how: Sampling) -> list[str]:
+        """The stages that `steps` asks, those that guide among them. how: without the models of its guidance."""
 
     @abstractmethod
     def asked(self, prompts: Sequence[str], n: int, seed: int) -> list[tuple[str, int]]:
@@ -47,8 +68,8 @@ class ImageModel(ABC):
         """The sampling that these settings mean for this model. Raises ValueError for bad ones."""
         return (settings or Settings()).apply(self.sampling)
 
-    def cut(self, prompts: Sequence[str]) -> dict[str, str]:
-        """Prompts longer than the model reads -> what is left of them."""
+    def cut(self, prompts: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Prompts longer than the model reads -> (what it reads of them, what it does not)."""
         return {}
 
     def unknown(self, prompts: Sequence[str]) -> dict[str, list[str]]:
@@ -84,17 +105,17 @@ class ImageModel(ABC):
         prompts, seeds = [p for p, _ in wanted], [s for _, s in wanted]
         pictures, how = to_pictures(self.drawn(prompts, seeds, settings)), self.resolved(settings)
         for picture, prompt, seed in zip(pictures, prompts, seeds, strict=True):
-            picture.info[KEY] = {**self.about(prompt, seed, how), **self.enlarged(settings)}
+            picture.info[KEY] = self.enlarged(self.about(prompt, seed, how), settings)
         return pictures
 
-    def enlarged(self, settings: Settings) -> dict[str, Any]:
-        """What a picture says of the stages after `steps`."""
-        return {}
+    def enlarged(self, about: dict[str, Any], settings: Settings) -> dict[str, Any]:
+        """What a picture says of itself, with the stages after `steps`."""
+        return about
 
-    def about(self, prompt: str, seed: int, how: Sampling) -> dict[str, Any]:
-        """What made a picture, for its file."""
-        made = {"model": self.hash, "unclip": unclip.__version__}
-        return {"prompt": prompt, "seed": seed, "sampling": how.to_dict(), **made}
+    def about(self, prompt: str, seed: int, how: Sampling, by: Sequence[str] | None = None) -> dict[str, Any]:
+        """What made a picture, for its file. by: the stages that drew it; None: those of `generate`."""
+        made = {"model": self.hash, "stages": self.stages.hashes(self.drawn_by(how) if by is None else by)}
+        return {"prompt": prompt, "seed": seed, "sampling": how.to_dict(), **made, "unclip": unclip.__version__}
 
     def autocast(self) -> torch.autocast:
         """bfloat16 inside, where the model runs so."""

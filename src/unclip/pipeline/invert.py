@@ -92,8 +92,8 @@ def invert_images(
     for rows in _batches(len(images), model.batch):
         some = images[rows].to(model.device)
         z = _seen(model, some)
-        cond, null = _conditions(model, z, captions[rows])
-        *_, last = _decoder(model).diffusion.invert(some, cond, null, how, INVERSION)
+        cond, null, led = _led(model, z, captions[rows], how)
+        *_, last = _decoder(model).diffusion.invert(some, cond, null, led, INVERSION)
         parts.append((z, last.x))
     z, x = (torch.cat(tensors).cpu() for tensors in zip(*parts, strict=True))
     return Inverted(z, x, images.cpu(), tuple(captions), how, model.hash, tuple(names))
@@ -104,8 +104,8 @@ def paint(model: "TextToImage", start: Start, how: Sampling, seeds: Sequence[int
     parts = []
     for rows in _batches(len(start.z), model.batch):
         some, noise = start[rows], _noise(model, seeds[rows])
-        cond, null = _conditions(model, some.z.to(model.device), some.captions)
-        *_, last = _decoder(model).diffusion.walk(some.x.to(model.device), cond, null, noise, how)
+        cond, null, led = _led(model, some.z.to(model.device), some.captions, how)
+        *_, last = _decoder(model).diffusion.walk(some.x.to(model.device), cond, null, noise, led)
         parts.append(last.x.float().clamp(-RANGE, RANGE).cpu())
     return torch.cat(parts)
 
@@ -129,9 +129,12 @@ def _decoder(model: "TextToImage") -> Decoder:
     return there(model.decoder, "decoder")
 
 
-def _conditions(model: "TextToImage", z: Vectors, captions: Sequence[str]) -> tuple[Condition, Condition]:
+def _led(
+    model: "TextToImage", z: Vectors, captions: Sequence[str], how: Sampling
+) -> tuple[Condition, Condition, Sampling]:
+    """Both branches of guidance, and how to sample, with the models that a guidance lacks."""
     ids, mask = (t.to(model.device) for t in model.tokenizer(captions))
-    return _decoder(model).conditions(z, ids, mask)
+    return *_decoder(model).conditions(z, ids, mask), model.guided(how, z, ids, mask)
 
 
 def _batches(n: int, batch: int) -> Iterator[slice]:

@@ -1,14 +1,14 @@
 """A prompt becomes a code, a code becomes a picture: the finished latent diffusion (Rombach et al. 2022)."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 
-from unclip.core import machine
 from unclip.core.noise import Noise
-from unclip.core.typing import Float, Images, Tensor
+from unclip.core.typing import Float, Ids, Images, Mask, Tensor
+from unclip.diffusion.guidance import under
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.models.autoencoder import Autoencoder
@@ -17,8 +17,7 @@ from unclip.pipeline.captioned import CaptionedModel
 from unclip.pipeline.parts import there
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
-from unclip.pipeline.stored import load_stage, model_hash
-from unclip.text.tokenizer import Tokenizer
+from unclip.pipeline.stored import Stages
 
 
 @dataclass
@@ -31,16 +30,8 @@ class LatentPipeline(CaptionedModel):
     @classmethod
     def load(cls, folder: RunFolder, device: str) -> "LatentPipeline":
         """The model of a finished run. Raises ValueError that names the damaged file."""
-        clip, autoencoder, latent = (load_stage(folder, name, device) for name in ("clip", "autoencoder", "latent"))
-        return cls(
-            tokenizer=Tokenizer.load(folder.tokenizer, clip.config.text.context),
-            clip=clip,
-            autoencoder=autoencoder,
-            latent=latent,
-            device=device,
-            precision=machine.best_precision(device),
-            hash=model_hash(folder),
-        )
+        stages = Stages(folder, device)
+        return cls.of(stages, autoencoder=stages("autoencoder"), latent=stages("latent"))
 
     @property
     def size(self) -> int:
@@ -56,14 +47,26 @@ class LatentPipeline(CaptionedModel):
             raise ValueError("CLIP and classifier guidance see pictures, this model denoises codes; here: --guidance")
         return settings.apply(self.sampling, limit=None)  # codes have no range
 
+    def drawn_by(self, how: Sampling) -> list[str]:
+        """The text towers of both are the diffusion's own: no CLIP."""
+        return ["autoencoder", "latent", *(["early/latent"] if "worse" in how.guidance.lacks() else [])]
+
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
         """Every denoising step for one batch of prompts, as pictures, each decoded when it is looked at."""
         latent, how = there(self.latent, "latent"), self.resolved(settings)
         ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
         noise = Noise.per_sample(seeds, self.device).fork("latent")
         with self.autocast():
-            for step in latent.sample(ids, mask, noise, how):
+            for step in latent.sample(ids, mask, noise, self._guided(how, ids, mask)):
                 yield DecodedStep(step, self.decode)
+
+    def _guided(self, how: Sampling, ids: Ids, mask: Mask) -> Sampling:
+        """With the early weights where the guidance leads away from them; they read the caption by their own tower."""
+        if "worse" not in how.guidance.lacks():
+            return how
+        early: LatentDiffusion = self.stages.early()
+        worse = under(early.diffusion.denoiser, early.condition(ids, mask))
+        return replace(how, guidance=how.guidance.using(worse=worse))
 
     def decode(self, x: Float[Tensor, "b c2 h2 w2"]) -> Images:
         """Standardised codes -> pictures in [-1, 1]."""

@@ -172,7 +172,7 @@ def signed(
     asked = {"command": made.command, "of": list(made.of), "options": options}
     pictures = to_pictures(images)
     for picture, seed, words in zip(pictures, seeds, shown, strict=True):
-        about = model.about(str(made.options.get("prompt", "")), seed, how)
+        about = model.about(str(made.options.get("prompt", "")), seed, how, model.drawn_by(how, prior=False))
         picture.info[KEY] = {**about, "made": asked, "shown": words}
     return pictures
 

@@ -74,7 +74,7 @@ class Painter:
     @property
     def how(self) -> Sampling:
         """The model's own sampling with the changes asked for."""
-        return self.request.settings.apply(self.model.sampling)
+        return self.model.resolved(self.request.settings)
 
     @property
     def notes(self) -> list[str]:
@@ -107,8 +107,14 @@ class Painter:
         model, how = self.model, self.how
         ids, seen = (t.to(model.device) for t in model.tokenizer([self.request.prompt] * len(z)))
         if self.method == "model":
+            if "worse" in how.guidance.lacks():
+                raise ValueError(
+                    "guidance form 'auto': a run keeps no early weights of its inpainting stage; take another form, or "
+                    "method repaint"
+                )
+            how = model.guided(how, z, ids, seen)
             return there(model.inpainter, "inpaint").sample(z, ids, seen, given, noise, how)
-        decoder = there(model.decoder, "decoder")
+        decoder, how = there(model.decoder, "decoder"), model.guided(how, z, ids, seen)
         start = noise.normal(given.images.shape)
         return decoder.diffusion.walk(start, *decoder.conditions(z, ids, seen), noise, how, repaint(given, how.steps))
 
@@ -120,7 +126,9 @@ class Painter:
             options["guidance"] = request.settings.guidance
         of = [asked.of, *([request.prompt] if request.prompt else [])]
         made = {"command": asked.command, "of": of, "options": options}
-        return {**self.model.about(request.prompt, seed, how), "made": made, "shown": f"seed {seed}"}
+        painter = "inpaint" if self.method == "model" else "decoder"
+        by = self.model.drawn_by(how, bool(request.prompt.strip()), painter)
+        return {**self.model.about(request.prompt, seed, how, by), "made": made, "shown": f"seed {seed}"}
 
 
 def chosen(model: TextToImage, method: str) -> Literal["model", "repaint"]:

@@ -9,7 +9,6 @@ from unclip.data.prepare import load_prepared
 from unclip.models.plain_priors import ConstantPrior, TextPrior
 from unclip.models.prior_model import PriorModel
 from unclip.pipeline.run_folder import RunFolder
-from unclip.pipeline.stored import load_added
 from unclip.pipeline.text_to_image import TextToImage, there
 
 STAGES = {"autoregressive": "autoregressive_prior", "contrastive": "contrastive_prior"}
@@ -28,7 +27,10 @@ def with_prior(model: TextToImage, name: str) -> TextToImage:
     """
     if name not in PRIORS:
         raise ValueError(f"prior = {name!r}: known are {', '.join(PRIORS)}")
-    return model if name == "diffusion" else replace(model, prior=_prior(model, name), prior_name=name)
+    if name == "diffusion":
+        return model
+    made_of = (STAGES[name],) if name in STAGES else ("prior",) if name == "text-shifted" else ()
+    return replace(model, prior=_prior(model, name), prior_name=name, prior_stages=made_of)
 
 
 def _prior(model: TextToImage, name: str) -> PriorModel:
@@ -43,7 +45,7 @@ def _prior(model: TextToImage, name: str) -> PriorModel:
 
 def _trained(model: TextToImage, name: str) -> PriorModel:
     folder = _folder(model, name)
-    found = load_added(folder, STAGES[name], model.device)
+    found = model.stages.added(STAGES[name])
     if found is None:
         raise ValueError(
             f"prior = {name!r}: {folder.root} has none; train one: unclip add {STAGES[name]} --run {folder.root}"

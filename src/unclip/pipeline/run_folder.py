@@ -4,7 +4,7 @@ run.toml  state.json  tokenizer.json  clip/  prior/  decoder/    what a text-to-
 run.toml  state.json  tokenizer.json  clip/  autoencoder/  latent/    of a latent diffusion
 run.toml  state.json  ddpm/                                      what a plain DDPM is made of
 classifier/  ...                                                 what `unclip add` put beside it (`ADDED`)
-early/                                                           a drawing stage after 1/16 of its training
+early/                                                           the stage that draws, after 1/16 of its training
 data-128/  ...                                                   its pictures at another size, for upsamplers
 data/  checkpoints/  logs/  samples/  plots/                     what its training left
 priors/                                                          what `unclip compare-priors` found
@@ -27,12 +27,13 @@ MODELS: dict[str, tuple[str, ...]] = {
 """Model -> what is learned for it, in this order."""
 TRAINED: dict[str, tuple[str, ...]] = {m: tuple(s for s in MODELS[m] if s != "tokenizer") for m in MODELS}
 """Model -> its stages that are networks, each a model folder of its own."""
-
-
+DRAWS: dict[str, str] = {m: stages[-1] for m, stages in MODELS.items()}
+"""Model -> the stage that draws its pictures; its early weights are kept, too, for autoguidance."""
 UPSAMPLERS = ("upsampler", "upsampler2")
 """The stages that a picture passes after the decoder, in this order, where they were added."""
 ADDED: dict[str, tuple[str, ...]] = {
     "unclip": (*UPSAMPLERS, "inpaint", "noisy_clip", "autoregressive_prior", "contrastive_prior"),
+    "latent": (),
     "ddpm": ("classifier",),
 }
 """Model -> the stages that `unclip add` can train on a finished run, each a model folder of its own."""

@@ -1,7 +1,8 @@
-"""The stages of a run as they lie on disk: their modules, and the hash that names the whole model."""
+"""The stages of a run as they lie on disk: their modules, and the hashes that name them and the whole model."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from unclip.models.latent import LatentConfig, LatentDiffusion
 from unclip.models.prior import Prior, PriorConfig
 from unclip.models.upsampler import Upsampler, UpsamplerConfig
 from unclip.nn.coder import CoderConfig
-from unclip.pipeline.run_folder import TRAINED, RunFolder
+from unclip.pipeline.run_folder import DRAWS, TRAINED, RunFolder
 
 BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
     "clip": lambda c: CLIP(CLIPConfig.from_dict(c)),
@@ -40,32 +41,106 @@ BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
 """Stage -> its module from a stored config."""
 
 
+DIGITS = 12
+"""Of a SHA-256, as many as name a model or a stage."""
+UNSAVED = "unsaved"
+"""The hash of what does not lie on a disk."""
+
+
 def model_hash(folder: RunFolder) -> str:
-    """Twelve hex digits over the SHA-256 of the trained stages; what only guides on demand is not in it."""
-    shas = "".join(store.sha256(folder.root / name / store.WEIGHTS) for name in TRAINED[folder.model])
-    return hashlib.sha256(shas.encode()).hexdigest()[:12]
+    """Twelve hex digits over the SHA-256 of the stages that every run of this model has; it names the run.
+
+    What `unclip add` trained is not in it: a picture names each stage that drew it besides (`Stages.hashes`).
+    """
+    return _together(store.sha256(folder.root / name / store.WEIGHTS) for name in TRAINED[folder.model])
+
+
+def _together(shas: Iterable[str]) -> str:
+    return hashlib.sha256("".join(shas).encode()).hexdigest()[:DIGITS]
 
 
 def load_stage(folder: RunFolder, name: str, device: str) -> Any:
-    """A finished stage of a run, frozen, in evaluation mode. Raises ValueError that names the file."""
-    stored = store.load(folder.root / name, name)
-    module = BUILDERS[name](stored.config)
+    """A finished stage of a run, frozen, in evaluation mode; "early/decoder": as it was early in its training.
+
+    Raises ValueError that names the file.
+    """
+    return _read(folder, name, device).module
+
+
+@dataclass(frozen=True)
+class _Read:
+    module: Any
+    sha256: str
+
+
+def _read(folder: RunFolder, name: str, device: str) -> _Read:
+    kind = name.rpartition("/")[2]
+    stored = store.load(folder.root / name, kind)
+    module = BUILDERS[kind](stored.config)
     try:
         module.load_state_dict(stored.tensors)
     except RuntimeError as error:
         raise ValueError(
-            f"{folder.root / name}: made by another version of unclip, its weights do not fit this {name} "
+            f"{folder.root / name}: made by another version of unclip, its weights do not fit this {kind} "
             f"({str(error).splitlines()[0]}); use that version or train again"
         ) from error
-    return module.to(device).eval().requires_grad_(False)
+    return _Read(module.to(device).eval().requires_grad_(False), stored.sha256)
 
 
-def load_early(folder: RunFolder, name: str, device: str) -> Any:
-    """A stage as it was after 1/16 of its training, the worse model of autoguidance; None where it was not kept."""
-    kept = RunFolder(folder.early)
-    return load_stage(kept, name, device) if (kept.root / name).exists() else None
+@dataclass
+class Stages:
+    """The stages of a run, each read when it is first asked for, and only once; what was read is named by its hash.
 
+    folder: None for a model that does not lie on a disk (yet); `Stages.of` holds modules of such a one.
+    """
 
-def load_added(folder: RunFolder, name: str, device: str) -> Any:
-    """A stage that `unclip add` trained, or None where the run has none (yet)."""
-    return load_stage(folder, name, device) if name in folder.state() else None
+    folder: RunFolder | None = None
+    device: str = "cpu"
+    _kept: dict[str, _Read] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, **modules: torch.nn.Module | None) -> "Stages":
+        """Stages in memory, as those still in training are."""
+        return cls(_kept={name: _Read(module, UNSAVED) for name, module in modules.items() if module is not None})
+
+    def __call__(self, name: str) -> Any:
+        """A stage, as `load_stage` reads it. Raises ValueError that names the missing or damaged file."""
+        if name not in self._kept:
+            if self.folder is None:
+                raise ValueError(f"{name}: this model was not loaded from a run folder, which alone may hold it")
+            self._kept[name] = _read(self.folder, name, self.device)
+        return self._kept[name].module
+
+    def added(self, name: str) -> Any:
+        """A stage that `unclip add` trained, or None where the run has none (yet)."""
+        there = name in self._kept or (self.folder is not None and name in self.folder.state())
+        return self(name) if there else None
+
+    @property
+    def drawing(self) -> str:
+        """Which stage draws the pictures of such a run."""
+        return DRAWS["unclip" if self.folder is None else self.folder.model]
+
+    def early(self) -> Any:
+        """The stage that draws, as it was after 1/16 of its training: the worse model of autoguidance.
+
+        Raises ValueError that names the folder where the run kept none.
+        """
+        name = f"early/{self.drawing}"
+        if self.folder is not None and not (self.folder.root / name).exists():
+            raise ValueError(
+                f"{self.folder.root / name}: not there, and guidance form 'auto' leads away from these early weights; "
+                "an older unclip, which kept none, trained this run: take --guidance-form cfg, or train it again with "
+                "`unclip train DATA --out ANOTHER`"
+            )
+        return self(name)
+
+    def hashes(self, names: Iterable[str]) -> dict[str, str]:
+        """Stage -> twelve digits of the SHA-256 of its weights as they were read; "unsaved" for what was not."""
+        return {name: self._kept[name].sha256[:DIGITS] if name in self._kept else UNSAVED for name in names}
+
+    @property
+    def model_hash(self) -> str:
+        """`model_hash` of the stages as they were read."""
+        assert self.folder is not None
+        return _together(self._kept[name].sha256 for name in TRAINED[self.folder.model])

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
 from PIL import Image
 
 from unclip.clip.noisy import NoisyCLIP
-from unclip.core import machine
 from unclip.core.noise import Noise
-from unclip.core.typing import Float, Tensor, Vectors
-from unclip.data.prepared import read_captions
+from unclip.core.typing import Float, Ids, Mask, Tensor, Vectors
+from unclip.diffusion.guidance import under
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.models.decoder import Decoder
@@ -27,45 +27,43 @@ from unclip.pipeline.probe import Probe, probe
 from unclip.pipeline.read import Picture
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
-from unclip.pipeline.stored import load_added, load_stage, model_hash
+from unclip.pipeline.stored import Stages
 from unclip.pipeline.upsampling import Enlarger, load_enlargers, upsampled, way
-from unclip.text import words
-from unclip.text.tokenizer import Tokenizer
 
 
 @dataclass
 class TextToImage(CaptionedModel):
     """The trained stages of a run, in evaluation mode; one still in training may lack the later ones.
 
-    folder: where the run lies, for what is loaded on demand; prior_name: which of `pipeline.priors` it uses.
-    enlargers: its upsamplers; `size` and `steps` are those of the decoder, `generate` draws at the last one's size.
+    prior_name: which of `pipeline.priors` it uses; prior_stages: what of the run that is made of.
+    `size` and `steps` are those of the decoder, `generate` draws at the size of the last of the `enlargers`.
     """
 
     prior: PriorModel | None = None
     decoder: Decoder | None = None
-    noisy_clip: NoisyCLIP | None = None
-    inpainter: Inpainter | None = None
-    folder: RunFolder | None = None
     prior_name: str = "diffusion"
-    enlargers: tuple[Enlarger, ...] = ()
+    prior_stages: tuple[str, ...] = ("prior",)
 
     @classmethod
     def load(cls, folder: RunFolder, device: str) -> "TextToImage":
         """The model of a finished run. Raises ValueError that names the damaged file."""
-        clip, prior, decoder = (load_stage(folder, name, device) for name in ("clip", "prior", "decoder"))
-        return cls(
-            tokenizer=Tokenizer.load(folder.tokenizer, clip.config.text.context),
-            clip=clip,
-            prior=prior,
-            decoder=decoder,
-            noisy_clip=load_added(folder, "noisy_clip", device),
-            inpainter=load_added(folder, "inpaint", device),
-            device=device,
-            precision=machine.best_precision(device),
-            hash=model_hash(folder),
-            folder=folder,
-            enlargers=load_enlargers(folder, device, decoder.config.size),
-        )
+        stages = Stages(folder, device)
+        return cls.of(stages, prior=stages("prior"), decoder=stages("decoder"))
+
+    @property
+    def noisy_clip(self) -> NoisyCLIP | None:
+        """The run's noise-aware CLIP, where it has one."""
+        return self.stages.added("noisy_clip")
+
+    @property
+    def inpainter(self) -> Inpainter | None:
+        """The run's decoder that paints what is missing, where it has one."""
+        return self.stages.added("inpaint")
+
+    @cached_property
+    def enlargers(self) -> tuple[Enlarger, ...]:
+        """The run's upsamplers. Raises ValueError where they do not fit each other."""
+        return load_enlargers(self.stages, self.size)
 
     @property
     def size(self) -> int:
@@ -74,12 +72,6 @@ class TextToImage(CaptionedModel):
     @property
     def sampling(self) -> Sampling:
         return there(self.decoder, "decoder").config.sampling
-
-    def unknown(self, prompts: Sequence[str]) -> dict[str, list[str]]:
-        """Prompts with words that no caption of the run's data holds -> those words; none where the data are gone."""
-        if self.folder is None or not (self.folder.data / "captions.jsonl").exists():
-            return {}
-        return words.unseen(prompts, read_captions(self.folder.data))
 
     def embed_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> Vectors:
         """The prior's image embeddings [b, d], unit vectors."""
@@ -93,35 +85,53 @@ class TextToImage(CaptionedModel):
 
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
         """Every decoder step for one batch of prompts; the last step's x is the picture."""
-        how = self.how(prompts, settings or Settings())
-        z = self.embed_prompts(prompts, seeds)
-        yield from self.decode(z, prompts, seeds, how)
+        how = self.resolved(settings)
+        yield from self.decode(self.embed_prompts(prompts, seeds), prompts, seeds, how)
 
-    def how(self, prompts: Sequence[str], settings: Settings) -> Sampling:
-        """How to draw these prompts, with the model that CLIP guidance needs. Raises ValueError where there is none."""
-        if settings.classifier is not None:
+    def resolved(self, settings: Settings | None) -> Sampling:
+        if settings is not None and settings.classifier is not None:
             raise ValueError("classifier guidance is for a ddpm with classes; here: --clip-guidance")
-        how = settings.apply(self.sampling)
-        if settings.clip is None:
-            return how
-        if self.noisy_clip is None:
-            raise ValueError(
-                "CLIP guidance: this run has no noise-aware CLIP; train one: unclip add noisy_clip --run RUN"
-            )
-        ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
-        return replace(how, guidance=how.guidance.using(log_p=self.noisy_clip.log_p(ids, mask)))
+        return super().resolved(settings)
+
+    def guided(self, how: Sampling, z: Vectors, ids: Ids, mask: Mask) -> Sampling:
+        """How, with the models that its guidance lacks, as they see these embeddings and captions.
+
+        The early decoder reads captions by its own text tower. Raises ValueError where the run has no such model.
+        """
+        lacks, parts = how.guidance.lacks(), dict[str, object]()
+        if "worse" in lacks:
+            early: Decoder = self.stages.early()
+            parts["worse"] = under(early.diffusion.denoiser, early.conditions(z, ids, mask)[0])
+        if "log_p" in lacks:
+            if self.noisy_clip is None:
+                raise ValueError(
+                    "CLIP guidance: this run has no noise-aware CLIP; train one: unclip add noisy_clip --run RUN"
+                )
+            parts["log_p"] = self.noisy_clip.log_p(ids, mask)
+        return replace(how, guidance=how.guidance.using(**parts))
+
+    def drawn_by(self, how: Sampling, prior: bool = True, painter: str = "decoder") -> list[str]:
+        """prior: whether the embedding came from the prior, and not from a picture; painter: the stage that paints."""
+        lacks, guides = how.guidance.lacks(), {"worse": "early/decoder", "log_p": "noisy_clip"}
+        guide = [stage for what, stage in guides.items() if what in lacks]
+        return ["clip", *(self.prior_stages if prior else ()), painter, *guide]
 
     def decode(self, z: Vectors, prompts: Sequence[str], seeds: Sequence[int], how: Sampling) -> Iterator[Step]:
-        """Decoder steps for given image embeddings and captions."""
+        """Decoder steps for given image embeddings and captions. Raises ValueError for embeddings of another CLIP."""
+        if z.shape[1] != self.clip.config.width:
+            raise ValueError(
+                f"z: embeddings of width {z.shape[1]}, this model's CLIP has {self.clip.config.width}: they are of "
+                "another CLIP; take those of `embed_prompts` or `embed_images` of this model"
+            )
         ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
         noise = Noise.per_sample(seeds, self.device).fork("decoder")
         with self.autocast():
-            yield from there(self.decoder, "decoder").sample(z, ids, mask, noise, how)
+            yield from there(self.decoder, "decoder").sample(z, ids, mask, noise, self.guided(how, z, ids, mask))
 
-    def about(self, prompt: str, seed: int, how: Sampling) -> dict[str, Any]:
+    def about(self, prompt: str, seed: int, how: Sampling, by: Sequence[str] | None = None) -> dict[str, Any]:
         """What made a picture, with the prior where it is another than the run's own."""
         prior = {} if self.prior_name == "diffusion" else {"prior": self.prior_name}
-        return {**super().about(prompt, seed, how), **prior}
+        return {**super().about(prompt, seed, how, by), **prior}
 
     def edit(
         self, image: Picture, mask: Picture | None = None, prompt: str = "", n: int = 1, seed: int = 0, **how: Any
@@ -151,11 +161,14 @@ class TextToImage(CaptionedModel):
         with self.autocast():
             return upsampled(stages, last.x.float().clamp(-1, 1).cpu(), seeds)
 
-    def enlarged(self, settings: Settings) -> dict[str, Any]:
-        """The upsamplers that a picture passed."""
-        stages = way(self.enlargers, settings.size, self.size)
-        size = {"size": stages[-1].size if stages else self.size}
-        return {**size, "upsamplers": [stage.about() for stage in stages]} if self.enlargers else {}
+    def enlarged(self, about: dict[str, Any], settings: Settings) -> dict[str, Any]:
+        """The upsamplers that a picture passed, too."""
+        if not self.enlargers:
+            return about
+        passed = way(self.enlargers, settings.size, self.size)
+        hashes = {**about["stages"], **self.stages.hashes([enlarger.name for enlarger in passed])}
+        size = passed[-1].size if passed else self.size
+        return {**about, "stages": hashes, "size": size, "upsamplers": [enlarger.about() for enlarger in passed]}
 
     def upsample(self, picture: Picture, seed: int = 0, size: int | None = None, strength: float = 0.0) -> Image.Image:
         """A picture of any size, enlarged as those of the model are: `pipeline.enlarge`."""

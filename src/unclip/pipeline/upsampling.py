@@ -6,12 +6,11 @@ from typing import Any
 
 import torch
 
-from unclip.core import store
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, Tensor
 from unclip.models.upsampler import Upsampler
-from unclip.pipeline.run_folder import UPSAMPLERS, RunFolder
-from unclip.pipeline.stored import load_added
+from unclip.pipeline.run_folder import UPSAMPLERS
+from unclip.pipeline.stored import Stages
 
 AREA = 32 * 128 * 128
 """Pixels drawn at a time: 32 pictures of 128 px, 8 of 256 px."""
@@ -21,10 +20,10 @@ GENERATED = 0.0
 
 @dataclass(frozen=True)
 class Enlarger:
-    """A trained upsampler and the SHA-256 of its weights, twelve digits of it."""
+    """A trained upsampler and the name of its stage."""
 
     model: Upsampler
-    hash: str = "unsaved"
+    name: str = UPSAMPLERS[0]
 
     @property
     def size(self) -> int:
@@ -33,25 +32,26 @@ class Enlarger:
 
     def about(self) -> dict[str, Any]:
         """What a picture says of it."""
-        return {"size": self.size, "model": self.hash, "sampling": self.model.config.sampling.to_dict()}
+        return {"size": self.size, "sampling": self.model.config.sampling.to_dict()}
 
 
-def load_enlargers(folder: RunFolder, device: str, low: int) -> tuple[Enlarger, ...]:
+def load_enlargers(stages: Stages, low: int) -> tuple[Enlarger, ...]:
     """The upsamplers of a run, each for the pictures of the one before; low: the side of the decoder's.
 
     Raises ValueError where one does not fit the other (one was trained anew at another size).
     """
     found: list[Enlarger] = []
     for name in UPSAMPLERS:
-        model = load_added(folder, name, device)
+        model = stages.added(name)
         if model is None:
             break
         if model.config.low != low:
+            root = "RUN" if stages.folder is None else stages.folder.root
             raise ValueError(
-                f"{folder.root / name}: enlarges {model.config.low} px, but the stage before it draws {low} px; train "
-                f"it again: unclip add {name} DATA --run {folder.root} --anew"
+                f"{root}/{name}: enlarges {model.config.low} px, but the stage before it draws {low} px; train "
+                f"it again: unclip add {name} DATA --run {root} --anew"
             )
-        found.append(Enlarger(model, store.sha256(folder.root / name / store.WEIGHTS)[:12]))
+        found.append(Enlarger(model, name))
         low = model.config.size
     return tuple(found)
 

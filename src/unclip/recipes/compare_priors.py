@@ -95,7 +95,8 @@ def write(root: Path, model: TextToImage, against: Against, found: dict[str, Fou
         if ended is not None:
             figures[told] |= {"trained": ended["figures"]["seconds"], "passed": ended["passed"]}
             figures[told] |= {k: ended["figures"][k] for k in ("steps", "parameters")}
-    about = {"run": str(root), "model": model.hash, "n": len(against.pairs.captions), "seed": against.pairs.seed}
+    of = {"run": str(root), "model": model.hash, "stages": judged_stages(model)}
+    about = {**of, "n": len(against.pairs.captions), "seed": against.pairs.seed}
     write_atomic(RunFolder(root).priors / "priors.json", to_json({**about, "priors": figures}))
 
 
@@ -111,5 +112,10 @@ def sheet(root: Path, opened: Opened, model: TextToImage, against: Against, foun
     command = f"unclip compare-priors {root} -n {len(captions)} --seed {seed}"
     sampling = model.sampling.to_dict()
     about = {"prompt": labels[0], "prompts": labels, "seed": seed, "sampling": sampling, "model": model.hash}
-    picture.info[KEY] = {**about, "unclip": unclip.__version__, "command": command}
+    picture.info[KEY] = {**about, "stages": judged_stages(model), "unclip": unclip.__version__, "command": command}
     return picture
+
+
+def judged_stages(model: TextToImage) -> dict[str, str]:
+    """The stages that were compared, and those around them, with their hashes."""
+    return model.stages.hashes([*model.drawn_by(model.sampling), *STAGES.values()])

@@ -10,6 +10,7 @@ from unclip.data.masks import random_masks
 from unclip.evaluate.inpainting import HOLES, score_inpainting
 from unclip.models.inpainter import Given, Inpainter
 from unclip.pipeline.images import grid, to_pictures
+from unclip.pipeline.stored import Stages
 from unclip.pipeline.text_to_image import TextToImage
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
@@ -33,7 +34,7 @@ def inpaint_stage(ctx: Context) -> Stage:
     batches.embeddings = ctx.embeddings
 
     def whole(inpainter: Inpainter) -> TextToImage:
-        return assembled(ctx, clip=ctx.clip, prior=ctx.prior, decoder=ctx.decoder, inpainter=inpainter)
+        return assembled(ctx, clip=ctx.clip, prior=ctx.prior, decoder=ctx.decoder, stages=Stages.of(inpaint=inpainter))
 
     return Stage(
         "inpaint",

@@ -13,6 +13,7 @@ from PIL.Image import Image
 from unclip.core import store
 from unclip.core.task import Task
 from unclip.pipeline import plots
+from unclip.pipeline.run_folder import DRAWS
 from unclip.recipes.context import Context
 from unclip.recipes.events import Drawn, Event, Note, Progress
 from unclip.recipes.stage import Stage
@@ -24,7 +25,7 @@ from unclip.train.trainer import Report, Trainer
 PREVIEWS = (0.06, 0.2, 0.5, 1.0)
 """Shares of a stage's run at which sample grids are drawn."""
 EARLY_AT = 1 / 16
-"""Where the weights of a stage that draws are kept for autoguidance (Karras et al. 2024, section 4: about there)."""
+"""Where the weights of the stage that draws are kept for autoguidance (Karras et al. 2024, section 4: about there)."""
 
 
 class StageRun:
@@ -69,13 +70,13 @@ class StageRun:
         for report in self.trainer.steps():
             log.write(line(report))
             yield self._progress(report)
+            if self.name == DRAWS[self.ctx.config.model] and share < EARLY_AT <= report.share:
+                self._store(self.ctx.folder.early / self.name)  # before a checkpoint could lie behind it
             if self.ctx.stop.is_set() or time.monotonic() - saved > self.ctx.config.checkpoint_seconds:
                 save_checkpoint(self.checkpoint, self.trainer)
                 saved = time.monotonic()
             if self.ctx.stop.is_set():
                 return
-            if self.stage.preview and share < EARLY_AT <= report.share:
-                self._store(self.ctx.folder.early / self.name)
             if self.stage.preview and any(share < p <= report.share for p in PREVIEWS):
                 yield self._preview(report, self.stage.preview)
             share = report.share

@@ -59,6 +59,11 @@ class Tokenizer:
         lengths = torch.tensor([len(row) for row in rows])
         return ids, torch.arange(longest)[None] < lengths[:, None]
 
+    def split(self, caption: str) -> tuple[str, str]:
+        """What of a caption is within the context, and the rest of it, as the tokens spell them."""
+        ids, most = self.backend.encode(caption).ids, self.context - 2
+        return self.decode(ids[:most]), self.decode(ids[most:])
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text without special tokens."""
         return self.backend.decode([i for i in ids if i not in (self.pad, self.start, self.end)]).strip()

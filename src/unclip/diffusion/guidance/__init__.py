@@ -4,7 +4,7 @@ Two branches: `ClassifierFree`, `ZeroStar`, `APG`. A worse model: `Autoguidance`
 `CLIPGuidance`. Around another one: `LimitedInterval`, `Rescale`, `StaticThreshold`, `DynamicThreshold`.
 """
 
-from unclip.diffusion.guidance.autoguidance import Autoguidance
+from unclip.diffusion.guidance.autoguidance import Autoguidance, under
 from unclip.diffusion.guidance.base import Guidance, Guided, Unguided
 from unclip.diffusion.guidance.classifier_free import ClassifierFree
 from unclip.diffusion.guidance.forms import FORMS, by_name, name_of
@@ -34,4 +34,5 @@ __all__ = [
     "FORMS",
     "by_name",
     "name_of",
+    "under",
 ]

@@ -22,7 +22,7 @@ class Autoguidance(Guidance):
     """scale 1 is the good model alone. worse: the worse model's denoiser; no setting, give it in code or by `using`.
 
     Both see the same `Condition`. A model whose own modules make its condition (the decoder) needs a `worse` that puts
-    its own in its place: `lambda x, log_snr, cond: early.diffusion.denoiser(x, log_snr, early_cond)`.
+    its own in its place: `under(early.diffusion.denoiser, early_cond)`.
     """
 
     scale: float = 2.0
@@ -44,3 +44,8 @@ class Autoguidance(Guidance):
             return guided(bad.x0 + self.scale * (good.x0 - bad.x0), x, log_snr, good)
 
         return at
+
+
+def under(denoiser: ConditionalDenoise, own: Condition) -> ConditionalDenoise:
+    """The denoiser under a condition of its own, whatever it is told; `own`: a row for each state of the batch."""
+    return lambda x, log_snr, cond: denoiser(x, log_snr, own)

@@ -58,6 +58,12 @@ class Guidance(Config, ABC):
                 changes[name] = parts[name]
         return replace(self, **changes)  # pyright: ignore[reportArgumentType]
 
+    def lacks(self) -> set[str]:
+        """The names of the models that it still has to be given by `using`: "worse", "log_p"."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}  # pyright: ignore[reportArgumentType]
+        own = {name for name, value in values.items() if value is None and name not in stored(type(self))}
+        return own.union(*(value.lacks() for value in values.values() if isinstance(value, Guidance)))
+
 
 @dataclass(frozen=True)
 class Unguided(Guidance):
