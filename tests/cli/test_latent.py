@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,7 +22,7 @@ from unclip.models.latent import latent_sampling
 from unclip.nn.coder import CoderConfig
 from unclip.nn.patch_critic import PatchCriticConfig
 from unclip.nn.unet import UNetConfig
-from unclip.pipeline.images import KEY
+from unclip.pipeline.images import KEY, read_about
 from unclip.pipeline.latent_diffusion import LatentPipeline
 from unclip.pipeline.settings import Settings
 from unclip.recipes.config import CLIPRecipe, RunConfig
@@ -142,6 +143,73 @@ def test_evaluate_info_and_previews_as_typed(run: Path, call: Call, tmp_path: Pa
     assert "bits/dim are those of a run of --model ddpm" in call("evaluate", run, "--bpd").err
     with pytest.raises(ValueError, match="denoises codes"):
         open_run(run)
+
+
+def test_its_clip_classifies_and_searches(run: Path, call: Call, tmp_path: Path) -> None:
+    picture = run.parent / "data" / "red" / "0.png"
+    done = call("classify", picture, "--labels", "blue", "red", "zebra", "--run", run)
+    assert done.code == 0, done.err
+    assert "the word 'zebra'" in done.out
+    assert next(line for line in done.out.splitlines() if str(picture) in line).split()[1] == "red"
+    for query in ("red", str(picture)):
+        done = call("search", query, "--run", run, "-n", 3, "--out", tmp_path)
+        assert done.code == 0, done.err
+        assert done.out.count("red/") == 3
+    about = read_about(tmp_path / "search-0.png")
+    assert about["stages"] == {"clip": store.load(run / "clip").sha256[:12]}
+    Image.new("RGB", (1, 1)).save(tmp_path / "tiny.png")
+    for words in (["classify", tmp_path / "tiny.png", "--labels", "red", "blue"], ["search", tmp_path / "tiny.png"]):
+        done = call(*words, "--run", run)
+        assert done.code == 2 and "tiny.png: is 1 x 1 pixels, too small for a model of 8 x 8; take one" in done.err
+
+
+def test_autoguidance_leads_away_from_the_early_weights(run: Path, tmp_path: Path) -> None:
+    model = unclip.load(run)
+    assert isinstance(model, LatentPipeline)
+
+    def code(model: LatentPipeline, form: str, scale: float) -> torch.Tensor:
+        how = Settings(form=form, guidance=scale, sampler="ddim", steps=1)
+        *_, end = model.steps(["red", "blue"], [1, 2], how)
+        return vars(end)["step"].x
+
+    good, mixed = code(model, "cfg", 1.0), code(model, "auto", 1.5)
+    worse = code(replace(model, latent=model.stages.early()), "cfg", 1.0)
+    assert (good - worse).abs().max() > 0.05
+    assert torch.allclose(mixed, worse + 1.5 * (good - worse), atol=1e-4)
+    [picture] = model.generate(["red"], settings=Settings(form="auto", steps=2))
+    drew = ("autoencoder", "latent", "early/latent")
+    assert picture.info[KEY]["stages"] == {name: store.load(run / name).sha256[:12] for name in drew}
+    old = shutil.copytree(run, tmp_path / "old")
+    shutil.rmtree(old / "early")
+    with pytest.raises(
+        ValueError, match=f"{old}/early/latent: not there.* take --guidance-form cfg, or train it again"
+    ):
+        unclip.load(old).generate(["red"], settings=Settings(form="auto"))
+
+
+def test_what_it_lacks_is_refused_by_its_name(run: Path, call: Call) -> None:
+    picture = run.parent / "data" / "red" / "0.png"
+    for words in (["upsample", picture], ["edit", picture], ["extend", picture, "--by", 0.5], ["vary", picture]):
+        done = call(*words, "--run", run)
+        assert done.code == 2 and "a latent diffusion, and only a run of --model unclip can do this" in done.err
+    assert "only a run of --model unclip has priors" in call("generate", "red", "--run", run, "--prior", "text").err
+    assert "this looks at how pictures are denoised" in call("compare-priors", run).err
+    done = call("add", "upsampler", "--run", run)
+    assert done.code == 2 and "to a run of model = 'latent' can be added: nothing" in done.err
+
+
+def test_info_of_a_run_a_stage_and_what_lies_between(run: Path, call: Call) -> None:
+    told = call("info", run).out
+    assert "early weights of latent, for --guidance-form auto: kept" in told and "can be added" not in told
+    for name in STAGES:
+        sha = store.load(run / name).sha256[:12]
+        assert sha in told
+        done = call("info", run / name)
+        assert f"{run / name}: {name}, weights {sha}" in done.out and f"`unclip info {run}`" in done.out
+    assert f"{run / 'early' / 'latent'}: latent, weights " in call("info", run / "early" / "latent").out
+    assert [p.name for p in (run / "early").iterdir()] == ["latent"]
+    assert f"it belongs to the run {run}: `unclip info {run}`" in call("info", run / "samples").err
+    assert f"name a run in it, as {run}" in call("info", run.parent).err
 
 
 @pytest.mark.parametrize(

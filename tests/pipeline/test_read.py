@@ -8,14 +8,14 @@ import torch
 from PIL import Image
 
 from unclip.data.loader import to_pixels
-from unclip.pipeline.read import read_picture
+from unclip.pipeline.read import take
 
 
 def test_wide_picture_gives_its_centre_square(tmp_path: Path) -> None:
     pixels = np.zeros((20, 60, 3), np.uint8)
     pixels[:, 20:40] = (255, 127, 0)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    found = read_picture(tmp_path / "a.png", 10)
+    found = take(tmp_path / "a.png", 10).pictures
     assert found.shape == (1, 3, 10, 10)
     assert found.dtype == torch.float32
     away = np.abs(to_pixels(found).astype(int) - (255, 127, 0))
@@ -26,7 +26,7 @@ def test_wide_picture_gives_its_centre_square(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("mode", "colour"), [("RGBA", (0, 0, 0, 0)), ("L", 255), ("LA", (0, 0)), ("1", 1)])
 def test_any_mode_is_colour_over_white(tmp_path: Path, mode: str, colour: tuple[int, ...]) -> None:
     Image.new(mode, (5, 9), colour).save(tmp_path / "a.png")
-    assert torch.equal(read_picture(tmp_path / "a.png", 4), torch.ones(1, 3, 4, 4))
+    assert torch.equal(take(tmp_path / "a.png", 4).pictures, torch.ones(1, 3, 4, 4))
 
 
 def test_refuses_what_is_no_picture_and_names_it(tmp_path: Path) -> None:
@@ -39,4 +39,4 @@ def test_refuses_what_is_no_picture_and_names_it(tmp_path: Path) -> None:
         (tmp_path, "is a folder"),
     ):
         with pytest.raises(ValueError, match=why):
-            read_picture(path, 8)
+            take(path, 8)

@@ -10,7 +10,7 @@ from tests.fakes import draw
 from tests.pipeline.seeing import CAPTIONS, COLOURS, IMAGES, trained
 
 from unclip.pipeline.images import to_pictures
-from unclip.pipeline.search import captions_near, embedded, is_file, nearest
+from unclip.pipeline.search import asked, captions_near, embedded, is_file, nearest
 
 
 def test_nearest_is_the_order_of_the_cosines():
@@ -35,7 +35,7 @@ def test_a_picture_finds_itself_and_captions_of_its_colour(tmp_path: Path):
     every, names, right = trained().embed_images(IMAGES), sorted(set(CAPTIONS)), 0
     for row in (3, 290, 311):
         to_pictures(IMAGES[row : row + 1])[0].save(tmp_path / "a.png")
-        query = embedded(trained(), str(tmp_path / "a.png"))
+        query = embedded(trained(), asked(trained(), str(tmp_path / "a.png")))
         first = nearest(query, every, 1)[0]
         assert torch.equal(IMAGES[first.row], IMAGES[row])
         assert first.cosine > 0.99
@@ -51,7 +51,7 @@ def test_what_is_a_file_and_what_are_words(tmp_path: Path):
     assert is_file("missing.PNG")
     assert not is_file("a red heart.")
     with pytest.raises(ValueError, match="missing.PNG: no such picture"):
-        embedded(trained(), "missing.PNG")
+        asked(trained(), "missing.PNG")
 
 
 def test_refuses():
@@ -61,4 +61,4 @@ def test_refuses():
     with pytest.raises(ValueError, match="width 4 and 8: these are of different CLIPs"):
         nearest(unit[:1, :4], unit, 1)
     with pytest.raises(ValueError, match="an empty query"):
-        embedded(trained(), " ")
+        asked(trained(), " ")

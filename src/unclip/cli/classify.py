@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
-from unclip.cli.warn import warn
+from unclip.cli.warn import warn, warn_size
 
 SHOWN = 5
 """Labels a picture that are printed, the likeliest first."""
@@ -36,17 +36,19 @@ def classify(
     from rich.table import Table
 
     from unclip.pipeline import zero_shot
-    from unclip.pipeline.load import load_text_to_image
-    from unclip.pipeline.read import read_picture
+    from unclip.pipeline.load import load_captioned
+    from unclip.pipeline.read import take
 
     templates = template or zero_shot.PLAIN
     if not pictures:
         raise ValueError('no picture: unclip classify heart.png --labels "a red heart" "a blue heart" --run runs/mine')
     texts = zero_shot.prompts(labels, templates)
-    model, console = load_text_to_image(run), Console(soft_wrap=True, highlight=False)
+    model, console = load_captioned(run), Console(soft_wrap=True, highlight=False)
     warn(console, model, texts)
-    size = model.clip.config.vision.size
-    found = zero_shot.classify(model, torch.cat([read_picture(path, size) for path in pictures]), labels, templates)
+    taken = [take(path, model.clip.config.vision.size) for path in pictures]
+    for one in taken:
+        warn_size(console, one)
+    found = zero_shot.classify(model, torch.cat([one.pictures for one in taken]), labels, templates)
     table = Table("picture", "label", "probability", box=None, pad_edge=False, header_style="dim")
     for path, row in zip(pictures, found, strict=True):
         best = row.topk(min(SHOWN, len(labels)))

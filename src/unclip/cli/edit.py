@@ -105,12 +105,9 @@ def opened(run: Path, prompt: str) -> "TextToImage":
     """The run's model; warns of a prompt that it cannot read. Raises ValueError where it is no text-to-image model."""
     from rich.console import Console
 
-    from unclip.pipeline.load import load
-    from unclip.pipeline.text_to_image import TextToImage
+    from unclip.pipeline.load import load_text_to_image
 
-    model = load(run)
-    if not isinstance(model, TextToImage):
-        raise ValueError(f"{run}: a plain DDPM cannot be told what to paint; use a text-to-image run")
+    model = load_text_to_image(run)
     warn(Console(soft_wrap=True, highlight=False), model, [prompt] if prompt.strip() else [])
     return model
 

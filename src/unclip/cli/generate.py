@@ -29,9 +29,9 @@ class Drawing:
 
     steps: Annotated[int | None, Parameter(help="Denoising steps.")] = None
     guidance: Annotated[float | None, Parameter(help="How closely to follow the prompt or class; 1 is none.")] = None
-    guidance_form: Annotated[
-        str | None, Parameter(help="cfg, interval, rescale, apg, zero-star, dynamic; ddpm: auto.")
-    ] = None
+    guidance_form: Annotated[str | None, Parameter(help="cfg, interval, rescale, apg, zero-star, dynamic, auto.")] = (
+        None
+    )
     classifier_guidance: Annotated[
         float | None, Parameter(help="ddpm: scale of guidance by the classifier that `unclip add classifier` trained.")
     ] = None
@@ -100,7 +100,7 @@ def using(model: Any, prior: str) -> Any:
     from unclip.pipeline.text_to_image import TextToImage
 
     if not isinstance(model, TextToImage):
-        raise ValueError(f"--prior {prior}: this run holds no text-to-image model, and so no prior")
+        raise ValueError(f"--prior {prior}: only a run of --model unclip has priors; leave it out")
     return with_prior(model, prior)
 
 

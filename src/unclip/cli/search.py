@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from unclip.cli.generate import free_name, slug
 from unclip.cli.guard import guarded
-from unclip.cli.warn import warn
+from unclip.cli.warn import warn, warn_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,13 +32,18 @@ def search(
     from unclip.data.prepare import load_prepared
     from unclip.pipeline.embeddings import data_folder, run_embeddings
     from unclip.pipeline.images import KEY, grid, save_png
-    from unclip.pipeline.load import load_text_to_image
-    from unclip.pipeline.search import captions_near, embedded, is_file, nearest
+    from unclip.pipeline.load import load_captioned
+    from unclip.pipeline.read import Taken
+    from unclip.pipeline.search import asked, captions_near, embedded, nearest
 
-    model, console = load_text_to_image(run), Console(soft_wrap=True, highlight=False)
-    seen = is_file(query)
-    warn(console, model, [] if seen else [query])
-    vector, folder = embedded(model, query), data_folder(model.folder)
+    model, console = load_captioned(run), Console(soft_wrap=True, highlight=False)
+    wanted = asked(model, query)
+    seen = isinstance(wanted, Taken)
+    if seen:
+        warn_size(console, wanted)
+    else:
+        warn(console, model, [query])
+    vector, folder = embedded(model, wanted), data_folder(model.folder)
     prepared = load_prepared(folder.data)
     every = run_embeddings(folder, model.clip, prepared, model.device, model.precision)
     found = nearest(vector, every, n)
@@ -51,7 +56,8 @@ def search(
     labels = [f"{cosine} {caption}" for cosine, caption, _ in rows]
     sheet = grid([[Image.fromarray(prepared.images[f.row])] for f in found], labels, max(1, 96 // prepared.size))
     made = {"command": "search", "of": [query], "options": {"n": n}}
-    sheet.info[KEY] = {"made": made, "model": model.hash, "unclip": unclip.__version__}
+    by = {"model": model.hash, "stages": model.stages.hashes(["clip"]), "unclip": unclip.__version__}
+    sheet.info[KEY] = {"made": made, **by}
     stem = slug(Path(query).stem if seen else query)
     path = free_name(out, f"search-{stem}", lambda other: other.get("made") == made)
     save_png(sheet, path)

@@ -30,12 +30,9 @@ def upsample(
     from rich.console import Console
 
     from unclip.pipeline.images import KEY, save_png
-    from unclip.pipeline.load import load
-    from unclip.pipeline.text_to_image import TextToImage
+    from unclip.pipeline.load import load_text_to_image
 
-    model, console = load(run), Console(soft_wrap=True, highlight=False)
-    if not isinstance(model, TextToImage):
-        raise ValueError(f"{run}: a plain DDPM has no upsamplers; use a text-to-image run")
+    model, console = load_text_to_image(run), Console(soft_wrap=True, highlight=False)
     start = time.perf_counter()
     for path in pictures:
         done = model.upsample(path, seed, size, strength)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 def warn(console: "Console", model: "ImageModel", prompts: Sequence[str]) -> None:
     """Prompts that are longer than the model reads, and words that it never saw."""
-    for prompt, left in model.cut(prompts).items():
-        say(console, f"too long for this model, cut: {prompt!r} -> {left!r}")
+    for read, lost in model.cut(prompts).values():
+        say(console, f"too long for this model, cut: it reads {read!r}, not {lost!r}")
     for prompt, words in model.unknown(prompts).items():
         names = ", ".join(map(repr, words))
         say(console, f"no caption of the training data has the word{'s' * (len(words) > 1)} {names}: {prompt!r}")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from unclip.core import machine
+from unclip.pipeline.captioned import CaptionedModel
 from unclip.pipeline.ddpm import DDPMPipeline
 from unclip.pipeline.latent_diffusion import LatentPipeline
 from unclip.pipeline.run_folder import RunFolder
@@ -28,10 +29,20 @@ def load(run: str | Path, device: str | None = None) -> TextToImage | LatentPipe
 
 
 def load_text_to_image(run: str | Path) -> TextToImage:
-    """The same, for what needs a CLIP. Raises ValueError for a run of another kind, too."""
+    """The same, for what needs prior and decoder, or a stage beside them. Raises ValueError for another run, too."""
     model = load(run)
     if not isinstance(model, TextToImage):
-        raise ValueError(
-            f"{run}: this needs pictures as CLIP embeddings, which only runs of --model unclip decode; use one"
-        )
+        raise ValueError(f"{run}: a {_kind(model)}, and only a run of --model unclip can do this; name one")
     return model
+
+
+def load_captioned(run: str | Path) -> CaptionedModel:
+    """The same, for what needs a CLIP and no more. Raises ValueError for a run without one, too."""
+    model = load(run)
+    if not isinstance(model, CaptionedModel):
+        raise ValueError(f"{run}: a {_kind(model)} has no CLIP; name a run of --model unclip or latent")
+    return model
+
+
+def _kind(model: object) -> str:
+    return "latent diffusion" if isinstance(model, LatentPipeline) else "plain DDPM"

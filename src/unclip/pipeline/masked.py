@@ -53,7 +53,8 @@ def read_masked(picture: Picture, mask: Picture | None, size: int) -> Masked:
     drawn, of_mask = read_whole(mask, "MASK")
     if drawn.alpha.shape != whole.alpha.shape:
         has = f"{drawn.alpha.shape[1]} x {drawn.alpha.shape[0]}"
-        raise ValueError(f"{of_mask}: is {has} pixels and {name} is {width} x {height}; a mask has its picture's size")
+        raise ValueError(f"{of_mask}: is {has} pixels and {name} is {width} x {height}; a mask has its "
+                         f"picture's size: make it {width} x {height}")  # fmt: skip
     clear = drawn.alpha < HALF
     return _checked(Masked(whole.rgb, clear if clear.any() else drawn.rgb.mean(2) >= HALF, name, of_mask))
 

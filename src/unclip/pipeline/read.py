@@ -32,7 +32,8 @@ class Taken:
 def take(picture: Picture, size: int) -> Taken:
     """A picture as the model would have seen it in training: its centre square, [1, 3, size, size] in [-1, 1].
 
-    Raises ValueError as `read_picture` does, and for a picture whose side is below a quarter of `size`.
+    Turned as EXIF says, transparency laid over white. Raises ValueError that names the file where there is none, it
+    cannot be opened, it is damaged or no picture, or a side is below a quarter of `size`.
     """
     if isinstance(picture, Image.Image):
         name, sides = str(getattr(picture, "filename", "")) or "PICTURE", picture.size
@@ -44,19 +45,10 @@ def take(picture: Picture, size: int) -> Taken:
     return Taken(to_tensor(pixels[None]), (name,), min(sides))
 
 
-def read_picture(path: Path, size: int) -> Images:
-    """A picture as the model would have seen it in training: its centre square, [1, 3, size, size] in [-1, 1].
-
-    Turned as EXIF says, transparency laid over white. Raises ValueError that names the file where there is none, it
-    cannot be opened, or it is damaged or no picture.
-    """
-    return to_tensor(_decoded(path, size)[0][None])
-
-
 def read_whole(picture: Picture, word: str = "PICTURE") -> tuple[Whole, str]:
     """A picture at its own size with its transparency, and its name: its path, or `word` for one without.
 
-    Raises ValueError as `read_picture` does.
+    Raises ValueError as `take` does, but for its size.
     """
     name = str(getattr(picture, "filename", "") or word) if isinstance(picture, Image.Image) else str(picture)
     try:

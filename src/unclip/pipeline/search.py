@@ -8,7 +8,7 @@ import torch
 
 from unclip.core.typing import Float, Tensor, Vectors
 from unclip.data.item import is_picture
-from unclip.pipeline.read import read_picture
+from unclip.pipeline.read import Taken, take
 from unclip.pipeline.zero_shot import Sees
 
 
@@ -28,7 +28,8 @@ def nearest(query: Float[Tensor, "1 d"], among: Float[Tensor, "n width"], n: int
     if n < 1:
         raise ValueError(f"n = {n}: ask for at least 1")
     if query.shape[1] != among.shape[1]:
-        raise ValueError(f"embeddings of width {query.shape[1]} and {among.shape[1]}: these are of different CLIPs")
+        widths = f"{query.shape[1]} and {among.shape[1]}"
+        raise ValueError(f"embeddings of width {widths}: these are of different CLIPs; embed both with one")
     top = (among @ query[0].to(among)).topk(min(n, len(among)))
     return [Found(row, cosine) for row, cosine in zip(top.indices.tolist(), top.values.tolist(), strict=True)]
 
@@ -38,14 +39,16 @@ def is_file(query: str) -> bool:
     return Path(query).is_file() or is_picture(query)
 
 
-def embedded(model: Sees, query: str) -> Vectors:
-    """The query, words or a picture's file, as a unit vector [1, d]. Raises ValueError for no words, or no picture."""
+def asked(model: Sees, query: str) -> str | Taken:
+    """The query: words, or the picture as CLIP sees it. Raises ValueError for no words, or as `take` does."""
     if not query.strip():
         raise ValueError("an empty query: write what a picture shows, or name a picture")
-    if is_file(query):
-        size = model.clip.config.vision.size
-        return model.embed_images(read_picture(Path(query), size))
-    return model.embed_captions([query])
+    return take(Path(query), model.clip.config.vision.size) if is_file(query) else query
+
+
+def embedded(model: Sees, query: str | Taken) -> Vectors:
+    """What was asked as a unit vector, [1, d]."""
+    return model.embed_images(query.pictures) if isinstance(query, Taken) else model.embed_captions([query])
 
 
 def captions_near(model: Sees, query: Vectors, captions: Sequence[str], n: int) -> list[tuple[str, float]]:

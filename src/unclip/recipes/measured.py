@@ -25,7 +25,7 @@ def open_unclip(root: Path) -> tuple[Opened, TextToImage]:
     """A finished text-to-image run with its data. Raises ValueError for any other."""
     opened = open_run(root)
     if not isinstance(opened.subject, UnclipSubject):
-        raise ValueError(f"{root}: holds a plain DDPM, which has no prior; name a text-to-image run")
+        raise ValueError(f"{root}: holds a plain DDPM, which has no prior; name a run of --model unclip")
     return opened, opened.subject.model
 
 

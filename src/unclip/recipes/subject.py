@@ -145,7 +145,7 @@ def open_run(root: Path) -> Opened:
     model, run = load(root), RunFolder(root)
     if isinstance(model, LatentPipeline):
         raise ValueError(
-            f"{root}: denoises codes, not pictures, and `explain` shows how pictures are; take a run of another model"
+            f"{root}: denoises codes, and this looks at how pictures are denoised; take a run of another --model"
         )
     if not (run.data / "prepared.json").exists():
         raise ValueError(
