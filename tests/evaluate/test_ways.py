@@ -18,6 +18,7 @@ from unclip.evaluate.distances import kid, kid_error
 from unclip.evaluate.ways import Against, Pairs, Way, embeddings, judge, read, tracing
 from unclip.models.plain_priors import ConstantPrior, TextPrior
 from unclip.models.prior_model import PriorModel
+from unclip.pipeline.stored import Stages
 from unclip.pipeline.text_to_image import TextToImage
 
 D, N = 16, 40
@@ -42,6 +43,7 @@ class Model(TextToImage):
     """Its pictures hold the embedding in a row, and what the caption says in the next; its CLIP reads their sum."""
 
     tokenizer = clip = None  # pyright: ignore
+    stages = Stages()
     sampling = Sampling()  # pyright: ignore
 
     def __init__(self, prior: PriorModel | None = None, **_: object) -> None:
