@@ -22,7 +22,7 @@ from unclip.data.masks import random_masks
 from unclip.data.prepare import load_prepared
 from unclip.diffusion.samplers import Anchored, RePaint, Sampler, Walk
 from unclip.evaluate.inpainting import HOLES, hole_error, seam
-from unclip.models.inpainter import Given
+from unclip.models.given import Given
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.text_to_image import TextToImage
 

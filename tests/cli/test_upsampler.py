@@ -188,11 +188,39 @@ def test_a_second_one_on_top(run: Path, data: Path, call: Call, tmp_path: Path):
     assert model.upsample(pictures[3], size=128).size == (128, 128)
 
 
+def test_the_stage_for_inpainting(run: Path, call: Call, tmp_path: Path):
+    """It starts as the upsampler, needs no data again, and edits; `unclip info` gives the command back."""
+    mine = tmp_path / "run"
+    shutil.copytree(run, mine)
+    few = ("--set", "inpaint_upsampler.train.steps=4", "--set", "inpaint_upsampler.train.batch=4")
+    assert call("add", "inpaint_upsampler", "--run", mine, *few).code in (0, 1)
+    end = RunFolder(mine).state()["inpaint_upsampler"]
+    assert {"model", "base", "gap", "error", "seam", "seam_base", "seam_real"} <= set(end["figures"])
+    assert end["figures"]["kept"] < 1e-5 and "does not see the rest" in end["why"]
+    assert list((mine / "samples").glob("inpaint_upsampler-*.png"))
+    picture, hole = World(64).draw(World(64).scene(np.random.default_rng(0))), np.zeros((64, 64), dtype=bool)
+    hole[20:50, 31:45] = True
+    Image.fromarray(picture).save(tmp_path / "mine.png")
+    Image.fromarray(hole).save(tmp_path / "mask.png")
+    words = ("edit", tmp_path / "mine.png", "--mask", tmp_path / "mask.png", "--run", mine, "-n", 1, "--steps", 2)
+    done = call(*words, "--out", tmp_path / "out")
+    assert done.code == 0 and "add inpaint_upsampler" not in done.out, done.err
+    with Image.open(tmp_path / "out" / "mine-edit-0.png") as after:
+        assert np.array_equal(np.asarray(after)[~hole], picture[~hole])
+    about = read_about(tmp_path / "out" / "mine-edit-0.png")
+    sha = store.sha256(mine / "inpaint_upsampler" / store.WEIGHTS)
+    assert about["stages"]["inpaint_upsampler"] == sha[:12] and "upsampler" not in about["stages"]
+    told = call("info", tmp_path / "out" / "mine-edit-0.png").out
+    assert "upsampled to 64 px" in told and "--size 64" in told
+    assert "add inpaint_upsampler" in call(*words[:4], "--run", run, "-n", 1, "--steps", 2, "--out", tmp_path / "b").out
+
+
 def test_what_does_not_go_together(run: Path, finished: Path, data: Path, call: Call, tmp_path: Path):
     mine = tmp_path / "run"
     shutil.copytree(finished, mine)
     assert "this run has no upsampler" in call("upsample", data / "5.png", "--run", mine).err
     assert "add that one first" in call("add", "upsampler2", data, "--run", mine).err
+    assert "goes on from the stage 'upsampler'" in call("add", "inpaint_upsampler", data, "--run", mine).err
     assert "name the data" in call("add", "upsampler", "--run", mine, "--size", 64).err
     assert "must be a multiple of 32 px" in call("add", "upsampler", data, "--run", mine, "--size", 48).err
     other = call("add", "upsampler", data, "--run", run, "--size", 96)

@@ -2,9 +2,12 @@
 
 import pytest
 import torch
+from tests.enlarging import drawn, seeing, trained
 from tests.half import COLOURS, SIZE, flat, model
 
-from unclip.evaluate.inpainting import hole_error, score_inpainting, seam
+from unclip.evaluate.inpainting import hole_error, score_inpainting, score_upsampled, seam
+from unclip.models.upsampler import Upsampler
+from unclip.pipeline.upsampling import Enlarger
 
 
 def test_the_error_counts_the_hole_alone():
@@ -36,3 +39,13 @@ def test_who_sees_the_rest_is_nearer_to_the_truth():
     assert scores["seam"] < 0.4
     named = score_inpainting(model(), flat(rows), list(COLOURS) * 4, seed=3)
     assert named["base"] < scores["base"]  # captions help the one that does not see
+
+
+def test_an_upsampler_that_sees_the_rest_is_nearer_and_seamless():
+    real, plain = drawn(32, 99), Enlarger(trained())
+    scores = score_upsampled(Enlarger(seeing()), plain, real)
+    assert scores["kept"] == 0 and scores["pictures"] == 32
+    assert scores["gap"] > 3 * scores["error"]
+    assert abs(scores["seam"] - scores["seam_real"]) < abs(scores["seam_base"] - scores["seam_real"])
+    newborn = score_upsampled(Enlarger(Upsampler.start(trained()).eval()), plain, real)
+    assert abs(newborn["gap"]) < 1e-5 and newborn["seam"] == pytest.approx(newborn["seam_base"], abs=1e-5)

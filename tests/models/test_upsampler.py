@@ -2,38 +2,24 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
-from tests.fakes import awake, built, tiny_unet, trainer_of
+from tests import enlarging
+from tests.enlarging import CONFIG, NETWORK, drawn, upsampler
+from tests.fakes import tiny_unet
 
 from unclip.core.noise import Noise
 from unclip.core.task import Batch
 from unclip.data.degradation import BSR, Clean, GaussianBlur
-from unclip.data.loader import Order, to_tensor
 from unclip.data.resize import enlarge, shrink
-from unclip.data.shapes_world import World
 from unclip.evaluate.distances import roughness, sharpness
 from unclip.evaluate.seams import halves, reach, seams
-from unclip.models.upsampler import Upsampler, UpsamplerConfig, crop_side, upsampler_network, upsampler_sampling
+from unclip.models.upsampler import Upsampler, UpsamplerConfig, crop_side, upsampler_network
 from unclip.nn.attention import ImageAttention
 from unclip.nn.diffusion_unet import DiffusionUNetConfig
 from unclip.nn.image_network import ImageNetworkConfig
 from unclip.nn.resblock import ResBlockConfig
 from unclip.pipeline.fidelity import psnr
-
-NETWORK = tiny_unet(attention=(False, False), norm="position", vector_width=1, image_channels=3)
-CONFIG = UpsamplerConfig(16, 32, 16, NETWORK, sampling=upsampler_sampling(6))
-
-
-def drawn(n: int, seed: int) -> torch.Tensor:
-    return to_tensor(np.stack([image for image, _, _ in World(32).sample(n, seed)]))
-
-
-def upsampler(config: UpsamplerConfig = CONFIG) -> Upsampler:
-    model = awake(built(lambda: Upsampler(config)))
-    assert isinstance(model, Upsampler)
-    return model
 
 
 def last(model: Upsampler, low: torch.Tensor, seeds: list[int], strength: float = 0.0) -> torch.Tensor:
@@ -43,15 +29,7 @@ def last(model: Upsampler, low: torch.Tensor, seeds: list[int], strength: float 
 
 @pytest.fixture(scope="module")
 def trained() -> Upsampler:
-    """250 steps on crops of 16 px of drawn shapes at 32 px."""
-    images, order = drawn(256, 1), Order(256, 32, 0)
-    model = built(lambda: Upsampler(CONFIG))
-    model.fit(images)
-    trainer = trainer_of(model, lambda step: Batch(images=images[order.indices(step)]), 250, lr=8e-3)
-    for _ in trainer.steps():
-        pass
-    model.load_state_dict(trainer.ema.average)
-    return model.eval()
+    return enlarging.trained()
 
 
 def test_beats_bicubic_on_pictures_it_never_saw(trained: Upsampler):

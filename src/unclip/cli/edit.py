@@ -28,6 +28,10 @@ class How:
     out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out")
     steps: Annotated[int | None, Parameter(help="Denoising steps.")] = None
     guidance: Annotated[float | None, Parameter(help="How closely to follow the prompt; 1 is none.")] = None
+    size: Annotated[
+        int | None,
+        Parameter(help="Paint at this size, px, of those the run draws; by default as IMAGE has pixels for."),
+    ] = None
     method: Annotated[
         Literal["auto", "model", "repaint"],
         Parameter(
@@ -40,7 +44,8 @@ class How:
         from unclip.pipeline.painter import Request
         from unclip.pipeline.settings import Settings
 
-        return Request(prompt, self.n, self.seed, Settings(steps=self.steps, guidance=self.guidance), self.method)
+        settings = Settings(steps=self.steps, guidance=self.guidance, size=self.size)
+        return Request(prompt, self.n, self.seed, settings, self.method)
 
 
 @Parameter(name="*")

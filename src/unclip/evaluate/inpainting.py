@@ -1,14 +1,18 @@
 """How well holes are filled: the error inside, the seam around, and whether the rest stayed what it was."""
 
+from collections.abc import Mapping
+
 import torch
 
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, Tensor, Vectors
 from unclip.data.masks import Known, MaskConfig, random_masks
+from unclip.data.resize import shrink
 from unclip.diffusion.samplers import RePaint
-from unclip.models.inpainter import Given
+from unclip.models.given import Given
 from unclip.pipeline.parts import there
 from unclip.pipeline.text_to_image import TextToImage
+from unclip.pipeline.upsampling import Enlarger, upsampled
 
 BATCH = 64
 HOLES = MaskConfig(everything=0.0)
@@ -21,25 +25,48 @@ def score_inpainting(model: TextToImage, images: Images, captions: list[str], se
 
     model, base: RMS error in the hole (pictures in [-1, 1]) of the inpainter and of the decoder that knows the rest
     only by replacement (`RePaint` without resampling, so at equal steps); mean: of the mean colour of what is known.
-    gap, error: mean difference of base's and model's error over pictures and its standard error. seam, seam_real: mean
-    absolute step over the hole's border, painted and in the data. kept: largest change of what is known.
+    gap, error: mean difference of base's and model's error over pictures and its standard error. seam, seam_base,
+    seam_real: mean absolute step over the hole's border, painted by both and in the data.
+    kept: largest change of what is known.
     """
-    n, _, height, width = images.shape
-    mask = random_masks(n, height, width, Noise.per_sample(range(seed, seed + n)).fork("holes"), HOLES)
+    mask = judged_holes(images, seed)
     painted = {who: _painted(model, who, images, captions, mask, seed) for who in ("model", "base")}
     painted["mean"] = torch.where(mask == 1, images, _mean_colour(images, mask))
+    return beside(painted, images, mask)
+
+
+def judged_holes(images: Images, seed: int) -> Known:
+    """A hole for each picture, the same ones for every model."""
+    n, _, height, width = images.shape
+    return random_masks(n, height, width, Noise.per_sample(range(seed, seed + n)).fork("holes"), HOLES)
+
+
+def beside(painted: Mapping[str, Images], images: Images, mask: Known) -> dict[str, float]:
+    """The figures of `score_inpainting` of the pictures that each of "model", "base" and others painted."""
     errors = {who: hole_error(x, images, mask) for who, x in painted.items()}
-    gap = errors["base"] - errors["model"]
-    figures = {who: error.mean().item() for who, error in errors.items()}
+    gap, n = errors["base"] - errors["model"], len(images)
     return {
-        **figures,
+        **{who: error.mean().item() for who, error in errors.items()},
         "gap": gap.mean().item(),
         "error": gap.std().item() / n**0.5,
         "seam": seam(painted["model"], mask),
+        "seam_base": seam(painted["base"], mask),
         "seam_real": seam(images, mask),
         "kept": ((painted["model"] - images) * mask).abs().max().item(),
         "pictures": n,
     }
+
+
+@torch.no_grad()
+def score_upsampled(seeing: Enlarger, plain: Enlarger, images: Images, seed: int = 0) -> dict[str, float]:
+    """The same figures of pictures that were made small and enlarged again, with one hole each: model is the upsampler
+    that sees what is known of the larger picture, base the one that has it put in at each step; no mean."""
+    low, given = shrink(images, plain.model.config.factor), Given(images, judged_holes(images, seed))
+    seeds = range(seed, seed + len(low))
+    painted = {
+        who: upsampled([stage], low, seeds, given=[given]) for who, stage in (("model", seeing), ("base", plain))
+    }
+    return beside(painted, images, given.mask)
 
 
 def hole_error(x: Images, images: Images, mask: Known) -> Float[Tensor, " b"]:

@@ -10,31 +10,18 @@ embedding is that of the whole picture: an edit takes it from the prompt, or fro
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-import torch
 from torch import nn
 
 from unclip.core.config import Config
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
-from unclip.core.typing import Float, Ids, Images, Mask, Tensor, Vectors
-from unclip.data.masks import Known, MaskConfig, random_masks
+from unclip.core.typing import Ids, Mask, Vectors
+from unclip.data.masks import MaskConfig, random_masks
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Anchored, Step
 from unclip.models.decoder import Decoder, DecoderConfig
+from unclip.models.given import Given
 from unclip.nn.widen import load_widened, widened
-
-
-@dataclass(frozen=True)
-class Given:
-    """Pictures of which a part is given; mask: 1 where."""
-
-    images: Images
-    mask: Known
-
-    def shown(self) -> Float[Tensor, "b c2 h w"]:
-        """[m x, m]: one channel more than the pictures have. Where nothing is known, all is zero."""
-        mask = self.mask.expand(len(self.images), -1, -1, -1)
-        return torch.cat([self.images * mask, mask], dim=1)
 
 
 @dataclass(frozen=True)

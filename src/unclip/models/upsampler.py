@@ -8,11 +8,18 @@ no attention, as in the paper: with convolutions and norms of one position (`nn/
 neighbourhood, so a network trained on crops works on pictures of any size.
 
 The paper's networks predict the picture itself. Detail alone trains faster: nothing has to be copied.
+
+One for inpainting (GLIDE, section 2.2 of Nichol et al. 2021) is given the whole small picture and, of the larger one,
+what is known, in the units of what it predicts:
+
+    condition.image = [enlarged, m r, m]      m = 1 where the larger picture is known, 0 where it is to be painted
+
+It starts as a trained upsampler, with weights of zero for the new channels (`Upsampler.start`).
 """
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -24,15 +31,18 @@ from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Float, Images, PerSample, Tensor
 from unclip.data.degradation import Degradation, GaussianBlur
+from unclip.data.masks import MaskConfig, random_masks
 from unclip.data.resize import enlarge, shrink
 from unclip.diffusion.guidance import Unguided
 from unclip.diffusion.parameterization import X0
 from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
-from unclip.diffusion.samplers import DDIM, Step
+from unclip.diffusion.samplers import DDIM, Anchored, Step
 from unclip.diffusion.schedules import LogNormal
 from unclip.diffusion.weighting import PlainX0
+from unclip.models.given import Given
 from unclip.nn.image_network import ImageNetworkConfig
 from unclip.nn.unet import UNetConfig
+from unclip.nn.widen import load_widened, widened
 
 LARGEST = 2048
 """px: no side of an output is longer, because memory grows with the area."""
@@ -66,7 +76,9 @@ def upsampler_sampling(steps: int = 12) -> Sampling:
 class UpsamplerConfig(Config):
     """low, size: picture sides before and after, px; crop: side of the training crops, of the larger picture.
 
-    Raises ValueError where they do not go together, or the network lacks the place of the small picture.
+    masks: what training hides from an upsampler that sees what is known of the larger picture; None: it sees nothing
+    of it. network: without the channels for that. Raises ValueError where they do not go together, or the network
+    lacks the place of the small picture.
     """
 
     low: int
@@ -76,6 +88,7 @@ class UpsamplerConfig(Config):
     diffusion: DiffusionConfig = field(default_factory=upsampler_diffusion)
     sampling: Sampling = field(default_factory=upsampler_sampling)
     degradation: Degradation = field(default_factory=GaussianBlur)
+    masks: MaskConfig | None = None
 
     def __post_init__(self) -> None:
         if self.low < 1 or self.size % self.low or self.size <= self.low:
@@ -122,9 +135,17 @@ class Upsampler(nn.Module):
     def __init__(self, config: UpsamplerConfig) -> None:
         super().__init__()
         self.config = config
-        self.diffusion = Diffusion(config.network.build(), config.diffusion)
+        network = config.network if config.masks is None else widened(config.network, config.network.channels + 1)
+        self.diffusion = Diffusion(network.build(), config.diffusion)
         self.register_buffer("spread", torch.ones(()))
         self.spread: Tensor
+
+    @classmethod
+    def start(cls, base: "Upsampler", masks: MaskConfig = MaskConfig()) -> "Upsampler":
+        """An upsampler for inpainting that draws as `base` does, whatever it is shown of the larger picture."""
+        model = cls(replace(base.config, masks=masks))
+        load_widened(model, base.state_dict())
+        return model
 
     @torch.no_grad()
     def fit(self, images: Images) -> None:
@@ -136,16 +157,33 @@ class Upsampler(nn.Module):
         """low: small pictures in [-1, 1]; strength: how degraded each is, 0: not at all."""
         return Condition(image=enlarge(low, self.config.factor), vector=strength[:, None])
 
+    def shown(self, cond: Condition, detail: Given | None) -> Condition:
+        """The condition, with the details that are known beside it for a network that sees them (None: nothing is)."""
+        if self.config.masks is None:
+            return cond
+        assert cond.image is not None
+        beside = torch.zeros_like(cond.image[:, :1]).expand(-1, cond.image.shape[1] + 1, -1, -1)
+        return replace(cond, image=torch.cat([cond.image, beside if detail is None else detail.shown()], dim=1))
+
     def loss(self, batch: Batch, noise: Noise) -> Losses:
-        """The diffusion loss on a random crop of each picture, the small crop degraded."""
+        """The diffusion loss on a random crop of each picture, the small crop degraded, a part of the large one shown.
+
+        Masks are drawn for the crop, not for the picture, so that nearly every crop has a border of known and unknown.
+        """
         assert batch.images is not None
         self.check(batch.images)
         with torch.autocast(batch.images.device.type, enabled=False):  # pictures have more than bfloat16's 8 bits
             high, low = self.crops(batch.images, noise.fork("crop"))
             degraded = self.config.degradation(low, noise.fork("degradation"))
             cond = self.condition(degraded.images, degraded.strength)
-        assert cond.image is not None
-        return Losses(self.diffusion.loss((high - cond.image) / (2 * self.spread), cond, noise).mean())
+            assert cond.image is not None
+            detail = (high - cond.image) / (2 * self.spread)
+            cond = self.shown(cond, self._hidden(detail, noise.fork("mask")))
+        return Losses(self.diffusion.loss(detail, cond, noise).mean())
+
+    def _hidden(self, detail: Images, noise: Noise) -> Given | None:
+        masks, (n, _, height, width) = self.config.masks, detail.shape
+        return masks and Given(detail, random_masks(n, height, width, noise, masks))
 
     def check(self, images: Images) -> None:
         """Raises ValueError for pictures of another size than the larger one."""
@@ -165,23 +203,37 @@ class Upsampler(nn.Module):
         ]
         return torch.stack(high), torch.stack(low)
 
-    def sample(self, low: Images, noise: Noise, how: Sampling | None = None, strength: float = 0.0) -> Iterator[Step]:
+    def sample(
+        self, low: Images, noise: Noise, how: Sampling | None = None, strength: float = 0.0, given: Given | None = None
+    ) -> Iterator[Step]:
         """Pictures `factor` times larger, of any small size; every step's x0 is a preview in [-1, 1].
 
-        strength: how degraded the small pictures are taken to be, 0 to 1. Raises ValueError for one outside, and for
-        pictures too large.
+        strength: how degraded the small pictures are taken to be, 0 to 1. given: what is known of the larger ones, kept
+        exactly and put in at every step, also where the network does not see it. Raises ValueError for a strength
+        outside, pictures too large, and what is given at another size.
         """
         if not 0 <= strength <= 1:
             raise ValueError(f"strength = {strength}: how degraded a picture is, 0 (not at all) to 1")
         h, w = (self.config.factor * side for side in low.shape[-2:])
         check_largest(h, w)
-        low = self._padded(low)
-        cond = self.condition(low, low.new_full((len(low),), strength))
-        base = cond.image
+        if given is not None and given.images.shape[-2:] != (h, w):
+            raise ValueError(f"given pictures of {list(given.images.shape[-2:])} px: these become {[h, w]} px")
+        cond = self.condition(self._padded(low), low.new_full((len(low),), strength))
+        base, how = cond.image, how or self.config.sampling
         assert base is not None
-        for step in self.diffusion.sample(base.shape, cond, cond, noise, how or self.config.sampling):
-            x, x0 = (base + 2 * self.spread * detail for detail in (step.x, step.x0))
-            yield Step(x[..., :h, :w], x0[..., :h, :w].clamp(-1, 1), step.log_snr)
+        detail = None if given is None else self._detail(given, base)
+        cond, by = self.shown(cond, detail), detail and Anchored(detail.images, detail.mask, how.sampler)
+        for step in self.diffusion.walk(noise.normal(base.shape), cond, cond, noise, how, by):
+            x, x0 = ((base + 2 * self.spread * r)[..., :h, :w] for r in (step.x, step.x0))
+            if given is not None and torch.isinf(step.log_snr):
+                x = given.over(x)  # through the details and back it is rounded
+            yield Step(x, x0.clamp(-1, 1), step.log_snr)
+
+    def _detail(self, given: Given, base: Images) -> Given:
+        """What is known, in units of the details; nothing is known where the picture was continued."""
+        wider = (0, base.shape[-1] - given.images.shape[-1], 0, base.shape[-2] - given.images.shape[-2])
+        images, mask = (F.pad(part, wider) for part in (given.images, given.mask))
+        return Given((images - base) / (2 * self.spread), mask)
 
     def _padded(self, low: Images) -> Float[Tensor, "b c h2 w2"]:
         """Continued by its border to what the network can divide."""

@@ -35,6 +35,35 @@ class Masked:
         return _span(rows, side, self.name), _span(columns, side, self.name)
 
 
+@dataclass(frozen=True)
+class Squared:
+    """The square of a picture that holds its hole, at each size at which a run's models see it.
+
+    size: of the decoder's pictures. Raises ValueError as `Masked.square` does.
+    """
+
+    masked: Masked
+    size: int
+
+    @property
+    def side(self) -> int:
+        """Pixels of the picture along what are `size` for the decoder."""
+        return min(self.masked.hole.shape)
+
+    def at(self, times: int) -> tuple[Pixels, Hole]:
+        """The square, `times` larger than the decoder sees it, and its hole there."""
+        square, side = self.masked.square, times * self.size
+        return shrunk(self.masked.rgb[square], side, side), shrunk_hole(self.masked.hole[square], side, side)
+
+    def back(self, painted: Pixels) -> Pixels:
+        """The picture at its own size; one smaller than the decoder's stays as it was painted."""
+        if self.side < self.size:
+            return painted
+        masked, full = self.masked, self.masked.rgb.copy()
+        full[masked.square] = pasted(masked.rgb[masked.square], masked.hole[masked.square], painted)
+        return full
+
+
 def read_masked(picture: Picture, mask: Picture | None, size: int) -> Masked:
     """A picture and where it is to be painted: white in `mask`, or, without one, where the picture is transparent.
 

@@ -1,23 +1,26 @@
 """Who paints what is missing: the run's inpainter, or its decoder by RePaint."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
 
 from unclip.core.noise import Noise
-from unclip.core.typing import Images, Vectors
+from unclip.core.typing import Float, Images, Tensor, Vectors
 from unclip.data.masks import Known
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import RePaint, Step
-from unclip.models.inpainter import Given
+from unclip.models.given import Given
 from unclip.pipeline.parts import there
+from unclip.pipeline.scene import Scene, given
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.text_to_image import TextToImage
+from unclip.pipeline.upsampling import Enlarger, upsampled
 
 METHODS = ("auto", "model", "repaint")
 ADD = "`unclip add inpaint --run RUN --budget 20m`"
+ADD_UPSAMPLER = "`unclip add inpaint_upsampler DATA --run RUN --budget 20m`"
 JUMP, RESAMPLES = 6, 4
 """RePaint goes back so many steps, and walks them so often in all (docs/inpainting.md)."""
 
@@ -55,21 +58,30 @@ class Asked:
 
 @dataclass(frozen=True)
 class Painter:
-    """Fills holes for one request. z: the image embedding of each picture; method: the one that `auto` means here."""
+    """Fills holes for one request. z: the image embedding of each picture; method: the one that `auto` means here;
+    stages: the upsamplers that draw the details."""
 
     model: TextToImage
     request: Request
     z: Vectors
     method: Literal["model", "repaint"]
+    stages: Sequence[Enlarger] = ()
 
     @classmethod
-    def of(cls, model: TextToImage, request: Request, picture: Images) -> "Painter":
+    def of(cls, model: TextToImage, request: Request, picture: Images, stages: Sequence[Enlarger] = ()) -> "Painter":
         """Who answers a request about `picture`, [1, c, size, size]. Raises ValueError where the run cannot."""
         there(model.decoder, "decoder")
         method = chosen(model, request.method)
         if request.prompt.strip():
-            return cls(model, request, model.embed_prompts([request.prompt] * request.n, request.seeds), method)
-        return cls(model, request, model.embed_images(picture).expand(request.n, -1), method)
+            z = model.embed_prompts([request.prompt] * request.n, request.seeds)
+        else:
+            z = model.embed_images(picture).expand(request.n, -1)
+        return cls(model, request, z, method, stages)
+
+    @property
+    def size(self) -> int:
+        """Of what it paints, px."""
+        return self.stages[-1].size if self.stages else self.model.size
 
     @property
     def how(self) -> Sampling:
@@ -86,6 +98,10 @@ class Painter:
             found.append(
                 f"this run has no inpainting stage, so its decoder paints by RePaint, slower; {ADD} trains one"
             )
+        if not all(stage.sees_known for stage in self.stages):
+            found.append(
+                f"the upsampler does not see what is known of the larger picture; {ADD_UPSAMPLER} trains one that does"
+            )
         return found
 
     def fill(self, known: Images, mask: Known, name: str) -> Images:
@@ -97,11 +113,17 @@ class Painter:
         for start in range(0, self.request.n, batch):
             some = slice(start, start + batch)
             noise = Noise.per_sample(self.request.seeds[some], self.model.device).fork(name)
-            given = Given(known[some].to(self.model.device), mask.to(self.model.device))
+            hole = Given(known[some].to(self.model.device), mask.to(self.model.device))
             with self.model.autocast():
-                *_, last = self._steps(self.z[some].to(self.model.device), given, noise)
+                *_, last = self._steps(self.z[some].to(self.model.device), hole, noise)
             parts.append(last.x.float().clamp(-1, 1).cpu())
         return torch.cat(parts)
+
+    def detailed(self, low: Images, scene: Scene) -> Float[Tensor, "b c h2 w2"]:
+        """What the decoder painted, with the details of the upsamplers, which are given what is known of the scene."""
+        known = [given(scene, stage.size // self.model.size, len(low)) for stage in self.stages]
+        with self.model.autocast():
+            return upsampled(self.stages, low, self.request.seeds, given=known)
 
     def _steps(self, z: Vectors, given: Given, noise: Noise) -> Iterator[Step]:
         model, how = self.model, self.how
@@ -124,11 +146,16 @@ class Painter:
         options = {**asked.options, "seed": request.seed, "n": request.n, "method": self.method, "steps": how.steps}
         if request.settings.guidance is not None:
             options["guidance"] = request.settings.guidance
+        enlarged = {}
+        if self.model.enlargers:
+            options["size"] = self.size
+            enlarged = {"size": self.size, "upsamplers": [stage.about() for stage in self.stages]}
         of = [asked.of, *([request.prompt] if request.prompt else [])]
         made = {"command": asked.command, "of": of, "options": options}
         painter = "inpaint" if self.method == "model" else "decoder"
         by = self.model.drawn_by(how, bool(request.prompt.strip()), painter)
-        return {**self.model.about(request.prompt, seed, how, by), "made": made, "shown": f"seed {seed}"}
+        by += [stage.name for stage in self.stages]
+        return {**self.model.about(request.prompt, seed, how, by), **enlarged, "made": made, "shown": f"seed {seed}"}
 
 
 def chosen(model: TextToImage, method: str) -> Literal["model", "repaint"]:

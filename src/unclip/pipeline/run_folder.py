@@ -31,8 +31,10 @@ DRAWS: dict[str, str] = {m: stages[-1] for m, stages in MODELS.items()}
 """Model -> the stage that draws its pictures; its early weights are kept, too, for autoguidance."""
 UPSAMPLERS = ("upsampler", "upsampler2")
 """The stages that a picture passes after the decoder, in this order, where they were added."""
+INPAINTING = {"upsampler": "inpaint_upsampler", "upsampler2": "inpaint_upsampler2"}
+"""Upsampler -> the stage that takes its place where a part of the larger picture is known."""
 ADDED: dict[str, tuple[str, ...]] = {
-    "unclip": (*UPSAMPLERS, "inpaint", "noisy_clip", "autoregressive_prior", "contrastive_prior"),
+    "unclip": (*UPSAMPLERS, "inpaint", *INPAINTING.values(), "noisy_clip", "autoregressive_prior", "contrastive_prior"),
     "latent": (),
     "ddpm": ("classifier",),
 }

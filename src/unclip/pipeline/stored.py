@@ -35,6 +35,8 @@ BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
     "classifier": lambda c: NoisyClassifier(ClassifierConfig.from_dict(c)),
     "upsampler": lambda c: Upsampler(UpsamplerConfig.from_dict(c)),
     "upsampler2": lambda c: Upsampler(UpsamplerConfig.from_dict(c)),
+    "inpaint_upsampler": lambda c: Upsampler(UpsamplerConfig.from_dict(c)),
+    "inpaint_upsampler2": lambda c: Upsampler(UpsamplerConfig.from_dict(c)),
     "inpaint": lambda c: Inpainter(InpainterConfig.from_dict(c)),
     "noisy_clip": lambda c: NoisyCLIP(NoisyCLIPConfig.from_dict(c)),
 }

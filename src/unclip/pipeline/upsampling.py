@@ -1,15 +1,16 @@
 """The way of a picture through the upsamplers of a run, to the size that is asked for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, Tensor
+from unclip.models.given import Given
 from unclip.models.upsampler import Upsampler
-from unclip.pipeline.run_folder import UPSAMPLERS
+from unclip.pipeline.run_folder import INPAINTING, UPSAMPLERS
 from unclip.pipeline.stored import Stages
 
 AREA = 32 * 128 * 128
@@ -20,15 +21,24 @@ GENERATED = 0.0
 
 @dataclass(frozen=True)
 class Enlarger:
-    """A trained upsampler and the name of its stage."""
+    """A trained upsampler and the name of its stage.
+
+    inpainting: what takes its place where a part of the larger picture is known, if the run has it.
+    """
 
     model: Upsampler
     name: str = UPSAMPLERS[0]
+    inpainting: "Enlarger | None" = None
 
     @property
     def size(self) -> int:
         """The side of what it draws from the pictures of the stage before, px."""
         return self.model.config.size
+
+    @property
+    def sees_known(self) -> bool:
+        """Whether it is shown what is known of the larger picture."""
+        return self.model.config.masks is not None
 
     def about(self) -> dict[str, Any]:
         """What a picture says of it."""
@@ -42,18 +52,28 @@ def load_enlargers(stages: Stages, low: int) -> tuple[Enlarger, ...]:
     """
     found: list[Enlarger] = []
     for name in UPSAMPLERS:
-        model = stages.added(name)
-        if model is None:
+        stage = _stored(stages, name, low)
+        if stage is None:
             break
-        if model.config.low != low:
-            root = "RUN" if stages.folder is None else stages.folder.root
-            raise ValueError(
-                f"{root}/{name}: enlarges {model.config.low} px, but the stage before it draws {low} px; train "
-                f"it again: unclip add {name} DATA --run {root} --anew"
-            )
-        found.append(Enlarger(model, name))
-        low = model.config.size
+        found.append(replace(stage, inpainting=_stored(stages, INPAINTING[name], low, stage.size)))
+        low = stage.size
     return tuple(found)
+
+
+def _stored(stages: Stages, name: str, low: int, size: int | None = None) -> Enlarger | None:
+    """A stage that enlarges `low` px (to `size`, where another one has to be met), or None where the run has none."""
+    model = stages.added(name)
+    if model is None:
+        return None
+    root = "RUN" if stages.folder is None else stages.folder.root
+    again = f"train it again: unclip add {name} DATA --run {root} --anew"
+    if model.config.low != low:
+        raise ValueError(
+            f"{root}/{name}: enlarges {model.config.low} px, but the stage before it draws {low} px; {again}"
+        )
+    if size not in (None, model.config.size):
+        raise ValueError(f"{root}/{name}: draws {model.config.size} px, but the upsampler {size} px; {again}")
+    return Enlarger(model, name)
 
 
 def way(enlargers: Sequence[Enlarger], size: int | None, base: int) -> Sequence[Enlarger]:
@@ -69,19 +89,26 @@ def way(enlargers: Sequence[Enlarger], size: int | None, base: int) -> Sequence[
 
 @torch.no_grad()
 def upsampled(
-    stages: Sequence[Enlarger], images: Images, seeds: Sequence[int], strength: float = GENERATED
+    stages: Sequence[Enlarger],
+    images: Images,
+    seeds: Sequence[int],
+    strength: float = GENERATED,
+    given: Sequence[Given] = (),
 ) -> Float[Tensor, "b c h2 w2"]:
     """Pictures in [-1, 1] led through the stages, on the CPU; picture i draws from its own seed.
 
-    strength: how degraded the pictures are taken to be by the first stage, 0 to 1.
+    strength: how degraded the pictures are taken to be by the first stage, 0 to 1. given: what is known of the pictures
+    of each stage, which is kept; () where nothing is.
     """
     for number, stage in enumerate(stages):
         device = stage.model.spread.device
         high = images.shape[-1] * images.shape[-2] * stage.model.config.factor**2
         at_once, parts = max(1, AREA // high), []
         for i in range(0, len(images), at_once):
-            noise = Noise.per_sample(seeds[i : i + at_once], device).fork(f"upsampler{number + 1}")
-            *_, last = stage.model.sample(images[i : i + at_once].to(device), noise, strength=strength)
+            some = slice(i, i + at_once)
+            noise = Noise.per_sample(seeds[some], device).fork(f"upsampler{number + 1}")
+            known = given[number].part(some).to(device) if given else None
+            *_, last = stage.model.sample(images[some].to(device), noise, strength=strength, given=known)
             parts.append(last.x.float().clamp(-1, 1).cpu())
         images, strength = torch.cat(parts), GENERATED
     return images

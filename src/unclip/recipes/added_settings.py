@@ -1,4 +1,4 @@
-"""The settings of the stages that `unclip add` trains on a finished run, but for the upsamplers."""
+"""The settings of the stages that `unclip add` trains on a finished run, but for those of the upsamplers."""
 
 from dataclasses import dataclass, field
 
@@ -59,8 +59,13 @@ class NoisyCLIPRecipe(Config):
 
 @dataclass(frozen=True)
 class InpaintRecipe(Config):
-    """The decoder fine-tuned to paint what is missing, at half its rates. masks: shares of the kinds of holes."""
+    """A stage fine-tuned to paint what is missing, at half its rates. masks: shares of the kinds of holes."""
 
     masks: MaskConfig = field(default_factory=MaskConfig)
     share: float = 0.25
     train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=1e-3, muon_lr=1.5e-3)))
+
+
+def upsampler_inpainting() -> InpaintRecipe:
+    """Of an upsampler, in batches of its size."""
+    return InpaintRecipe(train=TrainConfig(16, OptimConfig(lr=1e-3, muon_lr=1.5e-3)))

@@ -16,6 +16,7 @@ from unclip.recipes.added_settings import (
     ContrastivePriorRecipe,
     InpaintRecipe,
     NoisyCLIPRecipe,
+    upsampler_inpainting,
 )
 from unclip.recipes.ddpm_settings import DDPMRecipe
 from unclip.recipes.latent_settings import AutoencoderRecipe, LatentRecipe, check_latent
@@ -73,6 +74,8 @@ class RunConfig(Config):
     contrastive_prior: ContrastivePriorRecipe = field(default_factory=ContrastivePriorRecipe)
     noisy_clip: NoisyCLIPRecipe = field(default_factory=NoisyCLIPRecipe)
     inpaint: InpaintRecipe = field(default_factory=InpaintRecipe)
+    inpaint_upsampler: InpaintRecipe = field(default_factory=upsampler_inpainting)
+    inpaint_upsampler2: InpaintRecipe = field(default_factory=upsampler_inpainting)
 
     def __post_init__(self) -> None:
         multiple = (self.ddpm if self.model == "ddpm" else self.decoder).network.multiple

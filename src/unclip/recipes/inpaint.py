@@ -8,7 +8,8 @@ from unclip.core.noise import Noise
 from unclip.data.loader import to_tensor
 from unclip.data.masks import random_masks
 from unclip.evaluate.inpainting import HOLES, score_inpainting
-from unclip.models.inpainter import Given, Inpainter
+from unclip.models.given import Given
+from unclip.models.inpainter import Inpainter
 from unclip.pipeline.images import grid, to_pictures
 from unclip.pipeline.stored import Stages
 from unclip.pipeline.text_to_image import TextToImage

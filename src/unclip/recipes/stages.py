@@ -15,6 +15,7 @@ from unclip.recipes.ddpm import ddpm_stage
 from unclip.recipes.decoder import decoder_config
 from unclip.recipes.gates import clip_gate, decoder_gate, judged
 from unclip.recipes.inpaint import inpaint_stage
+from unclip.recipes.inpaint_upsampler import first_inpainting, second_inpainting
 from unclip.recipes.latent import autoencoder_stage, latent_stage
 from unclip.recipes.noisy_clip import noisy_clip_stage
 from unclip.recipes.parts import assembled, feed, preview
@@ -81,5 +82,7 @@ STAGES: dict[str, Callable[[Context], Stage]] = {
     "contrastive_prior": contrastive_prior_stage,
     "noisy_clip": noisy_clip_stage,
     "inpaint": inpaint_stage,
+    "inpaint_upsampler": first_inpainting,
+    "inpaint_upsampler2": second_inpainting,
 }
 """Stage -> what builds it."""
