@@ -4,7 +4,8 @@
 
 Role and gender were seen together in other skin tones, role and tone by another gender. The judge is a CLIP (that of
 the run, and of each --judge, whose run may be unfinished) which finds the nearest of all captions, the missing ones
-included. OUT.png shows every picture for the eye.
+included. Pictures of people that the run held out tell how well it knows real ones. OUT.png shows every picture for the
+eye.
 """
 
 import argparse
@@ -17,18 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 from zero_shot import seeing
 
 import unclip
 from unclip.core.typing import Images
 from unclip.data.loader import to_tensor
-from unclip.data.prepare import load_prepared
+from unclip.data.prepare import Prepared, load_prepared
 from unclip.pipeline.images import grid
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.text_to_image import TextToImage
+from unclip.recipes.config import read_settings
 
 GENDERS = ("man", "woman", "person")
 TONES = ("light", "medium-light", "medium", "medium-dark", "dark")
@@ -68,7 +69,7 @@ def missing(captions: Sequence[str]) -> list[Person]:
 
 def judged(judge: TextToImage, images: Images, asked: Sequence[Person], captions: Sequence[str]) -> dict[str, float]:
     """Shares of the pictures whose nearest caption is the right one, is among 5, or has the right part."""
-    texts = torch.cat([judge.embed_captions(captions[i : i + 256]) for i in range(0, len(captions), 256)])
+    texts = judge.embed_captions(captions)
     order = (judge.embed_images(images) @ texts.t()).argsort(1, descending=True)
     named = [Person.read(captions[row[0]]) for row in order.tolist()]
     rank = [row.index(captions.index(str(p))) for row, p in zip(order.tolist(), asked, strict=True)]
@@ -80,6 +81,13 @@ def judged(judge: TextToImage, images: Images, asked: Sequence[Person], captions
     }
     hits = {"caption": [r == 0 for r in rank], "caption among 5": [r < 5 for r in rank], **parts}
     return {name: sum(hit) / len(hit) for name, hit in hits.items()}
+
+
+def held_out(run: Path, prepared: Prepared) -> tuple[Images, list[Person]]:
+    """Real pictures of people that the run was not trained on, and their first captions."""
+    _, rows = prepared.split(read_settings(RunFolder(run).settings)["held_out"], most=500)
+    people = {row: person for row in rows.tolist() if (person := Person.read(prepared.captions[row][0]))}
+    return to_tensor(prepared.images[list(people)]), list(people.values())
 
 
 def sheet(made: Sequence[Image.Image], asked: Sequence[Person], each: int) -> Image.Image:
@@ -107,7 +115,8 @@ def main() -> None:
     parser.add_argument("--guidance", type=float)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    known = sorted({c for captions in load_prepared(RunFolder(args.run).data).captions for c in captions})
+    prepared = load_prepared(RunFolder(args.run).data)
+    known = sorted({c for captions in prepared.captions for c in captions})
     unseen = missing(known)
     asked = random.Random(args.seed).sample(unseen, args.n)
     model = unclip.load(args.run)
@@ -116,11 +125,18 @@ def main() -> None:
     sheet(made, asked, args.each).save(args.out, optimize=True)
     every = [*known, *map(str, unseen)]
     repeated = [p for p in asked for _ in range(args.each)]
-    images = to_tensor(np.stack([np.asarray(m) for m in made]))
-    figures = {str(run): judged(seeing(run), images, repeated, every) for run in [args.run, *args.judge]}
-    print(f"{len(asked)} of {len(unseen)} missing captions, {args.each} pictures each, among {len(every)} captions")
-    for run, shares in figures.items():
-        print(f"judge {run}: " + ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
+    sets = {
+        f"{len(asked)} of {len(unseen)} missing": (to_tensor(np.stack([np.asarray(m) for m in made])), repeated),
+        "real, held out": held_out(args.run, prepared),
+    }
+    figures = {
+        f"{name}, {len(who)} pictures, judge {run}": judged(seeing(run), images, who, every)
+        for run in [args.run, *args.judge]
+        for name, (images, who) in sets.items()
+    }
+    print(f"among {len(every)} captions")
+    for name, shares in figures.items():
+        print(f"{name}: " + ", ".join(f"{what} {share:.1%}" for what, share in shares.items()))
     if args.json:
         args.json.write_text(json.dumps(figures, indent=2))
 

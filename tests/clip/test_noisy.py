@@ -17,7 +17,7 @@ from unclip.core.task import Batch, Task
 from unclip.diffusion.guidance import CLIPGuidance
 from unclip.diffusion.level import noised
 from unclip.pipeline.run_folder import RunFolder
-from unclip.pipeline.text_to_image import load_stage
+from unclip.pipeline.stored import load_stage
 from unclip.text.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer.train([f"{colour} {shape}" for colour in NAMES for shape in SHAPES], vocabulary=300)

@@ -9,7 +9,7 @@ from tests.pipeline.gaussian import gaussian, picture
 from unclip.core.slerp import angle
 from unclip.evaluate import manipulation
 from unclip.evaluate.guidance_sweep import SEEDS, apart, at_scale, diversity
-from unclip.evaluate.suite import embed_images, generate
+from unclip.evaluate.suite import generate
 from unclip.pipeline.invert import opened
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.text_to_image import TextToImage
@@ -69,6 +69,6 @@ def test_a_sweep_has_all_figures(model: TextToImage):
     assert set(figures) == {"clip_score", "kid", "diversity"}
     assert figures["diversity"]["mean"] > 0
     found = diversity(model, captions, 0, Settings(steps=3))
-    z = embed_images(model, generate(model, captions[:1] * SEEDS, 0, Settings(steps=3))).float()
+    z = model.embed_images(generate(model, captions[:1] * SEEDS, 0, Settings(steps=3))).float()
     assert len(found) == 3
     assert found[0].item() == pytest.approx(apart(z[None]).item(), abs=1e-5)  # of one prompt's pictures alone

@@ -15,7 +15,7 @@ from unclip.diffusion.guidance import ClassifierGuidance
 from unclip.diffusion.level import noised
 from unclip.models.classifier import ClassifierConfig, NoisyClassifier
 from unclip.pipeline.run_folder import RunFolder
-from unclip.pipeline.text_to_image import load_stage
+from unclip.pipeline.stored import load_stage
 
 CONFIG = ClassifierConfig(classes=len(NAMES), widths=(16, 32, 32), embedding=32)
 IMAGES, LABELS, _ = drawn(320)

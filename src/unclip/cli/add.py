@@ -46,8 +46,7 @@ def add(
 
     Ctrl-C saves and ends; the same command continues.
     """
-    from rich.console import Console
-
+    from unclip.cli.console import stdout
     from unclip.cli.progress import follow
     from unclip.cli.stopping import stopping
     from unclip.pipeline.run_folder import RunFolder
@@ -61,7 +60,7 @@ def add(
         RunFolder(run).forget(stage)
     with stopping() as stop:
         try:
-            code = follow(train_stage(run, stage, config, stop, source), Console())
+            code = follow(train_stage(run, stage, config, stop, source), stdout())
         except Diverged as error:
             raise ValueError(str(error)) from error
     raise SystemExit(code)

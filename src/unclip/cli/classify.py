@@ -31,10 +31,10 @@ def classify(
 ) -> None:
     """Tell which label fits each picture best; only the labels named here compete."""
     import torch
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
+    from unclip.cli.console import stdout
     from unclip.pipeline import zero_shot
     from unclip.pipeline.load import load_captioned
     from unclip.pipeline.read import take
@@ -43,7 +43,7 @@ def classify(
     if not pictures:
         raise ValueError('no picture: unclip classify heart.png --labels "a red heart" "a blue heart" --run runs/mine')
     texts = zero_shot.prompts(labels, templates)
-    model, console = load_captioned(run), Console(soft_wrap=True, highlight=False)
+    model, console = load_captioned(run), stdout()
     warn(console, model, texts)
     taken = [take(path, model.clip.config.vision.size) for path in pictures]
     for one in taken:

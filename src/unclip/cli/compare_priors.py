@@ -29,8 +29,7 @@ def compare_priors(
     """
     from json import loads
 
-    from rich.console import Console
-
+    from unclip.cli.console import stdout
     from unclip.cli.duration import seconds
     from unclip.cli.progress import follow
     from unclip.cli.stopping import stopping
@@ -39,7 +38,7 @@ def compare_priors(
     from unclip.recipes.compare_priors import Ask, compare
     from unclip.train.trainer import Diverged
 
-    ask, console = Ask(None if budget is None else seconds(budget), n, seed), Console()
+    ask, console = Ask(None if budget is None else seconds(budget), n, seed), stdout()
     with stopping() as stop:
         try:
             code = follow(compare(run, ask, stop), console, force=True)

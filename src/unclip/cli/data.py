@@ -16,12 +16,11 @@ Split = Annotated[str, Parameter(help="train or validation, where the data has s
 @guarded
 def data(data: Data, /, *, split: Split = "train") -> None:
     """Report on captioned pictures: how many, how large, and what is wrong with them."""
-    from rich.console import Console
-
+    from unclip.cli.console import stdout
     from unclip.data.inspect import inspect_source
     from unclip.data.source import open_source
 
-    console = Console(soft_wrap=True, highlight=False)
+    console = stdout()
     for line in inspect_source(open_source(data, split)).lines():
         console.print(line, style="yellow" if line.startswith("!") else "", markup=False)
 

@@ -15,14 +15,13 @@ def demo(
     budget: Annotated[str, Parameter(help="Time for the training: 90s, 8m, 1h.")] = "7m30s",
 ) -> None:
     """Draw captioned shapes, train every stage on them, score the result exactly, write a report."""
-    from rich.console import Console
-
+    from unclip.cli.console import stdout
     from unclip.cli.duration import seconds
     from unclip.cli.progress import follow
     from unclip.cli.stopping import stopping
     from unclip.recipes import demo as recipe
 
-    length, console = seconds(budget), Console()
+    length, console = seconds(budget), stdout()
     with stopping() as stop:
         code = follow(recipe.demo(out, length, stop), console, force=True)
     if code == 0:

@@ -108,20 +108,19 @@ def extend(
 
 def opened(run: Path, prompt: str) -> "TextToImage":
     """The run's model; warns of a prompt that it cannot read. Raises ValueError where it is no text-to-image model."""
-    from rich.console import Console
-
+    from unclip.cli.console import stdout
     from unclip.pipeline.load import load_text_to_image
 
     model = load_text_to_image(run)
-    warn(Console(soft_wrap=True, highlight=False), model, [prompt] if prompt.strip() else [])
+    warn(stdout(), model, [prompt] if prompt.strip() else [])
     return model
 
 
 def show(painted: "Painted", stem: str, out: Path) -> None:
     """Writes what was painted and tells the notes and the paths."""
-    from rich.console import Console
+    from unclip.cli.console import stdout
 
-    console = Console(soft_wrap=True, highlight=False)
+    console = stdout()
     for note in painted.notes:
         say(console, note)
     for path in write(painted, slug(stem), out):

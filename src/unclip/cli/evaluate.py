@@ -49,9 +49,8 @@ def evaluate(
         raise ValueError(f"-n {n}: a score needs at least 2 pictures")
     if bpd_pictures < 2:
         raise ValueError(f"--bpd-pictures {bpd_pictures}: a standard error needs at least 2 pictures")
-    from rich.console import Console
-
     import unclip
+    from unclip.cli.console import stdout
     from unclip.core.store import to_json, write_atomic
     from unclip.pipeline.load import load
 
@@ -61,7 +60,7 @@ def evaluate(
     else:
         scores = score(model, run, data, split, Asked(n, seed, bpd_pictures if bpd else 0))
     about = {"run": str(run), "model": model.hash, "data": data, "n": n, "seed": seed, "unclip": unclip.__version__}
-    console = Console()
+    console = stdout()
     console.print(ways_table(scores) if trace else table({k: v for k, v in scores.items() if k != CURVE}))
     if CURVE in scores and (path := drawn(scores[CURVE], run)):
         console.print(f"drew {path}", highlight=False, soft_wrap=True)

@@ -27,14 +27,13 @@ def explain(
     plane, and samples by number of steps; explain.html shows all of them.
     """
     asked = None if steps is None else tuple(_number(part) for part in _parts(steps))
-    from rich.console import Console
-
+    from unclip.cli.console import stdout
     from unclip.cli.progress import follow
     from unclip.recipes.explain import explain as recipe
     from unclip.recipes.look import Ask
 
     ask = Ask(asked, tuple(_parts(samplers or "")), n, seed)
-    code = follow(recipe(run, out, ask), console := Console())
+    code = follow(recipe(run, out, ask), console := stdout())
     console.print(f"done: open {out / 'explain.html'}", highlight=False, soft_wrap=True)
     raise SystemExit(code)
 

@@ -77,11 +77,10 @@ def generate(
     how: Drawing = Drawing(),
 ) -> None:
     """Draw pictures for one or more prompts; a ddpm needs none."""
-    from rich.console import Console
-
+    from unclip.cli.console import stdout
     from unclip.pipeline.load import load
 
-    model, console = using(load(run), prior), Console(soft_wrap=True, highlight=False)
+    model, console = using(load(run), prior), stdout()
     warn(console, model, prompts)
     start = time.perf_counter()
     pictures = model.generate(prompts, n, seed, how.settings)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 @guarded
 def info(path: Annotated[Path, Parameter(help="A run folder, or a PNG that unclip wrote.")], /) -> None:
     """Show what a run or a generated picture is made of."""
-    from rich.console import Console
+    from unclip.cli.console import stdout
 
-    console = Console(soft_wrap=True, highlight=False)
+    console = stdout()
     if not path.exists():
         raise ValueError(f"{path}: there is no such file or folder; give a run folder or a PNG that unclip wrote")
     if path.is_dir():
@@ -79,7 +79,7 @@ def weights(run: "RunFolder", state: Iterable[str]) -> dict[str, str]:
 
 def beside(run: "RunFolder", state: Iterable[str], settings: Mapping[str, Any]) -> Iterable[str]:
     """What there is beside the finished stages, and what could be."""
-    from unclip.pipeline.run_folder import ADDED, DRAWS
+    from unclip.pipeline.run_folder import ADDED, BUILDS_ON, DRAWS
 
     if DRAWS[run.model] in state:
         kept = (run.early / DRAWS[run.model]).exists()
@@ -87,7 +87,8 @@ def beside(run: "RunFolder", state: Iterable[str], settings: Mapping[str, Any]) 
     begun = [name for name in settings.get("added", ()) if name not in state]
     for name in begun:
         yield f"{name}: begun, not finished; `unclip add {name} --run {run.root}` goes on (DATA as before)"
-    more = [name for name in ADDED[run.model] if name not in (*state, *begun)]
+    new = [name for name in ADDED[run.model] if name not in (*state, *begun)]
+    more = [name for name in new if BUILDS_ON.get(name) in (None, *state)]
     if more and DRAWS[run.model] in state:
         yield f"can be added: {', '.join(more)}"
 

@@ -59,13 +59,12 @@ class Bench:
     @classmethod
     def open(cls, how: How, pictures: Sequence[Path], prompts: Sequence[str] = ()) -> "Bench":
         """Loads the run and looks at what was given. Raises ValueError for a run of another kind, or a bad picture."""
-        from rich.console import Console
-
+        from unclip.cli.console import stdout
         from unclip.pipeline.invert import opened
         from unclip.pipeline.load import load_text_to_image
         from unclip.pipeline.read import Taken
 
-        model, console = load_text_to_image(how.run), Console(soft_wrap=True, highlight=False)
+        model, console = load_text_to_image(how.run), stdout()
         sources = [opened(model, picture) for picture in pictures]
         for source in sources:
             if isinstance(source, Taken):

@@ -26,9 +26,9 @@ def search(
 ) -> None:
     """Find the pictures of a run's data that are nearest to words; to a picture, the nearest pictures and captions."""
     from PIL import Image
-    from rich.console import Console
 
     import unclip
+    from unclip.cli.console import stdout
     from unclip.data.prepare import load_prepared
     from unclip.pipeline.embeddings import data_folder, run_embeddings
     from unclip.pipeline.images import KEY, grid, save_png
@@ -36,7 +36,7 @@ def search(
     from unclip.pipeline.read import Taken
     from unclip.pipeline.search import asked, captions_near, embedded, nearest
 
-    model, console = load_captioned(run), Console(soft_wrap=True, highlight=False)
+    model, console = load_captioned(run), stdout()
     wanted = asked(model, query)
     seen = isinstance(wanted, Taken)
     if seen:

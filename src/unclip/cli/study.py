@@ -24,14 +24,13 @@ def study(
     """Measure inversion error, smoothness of blends, and guidance, on pictures that the run was not trained on."""
     counts, strengths = (tuple(_number(name, word) for word in _words(text)) for name, text in
                          (("--steps", steps), ("--scales", scales)))  # fmt: skip
-    from rich.console import Console
-
+    from unclip.cli.console import stdout
     from unclip.cli.progress import follow
     from unclip.recipes.study import Ask
     from unclip.recipes.study import study as recipe
 
     ask = Ask(tuple(_words(what)), n, pairs, tuple(int(count) for count in counts), strengths, seed)
-    code = follow(recipe(run, out, ask), console := Console())
+    code = follow(recipe(run, out, ask), console := stdout())
     console.print(f"done: open {out / 'study.html'}", highlight=False, soft_wrap=True)
     raise SystemExit(code)
 

@@ -34,8 +34,7 @@ def train(
     preset, settings file, environment (UNCLIP_MODEL, UNCLIP_BUDGET, UNCLIP_SIZE, UNCLIP_SEED,
     UNCLIP_PRECISION, UNCLIP_SET="a.b=1,c.d=2"), options.
     """
-    from rich.console import Console
-
+    from unclip.cli.console import stdout
     from unclip.cli.progress import follow
     from unclip.cli.stopping import stopping
     from unclip.recipes import run
@@ -44,7 +43,7 @@ def train(
     source, config = choose(data, out, given, split, os.environ)
     with stopping() as stop:
         try:
-            code = follow(run.train(source, out, config, stop, force), console := Console(), force)
+            code = follow(run.train(source, out, config, stop, force), console := stdout(), force)
         except Diverged as error:
             raise ValueError(str(error)) from error
     if code == 0:

@@ -27,12 +27,11 @@ def upsample(
     """Enlarge pictures by drawing the details that they lack."""
     if not pictures:
         raise ValueError("no picture: name one, as unclip upsample small.png --run runs/mine")
-    from rich.console import Console
-
+    from unclip.cli.console import stdout
     from unclip.pipeline.images import KEY, save_png
     from unclip.pipeline.load import load_text_to_image
 
-    model, console = load_text_to_image(run), Console(soft_wrap=True, highlight=False)
+    model, console = load_text_to_image(run), stdout()
     start = time.perf_counter()
     for path in pictures:
         done = model.upsample(path, seed, size, strength)

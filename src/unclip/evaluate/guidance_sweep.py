@@ -12,7 +12,7 @@ from unclip.evaluate.alignment import matched_against_shuffled
 from unclip.evaluate.distances import kid
 from unclip.evaluate.levels import Mean
 from unclip.evaluate.retrieval import distinct
-from unclip.evaluate.suite import embed_captions, embed_images, evaluate_shapes, generate
+from unclip.evaluate.suite import evaluate_shapes, generate
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.text_to_image import TextToImage
 
@@ -29,7 +29,7 @@ def at_scale(
     shapes, whose pictures have an exact score.
     """
     made = generate(model, captions, seed, settings)
-    fake, real, texts = embed_images(model, made), embed_images(model, images), embed_captions(model, captions)
+    fake, real, texts = model.embed_images(made), model.embed_images(images), model.embed_captions(captions)
     scores: dict[str, Any] = {
         "clip_score": matched_against_shuffled(fake, texts, captions),
         "kid": kid(fake, real),
@@ -46,7 +46,7 @@ def at_scale(
 def diversity(model: TextToImage, prompts: Sequence[str], seed: int, settings: Settings) -> PerSample:
     """For each prompt the mean of 1 - cosine over all pairs of its pictures."""
     asked = [prompt for prompt in prompts for _ in range(SEEDS)]
-    z = embed_images(model, generate(model, asked, seed, settings)).float().cpu()
+    z = model.embed_images(generate(model, asked, seed, settings)).float().cpu()
     return apart(z.unflatten(0, (len(prompts), SEEDS)))
 
 

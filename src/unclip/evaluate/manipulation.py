@@ -9,7 +9,6 @@ import torch
 from unclip.core.slerp import angle
 from unclip.core.typing import Float, Images, Tensor
 from unclip.evaluate.levels import Mean
-from unclip.evaluate.suite import embed_images
 from unclip.pipeline.fidelity import psnr, squared_error
 from unclip.pipeline.invert import Start, exact, invert_images, paint
 from unclip.pipeline.manipulate import blended
@@ -42,7 +41,7 @@ def interpolation(
     ways = _ways(model, a, b, noise, settings, n, seed)
     seen, pixels = [], []
     for way in ways:
-        z = embed_images(model, way).float().cpu()
+        z = model.embed_images(way).float().cpu()
         seen.append((angle(z[:-1], z[1:]), angle(z[:1], z[-1:])))
         pixels.append((_rms(way[:-1], way[1:]), _rms(way[:1], way[-1:])))
     return {"clip": _evenness(seen), "pixels": _evenness(pixels), "pairs": len(ways), "n": n}

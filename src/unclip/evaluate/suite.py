@@ -34,7 +34,7 @@ def evaluate(
     prior or autoencoder, and pictures generated for the captions of n of them."""
     captions = [prepared.captions[r][0] for r in rows]
     images = to_tensor(prepared.images[rows])
-    real = embed_images(model, images)
+    real = model.embed_images(images)
     few = min(n, len(rows))
     return {
         "retrieval": score_clip(model, real, captions),
@@ -54,7 +54,7 @@ def _own(model: CaptionedModel, images: Images, real: Vectors, captions: Sequenc
 def score_clip(model: CaptionedModel, real: Vectors, captions: Sequence[str]) -> dict[str, float]:
     """Retrieval of captions by pictures."""
     texts, right = distinct(captions)
-    return retrieval(real, embed_captions(model, texts), right)
+    return retrieval(real, model.embed_captions(texts), right)
 
 
 def score_classes(
@@ -84,12 +84,12 @@ def score_pictures(
 ) -> dict[str, Any]:
     """CLIP score, retrieval and kernel distance of generated pictures, beside those of the real ones."""
     made = generate(model, captions, seed)
-    fake, texts = embed_images(model, made), embed_captions(model, captions)
+    fake, texts = model.embed_images(made), model.embed_captions(captions)
     unique, right = distinct(captions)
     return {
         "clip_score": matched_against_shuffled(fake, texts, captions),
         "clip_score_real": matched_against_shuffled(real, texts, captions),
-        "generated_retrieval": retrieval(fake, embed_captions(model, unique), right),
+        "generated_retrieval": retrieval(fake, model.embed_captions(unique), right),
         "kid": {"own_clip": kid(fake, real)} if len(captions) > 1 else {},
         "roughness": {"generated": roughness(made), "real": roughness(images)},
     }
@@ -113,13 +113,3 @@ def generate(model: CaptionedModel, captions: Sequence[str], seed: int, settings
         *_, last = model.steps(some, range(seed + i, seed + i + len(some)), settings)
         parts.append(last.x.float().clamp(-1, 1).cpu())
     return torch.cat(parts)
-
-
-def embed_images(model: CaptionedModel, images: Images) -> Vectors:
-    """CLIP embeddings of many pictures, in batches."""
-    return torch.cat([model.embed_images(images[i : i + 256]) for i in range(0, len(images), 256)])
-
-
-def embed_captions(model: CaptionedModel, captions: Sequence[str]) -> Vectors:
-    """CLIP embeddings of many captions, in batches."""
-    return torch.cat([model.embed_captions(captions[i : i + 256]) for i in range(0, len(captions), 256)])

@@ -19,7 +19,6 @@ from unclip.data.resize import enlarge, shrink
 from unclip.evaluate.alignment import matched_against_shuffled
 from unclip.evaluate.distances import roughness, sharpness
 from unclip.evaluate.seams import seams
-from unclip.evaluate.suite import embed_captions, embed_images
 from unclip.pipeline.fidelity import psnr
 from unclip.pipeline.text_to_image import TextToImage
 from unclip.pipeline.upsampling import Enlarger, upsampled
@@ -62,7 +61,7 @@ def evaluate(
     `captions`, [n, 3, h, w] in [-1, 1]."""
     scores: dict[str, Any] = {}
     low, captions = low[:PICTURES], captions[:PICTURES]
-    texts, first = embed_captions(model, captions), low
+    texts, first = model.embed_captions(captions), low
     for number, (stage, (prepared, rows)) in enumerate(zip(model.enlargers, large, strict=True)):
         real = to_tensor(prepared.images[rows[:PICTURES]])
         name = "upsampler" + ("" if number == 0 else str(number + 1))
@@ -71,6 +70,6 @@ def evaluate(
         seen = shrink(low, low.shape[-1] // first.shape[-1])
         clip = {"before": first, "after": seen}
         scores[f"{name}_clip_score"] = {
-            k: matched_against_shuffled(embed_images(model, x), texts, captions)["matched"] for k, x in clip.items()
+            k: matched_against_shuffled(model.embed_images(x), texts, captions)["matched"] for k, x in clip.items()
         }
     return scores

@@ -20,7 +20,7 @@ from unclip.data.shapes_caption import Prompt
 from unclip.data.shapes_parse import score_many
 from unclip.evaluate.alignment import matched_against_shuffled, partners, standard_error
 from unclip.evaluate.distances import kid, kid_error
-from unclip.evaluate.suite import BATCH, embed_captions, embed_images
+from unclip.evaluate.suite import BATCH
 from unclip.models.plain_priors import ConstantPrior
 from unclip.models.prior_model import PriorModel
 from unclip.pipeline.text_to_image import TextToImage
@@ -86,7 +86,7 @@ def judge(model: TextToImage, way: Way, against: Against) -> Found:
     pairs = against.pairs
     z, seconds = embeddings(model, way, pairs)
     made = draw(model, way, z, pairs)
-    fake, texts = embed_images(model, made), embed_captions(model, pairs.captions)
+    fake, texts = model.embed_images(made), model.embed_captions(pairs.captions)
     constant = isinstance(way.prior, ConstantPrior)  # no embedding of a picture
     figures = {} if constant else _embedding(model, way, z, seconds, against)
     figures["clip_score"] = matched_against_shuffled(fake, texts, pairs.captions)

@@ -17,6 +17,9 @@ from unclip.text.tokenizer import Tokenizer
 
 C = TypeVar("C", bound="CaptionedModel")
 
+BATCH = 256
+"""Pictures or captions that CLIP sees at a time."""
+
 
 @dataclass
 class CaptionedModel(ImageModel, ABC):
@@ -55,12 +58,12 @@ class CaptionedModel(ImageModel, ABC):
         return words.unseen(prompts, read_captions(self.folder.data))
 
     def embed_images(self, images: Images) -> Vectors:
-        """CLIP embeddings of pictures in [-1, 1]."""
+        """CLIP embeddings of pictures in [-1, 1], `BATCH` at a time."""
         with torch.no_grad(), self.autocast():
-            return self.clip.embed_images(images.to(self.device))
+            return torch.cat([self.clip.embed_images(part.to(self.device)) for part in images.split(BATCH)])
 
     def embed_captions(self, captions: Sequence[str]) -> Vectors:
-        """CLIP embeddings of captions."""
-        ids, mask = (t.to(self.device) for t in self.tokenizer(captions))
+        """CLIP embeddings of captions, `BATCH` at a time."""
+        parts = (self.tokenizer(captions[i : i + BATCH]) for i in range(0, len(captions), BATCH))
         with torch.no_grad(), self.autocast():
-            return self.clip.embed_text(ids, mask)[0]
+            return torch.cat([self.clip.embed_text(i.to(self.device), m.to(self.device))[0] for i, m in parts])

@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import torch
-
 from unclip.core.typing import Float, Tensor
 from unclip.data.prepare import load_prepared
 from unclip.models.plain_priors import ConstantPrior, TextPrior
@@ -60,8 +58,7 @@ def mean_text(model: TextToImage) -> Float[Tensor, " d"]:
         raise ValueError(f"prior = 'text-shifted': {data} is gone, and with it the captions; take --prior text")
     captions = load_prepared(data).captions
     some = [c[0] for c in captions[:: max(1, len(captions) // GAP)]]
-    parts = [model.embed_captions(some[i : i + 256]) for i in range(0, len(some), 256)]
-    return torch.cat(parts).float().mean(0)
+    return model.embed_captions(some).float().mean(0)
 
 
 def _folder(model: TextToImage, name: str) -> RunFolder:

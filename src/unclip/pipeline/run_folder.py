@@ -39,7 +39,8 @@ ADDED: dict[str, tuple[str, ...]] = {
     "ddpm": ("classifier",),
 }
 """Model -> the stages that `unclip add` can train on a finished run, each a model folder of its own."""
-
+BUILDS_ON = {"upsampler2": "upsampler"} | {stage: of for of, stage in INPAINTING.items()}
+"""Added stage -> the other added one that it starts from."""
 
 FOLDERS = frozenset(
     ("data", "clip", "prior", "decoder", "ddpm", "early", "checkpoints", "logs", "samples", "plots", "priors")

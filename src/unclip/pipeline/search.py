@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from unclip.core.typing import Float, Tensor, Vectors
 from unclip.data.item import is_picture
 from unclip.pipeline.read import Taken, take
@@ -53,5 +51,5 @@ def embedded(model: Sees, query: str | Taken) -> Vectors:
 
 def captions_near(model: Sees, query: Vectors, captions: Sequence[str], n: int) -> list[tuple[str, float]]:
     """The n captions nearest to a picture's embedding, with their cosines, nearest first."""
-    texts = torch.cat([model.embed_captions(captions[i : i + 256]) for i in range(0, len(captions), 256)])
+    texts = model.embed_captions(captions)
     return [(captions[found.row], found.cosine) for found in nearest(query, texts, n)]

@@ -8,7 +8,6 @@ what CLIP was trained to say of captions that are equally likely beforehand.
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-import torch
 import torch.nn.functional as F
 
 from unclip.clip.model import CLIP
@@ -16,7 +15,6 @@ from unclip.core.typing import Float, Images, Tensor, Vectors
 
 PLAIN = ("{}",)
 """The label as it is."""
-BATCH = 256
 
 
 @runtime_checkable
@@ -52,8 +50,7 @@ def prompts(labels: Sequence[str], templates: Sequence[str] = PLAIN) -> list[str
 def label_embeddings(model: Sees, labels: Sequence[str], templates: Sequence[str] = PLAIN) -> Vectors:
     """A unit vector a label: normalised mean of its unit embeddings in the templates. Raises as `prompts` does."""
     texts = prompts(labels, templates or PLAIN)
-    parts = [model.embed_captions(texts[i : i + BATCH]) for i in range(0, len(texts), BATCH)]
-    return F.normalize(torch.cat(parts).unflatten(0, (len(labels), -1)).mean(1), dim=-1)
+    return F.normalize(model.embed_captions(texts).unflatten(0, (len(labels), -1)).mean(1), dim=-1)
 
 
 def probabilities(model: Sees, images: Vectors, texts: Float[Tensor, "labels d"]) -> Float[Tensor, "b labels"]:

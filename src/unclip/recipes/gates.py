@@ -46,7 +46,7 @@ def _data(ctx: Context, rows: np.ndarray, most: int = 512) -> tuple[torch.Tensor
 def clip_gate(ctx: Context, rows: np.ndarray, model: CaptionedModel) -> Gate:
     """R@1 at least twice chance, and above it by three standard errors."""
     images, captions = _data(ctx, rows)
-    figures = suite.score_clip(model, suite.embed_images(model, images), captions)
+    figures = suite.score_clip(model, model.embed_images(images), captions)
     r1, chance = figures["r1"], figures["chance"]
     if chance == 1:
         return Gate("clip", False, "all captions are the same: there is nothing to tell apart", figures)
@@ -58,7 +58,7 @@ def clip_gate(ctx: Context, rows: np.ndarray, model: CaptionedModel) -> Gate:
 def prior_gate(ctx: Context, rows: np.ndarray, model: TextToImage) -> Gate:
     """The prior's embeddings are nearer to the picture of their caption than to another's, by three standard errors."""
     images, captions = _data(ctx, rows, 256)
-    figures = suite.score_prior(model, suite.embed_images(model, images), captions)
+    figures = suite.score_prior(model, model.embed_images(images), captions)
     why = f"cosine to the true embedding {figures['matched']:.3f}, to another caption's {figures['shuffled']:.3f}"
     return Gate("prior", _clear(figures), why, figures)
 
@@ -66,7 +66,7 @@ def prior_gate(ctx: Context, rows: np.ndarray, model: TextToImage) -> Gate:
 def decoder_gate(ctx: Context, rows: np.ndarray, model: CaptionedModel, stage: str = "decoder") -> Gate:
     """Pictures fit their own captions better than others', and are not noise."""
     images, captions = _data(ctx, rows, PICTURES)
-    scores = suite.score_pictures(model, images, suite.embed_images(model, images), captions, ctx.config.seed)
+    scores = suite.score_pictures(model, images, model.embed_images(images), captions, ctx.config.seed)
     score, rough = scores["clip_score"], scores["roughness"]
     times = rough["generated"] / max(rough["real"], 1e-6)
     figures = {**score, "roughness": times, "real_matched": scores["clip_score_real"]["matched"]}

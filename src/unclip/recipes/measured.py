@@ -10,7 +10,6 @@ from unclip.data.loader import to_tensor
 from unclip.data.prepared import read_about
 from unclip.data.shapes_caption import posed
 from unclip.data.shapes_world import World
-from unclip.evaluate.suite import embed_images
 from unclip.evaluate.ways import Against, Drawn, Found, Pairs, Way, judge
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.text_to_image import TextToImage, there
@@ -32,7 +31,7 @@ def open_unclip(root: Path) -> tuple[Opened, TextToImage]:
 def measured_on(root: Path, opened: Opened, model: TextToImage, n: int, seed: int) -> Against:
     """n held-out pairs; of a run of drawn shapes, also n scenes of each category."""
     rows = opened.rows
-    real = embed_images(model, to_tensor(opened.prepared.images[rows]))
+    real = model.embed_images(to_tensor(opened.prepared.images[rows]))
     captions = [opened.prepared.captions[row][0] for row in rows[:n]]
     about = read_about(RunFolder(root).data) or {}
     return Against(
@@ -49,7 +48,7 @@ def scenes(model: TextToImage, n: int, seed: int) -> Drawn:
     asked = [pair for category in CATEGORIES for pair in posed(world, category, n, seed)]
     pictures = to_tensor(np.stack([world.draw(scene) for _, scene in asked]))
     prompts = [prompt for prompt, _ in asked]
-    return Drawn(prompts, Pairs([p.text for p in prompts], embed_images(model, pictures), seed))
+    return Drawn(prompts, Pairs([p.text for p in prompts], model.embed_images(pictures), seed))
 
 
 def judged(model: TextToImage, ways: Sequence[Way], against: Against, found: dict[str, Found]) -> Iterator[Event]:

@@ -11,7 +11,6 @@ from torch import nn
 
 from unclip.core.typing import Vectors
 from unclip.evaluate.retrieval import distinct
-from unclip.evaluate.suite import embed_captions
 from unclip.models.autoregressive_prior import AutoregressivePrior, AutoregressivePriorConfig
 from unclip.models.contrastive_prior import ContrastivePrior, ContrastivePriorConfig
 from unclip.models.prior import Prior, PriorConfig, prior_sampling
@@ -88,7 +87,7 @@ def training_embeddings(ctx: Context) -> Vectors:
 def training_texts(ctx: Context) -> Vectors:
     """CLIP's embeddings of the training pictures' first captions."""
     texts, which = distinct([ctx.prepared.captions[row][0] for row in ctx.split[0]])
-    return embed_captions(assembled(ctx, clip=ctx.clip), texts).float().cpu()[which]
+    return assembled(ctx, clip=ctx.clip).embed_captions(texts).float().cpu()[which]
 
 
 def _stage(ctx: Context, name: str, module: nn.Module, r: PriorsRecipe) -> Stage:
