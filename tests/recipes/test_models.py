@@ -55,6 +55,16 @@ def test_a_stage_of_another_model_is_refused():
         RunConfig.from_dict({"model": "ddpm", "size": 32, "decoder": {"share": 0.5}}, "mine")
 
 
+@pytest.mark.parametrize("model, stage", [("unclip", "decoder"), ("ddpm", "ddpm"), ("latent", "latent")])
+def test_guidance_by_another_model_is_no_setting_of_training(model: str, stage: str):
+    settings = {"model": model, "size": 64, stage: {"sampling": {"guidance": {"kind": "Autoguidance", "scale": 2.0}}}}
+    with pytest.raises(ValueError, match=f"needs {stage}.sampling.guidance.worse, which is no setting; .* auto"):
+        RunConfig.from_dict(settings)
+    inner = {"kind": "LimitedInterval", "of": {"kind": "CLIPGuidance"}}
+    with pytest.raises(ValueError, match=r"LimitedInterval needs .*sampling.guidance.of.log_p, which"):
+        RunConfig.from_dict({"model": model, "size": 64, stage: {"sampling": {"guidance": inner}}})
+
+
 def test_the_papers_settings():
     config = PRESETS["ddpm-cifar10"](32)
     r, train = config.ddpm, config.ddpm.train

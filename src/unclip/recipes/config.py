@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import tomli_w
 
-from unclip.core.config import Config
+from unclip.core.config import Config, given_in_code
 from unclip.core.store import write_atomic
 from unclip.pipeline.run_folder import ADDED, TRAINED
 from unclip.recipes.added_settings import (
@@ -89,6 +89,8 @@ class RunConfig(Config):
             raise ValueError(f"budget = {self.budget} s: must be above 0")
         for name in self.added:
             check_addable(self.model, name)
+        for name in (*self.stages, *self.added):
+            _check_sampling(name, self.recipe(name))
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -127,6 +129,17 @@ class RunConfig(Config):
     def _foreign(model: str, added: tuple[str, ...]) -> set[str]:
         every = {stage for table in (TRAINED, ADDED) for stages in table.values() for stage in stages}
         return every - set(TRAINED[model]) - set(added)
+
+
+def _check_sampling(stage: str, recipe: Recipe) -> None:
+    """Training draws previews with these settings alone, so they must say it all."""
+    sampling = getattr(recipe, "sampling", None)
+    for name in given_in_code(sampling):
+        raise ValueError(
+            f"{stage}.sampling.guidance: {type(sampling.guidance).__name__} needs {stage}.sampling.{name}, which is no "
+            "setting; train without it and draw with it: unclip generate --guidance-form auto, --clip-guidance, "
+            "--classifier-guidance"
+        )
 
 
 def check_addable(model: str, stage: str) -> None:
