@@ -9,7 +9,6 @@ A field made by `runtime()` is no setting: a model that the settings are used wi
 
 import types
 import typing
-from collections.abc import Iterator
 from dataclasses import MISSING, Field, field, fields, is_dataclass
 from inspect import isabstract
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -25,14 +24,6 @@ def runtime() -> Any:
 def stored(cls: type) -> "dict[str, Field[Any]]":
     """Name -> field of every setting; leaves out what is made by `runtime`."""
     return {f.name: f for f in fields(cls) if f.metadata.get("stored", True)}
-
-
-def given_in_code(config: Any) -> Iterator[str]:
-    """Dotted names of the fields made by `runtime`, at any depth: no file can give them."""
-    for f in fields(config) if is_dataclass(config) else ():
-        if not f.metadata.get("stored", True):
-            yield f.name
-        yield from (f"{f.name}.{name}" for name in given_in_code(getattr(config, f.name)))
 
 
 class Config:

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import tomli_w
 
-from unclip.core.config import Config, given_in_code
+from unclip.core.config import Config
 from unclip.core.store import write_atomic
+from unclip.diffusion.guidance import Unguided
 from unclip.pipeline.run_folder import ADDED, TRAINED
 from unclip.recipes.added_settings import (
     AutoregressivePriorRecipe,
@@ -133,12 +134,11 @@ class RunConfig(Config):
 
 def _check_sampling(stage: str, recipe: Recipe) -> None:
     """Training draws previews with these settings alone, so they must say it all."""
-    sampling = getattr(recipe, "sampling", None)
-    for name in given_in_code(sampling):
+    guidance = getattr(getattr(recipe, "sampling", None), "guidance", Unguided())
+    if lacks := ", ".join(sorted(guidance.lacks())):
         raise ValueError(
-            f"{stage}.sampling.guidance: {type(sampling.guidance).__name__} needs {stage}.sampling.{name}, which is no "
-            "setting; train without it and draw with it: unclip generate --guidance-form auto, --clip-guidance, "
-            "--classifier-guidance"
+            f"{stage}.sampling.guidance: {type(guidance).__name__} needs a model ({lacks}), which is no setting; train "
+            "without it and draw with it: unclip generate --guidance-form auto, --clip-guidance, --classifier-guidance"
         )
 
 
