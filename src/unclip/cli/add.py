@@ -103,6 +103,6 @@ def opened(data: str, run: Path, config: "RunConfig", split: str) -> "Source | W
     from unclip.pipeline.run_folder import RunFolder
 
     source = open_data(data, config.size, split, config.captioned)
-    if not is_same_data(source, RunFolder(run).data):
-        raise ValueError(f"{data}: {run} was trained on other data (or they have changed since)")
+    if not is_same_data(source, RunFolder(run).data, config.captioned):
+        raise ValueError(f"{data}: {run} was trained on other data (or a picture or a caption has changed since)")
     return source

@@ -148,7 +148,7 @@ def judged_on(
     from unclip.pipeline.run_folder import RunFolder
 
     own = RunFolder(run).data
-    if source is None or is_same_data(source, own):
+    if source is None or is_same_data(source, own, captioned):
         yield load_prepared(own), held_out(run)
     elif isinstance(source, World):
         raise ValueError(f"--data shapes: {run} was trained on other pictures; draw some: unclip shapes FOLDER")
@@ -168,7 +168,7 @@ def larger(run: Path, source: "Source | World | None", size: int) -> "Iterator[t
     from unclip.recipes.upsampler import split_at
 
     ctx = context(run)
-    if source is None or is_same_data(source, ctx.folder.data):
+    if source is None or is_same_data(source, ctx.folder.data, ctx.config.captioned):
         prepared = replace(ctx, source=source).prepared_at(size)
         yield prepared, split_at(ctx, prepared)[1]
         return

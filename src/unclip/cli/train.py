@@ -87,6 +87,6 @@ def _begun(data: str, out: Path, given: Given, split: str, said: list) -> "tuple
         base = settings.base(given, said, stored.size, mirrors(source))
         said = [settings.Layer(f"--preset {given.preset}", base.to_dict()), *said]
     settings.check_same(stored, said, out)
-    if not is_same_data(source, run.data):
+    if not is_same_data(source, run.data, stored.captioned):
         raise ValueError(f"{data}: {out} was begun with other data (or it has changed since); name another --out")
     return source, stored

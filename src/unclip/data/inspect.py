@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import itertools
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -169,7 +169,7 @@ def _spread(counts: Counter[A], order: Callable[[A], Any], empty: A) -> tuple[A,
     return values[0], median, values[-1]
 
 
-def ordered(work: Callable[[A], B], things: Iterable[A], workers: int = 2, ahead: int = 32) -> Iterator[B]:
+def ordered(work: Callable[[A], B], things: Iterable[A], workers: int = 2, ahead: int = 32) -> Generator[B, None, None]:
     """`map` over threads (Pillow decodes outside the interpreter lock), in order, at most `ahead` things early."""
     waiting: deque[Future[B]] = deque()
     with ThreadPoolExecutor(workers) as pool:
