@@ -16,6 +16,7 @@ from unclip.pipeline.painter import Request
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.stored import Stages
 from unclip.pipeline.text_to_image import TextToImage
+from unclip.pipeline.windows import windows
 
 FEW = Settings(steps=2)
 LARGE = 2 * SIZE
@@ -98,6 +99,25 @@ def test_what_is_painted_around_a_picture_stays_where_it_was_painted(width: int,
     (up, down), (left, right) = frame.margins
     wanted = ramp(width, height, (left, right), (up, down))
     assert np.abs(frame.back(painted).astype(int) - wanted).max() <= 3
+
+
+def test_a_half_is_completed_in_one_look():
+    frame = Framed.of(ramp(64, 128, (0, 0), (0, 0)), Sides(right=1.0), SIZE)
+    assert frame.side == 128
+    _, hole = frame.at(1)
+    assert hole.shape == (SIZE, SIZE) and hole.mean() == 0.5
+    assert frame.middle == (slice(0, SIZE), slice(0, SIZE))
+
+
+@pytest.mark.parametrize("width, height", [(40, 40), (10, 37), (101, 40), (33, 200), (97, 150)])
+@pytest.mark.parametrize("sides", [Sides(right=1.0), Sides(down=2.7), Sides(0.5, 0.5, 0.5, 0.5), Sides(left=4.0)])
+def test_the_first_window_is_half_known_and_every_canvas_holds_one(width: int, height: int, sides: Sides):
+    frame = Framed.of(ramp(width, height, (0, 0), (0, 0)), sides, SIZE)
+    _, hole = frame.at(1)
+    assert (~hole)[next(windows(~hole, SIZE))].mean() >= 0.5
+    assert hole[frame.middle].shape == (SIZE, SIZE)
+    if width == height:
+        assert frame.side == max(width, SIZE)
 
 
 def ramp(width: int, height: int, across: tuple[int, int], down: tuple[int, int]) -> np.ndarray:

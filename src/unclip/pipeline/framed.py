@@ -42,8 +42,10 @@ class Sides:
 
 @dataclass(frozen=True)
 class Framed:
-    """A picture and what is to be painted around it; size: what its shorter side is for the decoder, px.
+    """A picture and what is to be painted around it; size: the decoder's, px.
 
+    The decoder sees squares as wide as the picture's longer side where the canvas holds them, so that a half of a
+    thing is completed as one thing; but of the first of them, half is known.
     The decoder's margins are rounded up and what is too much is cut off at the end, so that what was painted stays
     where it was painted, whatever the sizes are.
     """
@@ -67,7 +69,9 @@ class Framed:
     @property
     def side(self) -> int:
         """Pixels of the picture along what are `size` for the decoder."""
-        return min(self.rgb.shape[:2])
+        height, width = self.rgb.shape[:2]
+        (above, below), (left, right) = self.margins
+        return min(max(height, width), 2 * min(height, width), above + height + below, left + width + right)
 
     def at(self, times: int) -> tuple[Pixels, Hole]:
         """The canvas, `times` larger than the decoder sees it, and where it is empty."""
@@ -87,17 +91,19 @@ class Framed:
     @property
     def middle(self) -> tuple[slice, slice]:
         """The decoder's square in the middle of the picture, on the canvas of `at(1)`."""
-        (top, left), (height, width) = (before for before, _ in self._small_margins), self._small
-        return self._span(top, height), self._span(left, width)
+        up, across = self._small_margins
+        height, width = self._small
+        return self._span(up, height), self._span(across, width)
 
-    def _span(self, before: int, n: int) -> slice:
-        start = before + (n - self.size) // 2
+    def _span(self, margins: tuple[int, int], n: int) -> slice:
+        before, after = margins
+        start = min(max(0, before + (n - self.size) // 2), before + n + after - self.size)
         return slice(start, start + self.size)
 
     @property
     def _small(self) -> tuple[int, int]:
-        """(height, width) of the picture alone, as the decoder sees it."""
-        height, width = (round(n * self.size / self.side) for n in self.rgb.shape[:2])
+        """(height, width) of the picture alone, as the decoder sees it; rounded up: the canvas has to hold a square."""
+        height, width = (math.ceil(n * self.size / self.side) for n in self.rgb.shape[:2])
         return height, width
 
     @property

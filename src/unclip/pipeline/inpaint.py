@@ -60,7 +60,7 @@ def edit(model: TextToImage, picture: Picture, mask: Picture | None, request: Re
     low = painter.fill(repeated(small, request.n), mask_of(hole), "edit")
     asked = Asked("edit", masked.name, {"mask": masked.of_mask} if masked.of_mask else {})
     share = f"paints {masked.hole.mean():.0%} of the picture"
-    return _answer(painter, scene, low, [_scaled(masked.rgb, masked.name, painter), share], asked)
+    return _answer(painter, scene, low, [_scaled(masked.rgb, masked.name, painter, scene), share], asked)
 
 
 def extend(model: TextToImage, picture: Picture, sides: Sides, request: Request) -> Painted:
@@ -77,7 +77,7 @@ def extend(model: TextToImage, picture: Picture, sides: Sides, request: Request)
     painter = Painter.of(model, request, to_tensor(canvas[scene.middle][None]), stages)
     low = _outward(painter, canvas, hole)
     asked = Asked("extend", name, {side: share for side, share in vars(sides).items() if share})
-    return _answer(painter, scene, low, [_scaled(whole.rgb, name, painter)], asked)
+    return _answer(painter, scene, low, [_scaled(whole.rgb, name, painter, scene)], asked)
 
 
 def _outward(painter: Painter, canvas: Pixels, hole: Hole) -> Images:
@@ -90,14 +90,16 @@ def _outward(painter: Painter, canvas: Pixels, hole: Hole) -> Images:
     return x
 
 
-def _scaled(rgb: Pixels, name: str, painter: Painter) -> str:
+def _scaled(rgb: Pixels, name: str, painter: Painter, scene: Scene) -> str:
     """What is told where a picture has another size than what is painted."""
-    (height, width), size, least = rgb.shape[:2], painter.size, painter.model.size
-    side = min(width, height)
-    if side == size:
-        return ""
+    (height, width), size, side = rgb.shape[:2], painter.size, scene.side
     shrunk, enlarged = "shrunk for it, and what it paints is enlarged", "enlarged for it, and what it paints is shrunk"
-    what = shrunk if side > size else "enlarged first" if side < least else enlarged
+    if min(width, height) < painter.model.size:
+        what = "enlarged first"
+    elif side == size:
+        return ""
+    else:
+        what = shrunk if side > size else enlarged
     return f"{name}: is {width} x {height} pixels and the model paints {size} x {size}: {what}"
 
 
