@@ -73,18 +73,20 @@ class Diffusion(nn.Module):
         self.uncertainty = Uncertainty(config.uncertainty) if config.uncertainty else None
         self.variance = VarianceTerm(config.schedule, config.likelihood) if config.vlb_weight else None
 
-    def loss(self, x0: State, cond: Condition, noise: Noise) -> PerSample:
+    def loss(self, x0: State, cond: Condition, noise: Noise, counts: State | None = None) -> PerSample:
         """w(l) |eps - eps_hat|^2, mean over the dimensions of each sample, at a level drawn by the schedule.
 
         The error is taken in network space and weighted by (alpha c_out / sigma)^2 w: the same number, but finite
         and well scaled at both ends.
         With settings for it: another form of error, levels drawn by past losses, uncertainty, a learned variance.
+        counts: 1 where an error counts and 0 where it is taken as none, as of what is known of a picture.
         """
         drawn = self.levels.draw(self.config.schedule, x0.shape[0], noise)
         log_snr = drawn.log_snr
         x = noised(x0, log_snr, noise.normal(x0.shape))
         out, mix = self.denoiser.output(x, log_snr, cond)
-        loss = self._weight(log_snr) * self.config.error(out - self._target(x0, x, log_snr))
+        off = out - self._target(x0, x, log_snr)
+        loss = self._weight(log_snr) * self.config.error(off if counts is None else off * counts)
         if self.uncertainty is not None:
             loss = self.uncertainty.weigh(loss, log_snr)
         if self.variance is not None and mix is not None:

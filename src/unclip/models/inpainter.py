@@ -56,12 +56,13 @@ class Inpainter(nn.Module):
         return model
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
-        """The decoder's loss on the whole picture, of which a random part is shown."""
+        """The decoder's loss where the picture is not shown. What is shown would be most of what can be learned in few
+        steps, and nobody asks for it: sampling puts it in."""
         assert batch.images is not None
         height, width = batch.images.shape[2:]
         mask = random_masks(len(batch.images), height, width, noise.fork("mask"), self.config.masks)
         cond = replace(self.decoder.told(batch, noise), image=Given(batch.images, mask).shown())
-        return Losses(self.decoder.diffusion.loss(batch.images, cond, noise).mean())
+        return Losses(self.decoder.diffusion.loss(batch.images, cond, noise, 1 - mask).mean())
 
     def sample(
         self, z: Vectors, ids: Ids, mask: Mask, given: Given, noise: Noise, how: Sampling | None = None

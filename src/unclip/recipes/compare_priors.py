@@ -108,7 +108,7 @@ def sheet(root: Path, opened: Opened, model: TextToImage, against: Against, foun
     columns.append([Image.fromarray(np.asarray(opened.prepared.images[opened.rows[i]])) for i in shown])
     rows = [list(row) for row in zip(*columns, strict=True)]
     heads, labels = [*found, "true picture"], [captions[i] for i in shown]
-    picture = grid(rows, labels, zoom=max(1, 96 // model.size), heads=heads)
+    picture = grid(rows, labels, zoom=-(-96 // model.size), heads=heads)
     command = f"unclip compare-priors {root} -n {len(captions)} --seed {seed}"
     sampling = model.sampling.to_dict()
     about = {"prompt": labels[0], "prompts": labels, "seed": seed, "sampling": sampling, "model": model.hash}
