@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +13,7 @@ from unclip.core.noise import Noise, initial_weights
 from unclip.core.task import Batch
 from unclip.diffusion.denoiser import Prediction
 from unclip.diffusion.level import alpha
+from unclip.diffusion.process import Diffusion
 from unclip.diffusion.samplers import AnalyticDPM, Sampler
 from unclip.nn.unet import UNet, UNetConfig
 from unclip.train.optim import OptimConfig
@@ -175,3 +177,15 @@ def learn(task: nn.Module, batch: Batch, steps: int, lr: float = 3e-3) -> list[f
     losses = [report.loss for report in reports]
     task.eval()
     return losses
+
+
+def spied(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Condition, Tensor | None]]:
+    """What `Diffusion.loss` will be given from now on: conditions, and what counts. It computes nothing."""
+    seen: list[tuple[Condition, Tensor | None]] = []
+
+    def loss(self: Diffusion, x0: Tensor, cond: Condition, noise: Noise, counts: Tensor | None = None) -> Tensor:
+        seen.append((cond, counts))
+        return x0.new_zeros(len(x0))
+
+    monkeypatch.setattr(Diffusion, "loss", loss)
+    return seen

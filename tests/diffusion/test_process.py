@@ -95,3 +95,28 @@ def test_the_limit_comes_after_guidance(told: float, null: float, scale: float, 
     how = Sampling(4, DDIM(), ClassifierFree(scale))
     for step in model.sample((3, 2), cond, none, Noise.shared(0), how):
         assert torch.allclose(step.x0, torch.full((3, 2), guided), atol=1e-6)
+
+
+def test_only_what_counts_is_in_the_loss():
+    x0 = draw(4, 3, 8, 8)
+    hidden = (torch.arange(8) >= 4).float().expand(4, 1, 8, 8)
+    plain, half, none, all_ = (
+        process(Zero()).loss(x0, NOTHING, Noise.shared(0), counts)
+        for counts in (None, hidden, torch.zeros(4, 1, 8, 8), torch.ones(4, 1, 8, 8))
+    )
+    other = process(Zero()).loss(torch.where(hidden == 1, x0, 9.0), NOTHING, Noise.shared(0), hidden)
+    assert torch.equal(plain, all_) and not none.any()
+    assert torch.equal(half, other), "an error where nothing counts was counted"
+    rest = process(Zero()).loss(x0, NOTHING, Noise.shared(0), 1 - hidden)
+    torch.testing.assert_close(half + rest, plain)
+
+
+class Zero(nn.Module):
+    """Says that the clean data are zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: torch.Tensor, log_snr: torch.Tensor, cond: Condition) -> torch.Tensor:
+        return x * self.unused

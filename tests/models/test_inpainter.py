@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.fakes import awake, built, draw, tiny_unet
+from tests.fakes import awake, built, draw, spied, tiny_unet
 from tests.half import COLOURS, SIZE, TEXT, TOKENIZER, D, W, decoder, flat, inpainter
 
 from unclip.core.noise import Noise
@@ -73,6 +73,15 @@ def test_training_hides_by_its_own_noise():
     )  # fmt: skip
     a, b, other = (made.loss(batch, Noise.shared(key)).total for key in (0, 0, 1))
     assert a == b and a != other
+
+
+def test_what_is_shown_does_not_count(monkeypatch: pytest.MonkeyPatch):
+    model, seen = inpainter(), spied(monkeypatch)
+    words = dict(zip(("image_embedding", "ids", "mask"), told(list(COLOURS)), strict=True))
+    model.loss(Batch(images=flat([0, 1, 2, 3]), **words), Noise.shared(0))
+    ((cond, counts),) = seen
+    assert cond.image is not None and counts is not None
+    assert torch.equal(counts, 1 - cond.image[:, -1:]) and 0 < counts.mean() < 1
 
 
 def test_the_painted_half_fits_the_known_half():

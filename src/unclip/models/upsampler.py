@@ -166,7 +166,8 @@ class Upsampler(nn.Module):
         return replace(cond, image=torch.cat([cond.image, beside if detail is None else detail.shown()], dim=1))
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
-        """The diffusion loss on a random crop of each picture, the small crop degraded, a part of the large one shown.
+        """The diffusion loss on a random crop of each picture, the small crop degraded, a part of the large one shown;
+        what is shown does not count.
 
         Masks are drawn for the crop, not for the picture, so that nearly every crop has a border of known and unknown.
         """
@@ -178,8 +179,9 @@ class Upsampler(nn.Module):
             cond = self.condition(degraded.images, degraded.strength)
             assert cond.image is not None
             detail = (high - cond.image) / (2 * self.spread)
-            cond = self.shown(cond, self._hidden(detail, noise.fork("mask")))
-        return Losses(self.diffusion.loss(detail, cond, noise).mean())
+            given = self._hidden(detail, noise.fork("mask"))
+            cond = self.shown(cond, given)
+        return Losses(self.diffusion.loss(detail, cond, noise, given and 1 - given.mask).mean())
 
     def _hidden(self, detail: Images, noise: Noise) -> Given | None:
         masks, (n, _, height, width) = self.config.masks, detail.shape
