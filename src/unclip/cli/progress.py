@@ -160,6 +160,7 @@ def _advice(stage: str) -> str:
         "prior": "too little time, or too few different captions",
         "ddpm": "too little time: look at the samples, and give a new run (another --out) a larger --budget",
         "decoder": "too little time: look at the samples, and give a new run (another --out) a larger --budget",
+        "inpaint": "too little time, or data whose embeddings tell the decoder what is hidden: look at the samples",
     }
     after = "The same command with --force goes on with it as it is; another --out starts anew."
     if any(stage in names for names in ADDED.values()):
