@@ -138,7 +138,7 @@ def main() -> None:
     for name, shares in figures.items():
         print(f"{name}: " + ", ".join(f"{what} {share:.1%}" for what, share in shares.items()))
     if args.json:
-        args.json.write_text(json.dumps(figures, indent=2))
+        args.json.write_text(json.dumps(figures, indent=2), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -165,3 +165,28 @@ def test_no_paths_of_one_machine():
         if path.is_file() and not path.is_symlink() and (hit := machine_path.search(path.read_bytes())):
             found.append(f"{name}: {hit.group().decode()}")
     assert not found, "\n".join(found)
+
+
+def opens_text(node: ast.AST) -> bool:
+    """Whether a call opens a file as text: `read_text`, `write_text`, `open` without a "b" in its mode."""
+    if not isinstance(node, ast.Call):
+        return False
+    called = ast.unparse(node.func)
+    if called.endswith((".read_text", ".write_text")):
+        return True
+    if called.rpartition(".")[2] != "open" or called in {"Image.open", "tarfile.open", "os.open"}:
+        return False
+    place = 0 if isinstance(node.func, ast.Attribute) else 1
+    given = node.args[place:] or [keyword.value for keyword in node.keywords if keyword.arg == "mode"]
+    return not given or not (isinstance(given[0], ast.Constant) and "b" in str(given[0].value))
+
+
+def test_text_files_name_their_encoding():
+    """The default encoding is the machine's: a vocabulary that is read as Latin-1 draws wrong pictures in silence."""
+    found = [
+        where(path, node)
+        for path in MODULES
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Call) and opens_text(node) and "encoding" not in {k.arg for k in node.keywords}
+    ]
+    assert not found, 'add encoding="utf-8":\n' + "\n".join(found)

@@ -88,7 +88,7 @@ def test_classify(call: Call, run: Path):
 
 def test_classify_refuses(call: Call, run: Path, tmp_path: Path):
     picture = of_colour(run, "red")
-    (tmp_path / "bad.png").write_text("words")
+    (tmp_path / "bad.png").write_text("words", encoding="utf-8")
     for words, why in (
         ([picture, "--labels", "red"], "name at least 2"),
         ([picture, "--labels", "red", "blue", "--template", "a heart"], "where the label belongs"),
@@ -120,13 +120,13 @@ def test_search_by_words_and_by_picture(call: Call, run: Path, tmp_path: Path):
 def test_evaluate_reports_zero_shot_accuracy_where_captions_are_classes(call: Call, run: Path, tmp_path: Path):
     done = call("evaluate", run, "-n", 4, "--json", tmp_path / "s.json")
     assert done.code == 0, done.err
-    found = json.loads((tmp_path / "s.json").read_text())["scores"]["zero_shot"]
+    found = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))["scores"]["zero_shot"]
     assert (found["classes"], found["chance"]) == (6, pytest.approx(1 / 6))
     assert found["accuracy"] > 0.5
 
 
 def test_guidance_by_a_clip_that_is_not_there_is_refused(call: Call, run: Path, tmp_path: Path):
-    if "noisy_clip" in json.loads((run / "state.json").read_text()):
+    if "noisy_clip" in json.loads((run / "state.json").read_text(encoding="utf-8")):
         pytest.skip("the run has one by now")
     done = call("generate", "red", "--run", run, "--clip-guidance", 2, "--out", tmp_path)
     assert done.code == 2
@@ -134,7 +134,7 @@ def test_guidance_by_a_clip_that_is_not_there_is_refused(call: Call, run: Path, 
 
 
 def test_the_noise_aware_clip_is_added_and_judged_by_level(guided: Path):
-    end = json.loads((guided / "state.json").read_text())["noisy_clip"]
+    end = json.loads((guided / "state.json").read_text(encoding="utf-8"))["noisy_clip"]
     assert end["passed"], end
     figures = end["figures"]
     assert figures["r1_at_6"] > 0.5
@@ -174,7 +174,7 @@ def test_a_guided_picture_does_not_depend_on_its_neighbours_and_says_what_made_i
 def test_a_study_compares_the_scales(call: Call, guided: Path, tmp_path: Path):
     how = ("--what", "clip-guidance", "--scales", "0,4", "-n", 6, "--out", tmp_path / "out")
     assert call("study", guided, *how).code == 0
-    found = json.loads((tmp_path / "out" / "study.json").read_text())["clip-guidance"]
+    found = json.loads((tmp_path / "out" / "study.json").read_text(encoding="utf-8"))["clip-guidance"]
     assert list(found) == ["0", "4"]
     assert found["4"]["clip_score"]["matched"] > found["0"]["clip_score"]["matched"]
 

@@ -112,8 +112,8 @@ def test_compare_trains_what_is_missing_and_judges_all(call: Call, mine: Path, t
     done = call("compare-priors", mine, "-n", 4, "--budget", "1s", "--json", tmp_path / "f.json")
     assert done.code == 0, done.err
     assert load_stored(mine / "contrastive_prior").sha256 == kept
-    found = json.loads((tmp_path / "f.json").read_text())
-    assert found == json.loads((mine / "priors" / "priors.json").read_text())
+    found = json.loads((tmp_path / "f.json").read_text(encoding="utf-8"))
+    assert found == json.loads((mine / "priors" / "priors.json").read_text(encoding="utf-8"))
     names = ["caption alone", "text embedding", "text embedding, shifted", "autoregressive prior", "diffusion prior"]
     assert list(found["priors"]) == [*names, "contrastive prior", "true embedding"]
     assert 0.5 < found["priors"]["autoregressive prior"]["trained"] < 60
@@ -128,14 +128,14 @@ def test_compare_trains_what_is_missing_and_judges_all(call: Call, mine: Path, t
     assert call("info", mine / "priors" / "priors.png").out.splitlines()[-1].strip() == about["command"]
     again = call("compare-priors", mine, "-n", 4, "--json", tmp_path / "g.json")
     assert again.code == 0 and "contrastive_prior: failed" in again.out
-    same = json.loads((tmp_path / "g.json").read_text())["priors"]
+    same = json.loads((tmp_path / "g.json").read_text(encoding="utf-8"))["priors"]
     assert same["diffusion prior"]["clip_score"] == found["priors"]["diffusion prior"]["clip_score"]
 
 
 def test_trace(call: Call, run: Path, tmp_path: Path):
     done = call("evaluate", run, "--trace", "-n", 4, "--json", tmp_path / "t.json")
     assert done.code == 0, done.err
-    scores = json.loads((tmp_path / "t.json").read_text())["scores"]
+    scores = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))["scores"]
     assert len(scores) == 7 and "caption alone" in done.out
     assert scores["caption alone"].keys() == {"clip_score", "kid", "exact"}
     assert "leave out --data" in call("evaluate", run, "--trace", "--data", "shapes").err

@@ -22,7 +22,7 @@ def test_shapes_are_a_data_set(drawn: Path):
 def test_shapes_depend_on_their_seed(call: Call, drawn: Path, tmp_path: Path):
     for name, seed in (("same", 3), ("other", 4)):
         call("shapes", tmp_path / name, "-n", 12, "--seed", seed)
-    files = [(tmp_path / name / "metadata.jsonl").read_text() for name in ("drawn", "same", "other")]
+    files = [(tmp_path / name / "metadata.jsonl").read_text(encoding="utf-8") for name in ("drawn", "same", "other")]
     assert files[0] == files[1] != files[2]
     assert (drawn / "000003.png").read_bytes() == (tmp_path / "same" / "000003.png").read_bytes()
 

@@ -129,7 +129,7 @@ def test_generate_evaluate_and_info_as_typed(run: Path, call: Call, tmp_path: Pa
     assert done.code == 0, done.err
     for words in ("bound", "terminal", "decoder", "flow", "class", "rate-distortion.png"):
         assert words in done.out
-    scores = json.loads((tmp_path / "s.json").read_text())["scores"]
+    scores = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))["scores"]
     assert 0 < scores["bound"]["total"]["mean"] < 9 and scores["bound"]["total"]["error"] > 0
     assert scores["rate_distortion"]["log_snr"][-1] is None
     assert (run / "plots" / "rate-distortion.png").exists()
@@ -165,7 +165,7 @@ def test_a_classifier_is_added_and_guides(run: Path, call: Call, tmp_path: Path)
     assert refused.code == 2 and "unclip add classifier" in refused.err
     add = ("add", "classifier", "--run", mine, "--set", "classifier.widths=[16, 32]", "--set")
     assert call(*add, "classifier.train.steps=60").code == 0
-    assert json.loads((mine / "state.json").read_text())["classifier"]["passed"]
+    assert json.loads((mine / "state.json").read_text(encoding="utf-8"))["classifier"]["passed"]
     again = call(*add, "classifier.train.steps=61")
     assert again.code == 2 and "classifier.train.steps = 61" in again.err and "was begun with" in again.err
     done = call("generate", "red", "--run", mine, "--classifier-guidance", 50, "--steps", 3, "--out", tmp_path / "out")

@@ -80,7 +80,7 @@ def test_pictures_a_sheet_and_the_command_that_makes_them_again(call: Call, out:
     ],
 )
 def test_errors(call: Call, out: Path, words: Sequence[str], why: str):
-    Path("text.txt").write_text("hello")
+    Path("text.txt").write_text("hello", encoding="utf-8")
     done = call(*words, "--run", "runs/x")
     assert done.code == 2
     assert why in done.err.replace("\n", " ")

@@ -51,7 +51,7 @@ def test_a_data_set(call: Call, asked: dict[str, Any], tmp_path: Path):
     assert asked == {"rows": [0, 1, 2, 3, 4, 5], "n": 5, "seed": 2}
     assert "retrieval" in done.out
     assert "0.25" in done.out
-    kept = json.loads((tmp_path / "s.json").read_text())
+    kept = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))
     assert (kept["scores"], kept["n"], kept["model"]) == (SCORES, 5, "abc")
 
 
@@ -69,7 +69,10 @@ def test_shapes_are_scored_exactly(call: Call, asked: dict[str, Any], tmp_path: 
     assert done.code == 0, done.err
     assert "50.0% ± 10.0%" in done.out
     assert "nan" not in done.out
-    assert json.loads((tmp_path / "s.json").read_text())["scores"]["one_seen"]["relation"]["fraction"] is None
+    assert (
+        json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))["scores"]["one_seen"]["relation"]["fraction"]
+        is None
+    )
 
 
 def test_errors(call: Call, asked: dict[str, Any], tmp_path: Path):

@@ -48,7 +48,7 @@ def test_pictures_and_page(call: Call, tiny: Path, tmp_path: Path):
             assert picture.width > 250
     with Image.open(out / "plane.gif") as film:
         assert getattr(film, "n_frames") == 2 + 3  # noqa: B009
-    levels = json.loads((out / "levels.json").read_text())
+    levels = json.loads((out / "levels.json").read_text(encoding="utf-8"))
     assert len(levels["levels"]) == 16
     assert set(levels["levels"][0]) == {"log_snr", "x0", "eps", "loss"}
     page = (out / "explain.html").read_text(encoding="utf-8")
@@ -92,9 +92,9 @@ def test_runs_that_cannot_be_explained(call: Call, tiny: Path, tmp_path: Path):
     done = call("explain", tmp_path / "cut", "--out", tmp_path / "out")
     assert done.code == 2
     assert "the run's prepared pictures are gone; the same `unclip train` command again" in done.err
-    state = json.loads((tmp_path / "cut" / "state.json").read_text())
+    state = json.loads((tmp_path / "cut" / "state.json").read_text(encoding="utf-8"))
     del state["decoder"]
-    (tmp_path / "cut" / "state.json").write_text(json.dumps(state))
+    (tmp_path / "cut" / "state.json").write_text(json.dumps(state), encoding="utf-8")
     assert "unfinished, the stage 'decoder' is missing" in call("explain", tmp_path / "cut", "--out", "out").err
 
 

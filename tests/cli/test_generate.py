@@ -160,7 +160,7 @@ def test_info_finds_the_run(call: Call, out: Path, monkeypatch: pytest.MonkeyPat
 
 def test_info_on_other_things(call: Call, tmp_path: Path):
     save_png(Image.new("RGB", (4, 4)), tmp_path / "plain.png")
-    (tmp_path / "text.txt").write_text("hello")
+    (tmp_path / "text.txt").write_text("hello", encoding="utf-8")
     (tmp_path / "folder").mkdir()
     for name, why in [
         ("plain.png", "not a PNG that unclip wrote"),

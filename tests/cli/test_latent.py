@@ -93,7 +93,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run that knows its three colours, beside its data."""
     root = tmp_path_factory.mktemp("latent")
     list(events(folder(root / "data"), root / "run", config(40, 120, 80)))
-    state = json.loads((root / "run" / "state.json").read_text())
+    state = json.loads((root / "run" / "state.json").read_text(encoding="utf-8"))
     assert state["autoencoder"]["passed"] and state["latent"]["passed"], state
     return root / "run"
 
@@ -132,7 +132,7 @@ def test_every_step_is_a_picture_when_looked_at(run: Path) -> None:
 def test_evaluate_info_and_previews_as_typed(run: Path, call: Call, tmp_path: Path) -> None:
     done = call("evaluate", run, "-n", 8, "--json", tmp_path / "s.json")
     assert done.code == 0, done.err
-    scores = json.loads((tmp_path / "s.json").read_text())["scores"]
+    scores = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))["scores"]
     assert set(scores) >= {"retrieval", "autoencoder", "clip_score", "kid"} and "prior" not in scores
     assert scores["autoencoder"]["gain"] > 9 and scores["autoencoder"]["psnr"] > 15
     assert "psnr" in done.out

@@ -122,7 +122,7 @@ def test_what_a_person_should_know(call: Call, out: Path):
     ],
 )
 def test_errors(call: Call, out: Path, words: Sequence[str], why: str):
-    Path("text.txt").write_text("hello")
+    Path("text.txt").write_text("hello", encoding="utf-8")
     picture(side=3).save("tiny.png")
     done = call(*words, "--run", "runs/x")
     assert done.code == 2

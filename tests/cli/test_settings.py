@@ -21,7 +21,9 @@ def test_nothing_said_is_the_tiny_preset():
 
 def test_later_layers_win(tmp_path: Path):
     file = tmp_path / "mine.toml"
-    file.write_text("seed = 1\nbudget = 10\nmax_bad = 0.5\nvocabulary = 99\n[decoder.train]\nbatch = 7\n")
+    file.write_text(
+        "seed = 1\nbudget = 10\nmax_bad = 0.5\nvocabulary = 99\n[decoder.train]\nbatch = 7\n", encoding="utf-8"
+    )
     environ = {"UNCLIP_SEED": "2", "UNCLIP_BUDGET": "2m", "UNCLIP_SET": "decoder.train.batch=8,clip.width=32"}
     config = resolved(Given(config=file, seed=3, set=["clip.width=48"]), environ)
     assert (config.seed, config.budget, config.max_bad, config.vocabulary) == (3, 120.0, 0.5, 99)
@@ -31,7 +33,7 @@ def test_later_layers_win(tmp_path: Path):
 
 def test_the_preset_is_below_everything(tmp_path: Path):
     file = tmp_path / "mine.toml"
-    file.write_text("[prior]\nwidth = 64\n")
+    file.write_text("[prior]\nwidth = 64\n", encoding="utf-8")
     config = resolved(Given(preset="small", config=file, size=64))
     assert config.prior.width == 64
     assert config.clip == PRESETS["small"](64).clip

@@ -32,13 +32,13 @@ def test_figures_plots_and_page(call: Call, tmp_path: Path):
     done = call("study", "runs/x", "--out", out, "-n", 3, "--pairs", 2, "--steps", "5,10", "--scales", "1,2")
     assert done.code == 0, done.err
     assert "10: PSNR" in done.out
-    figures = json.loads((out / "study.json").read_text())
+    figures = json.loads((out / "study.json").read_text(encoding="utf-8"))
     assert list(figures["inversion"]) == ["5", "10"]
     assert list(figures["interpolation"]) == ["slerp", "fixed"]
     assert list(figures["guidance"]) == ["1", "2"]
     assert figures["ask"]["n"] == 3
     assert all((out / f"{part}.png").exists() for part in ("inversion", "interpolation", "guidance"))
-    page = (out / "study.html").read_text()
+    page = (out / "study.html").read_text(encoding="utf-8")
     assert page.count("<img ") == 3
     assert page.count("<table>") == 3
     assert "(4 held-out pairs)" in page

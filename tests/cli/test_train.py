@@ -62,7 +62,7 @@ def begun(out: Path, config: RunConfig) -> None:
     write_settings(folder.settings, config)
     folder.finish("clip", {"passed": True, "why": "", "figures": {}})
     folder.data.mkdir()
-    (folder.data / "prepared.json").write_text(f'{{"kind": "drawn shapes", "size": {config.size}}}')
+    (folder.data / "prepared.json").write_text(f'{{"kind": "drawn shapes", "size": {config.size}}}', encoding="utf-8")
 
 
 def test_a_run_is_told_line_by_line(call: Call, fake: Fake, tmp_path: Path):

@@ -45,7 +45,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         picture = Image.fromarray(pixels)
         picture.resize((48, 48) if i < SMALL else (128, 128)).save(folder / f"{i}.png")
         lines.append(json.dumps({"file_name": f"{i}.png", "text": captions[0]}))
-    (folder / "metadata.jsonl").write_text("\n".join(lines))
+    (folder / "metadata.jsonl").write_text("\n".join(lines), encoding="utf-8")
     return folder
 
 
@@ -85,9 +85,11 @@ def test_the_stage_is_kept_with_its_data_and_its_verdict(run: Path):
     end = RunFolder(run).state()["upsampler"]
     assert {"psnr_upsampled", "psnr_bicubic", "consistency_upsampled", "sharpness_upsampled"} <= set(end["figures"])
     assert f"{SMALL} pictures smaller than 64 px were left out" in end["why"]
-    skipped = [json.loads(line) for line in (run / "data-64" / "skipped.jsonl").read_text().splitlines()]
+    skipped = [
+        json.loads(line) for line in (run / "data-64" / "skipped.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     assert [row["reason"] for row in skipped] == ["48 x 48 px, smaller than the 64 px that are wanted"] * SMALL
-    assert json.loads((run / "data-64" / "prepared.json").read_text())["count"] == SCENES - SMALL
+    assert json.loads((run / "data-64" / "prepared.json").read_text(encoding="utf-8"))["count"] == SCENES - SMALL
 
 
 def test_pictures_are_of_the_largest_size_unless_asked(run: Path):
@@ -156,7 +158,7 @@ def test_refused_pictures(
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (8, 8)).save("mine.png")
     Image.new("RGB", (1200, 1)).save("wide.png")
-    Path("text.png").write_text("hello")
+    Path("text.png").write_text("hello", encoding="utf-8")
     done = call("upsample", *words, "--run", run)
     assert done.code == 2 and why in done.err
 
@@ -164,7 +166,7 @@ def test_refused_pictures(
 def test_evaluate(run: Path, call: Call, tmp_path: Path):
     done = call("evaluate", run, "-n", 4, "--json", tmp_path / "scores.json")
     assert done.code == 0, done.err
-    scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
+    scores = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))["scores"]
     assert {"psnr", "consistency", "sharpness", "roughness", "seams"} == set(scores["upsampler_of_real"])
     assert {"consistency", "sharpness", "roughness", "seams"} == set(scores["upsampler_of_generated"])
     assert {"before", "after"} == set(scores["upsampler_clip_score"])

@@ -26,9 +26,9 @@ def saved(path: Path, scale: float = 1.0) -> Path:
 
 
 def edit_head(path: Path, **changes: object) -> None:
-    head = json.loads((path / "config.json").read_text())
+    head = json.loads((path / "config.json").read_text(encoding="utf-8"))
     kept = {k: v for k, v in {**head, **changes}.items() if v is not None}
-    (path / "config.json").write_text(json.dumps(kept))
+    (path / "config.json").write_text(json.dumps(kept), encoding="utf-8")
 
 
 def holds(path: Path, scale: float) -> bool:
@@ -89,7 +89,7 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str):
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "{}", "3"])
 def test_a_config_that_is_none_is_named(tmp_path: Path, text: str):
-    (saved(tmp_path / "m") / "config.json").write_text(text)
+    (saved(tmp_path / "m") / "config.json").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=r"config\.json: not a model's config"):
         store.load(tmp_path / "m")
 
@@ -159,7 +159,7 @@ def test_a_fill_that_fails_leaves_the_old_folder(tmp_path: Path):
     path = saved(tmp_path / "m")
 
     def fill(folder: Path) -> None:
-        (folder / "half").write_text("x")
+        (folder / "half").write_text("x", encoding="utf-8")
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
@@ -195,8 +195,8 @@ def test_write_atomic_replaces_and_keeps_the_old_text_on_a_kill(tmp_path: Path, 
     path = tmp_path / "new" / "a.txt"
     store.write_atomic(path, "old")
     store.write_atomic(path, b"new")
-    assert path.read_text() == "new"
+    assert path.read_text(encoding="utf-8") == "new"
     monkeypatch.setattr(os, "replace", lambda a, b: (_ for _ in ()).throw(Killed()))
     with pytest.raises(Killed):
         store.write_atomic(path, "third")
-    assert path.read_text() == "new"
+    assert path.read_text(encoding="utf-8") == "new"

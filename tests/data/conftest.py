@@ -40,7 +40,7 @@ def metadata_folder(tmp_path: Path) -> Callable[..., Path]:
             data = save(noise(12, 10, number))
             (folder / f"{number:03d}.png").write_bytes(data[:200] if number >= n - damaged else data)
             lines.append(json.dumps({"file_name": f"{number:03d}.png", "text": f"picture number {number}"}))
-        (folder / "metadata.jsonl").write_text("\n".join(lines))
+        (folder / "metadata.jsonl").write_text("\n".join(lines), encoding="utf-8")
         return folder
 
     return make

@@ -85,7 +85,7 @@ def test_damaged_files_are_skipped_and_too_many_stop_it(metadata_folder: Maker, 
     ) as e:
         prepare(open_source(folder), out, 8)
     assert "039.png" not in str(e.value)
-    skipped = [json.loads(line) for line in (out / "skipped.jsonl").read_text().splitlines()]
+    skipped = [json.loads(line) for line in (out / "skipped.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [row["key"] for row in skipped] == ["036.png", "037.png", "038.png", "039.png"]
     assert all("damaged" in row["reason"] for row in skipped)
     assert len(prepare(open_source(folder), out, 8, max_bad=0.1)) == 36
@@ -102,11 +102,11 @@ def test_not_one_pair(metadata_folder: Maker, tmp_path: Path) -> None:
 
 def test_another_version_is_refused(tmp_path: Path) -> None:
     prepare(Counted(2), tmp_path, 4)
-    about = json.loads((tmp_path / "prepared.json").read_text())
-    (tmp_path / "prepared.json").write_text(json.dumps(about | {"version": 99}))
+    about = json.loads((tmp_path / "prepared.json").read_text(encoding="utf-8"))
+    (tmp_path / "prepared.json").write_text(json.dumps(about | {"version": 99}), encoding="utf-8")
     with pytest.raises(ValueError, match="format version 99"):
         load_prepared(tmp_path)
-    (tmp_path / "prepared.json").write_text("{")
+    (tmp_path / "prepared.json").write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match="is damaged"):
         load_prepared(tmp_path)
 
@@ -159,8 +159,8 @@ def test_report(tmp_path: Path) -> None:
     for name, data in {"a": encode(), "b": encode(), "c": encode(size=(20, 30)), "d": b"?", "e": encode()}.items():
         (tmp_path / f"{name}.png").write_bytes(data)
         if name != "e":
-            (tmp_path / f"{name}.txt").write_text("a red wall" if name < "c" else "wall")
-    (tmp_path / "f.txt").write_text("nothing")
+            (tmp_path / f"{name}.txt").write_text("a red wall" if name < "c" else "wall", encoding="utf-8")
+    (tmp_path / "f.txt").write_text("nothing", encoding="utf-8")
     report = inspect_source(open_source(tmp_path))
     assert (report.pairs, report.duplicates, report.unreadable, report.orphans, report.caption_orphans) == (
         3,
@@ -210,7 +210,7 @@ def test_pictures_without_captions_count_where_none_is_wanted(metadata_folder: M
     folder = metadata_folder(4, damaged=1)
     save_to = folder / "orphan.png"
     save_to.write_bytes(save(noise(12, 10, 99)))
-    with (folder / "metadata.jsonl").open("a") as lines:
+    with (folder / "metadata.jsonl").open("a", encoding="utf-8") as lines:
         lines.write('\n{"file_name": "gone.png", "text": "no picture"}')
     report = inspect_source(open_source(folder), captioned=False)
     assert (report.pairs, report.orphans, report.caption_orphans, report.unreadable) == (4, 0, 1, 1)

@@ -43,7 +43,7 @@ def test_a_copy_is_the_same_and_known_at_once_from_then_on(moved: Path, tmp_path
 
 @pytest.mark.parametrize("change", ["pixel", "caption", "added", "removed"])
 def test_any_difference_counts(moved: Path, tmp_path: Path, change: str) -> None:
-    lines = (moved / "metadata.jsonl").read_text().splitlines()
+    lines = (moved / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
     if change == "pixel":
         (moved / "000.png").write_bytes(save(noise(12, 10, 99)))
     if change == "caption":
@@ -53,7 +53,7 @@ def test_any_difference_counts(moved: Path, tmp_path: Path, change: str) -> None
         lines.append(lines[0].replace("000.png", "zzz.png"))
     if change == "removed":
         del lines[0]
-    (moved / "metadata.jsonl").write_text("\n".join(lines) + "\n")
+    (moved / "metadata.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     about = (tmp_path / "prepared" / "prepared.json").read_bytes()
     assert not is_prepared(open_source(moved), tmp_path / "prepared")
     assert (tmp_path / "prepared" / "prepared.json").read_bytes() == about

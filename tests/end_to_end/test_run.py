@@ -164,7 +164,7 @@ def test_trains_all_stages_and_draws_what_was_asked(tmp_path: Path, monkeypatch:
     asked = prompts(world, "one_seen", 64)
     pictures = model.generate([p.text for p in asked], seed=1)
     rates = score_many([np.asarray(p) for p in pictures], asked)["one_seen"]
-    (tmp_path / "rates.json").write_text(json.dumps({k: r.fraction for k, r in rates.items()}))
+    (tmp_path / "rates.json").write_text(json.dumps({k: r.fraction for k, r in rates.items()}), encoding="utf-8")
     # One colour in six by chance; a picture without exactly one object has no right colours at all.
     assert rates["colours"].fraction > 0.4, rates
     assert rates["count"].fraction > 0.5, rates

@@ -166,7 +166,7 @@ def test_without_a_stage_the_decoder_paints_and_says_so():
 
 
 def test_what_cannot_be_edited_is_refused(tmp_path: Path):
-    (tmp_path / "words.png").write_text("words")
+    (tmp_path / "words.png").write_text("words", encoding="utf-8")
     tall = np.zeros((16, 40), dtype=np.uint8)
     tall[4, 2:38] = 255
     for image, mask, why in (

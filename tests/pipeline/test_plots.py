@@ -15,7 +15,7 @@ NONE = {"fraction": math.nan, "error": math.nan, "n": 0}
 
 def log(path: Path, losses: list[float | None]) -> Path:
     lines = [{"step": i + 1, "loss": loss, "elapsed": i * 0.1} for i, loss in enumerate(losses)]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return path
 
 

@@ -30,7 +30,7 @@ def test_any_mode_is_colour_over_white(tmp_path: Path, mode: str, colour: tuple[
 
 
 def test_refuses_what_is_no_picture_and_names_it(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_text("words")
+    (tmp_path / "a.png").write_text("words", encoding="utf-8")
     (tmp_path / "empty.png").touch()
     for path, why in (
         (tmp_path / "a.png", r"a\.png: no picture in a supported format"),

@@ -44,7 +44,7 @@ def test_settings_hold_the_stages_of_their_model_and_come_back(name: str, tmp_pa
 
 
 def test_settings_of_the_first_version_are_unclips(tmp_path: Path):
-    (tmp_path / "run.toml").write_text("size = 32\nseed = 3\n[clip]\nwidth = 64\n")
+    (tmp_path / "run.toml").write_text("size = 32\nseed = 3\n[clip]\nwidth = 64\n", encoding="utf-8")
     assert RunFolder(tmp_path).model == "unclip"
     config = RunConfig.from_dict(read_settings(tmp_path / "run.toml"))
     assert (config.model, config.seed, config.clip.width) == ("unclip", 3, 64)

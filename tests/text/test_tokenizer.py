@@ -94,6 +94,6 @@ def test_save_and_load(tokenizer: Tokenizer, tmp_path: Path):
 def test_a_missing_or_damaged_file_is_named(tmp_path: Path, text: str | None):
     path = tmp_path / "tokenizer.json"
     if text is not None:
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=r"tokenizer\.json: not a tokenizer"):
         Tokenizer.load(path, 8)

@@ -80,7 +80,9 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path: Path, killed_after:
     assert a.keys() == b.keys()
     assert [k for k in a if not torch.equal(a[k], b[k])] == []
     assert {k: v for k, v in numbers.items() if k != "elapsed"} == {k: v for k, v in others.items() if k != "elapsed"}
-    assert (tmp_path / "log.jsonl").read_text() == (tmp_path / "whole.jsonl").read_text()
+    assert (tmp_path / "log.jsonl").read_text(encoding="utf-8") == (tmp_path / "whole.jsonl").read_text(
+        encoding="utf-8"
+    )
     assert len(list(read_log(tmp_path / "log.jsonl"))) == STEPS
 
 
@@ -203,13 +205,13 @@ def test_continuing_drops_what_came_after_the_checkpoint(tmp_path: Path):
     for step in (1, 2, 3, 4):
         log.write({"step": step})
     log.close()
-    with path.open("a") as file:
+    with path.open("a", encoding="utf-8") as file:
         file.write('{"step": 5, "lo')
     assert [entry["step"] for entry in read_log(path)] == [1, 2, 3, 4]
     log = Log(path, 2)
     log.write({"step": 3, "again": True})
     log.close()
-    assert path.read_text() == '{"step": 1}\n{"step": 2}\n{"step": 3, "again": true}\n'
+    assert path.read_text(encoding="utf-8") == '{"step": 1}\n{"step": 2}\n{"step": 3, "again": true}\n'
 
 
 def test_no_log_is_an_empty_one(tmp_path: Path):
@@ -252,8 +254,8 @@ def test_a_fixed_decay_is_ddpms_average():
 def test_a_checkpoint_of_an_earlier_version_is_continued(tmp_path: Path):
     before = trainer()
     save_checkpoint(tmp_path / "c", before)
-    head = json.loads((tmp_path / "c" / "config.json").read_text())
+    head = json.loads((tmp_path / "c" / "config.json").read_text(encoding="utf-8"))
     for later in ("ema_decay", "cooldown"):
         del head["config"]["config"][later]
-    (tmp_path / "c" / "config.json").write_text(json.dumps(head))
+    (tmp_path / "c" / "config.json").write_text(json.dumps(head), encoding="utf-8")
     assert load_checkpoint(tmp_path / "c", trainer())

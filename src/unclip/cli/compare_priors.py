@@ -45,7 +45,7 @@ def compare_priors(
         except Diverged as error:
             raise ValueError(str(error)) from error
     if code == 0:
-        found = (RunFolder(run).priors / "priors.json").read_text()
+        found = (RunFolder(run).priors / "priors.json").read_text(encoding="utf-8")
         console.print(ways_table(loads(found)["priors"]))
         if json is not None:
             write_atomic(json, found)

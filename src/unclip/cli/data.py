@@ -58,7 +58,7 @@ def shapes(
         raise ValueError(f"{out}: is there already and not empty; name a new folder")
     out.mkdir(parents=True, exist_ok=True)
     lines = "".join(json.dumps(row) + "\n" for row in draw(out, n, size, seed))
-    (out / "metadata.jsonl").write_text(lines)
+    (out / "metadata.jsonl").write_text(lines, encoding="utf-8")
     print(f"{n:,} pictures in {out}")
 
 

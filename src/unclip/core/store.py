@@ -104,7 +104,7 @@ def save(
         save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, folder / WEIGHTS)
         head = {"format": FORMAT, "kind": kind, "config": config, "extra": extra or {}}
         head["sha256"] = {WEIGHTS: sha256(folder / WEIGHTS)}
-        (folder / "config.json").write_text(json.dumps(head, indent=1))
+        (folder / "config.json").write_text(json.dumps(head, indent=1), encoding="utf-8")
 
     write_folder(path, fill)
     return sha256(path / WEIGHTS)
@@ -138,7 +138,7 @@ def _read_head(path: Path) -> dict[str, Any]:
         if not (path / name).is_file():
             raise ValueError(f"{path / name}: not found; a model folder holds config.json and {WEIGHTS}")
     try:
-        head = json.loads((path / "config.json").read_text())
+        head = json.loads((path / "config.json").read_text(encoding="utf-8"))
         version = head["format"]
         _ = head["kind"], head["config"], head["extra"], head["sha256"][WEIGHTS]
     except (ValueError, KeyError, TypeError) as error:

@@ -75,7 +75,9 @@ class RunFolder:
         if not self.settings.exists():
             return "unclip"
         try:
-            model = tomllib.loads(self.settings.read_text()).get("model", "unclip")  # 0.1 had only this one
+            model = tomllib.loads(self.settings.read_text(encoding="utf-8")).get(
+                "model", "unclip"
+            )  # 0.1 had only this one
         except ValueError as error:
             raise ValueError(f"{self.settings}: not readable ({error}); restore it, or train again") from error
         if model not in MODELS:
@@ -91,7 +93,7 @@ class RunFolder:
         if not path.exists():
             return {}
         try:
-            return json.loads(path.read_text())
+            return json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise ValueError(f"{path}: not readable ({error}); delete it to train the stages again") from error
 

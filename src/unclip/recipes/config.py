@@ -157,7 +157,7 @@ def write_settings(path: Path, config: RunConfig) -> None:
 def read_settings(path: Path) -> dict[str, Any]:
     """The table of a settings file. Raises ValueError that names the file where it is missing or not TOML."""
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: not a settings file ({error}); a run's run.toml shows the form") from error
 

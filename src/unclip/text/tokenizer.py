@@ -76,6 +76,6 @@ class Tokenizer:
     def load(cls, path: Path, context: int) -> "Tokenizer":
         """Reads `tokenizer.json`. Raises ValueError that names the file where it is missing or damaged."""
         try:
-            return cls(Backend.from_str(path.read_text()), context)
+            return cls(Backend.from_str(path.read_text(encoding="utf-8")), context)
         except Exception as error:
             raise ValueError(f"{path}: not a tokenizer ({error}); train again or copy it from the run") from error

@@ -50,7 +50,7 @@ class Log:
         path.parent.mkdir(parents=True, exist_ok=True)
         kept = [line for line in read_log(path) if line["step"] <= step]
         store.write_atomic(path, "".join(json.dumps(line) + "\n" for line in kept))
-        self.file = path.open("a", buffering=1)
+        self.file = path.open("a", encoding="utf-8", buffering=1)
 
     def write(self, line: dict[str, Any]) -> None:
         """Appends one line."""
@@ -65,7 +65,7 @@ def read_log(path: Path) -> Iterator[dict[str, Any]]:
     """The whole lines of a log; a line cut by a kill is left out."""
     if not path.exists():
         return
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         try:
             yield json.loads(line)
         except ValueError:
