@@ -1,6 +1,6 @@
 """Step by step the same states as the schedulers of `diffusers`, given the same outputs and the same noise.
 
-Run as `python -m tests.diffusion.test_against_diffusers`, it prints the table of docs/samplers.md: the worst
+`python benchmarks/tables.py samplers` prints the table of docs/samplers.md: the worst
 difference of any element at any step, over networks that predict eps, x0 and v and 50, 20 and 10 steps.
 """
 
@@ -267,7 +267,3 @@ def rows() -> Iterator[str]:
         found = [max(worst_of_all(peer, table, exact=True) for table in TABLES)]
         found += [worst_of_all(peer, table, exact=False) for table in TABLES]
         yield f"| {peer.name} | `{peer.theirs}` | " + " | ".join(f"{x:.0e}" for x in found) + " |"
-
-
-if __name__ == "__main__":  # python -m tests.diffusion.test_against_diffusers
-    print(*rows(), sep="\n")

@@ -1,6 +1,6 @@
 """The chain, its closed form, its posterior, and what is left at its end.
 
-Run as `python -m tests.diffusion.test_forward`, it prints the table of docs/schedules.md.
+`python benchmarks/tables.py schedules` prints the table of docs/schedules.md.
 """
 
 import itertools
@@ -16,7 +16,7 @@ from unclip.diffusion.denoiser import Prediction
 from unclip.diffusion.forward import beta, chain, one_step, posterior, terminal_kl
 from unclip.diffusion.level import alpha, sigma
 from unclip.diffusion.samplers import step
-from unclip.diffusion.schedules import LinearBeta, ScaledLinearBeta, Schedule, ZeroTerminalSNR
+from unclip.diffusion.schedules import BetaTable, LinearBeta, ScaledLinearBeta, Schedule, ZeroTerminalSNR
 
 MEMBERS = [pytest.param(m(), id=m.__name__) for m in family(Schedule)]
 TABLE = LinearBeta()
@@ -67,6 +67,32 @@ def test_one_step_is_ddpm_equation_2():
     for t in (1, 500, 999):
         found = one_step(x, table[t - 1], table[t])
         assert torch.allclose(found.mean, (1 - betas[t]).sqrt() * x, rtol=1e-9)
+
+
+LECTURE = LinearBeta(1e-4, 0.2, 1000)
+"""The betas that lectures print: from t = 441 on, the log-SNR lies below -20, at the end at -107."""
+
+
+@pytest.mark.parametrize("table", [TABLE, LECTURE, LinearBeta(1e-3, 0.9, 1000), ZeroTerminalSNR()], ids=repr)
+def test_every_step_of_a_table_adds_its_own_beta(table: BetaTable):
+    grid = table.grid(table.length)
+    found = torch.stack([beta(noisier, cleaner) for noisier, cleaner in itertools.pairwise(grid)]).flip(0)
+    assert torch.allclose(found.double(), table.betas, rtol=2e-3)  # float32: of levels near -107, 7 digits in all
+    exact = beta(table.table[1:], table.table[:-1])
+    assert torch.allclose(exact, table.betas[1:], rtol=1e-9)
+
+
+def test_the_chain_of_the_lecture_forgets():
+    """E[x_1000 | x_500 = 1] = sqrt(alpha-bar_1000 / alpha-bar_500)."""
+    x, grid = torch.ones(1, 1).double(), LECTURE.table[499:]
+    for cleaner, noisier in itertools.pairwise(grid):
+        x = one_step(x, cleaner, noisier).mean
+    wanted = ((LECTURE.log_alpha_bar[999] - LECTURE.log_alpha_bar[499]) / 2).exp().item()
+    assert wanted == pytest.approx(1.9e-18, rel=0.05)
+    assert x.item() == pytest.approx(wanted, rel=1e-9)
+    assert one_step(torch.ones(1, 1), LECTURE.grid(2)[1], LECTURE.grid(2)[0]).mean.item() == pytest.approx(
+        wanted, rel=1e-4
+    )
 
 
 @pytest.mark.parametrize("t", [1, 2, 37, 500, 999])
@@ -187,7 +213,3 @@ def rows() -> list[str]:
 def test_the_documentation_shows_these_figures():
     page = (Path(__file__).resolve().parents[2] / "docs" / "schedules.md").read_text(encoding="utf-8")
     assert [row for row in rows() if row not in page] == []
-
-
-if __name__ == "__main__":
-    print("\n".join(rows()))

@@ -1,6 +1,6 @@
 """The error falls at the solver's order: halving every step divides it by 2^order.
 
-Against the exact flow of Gaussian data and of a mixture, in float64. `python -m tests.diffusion.test_samplers_order`
+Against the exact flow of Gaussian data and of a mixture, in float64. `python benchmarks/tables.py orders`
 prints the table of docs/samplers.md.
 """
 
@@ -141,7 +141,3 @@ def few() -> Iterator[str]:
             exact = data.flow(x, grid[0], torch.tensor(40.0).double())
             found.append((end.x - exact).square().mean().sqrt().item())
         yield f"| `{name(sampler)}` | " + " | ".join(f"{error:.4f}" for error in found) + " |"
-
-
-if __name__ == "__main__":
-    print(*rows(), "", *few(), sep="\n")

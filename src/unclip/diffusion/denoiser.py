@@ -7,7 +7,7 @@ from torch import nn
 
 from unclip.core.condition import Condition
 from unclip.core.typing import LogSNR, State
-from unclip.diffusion.level import alpha, like, sigma
+from unclip.diffusion.level import alpha, bounded, like, sigma
 from unclip.diffusion.parameterization import Parameterization
 
 
@@ -60,7 +60,7 @@ class Denoiser(nn.Module):
 
         Raises ValueError where the network's number of channels does not fit `learned_variance`.
         """
-        scale = like(self.parameterization.input_scale(log_snr), x)
+        scale = like(self.parameterization.input_scale(bounded(log_snr)), x)
         out = self.network(x * scale, log_snr, cond).float()
         wanted = (2 if self.learned_variance else 1) * x.shape[1]
         if out.shape[1] != wanted:
@@ -75,12 +75,12 @@ class Denoiser(nn.Module):
 
     def x0(self, out: State, x: State, log_snr: LogSNR) -> State:
         """The clean estimate that F stands for."""
-        c_skip, c_out = self.parameterization.scalings(like(log_snr, x))
+        c_skip, c_out = self.parameterization.scalings(like(bounded(log_snr), x))
         return c_skip * x + c_out * out
 
     def forward(self, x: State, log_snr: LogSNR, cond: Condition) -> Prediction:
         out, mix = self.output(x, log_snr.expand(x.shape[0]), cond)
-        return replace(Prediction.from_x0(self.x0(out, x, log_snr), x, log_snr), variance_mix=mix)
+        return replace(Prediction.from_x0(self.x0(out, x, log_snr), x, bounded(log_snr)), variance_mix=mix)
 
 
 def within(denoise: Denoise, limit: float | None) -> Denoise:

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from unclip.core.config import Config
-from unclip.core.typing import Float
+from unclip.core.typing import Float, LogSNR
+from unclip.diffusion.level import resolvable
 from unclip.diffusion.schedules.base import Levels, Schedule, check_steps, to_clean, trailing
 from unclip.diffusion.schedules.karras import check_polynomial, karras_levels
 
@@ -38,7 +39,7 @@ class Grid(Config, ABC):
         table has entries, levels that the schedule never reaches, or two steps at one level.
         """
         check_steps(steps)
-        levels, (noisy, clean) = self.levels(schedule, steps), ends(schedule)
+        levels, (noisy, clean) = self.levels(schedule, steps), _both_ends(schedule).tolist()
         for level in levels.tolist():
             if not noisy - SLACK <= level <= clean + SLACK:
                 raise ValueError(
@@ -49,9 +50,13 @@ class Grid(Config, ABC):
 
 
 def ends(schedule: Schedule) -> tuple[float, float]:
-    """The log-SNR of the schedule's noisy and clean end."""
-    noisy, clean = schedule(torch.tensor([1.0, 0.0])).tolist()
+    """The log-SNR of the schedule's noisy and clean end, as far as a network and a solver resolve it."""
+    noisy, clean = resolvable(_both_ends(schedule)).tolist()
     return noisy, clean
+
+
+def _both_ends(schedule: Schedule) -> LogSNR:
+    return schedule(torch.tensor([1.0, 0.0]))
 
 
 @dataclass(frozen=True)

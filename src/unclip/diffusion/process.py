@@ -13,7 +13,7 @@ from unclip.core.typing import LogSNR, PerSample, State
 from unclip.diffusion.denoiser import Denoise, Denoiser, within
 from unclip.diffusion.grids import Grid
 from unclip.diffusion.guidance import ClassifierFree, Guidance
-from unclip.diffusion.level import alpha, like, noised, sigma
+from unclip.diffusion.level import alpha, like, noised, resolvable, sigma
 from unclip.diffusion.likelihood import Decoder, DiscretisedGaussian
 from unclip.diffusion.losses import ErrorForm, LevelSampling, Squared, Stratified, Uncertainty, VarianceTerm
 from unclip.diffusion.parameterization import EDM, Parameterization
@@ -48,7 +48,7 @@ class DiffusionConfig(Config):
             raise ValueError(
                 f"uncertainty = {self.uncertainty}, vlb_weight = {self.vlb_weight}: must be at least 0, which is off"
             )
-        self.parameterization.check(self.schedule(torch.ones(())))
+        self.parameterization.check(resolvable(self.schedule(torch.ones(()))))
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,15 @@ class Diffusion(nn.Module):
         counts: 1 where an error counts and 0 where it is taken as none, as of what is known of a picture.
         """
         drawn = self.levels.draw(self.config.schedule, x0.shape[0], noise)
-        log_snr = drawn.log_snr
+        log_snr = resolvable(drawn.log_snr)
         x = noised(x0, log_snr, noise.normal(x0.shape))
         out, mix = self.denoiser.output(x, log_snr, cond)
         off = out - self._target(x0, x, log_snr)
-        loss = self._weight(log_snr) * self.config.error(off if counts is None else off * counts)
+        loss = self._weight(drawn.log_snr) * self.config.error(off if counts is None else off * counts)
         if self.uncertainty is not None:
             loss = self.uncertainty.weigh(loss, log_snr)
         if self.variance is not None and mix is not None:
-            bits = self.variance(x0, self.denoiser.x0(out, x, log_snr), mix, log_snr)
+            bits = self.variance(x0, self.denoiser.x0(out, x, log_snr), mix, drawn.log_snr)
             loss = loss + self.config.vlb_weight * bits
         self.levels.record(drawn, loss, noise)
         return loss if drawn.weight is None else drawn.weight * loss
@@ -101,9 +101,10 @@ class Diffusion(nn.Module):
         return (x0 - like(c_skip, x) * x) / like(c_out, x)
 
     def _weight(self, log_snr: PerSample) -> PerSample:
-        """w (alpha c_out / sigma)^2: from an error of F to the loss."""
-        _, c_out = self.config.parameterization.scalings(log_snr)
-        to_eps = (alpha(log_snr) * c_out / sigma(log_snr)).square()
+        """w (alpha c_out / sigma)^2 at levels as they were drawn: from an error of F to the loss."""
+        level = resolvable(log_snr)
+        _, c_out = self.config.parameterization.scalings(level)
+        to_eps = (alpha(level) * c_out / sigma(level)).square()
         return self.config.weighting.drawn(log_snr, self.config.schedule) * to_eps
 
     def sample(
@@ -141,7 +142,7 @@ class Diffusion(nn.Module):
 
     def _grid(self, how: Sampling, device: torch.device) -> LogSNR:
         schedule = how.schedule or self.config.schedule
-        grid = how.grid(schedule, how.steps, device) if how.grid else schedule.grid(how.steps, device)
+        grid = resolvable(how.grid(schedule, how.steps, device) if how.grid else schedule.grid(how.steps, device))
         self.config.parameterization.check(grid[0])
         return grid
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from unclip.core.typing import Float, Images, Tensor
+from unclip.diffusion.level import resolvable
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import NAMES, Sampler, named
 from unclip.diffusion.schedules import BetaTable, Schedule
@@ -80,4 +81,4 @@ class Look:
 def levels_of(how: Sampling, schedule: Schedule, steps: int) -> Float[Tensor, " points"]:
     """Where sampling in `steps` steps stops, noisy to clean, +inf last. Raises ValueError where it cannot."""
     schedule = how.schedule or schedule
-    return how.grid(schedule, steps) if how.grid else schedule.grid(steps)
+    return resolvable(how.grid(schedule, steps) if how.grid else schedule.grid(steps))

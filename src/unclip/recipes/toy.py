@@ -13,7 +13,7 @@ from unclip.core.typing import LogSNR, State
 from unclip.data.moons import Points, two_moons
 from unclip.diffusion.denoiser import Denoise, Prediction
 from unclip.diffusion.empirical import Empirical
-from unclip.diffusion.level import noised
+from unclip.diffusion.level import noised, resolvable
 from unclip.diffusion.parameterization import V
 from unclip.diffusion.process import Diffusion, DiffusionConfig
 from unclip.diffusion.samplers import Sampler
@@ -53,7 +53,7 @@ class ToyConfig(Config):
 
     def levels(self) -> LogSNR:
         """Where the samplers stop, noisy to clean, +inf last."""
-        return self.diffusion.schedule.grid(self.steps)
+        return resolvable(self.diffusion.schedule.grid(self.steps))
 
 
 def learn(config: ToyConfig) -> Generator[Working, None, Denoise]:

@@ -1,49 +1,67 @@
 """The bound's part in iDDPM's hybrid loss (Nichol & Dhariwal 2021, Eq. 16): L_simple + lambda L_vlb.
 
-L_vlb teaches the variance alone: the mean's gradient is stopped. A level drawn anywhere between two of the T levels of
-the schedule takes the step that lies one entry further; beyond the last but one it is the decoder's, L_0.
+L_vlb teaches the variance alone: the mean's gradient is stopped. The bound is a sum over the T levels of the schedule's
+grid. A level that training draws stands for the nearest of them, and its term is divided by how often a draw is nearest
+to it, so that the mean over draws is the sum, whatever the schedule draws. On a table training draws the T levels
+themselves and nothing is approximated; elsewhere the network's estimate at the drawn level stands for that at the
+nearest, which of 1000 levels is near.
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from unclip.core.typing import Float, PerSample, State
+from unclip.core.typing import Float, Int, PerSample, State
 from unclip.diffusion.likelihood.bits import bits_a_dimension
 from unclip.diffusion.likelihood.decoder import Decoder
 from unclip.diffusion.likelihood.terms import last_log_variance, step_kl
 from unclip.diffusion.schedules import Schedule
 
 
+class Cells(NamedTuple):
+    """The T levels of a grid, noisy to clean, the bounds of what is nearest to each, and how often a draw is."""
+
+    levels: Float[Tensor, " T"]
+    bounds: Float[Tensor, " bounds"]
+    fraction: Float[Tensor, " T"]
+
+    @classmethod
+    def of(cls, schedule: Schedule) -> "Cells":
+        """The bounds lie half-way between neighbours; the outer ones as far beyond the first and last level.
+
+        What is drawn beyond those, as some schedules do at their clean end, stands for no level of the grid.
+        """
+        levels = schedule.grid(schedule.length)[:-1].double()
+        half = levels.diff() / 2
+        bounds = torch.cat([levels[:1] - half[:1], levels[:-1] + half, levels[-1:] + half[-1:]])
+        return cls(levels, bounds, schedule.fraction_below(bounds).diff())
+
+
 class VarianceTerm:
-    """T times the bound's term at each level, so that its mean over levels is L_vlb in bits a dimension."""
+    """What a level's draw adds to L_vlb in bits a dimension: the mean over the draws of training is L_vlb."""
 
     def __init__(self, schedule: Schedule, decoder: Decoder) -> None:
-        self.levels = schedule.grid(schedule.length)[:-1].double()
+        self.cells = Cells.of(schedule)
         self.decoder = decoder
 
     def __call__(self, x0: State, estimate: State, mix: State, log_snr: PerSample) -> PerSample:
-        """The gradient reaches `mix` and nothing else."""
-        place = self._place(log_snr)
-        mean, mix, last = estimate.detach(), mix.double(), len(self.levels) - 1
-        kl = step_kl(x0, mean, mix, log_snr, self._level((place + 1).clamp(max=last)))
-        terms = torch.where(place > last - 1, x0.new_zeros(()), kl)
-        ends = (place > last - 1).nonzero()[:, 0]
+        """The terms [b] of levels as `schedule.draw` gave them. The gradient reaches `mix` and nothing else."""
+        levels, _, fraction = (part.to(log_snr.device) for part in self.cells)
+        mean, mix, last = estimate.detach(), mix.double(), len(levels) - 1
+        place = self._nearest(log_snr)
+        index = place.clamp(0, last)
+        kl = step_kl(x0, mean, mix, levels[index], levels[(index + 1).clamp(max=last)])
+        terms = torch.where(place == index, kl, 0.0)
+        ends = (place == last).nonzero()[:, 0]
         if len(ends):
-            before = self._level((place[ends] - 1).clamp(min=0))
-            log_variance = last_log_variance(x0[ends], mix[ends], log_snr[ends], before)
+            here, before = levels[last].expand(len(ends)), levels[last - 1].expand(len(ends))
+            log_variance = last_log_variance(x0[ends], mix[ends], here, before)
             nats = self.decoder.nats(x0[ends], mean[ends], log_variance)
-            terms = terms.index_put((ends,), bits_a_dimension(nats))
-        return terms * len(self.levels)
+            terms = terms.index_put((ends,), bits_a_dimension(nats).to(terms))
+        return terms / fraction[index].clamp(min=torch.finfo(terms.dtype).tiny).to(terms)
 
-    def _place(self, log_snr: PerSample) -> Float[Tensor, " b"]:
-        """Where a level lies among the T: 0 is x_T, T - 1 is x_1."""
-        levels = self.levels.to(log_snr.device)
-        wide = log_snr.double()
-        below = (torch.searchsorted(levels, wide, right=True) - 1).clamp(0, len(levels) - 2)
-        part = (wide - levels[below]) / (levels[below + 1] - levels[below])
-        return (below + part).clamp(0, len(levels) - 1)
-
-    def _level(self, place: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
-        levels = self.levels.to(place.device)
-        below = place.floor().clamp(max=len(levels) - 2).long()
-        return torch.lerp(levels[below], levels[below + 1], place - below)
+    def _nearest(self, log_snr: PerSample) -> Int[Tensor, " b"]:
+        """The index of the nearest level: 0 is x_T, T - 1 is x_1; -1 and T are beyond the outer bounds."""
+        bounds = self.cells.bounds.to(log_snr.device)
+        return torch.searchsorted(bounds, log_snr.double().contiguous(), right=True) - 1

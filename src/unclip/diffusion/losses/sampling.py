@@ -114,7 +114,7 @@ class LossHistory(LevelSampler):
         bins = torch.searchsorted(ends, share, right=True).clamp(max=len(p) - 1)
         inside = ((share - ends[bins]) / p[bins] + 1).clamp(0, 1)
         t = (bins + inside) / len(p)
-        return Drawn(schedule(t), (1 / (len(p) * p[bins])).float(), bins)
+        return Drawn(schedule.training_levels(t), (1 / (len(p) * p[bins])).float(), bins)
 
     def record(self, drawn: Drawn, loss: PerSample, noise: Noise) -> None:
         assert drawn.bins is not None

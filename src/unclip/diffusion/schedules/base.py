@@ -13,6 +13,9 @@ from unclip.core.typing import Float, LogSNR
 Times = Float[Tensor, " n"]
 Levels = Float[Tensor, " n"]
 
+_BISECTIONS = 52
+"""Halvings of [0, 1] that float64 can tell apart."""
+
 
 class Schedule(Config, ABC):
     """Base of all schedules."""
@@ -28,7 +31,23 @@ class Schedule(Config, ABC):
 
     def draw(self, n: int, noise: Noise) -> Float[Tensor, " n"]:
         """Training levels for a batch, stratified: one in each of n equal slices of time (VDM, Kingma et al. 2021)."""
-        return self(stratified(n, noise))
+        return self.training_levels(stratified(n, noise))
+
+    def training_levels(self, times: Times) -> Levels:
+        """The levels that training draws where these times, uniform in [0, 1), were drawn."""
+        return self(times)
+
+    def fraction_below(self, levels: Levels) -> Float[Tensor, " n"]:
+        """Which fraction of the training levels lies below each of `levels`, float64: 1 - t(l), t the inverse of l(t).
+
+        By bisection in t, which needs nothing but that l(t) falls; exact to 1e-15.
+        """
+        low, high = torch.zeros_like(levels, dtype=torch.float64), torch.ones_like(levels, dtype=torch.float64)
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2
+            cleaner = self(middle).double() > levels
+            low, high = torch.where(cleaner, middle, low), torch.where(cleaner, high, middle)
+        return 1 - low
 
     def sampled(self, times: Times) -> Levels:
         """Levels for sampling at the given times, noisy to clean. A table gives its own entries instead."""

@@ -21,6 +21,9 @@ from unclip.diffusion.schedules.base import Levels, Schedule, Times, interpolate
 
 Betas = Float[Tensor, " T"]
 
+SNR_0 = -1e4
+"""Log-SNR that stands for -inf: farther than any table of betas below 1 goes, and finite, as levels must be."""
+
 
 class BetaTable(Schedule):
     """Base of the tables. Continuous t interpolates the table's log-SNR between its T points."""
@@ -50,8 +53,8 @@ class BetaTable(Schedule):
 
     @cached_property
     def table(self) -> Betas:
-        """log(alpha-bar_t / (1 - alpha-bar_t)) for t = 1..T in float64, compressed below -20."""
-        return _compressed(self.log_alpha_bar - torch.log(-torch.expm1(self.log_alpha_bar)))
+        """log(alpha-bar_t / (1 - alpha-bar_t)) for t = 1..T in float64; SNR 0, where a table ends in it, as -1e4."""
+        return (self.log_alpha_bar - torch.log(-torch.expm1(self.log_alpha_bar))).clamp(min=SNR_0)
 
     @property
     def length(self) -> int:
@@ -59,6 +62,16 @@ class BetaTable(Schedule):
 
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
         return interpolated(self.table, t)
+
+    def training_levels(self, times: Times) -> Levels:
+        """The table's own entries, each as often as any other: t uniform in 1..T (DDPM, algorithm 1)."""
+        entry = (times.double() * len(self.table)).long().clamp(max=len(self.table) - 1)
+        return self.table.to(times.device)[entry].float()
+
+    def fraction_below(self, levels: Levels) -> Float[Tensor, " n"]:
+        """The number of entries below each level, over T."""
+        rising = self.table.flip(0).to(levels.device)
+        return torch.searchsorted(rising, levels.double().contiguous()).double() / len(rising)
 
     def sampled(self, times: Times) -> Levels:
         """The table's own entries round(t T), pushed apart where they would coincide; all T of them are DDPM itself.
@@ -71,15 +84,6 @@ class BetaTable(Schedule):
         rank = torch.arange(steps, 0, -1, device=times.device)
         entry = torch.maximum(torch.round(times.double() * T).long(), rank)
         return table[entry.clamp(max=T) - 1].float()
-
-
-def _compressed(log_snr: Betas) -> Betas:
-    """l where l >= -20; below, -20 - log(1 - 20 - l), which still falls but never reaches what float32 loses.
-
-    Nobody can tell log-SNR -20 from -100 (alpha = 5e-5 and less), but 1/alpha of the latter is not finite.
-    """
-    excess = (-20 - log_snr).clamp(0, 1e4)  # 1e4 stands for SNR 0: farther than any table of betas below 1 goes
-    return torch.where(excess > 0, -20 - torch.log1p(excess), log_snr)
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,7 @@ class ZeroTerminalSNR(BetaTable):
     """sqrt(alpha-bar) shifted to 0 at T and scaled back to its value at t = 1: x_T is noise and nothing else.
 
     The network must not predict eps, which says nothing about x0 at SNR 0; Lin et al. use v. The last entry of the
-    table is log-SNR -29 in the place of -inf.
+    table is log-SNR -1e4 in the place of -inf.
     """
 
     of: BetaTable = field(default_factory=LinearBeta)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from unclip.core.config import Config
 from unclip.core.typing import LogSNR
+from unclip.diffusion.level import resolvable
 from unclip.diffusion.schedules import Schedule
 from unclip.diffusion.schedules.density import slope
 
@@ -22,4 +23,5 @@ class Weighting(Config, ABC):
 
     def drawn(self, log_snr: LogSNR, schedule: Schedule) -> Tensor:
         """The weight at levels drawn by `schedule`: where w counts a unit of log-SNR, divided by their density."""
-        return self(log_snr) * slope(schedule, log_snr) if self.per_log_snr else self(log_snr)
+        weight = self(resolvable(log_snr))
+        return weight * slope(schedule, log_snr) if self.per_log_snr else weight
