@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from unclip.core.noise import Noise, derive, initial_weights
+from unclip.core.noise import Noise, derive, initial_weights, whole
 
 DRAWS = [
     pytest.param(lambda n, b: n.normal((b, 3, 5)), id="normal"),
@@ -52,6 +52,63 @@ def test_forks_are_independent_of_the_parent_and_of_its_draws(make):
 def test_the_same_seed_means_different_numbers_in_the_two_samples_of_a_fork():
     a, b = Noise.per_sample([1, 2]).fork("x").normal((2, 16))
     assert not torch.equal(a, b)
+
+
+PAIRS = [(0, 2**32), (7, 7 + 2**40), (5, 5 + 2**63), (2**64, 0), (-1, 2**64 - 1), (2**32 + 3, 2**33 + 3)]
+
+
+@pytest.mark.parametrize("one, other", PAIRS)
+@pytest.mark.parametrize("make", DRAWS)
+def test_every_digit_of_a_seed_counts(make, one, other):
+    a, b = make(Noise.per_sample([one, other]), 2)
+    assert not torch.equal(a, b)
+    assert torch.equal(make(Noise.per_sample([one]), 1)[0], a)
+
+
+def test_keys_whose_seeds_have_equal_lower_halves():
+    """Of all steps of seed 0 below 200,000, the first two that agree in 32 bits; forks and first weights likewise."""
+    assert derive(0, 0, 112762) % 2**32 == derive(0, 0, 116194) % 2**32
+    one, other = (Noise.shared(0, 0, step).normal((1000,)) for step in (112762, 116194))
+    assert abs(torch.corrcoef(torch.stack([one, other]))[0, 1]) < 0.15
+    forks = [Noise.per_sample([seed]).fork("decoder") for seed in (57561, 61042)]
+    assert forks[0].seeds[0] % 2**32 == forks[1].seeds[0] % 2**32
+    assert not torch.equal(forks[0].normal((1, 4)), forks[1].normal((1, 4)))
+
+
+def test_first_weights_count_every_digit_too():
+    def weights(seed: int) -> torch.Tensor:
+        with initial_weights(0, 0, seed):
+            return nn.Linear(4, 4).weight.detach()
+
+    assert not torch.equal(weights(112762), weights(116194))
+
+
+@pytest.mark.parametrize("seed", [3 + 2**32, 2**62 + 5])
+def test_the_numbers_of_a_long_seed_are_normal_and_uniform(seed):
+    noise = Noise.per_sample([seed, seed + 2**32])
+    normal, uniform = noise.normal((2, 100_000)), noise.uniform((2, 100_000))
+    assert (normal.mean(1).abs() < 0.02).all()
+    assert ((normal.std(1) - 1).abs() < 0.02).all()
+    assert abs(torch.corrcoef(normal)[0, 1]) < 0.02
+    assert ((uniform.mean(1) - 0.5).abs() < 0.01).all()
+    assert abs(torch.corrcoef(uniform)[0, 1]) < 0.02
+
+
+def test_short_seeds_give_the_numbers_of_torch():
+    """Whoever knows torch can check them; they are in people's pictures."""
+    expected = torch.randn(5, generator=torch.Generator().manual_seed(11))
+    assert torch.equal(Noise.per_sample([11]).normal((1, 5))[0], expected)
+
+
+@pytest.mark.parametrize("make", DRAWS)
+def test_no_seeds_give_an_empty_batch(make):
+    assert len(make(Noise.per_sample([]), 0)) == 0
+
+
+@pytest.mark.parametrize("seed", [1.5, "1", None])
+def test_a_seed_that_is_not_a_whole_number_is_refused(seed):
+    with pytest.raises(ValueError, match="seed = .*whole number"):
+        whole(seed)
 
 
 def test_a_wrong_batch_is_a_programmers_error():

@@ -6,9 +6,12 @@ Two ways to draw:
   (inference: the same seed gives the same picture alone, in a batch and after a restart).
 - `Noise.shared(seed, rank, step)`: one generator for a whole training batch, keyed by where the training stands, so
   a resumed run draws what an uninterrupted one draws.
+
+A seed is any whole number and all of its digits count: torch's own CPU generator reads 32 bits of it (`_seeded`).
 """
 
 import hashlib
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +27,36 @@ def derive(*parts: int | str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
+def _seeded(generator: Generator, seed: int) -> Generator:
+    """The generator, set to the stream of this seed, of which every bit counts.
+
+    On the CPU it is a Mersenne Twister that `manual_seed` starts from 32 bits. The upper 32 bits start another one, and
+    624 numbers of that are added to the state by XOR. The twister is linear in its state over GF(2), so two seeds with
+    equal lower halves give streams that differ by a stream of random words.
+    Raises RuntimeError where this torch lays its generator out otherwise.
+    """
+    seed = seed if 0 <= seed < 2**64 else derive(seed)
+    if generator.device.type != "cpu":
+        return generator.manual_seed(seed)
+    upper, lower = divmod(seed, 2**32)
+    generator.manual_seed(lower)
+    if upper:
+        state = generator.get_state()
+        words = state[_TWISTER].view(torch.int64)  # shares the memory of `state`
+        if words[0] != lower:
+            raise RuntimeError(
+                f"torch {torch.__version__} keeps its random numbers in another form; use torch 2.6 to 2.14"
+            )
+        more = torch.empty(len(words), dtype=torch.int64)
+        words ^= more.random_(0, 2**32, generator=Generator().manual_seed(upper))
+        generator.set_state(state)
+    return generator
+
+
+_TWISTER = slice(24, 24 + 624 * 8)
+"""The bytes of a CPU generator's state that hold the 624 words of the twister, 64 bits each."""
+
+
 @dataclass(frozen=True)
 class Noise:
     """A keyed stream of random numbers. Drawing advances the stream; `fork` gives an independent one."""
@@ -34,8 +67,11 @@ class Noise:
 
     @classmethod
     def per_sample(cls, seeds: Sequence[int], device: torch.device | str = "cpu") -> "Noise":
-        """One stream a sample. Numbers are drawn on the CPU, so a seed means the same picture on every device."""
-        return cls(tuple(int(s) for s in seeds), False, torch.device(device))
+        """One stream a sample. Numbers are drawn on the CPU, so a seed means the same picture on every device.
+
+        Raises ValueError for a seed that is not a whole number.
+        """
+        return cls(tuple(whole(seed) for seed in seeds), False, torch.device(device))
 
     @classmethod
     def shared(cls, *key: int | str, device: torch.device | str = "cpu") -> "Noise":
@@ -61,18 +97,30 @@ class Noise:
     @cached_property
     def _generators(self) -> list[Generator]:
         device = self.device if self.batched else torch.device("cpu")
-        return [Generator(device=device).manual_seed(s) for s in self.seeds]
+        return [_seeded(Generator(device=device), s) for s in self.seeds]
 
     def _draw(self, shape: Sequence[int], make: Callable[[Sequence[int], Generator], Tensor]) -> Tensor:
         if self.batched:
             return make(tuple(shape), self._generators[0])
         assert shape[0] == len(self.seeds), f"{len(self.seeds)} seeds cannot fill a batch of {shape[0]}"
+        if not self.seeds:
+            return make(tuple(shape), Generator()).to(self.device)
         return torch.stack([make(tuple(shape[1:]), g) for g in self._generators]).to(self.device)
+
+
+def whole(seed: int) -> int:
+    """The seed as a plain int. Raises ValueError where it is not a whole number: 1.5 would be another seed's picture."""
+    try:
+        return operator.index(seed)
+    except TypeError:
+        raise ValueError(f"seed = {seed!r}: expected a whole number") from None
 
 
 @contextmanager
 def initial_weights(*key: int | str) -> Iterator[None]:
     """Inside, new modules draw their first weights from this key; torch's global generator is left as it was."""
     with torch.random.fork_rng():
-        torch.manual_seed(derive(*key))
+        seed = derive(*key)
+        torch.manual_seed(seed)  # of every device; then that of the CPU with all of its digits
+        _seeded(torch.default_generator, seed)
         yield
