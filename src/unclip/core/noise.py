@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -108,8 +109,8 @@ class Noise:
         return torch.stack([make(tuple(shape[1:]), g) for g in self._generators]).to(self.device)
 
 
-def whole(seed: int) -> int:
-    """The seed as a plain int. Raises ValueError where it is not a whole number: 1.5 would be another seed's picture."""
+def whole(seed: Any) -> int:
+    """The seed as a plain int. Raises ValueError where it is not a whole number: 1.5 would be the picture of 1."""
     try:
         return operator.index(seed)
     except TypeError:

@@ -1,7 +1,7 @@
 """Grids: where a sampler stops on its way from noise to clean, for any schedule.
 
 UniformTime    t = i/N: the schedule's own pace (on a table: every T/N-th entry)
-QuadraticTime  t = (i/N)^2: more steps near the clean end (DDIM, Song et al. 2021, appendix D.2)
+QuadraticTime  t = (i/N)^2: more steps near the clean end (DDIM, Song et al. 2021a, appendix D.2)
 Sections       equal sections of time with a number of steps each (Nichol & Dhariwal 2021; GLIDE's 27 steps)
 UniformLogSNR  even steps of log-SNR (DPM-Solver, Lu et al. 2022)
 KarrasSteps    even steps of (sigma/alpha)^(1/rho) (Karras et al. 2022, Eq. 5)

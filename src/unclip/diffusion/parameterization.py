@@ -3,7 +3,7 @@
 The training target follows from it: (x0 - c_skip x) / c_out. With alpha, sigma of `level`:
 
     x0: (0, 1)    eps: (1/alpha, -sigma/alpha)    v: (alpha, -sigma)  (Salimans & Ho 2022)
-    Flow (Lipman et al. 2023, Liu et al. 2022), u = eps - x0: (1/(alpha + sigma), -sigma/(alpha + sigma))
+    Flow (Lipman et al. 2023, Liu et al. 2022a), u = eps - x0: (1/(alpha + sigma), -sigma/(alpha + sigma))
     EDM (Karras et al. 2022, table 1), s = sigma_data, d = alpha^2 s^2 + sigma^2: (alpha s^2/d, s sigma/sqrt d)
 """
 

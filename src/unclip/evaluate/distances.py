@@ -34,7 +34,7 @@ def kid_error(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"], noise: Noise, mo
     n, m = len(a), len(b)
     linear = 4 * z_a / n + 4 * z_b / m
     quadratic = 2 * s_aa / (n * (n - 1)) + 2 * s_bb / (m * (m - 1)) + 4 * s_ab / (n * m)
-    # Both are estimates, and near no difference `linear` scatters about 0: cut there, it would add a sixth to the error.
+    # Near no difference the estimate `linear` scatters about 0: cut there, it would add a sixth to the error.
     return torch.maximum(linear + quadratic, quadratic / 2).sqrt().item()
 
 

@@ -9,7 +9,7 @@ neighbourhood, so a network trained on crops works on pictures of any size.
 
 The paper's networks predict the picture itself. Detail alone trains faster: nothing has to be copied.
 
-One for inpainting (GLIDE, section 2.2 of Nichol et al. 2021) is given the whole small picture and, of the larger one,
+One for inpainting (GLIDE, section 4.3 of Nichol et al. 2021) is given the whole small picture and, of the larger one,
 what is known, in the units of what it predicts:
 
     condition.image = [enlarged, m r, m]      m = 1 where the larger picture is known, 0 where it is to be painted

@@ -25,7 +25,7 @@ from unclip.train.trainer import Report, Trainer
 PREVIEWS = (0.06, 0.2, 0.5, 1.0)
 """Shares of a stage's run at which sample grids are drawn."""
 EARLY_AT = 1 / 16
-"""Where the weights of the stage that draws are kept for autoguidance (Karras et al. 2024, section 4: about there)."""
+"""Where the weights of the stage that draws are kept for autoguidance (Karras et al. 2024b, section 4: about there)."""
 
 
 class StageRun:

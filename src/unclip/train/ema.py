@@ -1,4 +1,4 @@
-"""An average of the weights: its length grows with the run (Karras et al. 2024, Eq. 5), or is fixed as in DDPM."""
+"""An average of the weights: its length grows with the run (Karras et al. 2024a, Eq. 2), or is fixed as in DDPM."""
 
 import torch
 from torch import Tensor, nn

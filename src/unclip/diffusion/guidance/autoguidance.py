@@ -1,4 +1,4 @@
-"""Autoguidance (Karras et al. 2024, "Guiding a diffusion model with a bad version of itself").
+"""Autoguidance (Karras et al. 2024b, "Guiding a diffusion model with a bad version of itself").
 
 Away from a worse version of the same model, under the same condition:
 

@@ -1,4 +1,4 @@
-"""The exact likelihood of the probability-flow ODE (Song et al. 2021, section 4.3 and appendix D.2), in the log-SNR l.
+"""The exact likelihood of the probability-flow ODE (Song et al. 2021b, section 4.3 and appendix D.2), in the log-SNR l.
 
     dx/dl = (alpha sigma / 2)(sigma x0_hat - alpha eps_hat) = -(alpha sigma / 2) v_hat
     log p(x_clean) = log N(x_noisy; 0, I) + integral from the clean to the noisy end of tr(d(dx/dl)/dx) dl

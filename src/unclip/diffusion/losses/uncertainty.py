@@ -1,4 +1,4 @@
-"""EDM2's learned uncertainty (Karras et al. 2024): loss_i / exp(u(l_i)) + u(l_i).
+"""EDM2's learned uncertainty (Karras et al. 2024a): loss_i / exp(u(l_i)) + u(l_i).
 
 At its optimum exp(u(l)) is the expected loss at level l, so every level sends gradients of the same size. u is a linear
 layer on sines of the log-SNR and starts at 0: at first the loss is the plain one.

@@ -1,4 +1,4 @@
-"""DDIM backwards, from a picture to the noise that DDIM would make it from (Song et al. 2021, section 4.3).
+"""DDIM backwards, from a picture to the noise that DDIM would make it from (Song et al. 2021a, section 4.3).
 
 With eps taken at the noisier level t, where DDIM will be when it comes back:
 

@@ -3,7 +3,7 @@
 Cosine         abar(t) = cos^2((t + s)/(1 + s) pi/2) (Nichol & Dhariwal 2021, Eq. 17)
 Sigmoid        abar(t) = (S(end) - S(start + t (end - start))) / (S(end) - S(start)), S(v) = sigmoid(v/tau)
                (Jabri et al. 2022)
-RectifiedFlow  x' = (1 - t) x0 + t eps (Liu et al. 2022), here x'/sqrt((1 - t)^2 + t^2): sigma/alpha = t/(1 - t)
+RectifiedFlow  x' = (1 - t) x0 + t eps (Liu et al. 2022a), here x'/sqrt((1 - t)^2 + t^2): sigma/alpha = t/(1 - t)
 Tabulated      straight lines between given levels
 Shifted        another schedule with `shift` added to its log-SNR
 """
