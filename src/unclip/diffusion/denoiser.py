@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import nn
 
 from unclip.core.condition import Condition
@@ -55,14 +56,22 @@ class Denoiser(nn.Module):
         super().__init__()
         self.network, self.parameterization, self.learned_variance = network, parameterization, learned_variance
 
+    @property
+    def is_double(self) -> bool:
+        """Whether the network is one in float64, as one takes to tell rounding from error."""
+        return any(parameter.dtype == torch.float64 for parameter in self.network.parameters())
+
     def output(self, x: State, log_snr: LogSNR, cond: Condition) -> tuple[State, State | None]:
-        """F at this state, in float32 whatever the precision inside; and v of a learned variance.
+        """F at this state, in float32 whatever the precision inside (in float64 of a network in float64); and v of a
+        learned variance.
 
         Raises ValueError where the network's number of channels does not fit `learned_variance`.
         """
         scale = like(self.parameterization.input_scale(bounded(log_snr)), x)
-        out = self.network(x * scale, log_snr, cond).float()
         wanted = (2 if self.learned_variance else 1) * x.shape[1]
+        # No picture needs no network; torch's pixel_unshuffle leaves an empty batch as it is, which no network takes.
+        out = self.network(x * scale, log_snr, cond) if len(x) else x.new_zeros((0, wanted, *x.shape[2:]))
+        out = out.to(torch.promote_types(out.dtype, torch.float32))
         if out.shape[1] != wanted:
             raise ValueError(
                 f"the network gives {out.shape[1]} channels for {x.shape[1]}, expected {wanted}; its learned_variance "

@@ -114,7 +114,8 @@ class Diffusion(nn.Module):
 
         Raises ValueError where steps, schedule, grid, sampler and parameterisation cannot go together.
         """
-        yield from self.walk(noise.normal(shape), cond, null, noise, how)
+        dtype = torch.float64 if self.denoiser.is_double else torch.float32
+        yield from self.walk(noise.normal(shape).to(dtype), cond, null, noise, how)
 
     def walk(
         self, x: State, cond: Condition, null: Condition, noise: Noise, how: Sampling, by: Walk | None = None
