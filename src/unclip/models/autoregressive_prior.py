@@ -18,6 +18,7 @@ from unclip.core.config import Config
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Float, Int, Mask, Tensor, Tokens, Vectors
+from unclip.core.wide import wide
 from unclip.models.prior_model import conditions, nearest
 from unclip.nn.buckets import Buckets, Quantiles
 from unclip.nn.caption_net import PriorNetConfig
@@ -130,5 +131,6 @@ class AutoregressivePrior(nn.Module):
 
 def drawn(logits: Logits, uniform: Float[Tensor, " b"]) -> Int[Tensor, " b"]:
     """One code a row by inverting the cumulative distribution at a uniform number in [0, 1)."""
-    below = logits.double().softmax(-1).cumsum(-1)
-    return (below <= uniform.double()[:, None]).sum(-1).clamp(max=logits.shape[-1] - 1)
+    below = wide(logits).softmax(-1).cumsum(-1)
+    code = (below <= wide(uniform)[:, None]).sum(-1).clamp(max=logits.shape[-1] - 1)
+    return code.to(logits.device)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from unclip.core.config import Config
+from unclip.core.wide import wide
 
 Parts = tuple[Tensor, ...]
 Field = Callable[[Parts, float], Parts]
@@ -131,6 +132,6 @@ class RK45(Solver):
         for i, (before, after) in enumerate(zip(y, new, strict=True)):
             wrong = h * sum(w * k[i] for w, k in zip(gap, slopes, strict=True) if w)
             scaled = wrong / (self.atol + self.rtol * before.abs().maximum(after.abs()))
-            size = scaled.double().square().reshape(len(before), -1).mean(1).max().sqrt().item()
+            size = wide(scaled).square().reshape(len(before), -1).mean(1).max().sqrt().item()
             worst = max(worst, size) if size == size else 1e10
         return worst

@@ -75,7 +75,7 @@ def check_known(known: State, mask: Tensor) -> None:
 
 def exact(grid: LogSNR) -> Tensor:
     """The grid in float64 on the CPU: its entries multiply states of any dtype and place as numbers do."""
-    return grid.detach().double().cpu()
+    return grid.detach().cpu().double()
 
 
 def check_fraction(name: str, value: float) -> None:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from unclip.core.typing import Float, LogSNR
+from unclip.core.wide import narrow, wide
 from unclip.diffusion.schedules.base import Levels, Schedule, Times, check_limit, interpolated, to_clean
 
 
@@ -30,10 +31,10 @@ class Cosine(Schedule):
         check_limit(self.limit)
 
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
-        angle = (t.double() + self.s) / (1 + self.s) * math.pi / 2
+        angle = (wide(t) + self.s) / (1 + self.s) * math.pi / 2
         start = math.log(math.cos(self.s / (1 + self.s) * math.pi / 2)) * 2
         log_bar = (2 * torch.log(torch.cos(angle).clamp(min=1e-12)) - start).clamp(max=-1e-12)
-        return (log_bar - torch.log(-torch.expm1(log_bar))).clamp(-self.limit, self.limit).float()
+        return narrow((log_bar - torch.log(-torch.expm1(log_bar))).clamp(-self.limit, self.limit), t)
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,11 @@ class Sigmoid(Schedule):
             )
 
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
-        place = self.start + t.double().clamp(0, 1) * (self.end - self.start)
+        place = self.start + wide(t).clamp(0, 1) * (self.end - self.start)
         first, last = (torch.tensor(v / self.tau, dtype=torch.float64).sigmoid() for v in (self.start, self.end))
         here = (place / self.tau).sigmoid()
         ratio = (last - here).clamp(min=0).log() - (here - first).clamp(min=0).log()
-        return ratio.clamp(-self.limit, self.limit).float()
+        return narrow(ratio.clamp(-self.limit, self.limit), t)
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ class RectifiedFlow(Schedule):
         check_limit(self.limit)
 
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
-        time = t.double().clamp(0, 1)
-        return (2 * (torch.log1p(-time) - torch.log(time))).clamp(-self.limit, self.limit).float()
+        time = wide(t).clamp(0, 1)
+        return narrow((2 * (torch.log1p(-time) - torch.log(time))).clamp(-self.limit, self.limit), t)
 
 
 @dataclass(frozen=True)

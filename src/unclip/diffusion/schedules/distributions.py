@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from unclip.core.typing import Float, LogSNR
+from unclip.core.wide import narrow, wide
 from unclip.diffusion.schedules.base import Schedule, check_limit, to_clean
 from unclip.diffusion.schedules.continuous import Cosine, RectifiedFlow
 from unclip.diffusion.schedules.karras import check_polynomial, karras_levels
@@ -19,7 +20,7 @@ from unclip.diffusion.schedules.karras import check_polynomial, karras_levels
 
 def normal_quantile(t: Float[Tensor, "..."], mean: float, std: float) -> Float[Tensor, "..."]:
     """The t-quantile of N(mean, std^2) in float64, 1e-7 away from both ends at least."""
-    return mean + std * torch.special.ndtri(t.double().clamp(1e-7, 1 - 1e-7))
+    return mean + std * torch.special.ndtri(wide(t).clamp(1e-7, 1 - 1e-7))
 
 
 def _check_spread(name: str, value: float) -> None:
@@ -43,7 +44,7 @@ class LogNormal(Schedule):
 
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
         log_s = normal_quantile(t, self.mean, self.std).clamp(math.log(self.s_min), math.log(self.s_max))
-        return (-2 * log_s).float()
+        return narrow(-2 * log_s, t)
 
     def grid(self, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
         """Karras et al. 2022, Eq. 5, with the step to zero appended."""
@@ -63,7 +64,7 @@ class LogitNormal(Schedule):
         _check_spread("std", self.std)
 
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
-        return (-2 * normal_quantile(t, self.mean, self.std)).clamp(-self.limit, self.limit).float()
+        return narrow((-2 * normal_quantile(t, self.mean, self.std)).clamp(-self.limit, self.limit), t)
 
     def grid(self, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
         """Even steps of flow time."""
@@ -83,9 +84,9 @@ class Laplace(Schedule):
         _check_spread("b", self.b)
 
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
-        from_middle = 0.5 - t.double().clamp(0, 1)
+        from_middle = 0.5 - wide(t).clamp(0, 1)
         tail = torch.log1p(-2 * from_middle.abs())
-        return (self.mu - self.b * from_middle.sign() * tail).clamp(-self.limit, self.limit).float()
+        return narrow((self.mu - self.b * from_middle.sign() * tail).clamp(-self.limit, self.limit), t)
 
     def grid(self, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
         """The cosine schedule's: quantiles of a distribution this narrow would cross all the noise in one step."""

@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 from unclip.core.typing import Float, LogSNR
+from unclip.core.wide import narrow, wide
 from unclip.diffusion.schedules.base import Schedule, check_steps, to_clean
 
 
 def polynomial(t: Float[Tensor, "..."], s_min: float, s_max: float, rho: float) -> LogSNR:
     """log-SNR at t in [0, 1] of s = (s_min^(1/rho) + t (s_max^(1/rho) - s_min^(1/rho)))^rho, in float64."""
     low, high = s_min ** (1 / rho), s_max ** (1 / rho)
-    return -2 * rho * torch.log(low + t.double().clamp(0, 1) * (high - low))
+    return -2 * rho * torch.log(low + wide(t).clamp(0, 1) * (high - low))
 
 
 def karras_levels(steps: int, s_min: float, s_max: float, rho: float) -> Float[Tensor, " steps"]:
@@ -41,7 +42,7 @@ class Karras(Schedule):
         check_polynomial(self.s_min, self.s_max, self.rho)
 
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
-        return polynomial(t, self.s_min, self.s_max, self.rho).float()
+        return narrow(polynomial(t, self.s_min, self.s_max, self.rho), t)
 
     def grid(self, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
         """Eq. 5: both ends of s are used, then the step to zero."""

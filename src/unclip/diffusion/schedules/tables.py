@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from unclip.core.typing import Float, LogSNR
+from unclip.core.wide import narrow, wide
 from unclip.diffusion.schedules.base import Levels, Schedule, Times, interpolated
 
 Betas = Float[Tensor, " T"]
@@ -65,25 +66,26 @@ class BetaTable(Schedule):
 
     def training_levels(self, times: Times) -> Levels:
         """The table's own entries, each as often as any other: t uniform in 1..T (DDPM, algorithm 1)."""
-        entry = (times.double() * len(self.table)).long().clamp(max=len(self.table) - 1)
-        return self.table.to(times.device)[entry].float()
+        entry = (wide(times) * len(self.table)).long().clamp(max=len(self.table) - 1)
+        return narrow(self.table.to(entry.device)[entry], times)
 
     def fraction_below(self, levels: Levels) -> Float[Tensor, " n"]:
         """The number of entries below each level, over T."""
-        rising = self.table.flip(0).to(levels.device)
-        return torch.searchsorted(rising, levels.double().contiguous()).double() / len(rising)
+        wanted = wide(levels).contiguous()
+        rising = self.table.flip(0).to(wanted.device)
+        return torch.searchsorted(rising, wanted).to(wanted) / len(rising)
 
     def sampled(self, times: Times) -> Levels:
         """The table's own entries round(t T), pushed apart where they would coincide; all T of them are DDPM itself.
 
         Raises ValueError where there are more times than entries.
         """
-        T, steps, table = len(self.table), len(times), self.table.to(times.device)
+        T, steps = len(self.table), len(times)
         if steps > T:
             raise ValueError(f"steps = {steps}: this table has T = {T}; ask for at most that many")
-        rank = torch.arange(steps, 0, -1, device=times.device)
-        entry = torch.maximum(torch.round(times.double() * T).long(), rank)
-        return table[entry.clamp(max=T) - 1].float()
+        entry = torch.round(wide(times) * T).long()
+        entry = torch.maximum(entry, torch.arange(steps, 0, -1, device=entry.device)).clamp(max=T)
+        return narrow(self.table.to(entry.device)[entry - 1], times)
 
 
 @dataclass(frozen=True)
