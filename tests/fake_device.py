@@ -2,8 +2,8 @@
 
 This torch cannot move to "mps" without the hardware, so the device goes by a name that it can: "meta". Inside
 `fake_gpu`, what is made there, or moved there, says that it lies there. An operation on it runs on the CPU, but raises
-TypeError where it would give float64, and RuntimeError where it meets a tensor that was left on the CPU, as real ones do
-(a single number may lie on the CPU).
+TypeError where it would give float64, and RuntimeError where it meets a tensor that was left on the CPU, as real ones
+do (a single number may lie on the CPU).
 """
 
 from collections.abc import Iterator
