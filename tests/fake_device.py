@@ -6,6 +6,7 @@ TypeError where it would give float64, and RuntimeError where it meets a tensor 
 do (a single number may lie on the CPU).
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only
 
@@ -79,6 +81,19 @@ class _Factories(TorchDispatchMode):
         return computed(func, args, kwargs or {})
 
 
+class _FromLists(TorchFunctionMode):
+    """What is made there from Python's numbers, which no operation sees."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        device = kwargs.get("device", args[0].device if func is Tensor.new_tensor else None)
+        makes = func in (torch.tensor, torch.as_tensor, Tensor.new_tensor)
+        if makes and torch.device(device or "cpu").type == GPU.type:
+            like = {"dtype": args[0].dtype} if func is Tensor.new_tensor else {}
+            return torch.tensor(args[-1], **{**like, **kwargs, "device": "cpu"}).to(GPU)
+        return func(*args, **kwargs)
+
+
 def moved(module: nn.Module) -> nn.Module:
     """The module with its parameters and buffers there."""
     for part in module.modules():
@@ -102,10 +117,14 @@ def fake_gpu() -> Iterator[None]:
         return plain(self._here, shape, make).to(self.device)  # pyright: ignore
 
     plain, autocast = Noise._draw, torch.autocast
-    with pytest.MonkeyPatch.context() as patch, _Factories():
+    with pytest.MonkeyPatch.context() as patch, _Factories(), _FromLists():
         patch.setattr("unclip.core.wide.LACKS_FLOAT64", {GPU.type})
         patch.setattr(
             torch, "autocast", lambda kind, *args, **kwargs: autocast(kind.replace(GPU.type, "cpu"), *args, **kwargs)
         )
+        patch.setattr("unclip.core.machine.device", lambda: GPU.type)
+        fused = "_get_fused_kernels_supported_devices"  # mps is among them
+        patch.setattr(sys.modules["torch.optim.optimizer"], fused, lambda: ["cpu", GPU.type])
+        patch.setattr(torch.__future__, "get_overwrite_module_params_on_conversion", lambda: True)  # Module.to wraps
         patch.setattr(Noise, "_draw", on_gpu)
         yield

@@ -60,4 +60,4 @@ def hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
 
 def clip_gradients(parameters: Iterable[nn.Parameter], most: float) -> float:
     """Scales the gradients to norm `most` at the largest; returns the norm before, which may not be finite."""
-    return float(nn.utils.clip_grad_norm_(list(parameters), most, foreach=True))
+    return float(nn.utils.clip_grad_norm_(list(parameters), most))
