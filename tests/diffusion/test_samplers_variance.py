@@ -77,7 +77,7 @@ def test_the_learned_variance_is_the_elements_own():
 
 
 def test_a_denoiser_without_a_variance_is_refused():
-    with pytest.raises(ValueError, match="predicts no variance; take beta or beta_tilde"):
+    with pytest.raises(ValueError, match="learned no variance; draw with --sampler ddpm"):
         next(Ancestral("learned")(DATA.denoise, draw(2, 3), Cosine().grid(5), Noise.shared(0)))
 
 

@@ -12,7 +12,6 @@ from unclip.cli.ways import ways_table
 @guarded
 def compare_priors(
     run: Annotated[Path, Parameter(help="A finished text-to-image run, with its data.")],
-    /,
     *,
     budget: Annotated[
         str | None,

@@ -29,7 +29,6 @@ FLOW_SHARE = 8
 @guarded
 def evaluate(
     run: Annotated[Path, Parameter(help="A finished run folder.")],
-    /,
     *,
     data: Annotated[
         str | None, Parameter(help="Captioned pictures; `shapes`: the exact score. Default: the run's held-out pairs.")
@@ -187,11 +186,11 @@ def context(root: Path) -> "Context":
     from unclip.core import machine
     from unclip.data.prepare import load_prepared
     from unclip.pipeline.run_folder import RunFolder
-    from unclip.recipes.config import RunConfig, read_settings
+    from unclip.recipes.config import stored_config
     from unclip.recipes.context import Context
 
     run = RunFolder(root)
-    config = RunConfig.from_dict(read_settings(run.settings), str(run.settings))
+    config = stored_config(run.settings)
     return Context(run, config, load_prepared(run.data), machine.device(), config.precision)
 
 

@@ -11,7 +11,6 @@ from unclip.cli.guard import guarded
 @guarded
 def explain(
     run: Annotated[Path, Parameter(help="A finished run folder.")],
-    /,
     *,
     out: Annotated[Path, Parameter(help="Where the pictures and explain.html go.")],
     steps: Annotated[

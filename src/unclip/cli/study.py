@@ -11,7 +11,6 @@ from unclip.cli.guard import guarded
 @guarded
 def study(
     run: Annotated[Path, Parameter(help="A finished run folder of a text-to-image model.")],
-    /,
     *,
     out: Annotated[Path, Parameter(help="Where study.html, study.json and the plots go.")],
     what: Annotated[str, Parameter(help="Parts; clip-guidance is one more.")] = "inversion,interpolation,guidance",

@@ -62,6 +62,7 @@ def choose(
     from unclip.cli import settings
     from unclip.cli.opening import mirrors, natural_size, open_data
     from unclip.pipeline.run_folder import RunFolder
+    from unclip.recipes.fits import check_networks
 
     said, run = settings.layers(given, environ), RunFolder(out)
     if run.settings.exists() and run.state():
@@ -71,17 +72,19 @@ def choose(
     captioned = settings.resolve(settings.base(given, said, size or 32, True), said).captioned
     source = open_data(data, size or 32, split, captioned)
     base = settings.base(given, said, size or natural_size(source, captioned), mirrors(source))
-    return source, settings.resolve(base, said)
+    config = settings.resolve(base, said)
+    check_networks(config)
+    return source, config
 
 
 def _begun(data: str, out: Path, given: Given, split: str, said: list) -> "tuple[Source | World, RunConfig]":
     from unclip.cli import settings
     from unclip.cli.opening import is_same_data, mirrors, open_data
     from unclip.pipeline.run_folder import RunFolder
-    from unclip.recipes.config import RunConfig, read_settings
+    from unclip.recipes.config import stored_config
 
     run = RunFolder(out)
-    stored = RunConfig.from_dict(read_settings(run.settings), str(run.settings))
+    stored = stored_config(run.settings)
     source = open_data(data, stored.size, split, stored.captioned)
     if given.preset:
         base = settings.base(given, said, stored.size, mirrors(source))

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 from unclip.core.config import Config
+from unclip.core.ranges import Side, Signed, Steps, Weight
 from unclip.diffusion import guidance as guidances
 from unclip.diffusion import samplers
 from unclip.diffusion.grids import Grid, KarrasSteps, QuadraticTime, UniformLogSNR, UniformTime
@@ -29,14 +30,14 @@ class Settings(Config):
     guidance on top of it; size: side of the pictures, px, of those that the model's stages draw (None: the largest).
     """
 
-    steps: int | None = None
-    guidance: float | None = None
+    steps: Steps | None = None
+    guidance: Signed | None = None
     form: str | None = None
     sampler: str | None = None
     grid: str | None = None
-    classifier: float | None = None
-    clip: float | None = None
-    size: int | None = None
+    classifier: Weight | None = None
+    clip: Weight | None = None
+    size: Side | None = None
 
     def apply(self, how: Sampling, limit: float | None = RANGE) -> Sampling:
         """A stored sampling with these changes; what it samples lives in [-limit, limit] when clean (None: anywhere).

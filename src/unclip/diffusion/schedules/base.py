@@ -80,9 +80,3 @@ def interpolated(table: Levels, t: Float[Tensor, "..."]) -> LogSNR:
     table, place = table.to(t.device), t.double().clamp(0, 1) * (len(table) - 1)
     below = place.floor().clamp(max=len(table) - 2).long()
     return torch.lerp(table[below], table[below + 1], place - below).float()
-
-
-def check_limit(limit: float) -> None:
-    """Raises ValueError where a clip of the log-SNR to +-limit leaves no schedule or leaves float32."""
-    if not 0 < limit <= 20:
-        raise ValueError(f"limit = {limit}: the log-SNR is clipped to +-limit, choose it in (0, 20]")
