@@ -24,6 +24,7 @@ from typing import Any
 import tomli_w
 
 import unclip
+from unclip.cli.info import show_run
 from unclip.cli.main import app
 from unclip.cli.train import choose
 from unclip.clip.model import CLIP, CLIPConfig
@@ -189,6 +190,7 @@ def load_forged(run: RunFolder, draw: random.Random) -> tuple[Callable[[], None]
 
     def read() -> None:
         stored_config(run.settings)
+        show_run(run.root, lambda *_, **__: None)
         unclip.load(run.root, "cpu")
 
     return read, run.root.name

@@ -137,7 +137,7 @@ def test_what_cannot_go_together_is_refused(schedule: Schedule, grid: Grid, step
 
 @pytest.mark.parametrize("counts", [(), (3, 0), (-1, 3)])
 def test_impossible_sections_are_refused(counts: tuple[int, ...]):
-    with pytest.raises(ValueError, match="counts = "):
+    with pytest.raises(ValueError, match=r"counts(\[0\])? = "):
         Sections(counts)
 
 

@@ -145,7 +145,7 @@ def test_it_can_be_stored():
 @pytest.mark.parametrize(
     "levels, gamma, options, words",
     [
-        ((), (), {}, "0 levels, 0 gamma"),
+        ((), (), {}, r"levels = \(\): expected 1 to 65536 values"),
         ((0.0, 1.0), (0.5,), {}, "2 levels, 1 gamma"),
         ((1.0, 0.0), (0.5, 0.5), {}, "must rise"),
         ((0.0,), (0.5,), {"eta": 1.5}, "eta = 1.5"),

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 MAKERS = frozenset((torch.empty, torch.zeros, torch.ones, torch.full))
 """What networks get their numbers from."""
 FILLERS = frozenset(
-    getattr(Tensor, name) for name in ("normal_", "uniform_", "zero_", "fill_", "mul_", "add_", "erfinv_", "clamp_")
+    [getattr(Tensor, name) for name in ("normal_", "uniform_", "zero_", "fill_", "mul_", "add_", "erfinv_", "clamp_")]
+    + [getattr(nn.init, name) for name in ("kaiming_uniform_", "uniform_", "normal_", "trunc_normal_", "orthogonal_")]
 )
 """What gives them their first values."""
 LARGE = 2**16
@@ -43,8 +44,10 @@ class Bounded(TorchFunctionMode):
             self.made += asked(func, args, kwargs)
             if self.made > self.most:
                 raise TooLarge(f"more than {self.most:,.0f} numbers")
-        if self.untouched and func in FILLERS and args[0].numel() > LARGE:
-            return args[0]
+        if self.untouched and func in FILLERS:
+            tensor = args[0] if args else kwargs["tensor"]
+            if tensor.numel() > LARGE:
+                return tensor
         return func(*args, **kwargs)
 
 

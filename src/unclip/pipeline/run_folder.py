@@ -111,6 +111,11 @@ class RunFolder:
         """Raises ValueError that says which stage is missing, for whoever wants to generate."""
         if not self.root.is_dir():
             raise ValueError(f"{self.root}: no such run; train one with `unclip train DATA --out {self.root}`")
+        if not self.settings.exists() and not (self.root / "state.json").exists():
+            raise ValueError(
+                f"{self.root}: holds no run (no run.toml); name the folder that `unclip train DATA --out RUN` made, "
+                "not that of the pictures"
+            )
         state = self.state()
         missing = [s for s in MODELS[self.model] if s not in state]
         if missing:

@@ -1,6 +1,6 @@
 """The CLIP that a run's settings mean: ours for small data, or the paper's."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from unclip.clip.model import CLIPConfig
 from unclip.clip.text import TextConfig
@@ -11,6 +11,7 @@ HEAD, PAPER_HEAD = 32, 64
 """Channels of one attention head: ours, and those of every tower of the paper."""
 
 
+@runtime_checkable
 class Words(Protocol):
     """What a tower must know of a tokenizer: how many tokens there are, and in the longest caption."""
 
