@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
+from unclip.cli.options import SPLIT
 
 if TYPE_CHECKING:
     from unclip.data.shapes_world import World
@@ -24,12 +25,14 @@ def add(
     *,
     run: Annotated[Path, Parameter(help="A finished run folder.")],
     budget: Annotated[
-        str | None, Parameter(help="Time for this stage: 90s, 10m; by default a share of the run's.")
+        str | None,
+        Parameter(help="Time for this stage, with its unit; by default a share of the run's. Example: --budget 10m"),
     ] = None,
     size: Annotated[
-        int | None, Parameter(help="Of an upsampler: side of the pictures in pixels; twice that of those before it.")
+        int | None,
+        Parameter(help="Side of an upsampler's pictures in pixels; twice that of those before it. Example: --size 128"),
     ] = None,
-    split: Annotated[str, Parameter(help="train or validation, where the data has splits.")] = "train",
+    split: Annotated[str, Parameter(help=SPLIT)] = "train",
     set: Annotated[
         list[str] | None,
         Parameter(

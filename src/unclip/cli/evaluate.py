@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
+from unclip.cli.options import SEED, SPLIT
 from unclip.cli.ways import ways_table
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ def evaluate(
     data: Annotated[
         str | None, Parameter(help="Captioned pictures; `shapes`: the exact score. Default: the run's held-out pairs.")
     ] = None,
-    split: Annotated[str, Parameter(help="train or validation, where the data has splits.")] = "validation",
+    split: Annotated[str, Parameter(help=SPLIT)] = "validation",
     n: Annotated[int, Parameter(name="-n", help="Pictures to generate (with shapes: a category).")] = 256,
-    seed: Annotated[int, Parameter(help="Of the generated pictures.")] = 0,
+    seed: Annotated[int, Parameter(help=SEED)] = 0,
     bpd: Annotated[bool, Parameter(help="ddpm: bits/dim, by the bound and the ODE.", negative="")] = False,
     bpd_pictures: Annotated[int, Parameter(help="Pictures for --bpd; the ODE takes an eighth of them.")] = 512,
     trace: Annotated[

@@ -6,6 +6,10 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+FIRST_SEED = "Seed of the first picture; each further one takes the next whole number. Example: --seed 7"
+SEED = "Seed of everything random, a whole number: the same seed gives the same result. Example: --seed 7"
+SPLIT = "Which part of the data, where it has parts: train or validation. Example: --split validation"
+
 
 @Parameter(name="*")
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
-from unclip.cli.options import Given
+from unclip.cli.options import SPLIT, Given
 
 if TYPE_CHECKING:
     from unclip.data.shapes_world import World
@@ -25,7 +25,7 @@ def train(
     *,
     out: Annotated[Path, Parameter(help="The run folder; one that is unfinished is continued.")],
     given: Given = Given(),
-    split: Annotated[str, Parameter(help="train or validation, where the data has splits.")] = "train",
+    split: Annotated[str, Parameter(help=SPLIT)] = "train",
     force: Annotated[bool, Parameter(help="Go on after a stage that did not pass.", negative="")] = False,
 ) -> None:
     """Train a model on a folder of captioned pictures; with --model ddpm, of pictures alone.
