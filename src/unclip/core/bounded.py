@@ -32,7 +32,7 @@ class Bounded(TorchFunctionMode):
     untouched: large tensors keep what lies in memory, so that a network is only measured.
     """
 
-    def __init__(self, most: float, untouched: bool = False) -> None:
+    def __init__(self, most: int | float, untouched: bool = False) -> None:
         super().__init__()
         self.most, self.untouched, self.made = most, untouched, 0
 
