@@ -50,16 +50,17 @@ class Drawing:
         """As the pipeline takes it."""
         from unclip.pipeline.settings import Settings
 
-        return Settings(
-            steps=self.steps,
-            guidance=self.guidance,
-            form=self.guidance_form,
-            sampler=self.sampler,
-            grid=self.grid,
-            classifier=self.classifier_guidance,
-            clip=self.clip_guidance,
-            size=self.size,
-        )
+        said = {
+            "steps": self.steps,
+            "guidance": self.guidance,
+            "form": self.guidance_form,
+            "sampler": self.sampler,
+            "grid": self.grid,
+            "classifier": self.classifier_guidance,
+            "clip": self.clip_guidance,
+            "size": self.size,
+        }
+        return Settings.from_dict(said, "")
 
 
 @guarded

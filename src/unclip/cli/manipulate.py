@@ -45,7 +45,7 @@ class How:
         """As the pipeline takes it."""
         from unclip.pipeline.settings import Settings
 
-        return Settings(steps=self.steps, guidance=self.guidance)
+        return Settings.from_dict({"steps": self.steps, "guidance": self.guidance}, "")
 
 
 @dataclass(frozen=True)
