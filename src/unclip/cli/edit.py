@@ -45,7 +45,7 @@ class How:
         from unclip.pipeline.painter import Request
         from unclip.pipeline.settings import Settings
 
-        settings = Settings(steps=self.steps, guidance=self.guidance, size=self.size)
+        settings = Settings.from_dict({"steps": self.steps, "guidance": self.guidance, "size": self.size}, "")
         return Request(prompt, self.n, self.seed, settings, self.method)
 
 
