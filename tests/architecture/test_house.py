@@ -1,6 +1,7 @@
 """The rules of the house that a machine can check."""
 
 import ast
+import importlib
 import importlib.util
 import json
 import re
@@ -8,7 +9,9 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
@@ -192,3 +195,37 @@ def test_text_files_name_their_encoding():
         if isinstance(node, ast.Call) and opens_text(node) and "encoding" not in {k.arg for k in node.keywords}
     ]
     assert not found, 'add encoding="utf-8":\n' + "\n".join(found)
+
+
+def test_every_number_of_a_setting_declares_its_range():
+    """`batch: Annotated[int, Range(1, 65536)]` (core/ranges.py): nan, -8 and 10**12 are refused where they are said."""
+    for path in MODULES:
+        if path.name != "__main__.py":
+            parts = path.relative_to(ROOT / "src").with_suffix("").parts
+            importlib.import_module(".".join(parts).removesuffix(".__init__"))
+    from unclip.core.config import Config, hints_of
+
+    def below(cls: type) -> Iterator[type]:
+        for member in cls.__subclasses__():
+            yield member
+            yield from below(member)
+
+    found = [
+        f"{cls.__module__}.{cls.__name__}.{name}: {hint}"
+        for cls in set(below(Config))
+        if cls.__module__.startswith("unclip.") and is_dataclass(cls)
+        for name, hint in hints_of(cls).items()
+        if lacks_range(hint)
+    ]
+    assert not found, "declare a Range or Length with Annotated:\n" + "\n".join(sorted(found))
+
+
+def lacks_range(hint: Any) -> bool:
+    """Whether a type holds an int, a float or a list of any length that no range bounds."""
+    from unclip.core.ranges import unpacked
+
+    plain, ranges = unpacked(hint)
+    endless = get_origin(plain) is tuple and get_args(plain)[-1] is Ellipsis and get_args(plain)[0] is not str
+    if plain in (int, float) or endless:
+        return not ranges or any(lacks_range(part) for part in get_args(plain) if part is not Ellipsis)
+    return get_origin(plain) is not Literal and any(lacks_range(part) for part in get_args(plain))

@@ -115,7 +115,7 @@ def test_unknown_words_are_told(call: Call, out: Path):
         ([" ", "--run", "runs/x"], "an empty prompt"),
         (["x", "--run", "runs/x", "--sampler", "eular"], f"known are {', '.join(NAMES)}"),
         (["x", "--run", "runs/x", "--grid", "cubic"], f"known are {', '.join(GRIDS)}"),
-        (["x", "--run", "runs/x", "--steps", "0"], "steps = 0: sampling needs at least 1 step"),
+        (["x", "--run", "runs/x", "--steps", "0"], "steps = 0: expected a whole number from 1"),
     ],
 )
 def test_errors(call: Call, out: Path, words: list[str], why: str):

@@ -90,10 +90,10 @@ def test_the_size_comes_from_the_data(call: Call, fake: Fake, tmp_path: Path):
 def test_environment_and_options(call: Call, fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("UNCLIP_SEED", "8")
     monkeypatch.setenv("UNCLIP_BUDGET", "3m")
-    words = ["--budget", "90", "--set", "decoder.train.batch=16", "--set", "clip.width=[1]"]
+    words = ["--budget", "90s", "--set", "decoder.train.batch=16", "--set", "clip.width=[1]"]
     done = call("train", "shapes", "--out", tmp_path / "run", *words)
     assert done.code == 2
-    assert "error: --set.clip.width = [1]" in done.err
+    assert "error: --set: clip.width = [1]" in done.err
     done = call("train", "shapes", "--out", tmp_path / "run", *words[:-1], "clip.width=64")
     assert done.code == 0, done.err
     assert (fake.config.seed, fake.config.budget, fake.config.decoder.train.batch) == (8, 90.0, 16)

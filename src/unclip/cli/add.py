@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
+from unclip.cli.options import SPLIT
 
 if TYPE_CHECKING:
     from unclip.data.shapes_world import World
@@ -24,12 +25,14 @@ def add(
     *,
     run: Annotated[Path, Parameter(help="A finished run folder.")],
     budget: Annotated[
-        str | None, Parameter(help="Time for this stage: 90s, 10m; by default a share of the run's.")
+        str | None,
+        Parameter(help="Time for this stage, with its unit; by default a share of the run's. Example: --budget 10m"),
     ] = None,
     size: Annotated[
-        int | None, Parameter(help="Of an upsampler: side of the pictures in pixels; twice that of those before it.")
+        int | None,
+        Parameter(help="Side of an upsampler's pictures in pixels; twice that of those before it. Example: --size 128"),
     ] = None,
-    split: Annotated[str, Parameter(help="train or validation, where the data has splits.")] = "train",
+    split: Annotated[str, Parameter(help=SPLIT)] = "train",
     set: Annotated[
         list[str] | None,
         Parameter(
@@ -76,6 +79,7 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
     from unclip.pipeline.run_folder import RunFolder
     from unclip.recipes.add import with_stage
     from unclip.recipes.config import RunConfig, read_settings
+    from unclip.recipes.fits import check_networks
 
     config, folder = with_stage(run, stage), RunFolder(run)
     added = stage in read_settings(folder.settings).get("added", [])
@@ -94,7 +98,9 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
         settings.check_same(config, layers, run)
     if anew or not begun:  # what was said of an attempt that never got to train does not count
         config = replace(config, **{stage: getattr(RunConfig(), stage)})
-    return settings.resolve(config, layers)
+    config = settings.resolve(config, layers)
+    check_networks(config)
+    return config
 
 
 def opened(data: str, run: Path, config: "RunConfig", split: str) -> "Source | World":

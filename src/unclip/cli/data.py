@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
+from unclip.cli.options import SEED, SPLIT
 
 Data = Annotated[Path, Parameter(help="A folder (or file) of captioned pictures.")]
-Split = Annotated[str, Parameter(help="train or validation, where the data has splits.")]
+Split = Annotated[str, Parameter(help=SPLIT)]
 
 
 @guarded
@@ -49,7 +50,7 @@ def shapes(
     *,
     n: Annotated[int, Parameter(name="-n", help="How many.")] = 1000,
     size: Annotated[Literal[32, 64], Parameter(help="Their side in pixels.")] = 32,
-    seed: Annotated[int, Parameter(help="Of the scenes.")] = 0,
+    seed: Annotated[int, Parameter(help=SEED)] = 0,
 ) -> None:
     """Draw captioned shapes: PNG files and metadata.jsonl, a data set to try things on."""
     if n < 1:

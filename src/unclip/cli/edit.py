@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from unclip.cli.generate import free_name, slug
 from unclip.cli.guard import guarded
+from unclip.cli.options import FIRST_SEED
 from unclip.cli.warn import say, warn
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class How:
 
     run: Annotated[Path, Parameter(help="A finished run folder.")]
     n: Annotated[int, Parameter(name="-n", help="Pictures.")] = 4
-    seed: Annotated[int, Parameter(help="Of the first picture; the next ones count up.")] = 0
+    seed: Annotated[int, Parameter(help=FIRST_SEED)] = 0
     out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out")
     steps: Annotated[int | None, Parameter(help="Denoising steps.")] = None
     guidance: Annotated[float | None, Parameter(help="How closely to follow the prompt; 1 is none.")] = None
@@ -44,7 +45,7 @@ class How:
         from unclip.pipeline.painter import Request
         from unclip.pipeline.settings import Settings
 
-        settings = Settings(steps=self.steps, guidance=self.guidance, size=self.size)
+        settings = Settings.from_dict({"steps": self.steps, "guidance": self.guidance, "size": self.size}, "")
         return Request(prompt, self.n, self.seed, settings, self.method)
 
 

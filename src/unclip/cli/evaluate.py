@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
+from unclip.cli.options import SEED, SPLIT
 from unclip.cli.ways import ways_table
 
 if TYPE_CHECKING:
@@ -29,14 +30,13 @@ FLOW_SHARE = 8
 @guarded
 def evaluate(
     run: Annotated[Path, Parameter(help="A finished run folder.")],
-    /,
     *,
     data: Annotated[
         str | None, Parameter(help="Captioned pictures; `shapes`: the exact score. Default: the run's held-out pairs.")
     ] = None,
-    split: Annotated[str, Parameter(help="train or validation, where the data has splits.")] = "validation",
+    split: Annotated[str, Parameter(help=SPLIT)] = "validation",
     n: Annotated[int, Parameter(name="-n", help="Pictures to generate (with shapes: a category).")] = 256,
-    seed: Annotated[int, Parameter(help="Of the generated pictures.")] = 0,
+    seed: Annotated[int, Parameter(help=SEED)] = 0,
     bpd: Annotated[bool, Parameter(help="ddpm: bits/dim, by the bound and the ODE.", negative="")] = False,
     bpd_pictures: Annotated[int, Parameter(help="Pictures for --bpd; the ODE takes an eighth of them.")] = 512,
     trace: Annotated[
@@ -187,11 +187,11 @@ def context(root: Path) -> "Context":
     from unclip.core import machine
     from unclip.data.prepare import load_prepared
     from unclip.pipeline.run_folder import RunFolder
-    from unclip.recipes.config import RunConfig, read_settings
+    from unclip.recipes.config import stored_config
     from unclip.recipes.context import Context
 
     run = RunFolder(root)
-    config = RunConfig.from_dict(read_settings(run.settings), str(run.settings))
+    config = stored_config(run.settings)
     return Context(run, config, load_prepared(run.data), machine.device(), config.precision)
 
 

@@ -6,12 +6,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
+from unclip.cli.options import SEED
 
 
 @guarded
 def explain(
     run: Annotated[Path, Parameter(help="A finished run folder.")],
-    /,
     *,
     out: Annotated[Path, Parameter(help="Where the pictures and explain.html go.")],
     steps: Annotated[
@@ -19,7 +19,7 @@ def explain(
     ] = None,
     samplers: Annotated[str | None, Parameter(help="Samplers to compare, as ddim,dpmpp-2m; by default all.")] = None,
     n: Annotated[int, Parameter(name="-n", help="Pictures for each sampler and number of steps.")] = 4,
-    seed: Annotated[int, Parameter(help="Of everything random.")] = 0,
+    seed: Annotated[int, Parameter(help=SEED)] = 0,
 ) -> None:
     """Draw how diffusion works, from a run's own pictures and model.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
+from unclip.cli.options import FIRST_SEED
 from unclip.cli.warn import warn
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ LONGEST = 60
 class Drawing:
     """How to draw; None: as the model was stored."""
 
-    steps: Annotated[int | None, Parameter(help="Denoising steps.")] = None
+    steps: Annotated[int | None, Parameter(help="How many denoising steps. Example: --steps 50")] = None
     guidance: Annotated[float | None, Parameter(help="How closely to follow the prompt or class; 1 is none.")] = None
     guidance_form: Annotated[str | None, Parameter(help="cfg, interval, rescale, apg, zero-star, dynamic, auto.")] = (
         None
@@ -49,16 +50,17 @@ class Drawing:
         """As the pipeline takes it."""
         from unclip.pipeline.settings import Settings
 
-        return Settings(
-            steps=self.steps,
-            guidance=self.guidance,
-            form=self.guidance_form,
-            sampler=self.sampler,
-            grid=self.grid,
-            classifier=self.classifier_guidance,
-            clip=self.clip_guidance,
-            size=self.size,
-        )
+        said = {
+            "steps": self.steps,
+            "guidance": self.guidance,
+            "form": self.guidance_form,
+            "sampler": self.sampler,
+            "grid": self.grid,
+            "classifier": self.classifier_guidance,
+            "clip": self.clip_guidance,
+            "size": self.size,
+        }
+        return Settings.from_dict(said, "")
 
 
 @guarded
@@ -68,7 +70,7 @@ def generate(
     ],
     run: Annotated[Path, Parameter(help="A finished run folder.")],
     n: Annotated[int, Parameter(name="-n", help="Pictures a prompt; without prompts (ddpm), pictures in all.")] = 1,
-    seed: Annotated[int, Parameter(help="Of the first picture; the next ones count up.")] = 0,
+    seed: Annotated[int, Parameter(help=FIRST_SEED)] = 0,
     out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out"),
     prior: Annotated[
         str,

@@ -1,6 +1,8 @@
 """The `unclip` command. What is heavy is imported inside the commands, so that `--help` is quick."""
 
-from cyclopts import App
+from collections.abc import Callable
+
+from cyclopts import App, Group, Parameter
 
 import unclip
 from unclip.cli.add import add
@@ -10,6 +12,7 @@ from unclip.cli.data import data, pack, shapes
 from unclip.cli.demo import demo
 from unclip.cli.edit import edit, extend
 from unclip.cli.evaluate import evaluate
+from unclip.cli.exact import exact
 from unclip.cli.explain import explain
 from unclip.cli.generate import generate
 from unclip.cli.info import info
@@ -25,8 +28,18 @@ app = App(
     version=unclip.__version__,
     version_flags=["--version"],
     help_format="plaintext",  # Markdown would take a third of the time of --help to import
+    default_parameter=Parameter(converter=exact),
 )
-for command in (train, add, generate, edit, extend, vary, blend, diff, invert, probe, classify, search, evaluate):
-    app.command(command)
-for command in (study, upsample, compare_priors, explain, info, data, pack, shapes, demo):
-    app.command(command)
+GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Train": (train, add, demo),
+    "Look at data, pack it, draw some": (data, pack, shapes),
+    "Draw": (generate, upsample),
+    "Work on pictures": (edit, extend, vary, blend, diff, invert),
+    "Ask a model about pictures": (classify, search, probe),
+    "Measure and explain": (info, evaluate, compare_priors, study, explain),
+}
+"""What the commands are for, in the order in which `unclip --help` shows them."""
+for number, (purpose, commands) in enumerate(GROUPS.items()):
+    group = Group(purpose, sort_key=number)
+    for place, command in enumerate(commands):
+        app.command(command, group=group, sort_key=place)

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from unclip.cli.generate import free_name, slug
 from unclip.cli.guard import guarded
+from unclip.cli.options import FIRST_SEED, SEED
 from unclip.cli.warn import warn, warn_size
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class How:
         """As the pipeline takes it."""
         from unclip.pipeline.settings import Settings
 
-        return Settings(steps=self.steps, guidance=self.guidance)
+        return Settings.from_dict({"steps": self.steps, "guidance": self.guidance}, "")
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def vary(
     *,
     how: How,
     n: Count = 4,
-    seed: Annotated[int, Parameter(help="Of the first picture; the next ones count up.")] = 0,
+    seed: Annotated[int, Parameter(help=FIRST_SEED)] = 0,
     eta: Annotated[
         float, Parameter(help="Fresh noise in each step: 0 is the picture again, 1 as much as DDPM's.")
     ] = 1.0,
@@ -129,7 +130,7 @@ def blend(
     noise: Annotated[
         Literal["slerp", "fixed"], Parameter(help="Interpolated, with the pictures at the ends; or one for all.")
     ] = "slerp",
-    seed: Annotated[int, Parameter(help="Of the fixed noise.")] = 0,
+    seed: Annotated[int, Parameter(help=SEED)] = 0,
 ) -> None:
     """Draw the way from one picture to another."""
     bench = Bench.open(how, [a, b])
@@ -182,7 +183,7 @@ def probe(
             help="What to choose from; by default the run's most frequent captions.", negative="", consume_multiple=True
         ),
     ] = None,
-    seed: Annotated[int, Parameter(help="Of the noise that all pictures start from.")] = 0,
+    seed: Annotated[int, Parameter(help=SEED)] = 0,
 ) -> None:
     """Show what CLIP sees in a picture: labels, and pictures of ever more of its embedding."""
     bench = Bench.open(how, [picture], labels or ())

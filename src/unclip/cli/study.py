@@ -6,12 +6,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
+from unclip.cli.options import SEED
 
 
 @guarded
 def study(
     run: Annotated[Path, Parameter(help="A finished run folder of a text-to-image model.")],
-    /,
     *,
     out: Annotated[Path, Parameter(help="Where study.html, study.json and the plots go.")],
     what: Annotated[str, Parameter(help="Parts; clip-guidance is one more.")] = "inversion,interpolation,guidance",
@@ -19,7 +19,7 @@ def study(
     pairs: Annotated[int, Parameter(help="Pairs of pictures to blend.")] = 8,
     steps: Annotated[str, Parameter(help="Numbers of steps of the inversion; blends take the least.")] = "50,250",
     scales: Annotated[str, Parameter(help="Guidance scales of the sweeps.")] = "1,1.5,2,3,4,6",
-    seed: Annotated[int, Parameter(help="Of everything random.")] = 0,
+    seed: Annotated[int, Parameter(help=SEED)] = 0,
 ) -> None:
     """Measure inversion error, smoothness of blends, and guidance, on pictures that the run was not trained on."""
     counts, strengths = (tuple(_number(name, word) for word in _words(text)) for name, text in

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
-from unclip.cli.options import Given
+from unclip.cli.options import SPLIT, Given
 
 if TYPE_CHECKING:
     from unclip.data.shapes_world import World
@@ -25,7 +25,7 @@ def train(
     *,
     out: Annotated[Path, Parameter(help="The run folder; one that is unfinished is continued.")],
     given: Given = Given(),
-    split: Annotated[str, Parameter(help="train or validation, where the data has splits.")] = "train",
+    split: Annotated[str, Parameter(help=SPLIT)] = "train",
     force: Annotated[bool, Parameter(help="Go on after a stage that did not pass.", negative="")] = False,
 ) -> None:
     """Train a model on a folder of captioned pictures; with --model ddpm, of pictures alone.
@@ -62,6 +62,7 @@ def choose(
     from unclip.cli import settings
     from unclip.cli.opening import mirrors, natural_size, open_data
     from unclip.pipeline.run_folder import RunFolder
+    from unclip.recipes.fits import check_networks
 
     said, run = settings.layers(given, environ), RunFolder(out)
     if run.settings.exists() and run.state():
@@ -71,17 +72,19 @@ def choose(
     captioned = settings.resolve(settings.base(given, said, size or 32, True), said).captioned
     source = open_data(data, size or 32, split, captioned)
     base = settings.base(given, said, size or natural_size(source, captioned), mirrors(source))
-    return source, settings.resolve(base, said)
+    config = settings.resolve(base, said)
+    check_networks(config)
+    return source, config
 
 
 def _begun(data: str, out: Path, given: Given, split: str, said: list) -> "tuple[Source | World, RunConfig]":
     from unclip.cli import settings
     from unclip.cli.opening import is_same_data, mirrors, open_data
     from unclip.pipeline.run_folder import RunFolder
-    from unclip.recipes.config import RunConfig, read_settings
+    from unclip.recipes.config import stored_config
 
     run = RunFolder(out)
-    stored = RunConfig.from_dict(read_settings(run.settings), str(run.settings))
+    stored = stored_config(run.settings)
     source = open_data(data, stored.size, split, stored.captioned)
     if given.preset:
         base = settings.base(given, said, stored.size, mirrors(source))

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from unclip.cli.generate import free_name, slug
 from unclip.cli.guard import guarded
+from unclip.cli.options import SEED
 
 
 @guarded
@@ -21,7 +22,7 @@ def upsample(
     strength: Annotated[
         float, Parameter(help="How blurred or damaged the pictures are, 0 to 1; more is mended more freely.")
     ] = 0.0,
-    seed: Annotated[int, Parameter(help="Of the details that are drawn.")] = 0,
+    seed: Annotated[int, Parameter(help=SEED)] = 0,
     out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out"),
 ) -> None:
     """Enlarge pictures by drawing the details that they lack."""

@@ -21,6 +21,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+import unclip
+from unclip.core.ranges import told
+from unclip.core.shown import shown
+from unclip.core.tables import read_json
+from unclip.core.versions import WRITTEN_BY
+
 FORMAT = 1
 WEIGHTS = "model.safetensors"
 
@@ -34,6 +40,7 @@ class Stored:
     tensors: dict[str, Tensor]
     extra: dict[str, Any]
     sha256: str
+    written_by: str = ""
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:
@@ -102,7 +109,7 @@ def save(
 
     def fill(folder: Path) -> None:
         save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, folder / WEIGHTS)
-        head = {"format": FORMAT, "kind": kind, "config": config, "extra": extra or {}}
+        head = {"format": FORMAT, "kind": kind, "config": config, "extra": extra or {}, WRITTEN_BY: unclip.__version__}
         head["sha256"] = {WEIGHTS: sha256(folder / WEIGHTS)}
         (folder / "config.json").write_text(json.dumps(head, indent=1), encoding="utf-8")
 
@@ -119,32 +126,38 @@ def load(path: Path, kind: str | None = None) -> Stored:
         recover(path)
     head = _read_head(path)
     if kind is not None and head["kind"] != kind:
-        raise ValueError(f"{path}: holds a {head['kind']}, not a {kind}; point at the folder of a {kind}")
+        raise ValueError(f"{path}: holds a {shown(head['kind'], 60)}, not a {kind}; point at the folder of a {kind}")
     found, promised = sha256(path / WEIGHTS), head["sha256"][WEIGHTS]
     if found != promised:
         raise ValueError(
-            f"{path / WEIGHTS}: damaged (SHA-256 {found[:12]}..., expected {promised[:12]}...); "
+            f"{path / WEIGHTS}: damaged (SHA-256 {found[:12]}..., expected {shown(promised, 12)}...); "
             "copy the file again, or train this stage again"
         )
     try:
         tensors = load_file(path / WEIGHTS)
     except SafetensorError as error:
         raise ValueError(f"{path / WEIGHTS}: not a safetensors file ({error})") from error
-    return Stored(head["kind"], head["config"], tensors, head["extra"], found)
+    return Stored(head["kind"], head["config"], tensors, head["extra"], found, str(head.get(WRITTEN_BY, "")))
 
 
 def _read_head(path: Path) -> dict[str, Any]:
     for name in ("config.json", WEIGHTS):
         if not (path / name).is_file():
             raise ValueError(f"{path / name}: not found; a model folder holds config.json and {WEIGHTS}")
-    try:
-        head = json.loads((path / "config.json").read_text(encoding="utf-8"))
-        version = head["format"]
-        _ = head["kind"], head["config"], head["extra"], head["sha256"][WEIGHTS]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path / 'config.json'}: not a model's config ({error})") from error
+    head = read_json(path / "config.json", "a model's config")
+    version = head.get("format")
+    if not isinstance(version, int):
+        raise ValueError(f"{path / 'config.json'}: not a model's config (format = {told(version)})")
     if version != FORMAT:
         raise ValueError(
-            f"{path / 'config.json'}: format {version}, but this unclip reads {FORMAT}; use the one that wrote it"
+            f"{path / 'config.json'}: format {told(version)}, but this unclip reads {FORMAT}; use the one that wrote it"
         )
+    for name, kind in {"kind": str, "config": dict, "extra": dict, "sha256": dict}.items():
+        if not isinstance(head.get(name), kind):
+            raise ValueError(
+                f"{path / 'config.json'}: not a model's config ({name} = {told(head.get(name))}); "
+                "restore it, or train this stage again"
+            )
+    if not isinstance(head["sha256"].get(WEIGHTS), str):
+        raise ValueError(f"{path / 'config.json'}: sha256 names no {WEIGHTS}; restore it, or train this stage again")
     return head

@@ -9,6 +9,7 @@ from torch import nn
 from unclip.core.condition import Condition
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import CountOrNone, Positive, Steps, Weight
 from unclip.core.typing import LogSNR, PerSample, State
 from unclip.diffusion.denoiser import Denoise, Denoiser, within
 from unclip.diffusion.grids import Grid
@@ -36,18 +37,14 @@ class DiffusionConfig(Config):
     schedule: Schedule = field(default_factory=LogNormal)
     parameterization: Parameterization = field(default_factory=EDM)
     weighting: Weighting = field(default_factory=EDMWeight)
-    limit: float | None = None
+    limit: Positive | None = None
     error: ErrorForm = field(default_factory=Squared)
     levels: LevelSampling = field(default_factory=Stratified)
-    uncertainty: int = 0
-    vlb_weight: float = 0.0
+    uncertainty: CountOrNone = 0
+    vlb_weight: Weight = 0.0
     likelihood: Decoder = field(default_factory=DiscretisedGaussian)
 
     def __post_init__(self) -> None:
-        if self.uncertainty < 0 or not self.vlb_weight >= 0:
-            raise ValueError(
-                f"uncertainty = {self.uncertainty}, vlb_weight = {self.vlb_weight}: must be at least 0, which is off"
-            )
         self.parameterization.check(resolvable(self.schedule(torch.ones(()))))
 
 
@@ -55,11 +52,29 @@ class DiffusionConfig(Config):
 class Sampling(Config):
     """How to sample. schedule, grid: None means the process's own, and the schedule's own."""
 
-    steps: int = 16
+    steps: Steps = 16
     sampler: Sampler = field(default_factory=DPMSolverPP2M)
     guidance: Guidance = field(default_factory=ClassifierFree)
     schedule: Schedule | None = None
     grid: Grid | None = None
+
+
+def sampling_grid(config: DiffusionConfig, how: Sampling, device: torch.device | str = "cpu") -> LogSNR:
+    """The levels that `how` walks. Raises ValueError where steps, schedule, grid and parameterisation do not fit."""
+    schedule = how.schedule or config.schedule
+    grid = resolvable(how.grid(schedule, how.steps, device) if how.grid else schedule.grid(how.steps, device))
+    config.parameterization.check(grid[0])
+    return grid
+
+
+def check_sampling(config: DiffusionConfig, how: Sampling) -> None:
+    """Raises ValueError where a model of these settings could be trained, but not drawn from."""
+    sampling_grid(config, how)
+    if how.sampler.needs_variance and not config.vlb_weight:
+        raise ValueError(
+            f"sampler: {how.sampler} draws with a variance that the network has learned, and this one learns none "
+            "(diffusion.vlb_weight = 0); take beta or beta_tilde, or train with diffusion.vlb_weight = 0.001"
+        )
 
 
 class Diffusion(nn.Module):
@@ -125,7 +140,7 @@ class Diffusion(nn.Module):
         by: in the place of the settings' sampler, about pictures of which a part is known (`RePaint`, `Anchored`).
         """
         denoise = self._guided(how, cond, null)
-        yield from _without_grad((by or how.sampler)(denoise, x, self._grid(how, x.device), noise))
+        yield from _without_grad((by or how.sampler)(denoise, x, sampling_grid(self.config, how, x.device), noise))
 
     def invert(
         self, x0: State, cond: Condition, null: Condition, how: Sampling, inversion: DDIMInversion
@@ -135,17 +150,11 @@ class Diffusion(nn.Module):
         Raises as `sample` does.
         """
         denoise = self._guided(how, cond, null)
-        yield from _without_grad(inversion(denoise, x0, self._grid(how, x0.device)))
+        yield from _without_grad(inversion(denoise, x0, sampling_grid(self.config, how, x0.device)))
 
     def _guided(self, how: Sampling, cond: Condition, null: Condition) -> Denoise:
         """What a sampler sees: the guided denoiser within the limit."""
         return within(how.guidance(self.denoiser, cond, null), self.config.limit)
-
-    def _grid(self, how: Sampling, device: torch.device) -> LogSNR:
-        schedule = how.schedule or self.config.schedule
-        grid = resolvable(how.grid(schedule, how.steps, device) if how.grid else schedule.grid(how.steps, device))
-        self.config.parameterization.check(grid[0])
-        return grid
 
 
 def _without_grad(steps: Iterator[Step]) -> Iterator[Step]:

@@ -12,12 +12,14 @@ priors/                                                          what `unclip co
 
 import json
 import shutil
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unclip.core.ranges import told
+from unclip.core.shown import shown
 from unclip.core.store import write_atomic
+from unclip.core.tables import read_json, read_toml
 
 MODELS: dict[str, tuple[str, ...]] = {
     "unclip": ("tokenizer", "clip", "prior", "decoder"),
@@ -46,6 +48,8 @@ FOLDERS = frozenset(
     ("data", "clip", "prior", "decoder", "ddpm", "early", "checkpoints", "logs", "samples", "plots", "priors")
 )
 """What a run's folders are called, each a name of `RunFolder`'s, too."""
+COUNTS = ("parameters", "steps", "seconds", "tokens", "context", "pairs")
+"""Figures of a stage's end that commands count with."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +78,9 @@ class RunFolder:
         """What the run trains: a key of `MODELS`. Raises ValueError where its settings are damaged."""
         if not self.settings.exists():
             return "unclip"
-        try:
-            model = tomllib.loads(self.settings.read_text(encoding="utf-8")).get(
-                "model", "unclip"
-            )  # 0.1 had only this one
-        except ValueError as error:
-            raise ValueError(f"{self.settings}: not readable ({error}); restore it, or train again") from error
-        if model not in MODELS:
-            raise ValueError(f"{self.settings}: model = {model!r}: known are {', '.join(MODELS)}")
+        model = read_toml(self.settings, "the settings of a run; restore it, or train again").get("model", "unclip")
+        if not isinstance(model, str) or model not in MODELS:
+            raise ValueError(f"{self.settings}: model = {told(model)}: known are {', '.join(MODELS)}")
         return model
 
     def state(self) -> dict[str, Any]:
@@ -92,10 +91,10 @@ class RunFolder:
         path = self.root / "state.json"
         if not path.exists():
             return {}
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{path}: not readable ({error}); delete it to train the stages again") from error
+        state = read_json(path, "the state of a run; delete it to train the stages again")
+        for stage, record in state.items():
+            check_record(record, f"{path}: {shown(stage, 60)}")
+        return state
 
     def finish(self, stage: str, record: dict[str, Any]) -> None:
         """Notes how a stage ended."""
@@ -112,6 +111,11 @@ class RunFolder:
         """Raises ValueError that says which stage is missing, for whoever wants to generate."""
         if not self.root.is_dir():
             raise ValueError(f"{self.root}: no such run; train one with `unclip train DATA --out {self.root}`")
+        if not self.settings.exists() and not (self.root / "state.json").exists():
+            raise ValueError(
+                f"{self.root}: holds no run (no run.toml); name the folder that `unclip train DATA --out RUN` made, "
+                "not that of the pictures"
+            )
         state = self.state()
         missing = [s for s in MODELS[self.model] if s not in state]
         if missing:
@@ -119,3 +123,23 @@ class RunFolder:
                 f"{self.root}: unfinished, the stage {missing[0]!r} is missing; "
                 "run the same `unclip train` command again and it continues"
             )
+
+
+def check_record(record: Any, where: str) -> None:
+    """Raises ValueError where what state.json says of a stage is no record of its end."""
+    good = isinstance(record, dict) and isinstance(record.get("passed"), bool) and isinstance(record.get("why"), str)
+    figures = record.get("figures", {}) if good else None
+    if not isinstance(figures, dict) or not all(is_figure(name, value) for name, value in figures.items()):
+        raise ValueError(
+            f"{where} = {told(record)}: expected how the stage ended (passed, why, figures); delete the file to train "
+            "the stages again"
+        )
+
+
+def is_figure(name: str, value: Any) -> bool:
+    """Whether it is a number; what no command counts with may also be words, or figures by name."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return name not in COUNTS or 0 <= value < 1e15
+    if isinstance(value, dict):
+        return name not in COUNTS and all(is_figure(key, part) for key, part in value.items())
+    return name not in COUNTS and (value is None or isinstance(value, str | bool | list))

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +11,9 @@ import torch
 from unclip.clip.model import CLIP, CLIPConfig
 from unclip.clip.noisy import NoisyCLIP, NoisyCLIPConfig
 from unclip.core import store
+from unclip.core.bounded import Bounded, TooLarge
+from unclip.core.shown import shown
+from unclip.core.versions import by_another
 from unclip.models.autoencoder import Autoencoder
 from unclip.models.autoregressive_prior import AutoregressivePrior, AutoregressivePriorConfig
 from unclip.models.classifier import ClassifierConfig, NoisyClassifier
@@ -24,25 +28,29 @@ from unclip.nn.coder import CoderConfig
 from unclip.pipeline.run_folder import DRAWS, TRAINED, RunFolder
 
 BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
-    "clip": lambda c: CLIP(CLIPConfig.from_dict(c)),
-    "prior": lambda c: Prior(PriorConfig.from_dict(c)),
-    "decoder": lambda c: Decoder(DecoderConfig.from_dict(c)),
-    "autoregressive_prior": lambda c: AutoregressivePrior(AutoregressivePriorConfig.from_dict(c)),
-    "contrastive_prior": lambda c: ContrastivePrior(ContrastivePriorConfig.from_dict(c)),
-    "autoencoder": lambda c: Autoencoder(CoderConfig.from_dict(c)),
-    "latent": lambda c: LatentDiffusion(LatentConfig.from_dict(c)),
-    "ddpm": lambda c: DDPM(DDPMConfig.from_dict(c)),
-    "classifier": lambda c: NoisyClassifier(ClassifierConfig.from_dict(c)),
-    "upsampler": lambda c: Upsampler(UpsamplerConfig.from_dict(c)),
-    "upsampler2": lambda c: Upsampler(UpsamplerConfig.from_dict(c)),
-    "inpaint_upsampler": lambda c: Upsampler(UpsamplerConfig.from_dict(c)),
-    "inpaint_upsampler2": lambda c: Upsampler(UpsamplerConfig.from_dict(c)),
-    "inpaint": lambda c: Inpainter(InpainterConfig.from_dict(c)),
-    "noisy_clip": lambda c: NoisyCLIP(NoisyCLIPConfig.from_dict(c)),
+    "clip": lambda c: CLIP(CLIPConfig.from_dict(c, "")),
+    "prior": lambda c: Prior(PriorConfig.from_dict(c, "")),
+    "decoder": lambda c: Decoder(DecoderConfig.from_dict(c, "")),
+    "autoregressive_prior": lambda c: AutoregressivePrior(AutoregressivePriorConfig.from_dict(c, "")),
+    "contrastive_prior": lambda c: ContrastivePrior(ContrastivePriorConfig.from_dict(c, "")),
+    "autoencoder": lambda c: Autoencoder(CoderConfig.from_dict(c, "")),
+    "latent": lambda c: LatentDiffusion(LatentConfig.from_dict(c, "")),
+    "ddpm": lambda c: DDPM(DDPMConfig.from_dict(c, "")),
+    "classifier": lambda c: NoisyClassifier(ClassifierConfig.from_dict(c, "")),
+    "upsampler": lambda c: Upsampler(UpsamplerConfig.from_dict(c, "")),
+    "upsampler2": lambda c: Upsampler(UpsamplerConfig.from_dict(c, "")),
+    "inpaint_upsampler": lambda c: Upsampler(UpsamplerConfig.from_dict(c, "")),
+    "inpaint_upsampler2": lambda c: Upsampler(UpsamplerConfig.from_dict(c, "")),
+    "inpaint": lambda c: Inpainter(InpainterConfig.from_dict(c, "")),
+    "noisy_clip": lambda c: NoisyCLIP(NoisyCLIPConfig.from_dict(c, "")),
 }
 """Stage -> its module from a stored config."""
 
 
+UNBUILT = (RuntimeError, AssertionError, ArithmeticError, TypeError, LookupError)
+"""What building a network raises where its settings do not go together and no check of theirs has told so."""
+SLACK, SMALL = 3, 2**22
+"""A network makes at most SLACK times as many numbers as it keeps, and SMALL more."""
 DIGITS = 12
 """Of a SHA-256, as many as name a model or a stage."""
 UNSAVED = "unsaved"
@@ -78,7 +86,7 @@ class _Read:
 def _read(folder: RunFolder, name: str, device: str) -> _Read:
     kind = name.rpartition("/")[2]
     stored = store.load(folder.root / name, kind)
-    module = BUILDERS[kind](stored.config)
+    module = built(kind, stored, folder.root / name / "config.json")
     try:
         module.load_state_dict(stored.tensors)
     except RuntimeError as error:
@@ -87,6 +95,28 @@ def _read(folder: RunFolder, name: str, device: str) -> _Read:
             f"({str(error).splitlines()[0]}); use that version or train again"
         ) from error
     return _Read(module.to(device).eval().requires_grad_(False), stored.sha256)
+
+
+def built(kind: str, stored: store.Stored, file: Path) -> torch.nn.Module:
+    """The module of a stage that settings on disk mean, with first weights.
+
+    Raises ValueError that names the file where they are none, or mean a network that is far larger than its weights.
+    """
+    held = sum(tensor.numel() for tensor in stored.tensors.values())
+    try:
+        with Bounded(SLACK * held + SMALL):
+            return BUILDERS[kind](stored.config)
+    except TooLarge as error:
+        raise ValueError(
+            f"{file}: these settings mean a network of {error}, and {store.WEIGHTS} holds {held:,}; restore the file, "
+            "or train this stage again"
+        ) from error
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}{by_another(stored.written_by)}; restore it, or train again") from error
+    except UNBUILT as error:
+        raise ValueError(
+            f"{file}: no network can be built of these settings ({shown(error, 200)}); restore it, or train again"
+        ) from error
 
 
 @dataclass

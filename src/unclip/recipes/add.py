@@ -10,7 +10,7 @@ from unclip.data.prepare import load_prepared
 from unclip.data.shapes_world import World
 from unclip.data.source import Source
 from unclip.pipeline.run_folder import RunFolder
-from unclip.recipes.config import RunConfig, check_addable, read_settings, write_settings
+from unclip.recipes.config import RunConfig, check_addable, stored_config, write_settings
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Gate, Stopped
 from unclip.recipes.stage_run import StageRun
@@ -43,6 +43,6 @@ def with_stage(folder: Path, stage: str) -> RunConfig:
     """The settings of a run, and of this stage: as it was begun, or its defaults. Raises ValueError as `add` does."""
     run = RunFolder(folder)
     run.require()
-    config = RunConfig.from_dict(read_settings(run.settings), str(run.settings))
+    config = stored_config(run.settings)
     check_addable(config.model, stage)
     return config if stage in config.added else replace(config, added=(*config.added, stage))

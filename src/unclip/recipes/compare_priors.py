@@ -109,7 +109,7 @@ def sheet(root: Path, opened: Opened, model: TextToImage, against: Against, foun
     rows = [list(row) for row in zip(*columns, strict=True)]
     heads, labels = [*found, "true picture"], [captions[i] for i in shown]
     picture = grid(rows, labels, zoom=-(-96 // model.size), heads=heads)
-    command = f"unclip compare-priors {root} -n {len(captions)} --seed {seed}"
+    command = f"unclip compare-priors --run {root} -n {len(captions)} --seed {seed}"
     sampling = model.sampling.to_dict()
     about = {"prompt": labels[0], "prompts": labels, "seed": seed, "sampling": sampling, "model": model.hash}
     picture.info[KEY] = {**about, "stages": judged_stages(model), "unclip": unclip.__version__, "command": command}

@@ -15,7 +15,7 @@ from unclip.data.shapes_world import World
 from unclip.data.source import Source
 from unclip.pipeline.images import thumbnail_sheet
 from unclip.pipeline.run_folder import RunFolder
-from unclip.recipes.config import RunConfig, read_settings, write_settings
+from unclip.recipes.config import RunConfig, stored_config, write_settings
 from unclip.recipes.context import Context
 from unclip.recipes.events import Drawn, Event, Gate, Note, Stopped
 from unclip.recipes.stage_run import StageRun
@@ -54,7 +54,7 @@ def train(
 def settle(run: RunFolder, config: RunConfig) -> RunConfig:
     """The run's settings: those of its run.toml where there is one, else `config` fitted to this machine."""
     if run.settings.exists():
-        return RunConfig.from_dict(read_settings(run.settings), str(run.settings))
+        return stored_config(run.settings)
     if config.precision == "auto":
         config = replace(config, precision=machine.best_precision(machine.device()))
     write_settings(run.settings, config)

@@ -21,7 +21,7 @@ from unclip.pipeline.parts import there
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.text_to_image import TextToImage
-from unclip.recipes.config import RunConfig, read_settings
+from unclip.recipes.config import stored_config
 from unclip.recipes.context import Context
 from unclip.recipes.gates import judged_rows
 
@@ -152,7 +152,7 @@ def open_run(root: Path) -> Opened:
             f"{run.data}: the run's prepared pictures are gone; the same `unclip train` command again prepares them "
             "(what is trained stays)"
         )
-    config, prepared = RunConfig.from_dict(read_settings(run.settings), str(run.settings)), load_prepared(run.data)
+    config, prepared = stored_config(run.settings), load_prepared(run.data)
     rows, note = judged_rows(Context(run, config, prepared, model.device, model.precision))
     unclip = isinstance(model, TextToImage)
     subject = UnclipSubject(model, prepared) if unclip else DDPMSubject(model, prepared)

@@ -4,12 +4,14 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import Count, Fraction, Range
 from unclip.core.task import Batch, Losses, Paced, Settles, Task
 from unclip.train.ema import EMA
 from unclip.train.gradients import Gradients
@@ -27,12 +29,12 @@ class TrainConfig(Config):
     ema_decay: a fixed decay of the average in the place of ema_gamma (0: not); cooldown: see `Plan`.
     """
 
-    batch: int = 32
+    batch: Count = 32
     optim: OptimConfig = field(default_factory=OptimConfig)
-    steps: int = 0
-    ema_gamma: float = 16.0
-    ema_decay: float = 0.0
-    cooldown: float = COOLDOWN
+    steps: Annotated[int, Range(0, 10**9)] = 0
+    ema_gamma: Annotated[float, Range(0, 1e4)] = 16.0
+    ema_decay: Annotated[float, Range(0, 1, below=True)] = 0.0
+    cooldown: Fraction = COOLDOWN
 
 
 @dataclass(frozen=True)

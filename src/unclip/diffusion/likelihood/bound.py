@@ -12,12 +12,14 @@ the time it takes and half by the log-SNR it crosses, as most bits are spent in 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import Range
 from unclip.core.typing import Float, Int, LogSNR, PerSample, State
 from unclip.core.wide import wide
 from unclip.diffusion.denoiser import Denoise, Prediction
@@ -34,11 +36,7 @@ class BoundSettings(Config):
 
     variance: Variance = "beta"
     decoder: Decoder = DiscretisedGaussian()
-    at: int = 0
-
-    def __post_init__(self) -> None:
-        if self.at < 0:
-            raise ValueError(f"at = {self.at}: steps visited for each picture; at least 1, or 0 for all of them")
+    at: Annotated[int, Range(0, 100_000)] = 0
 
 
 @dataclass(frozen=True)

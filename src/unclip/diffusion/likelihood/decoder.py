@@ -7,11 +7,13 @@ bin reach to -inf and +inf, so the probabilities of all values sum to 1.
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from unclip.core.config import Config
+from unclip.core.ranges import Range
 from unclip.core.typing import State
 from unclip.core.wide import wide
 from unclip.diffusion.likelihood.bits import LEVELS
@@ -42,11 +44,7 @@ class GaussianDensity(Decoder):
 class DiscretisedGaussian(Decoder):
     """For pictures whose channels have `levels` values, evenly in [-1, 1]."""
 
-    levels: int = LEVELS
-
-    def __post_init__(self) -> None:
-        if self.levels < 2:
-            raise ValueError(f"levels = {self.levels}: discrete data has at least 2 values; 8 bits are 256")
+    levels: Annotated[int, Range(2, 65536)] = LEVELS
 
     def nats(self, x0: State, mean: State, log_variance: Tensor) -> State:
         """In the logarithm throughout, so that it stays finite however far the mean is from x0."""

@@ -12,12 +12,14 @@ enters them in the order of their noise's keys. So a run is reproducible with an
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import Count, Range
 from unclip.core.typing import Float, Int, PerSample
 from unclip.core.wide import narrow, wide
 from unclip.diffusion.schedules.base import Schedule, stratified
@@ -65,12 +67,8 @@ class Stratified(LevelSampling):
 class LossAware(LevelSampling):
     """bins: K, equal parts of time. keep: losses remembered in each; until all have so many, draws are uniform."""
 
-    bins: int = 64
-    keep: int = 10
-
-    def __post_init__(self) -> None:
-        if self.bins < 2 or self.keep < 1:
-            raise ValueError(f"bins = {self.bins}, keep = {self.keep}: need at least 2 bins and 1 loss in each")
+    bins: Annotated[int, Range(2, 65536)] = 64
+    keep: Count = 10
 
     def sampler(self) -> LevelSampler:
         return LossHistory(self.bins, self.keep)

@@ -101,9 +101,3 @@ def interpolated(table: Levels, t: Float[Tensor, "..."]) -> LogSNR:
     table = table.to(place.device)
     below = place.floor().clamp(max=len(table) - 2).long()
     return narrow(torch.lerp(table[below], table[below + 1], place - below), t)
-
-
-def check_limit(limit: float) -> None:
-    """Raises ValueError where a clip of the log-SNR to +-limit leaves no schedule or leaves float32."""
-    if not 0 < limit <= 20:
-        raise ValueError(f"limit = {limit}: the log-SNR is clipped to +-limit, choose it in (0, 20]")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from unclip.core.ranges import Sigma, Spread
 from unclip.core.typing import Float, LogSNR
 from unclip.core.wide import narrow, wide
 from unclip.diffusion.schedules.base import Schedule, check_steps, to_clean
@@ -34,9 +35,9 @@ def check_polynomial(s_min: float, s_max: float, rho: float) -> None:
 class Karras(Schedule):
     """s^(1/rho) linear in t between s_min and s_max, in training too. rho -> infinity is linear in log-SNR."""
 
-    s_min: float = 0.002
-    s_max: float = 80.0
-    rho: float = 7.0
+    s_min: Sigma = 0.002
+    s_max: Sigma = 80.0
+    rho: Spread = 7.0
 
     def __post_init__(self) -> None:
         check_polynomial(self.s_min, self.s_max, self.rho)

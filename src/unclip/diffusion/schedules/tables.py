@@ -16,6 +16,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from unclip.core.ranges import Beta, Fraction, TableLength
 from unclip.core.typing import Float, LogSNR
 from unclip.core.wide import narrow, wide
 from unclip.diffusion.schedules.base import Levels, Schedule, Times, interpolated
@@ -92,19 +93,13 @@ class BetaTable(Schedule):
 class _Ends(BetaTable):
     """Tables between two ends."""
 
-    beta_1: float = 1e-4
-    beta_T: float = 0.02
-    T: int = 1000
+    beta_1: Beta = 1e-4
+    beta_T: Beta = 0.02
+    T: TableLength = 1000
 
     def __post_init__(self) -> None:
-        if not 0 < self.beta_1 <= self.beta_T < 1:
-            raise ValueError(f"beta_1 = {self.beta_1}, beta_T = {self.beta_T}: need 0 < beta_1 <= beta_T < 1")
-        _check_length(self.T)
-
-
-def _check_length(T: int) -> None:
-    if T < 2:
-        raise ValueError(f"T = {T}: a table needs at least 2 steps")
+        if not self.beta_1 <= self.beta_T:
+            raise ValueError(f"beta_1 = {self.beta_1}, beta_T = {self.beta_T}: need beta_1 <= beta_T")
 
 
 @dataclass(frozen=True)
@@ -131,8 +126,8 @@ class QuadraticBeta(_Ends):
 class ScaledLinearBeta(QuadraticBeta):
     """`QuadraticBeta` with the ends of latent diffusion; `scaled_linear` in diffusers."""
 
-    beta_1: float = 0.00085
-    beta_T: float = 0.012
+    beta_1: Beta = 0.00085
+    beta_T: Beta = 0.012
 
 
 @dataclass(frozen=True)
@@ -148,14 +143,9 @@ class SigmoidBeta(_Ends):
 class CosineBeta(BetaTable):
     """The cosine alpha-bar as a table, betas capped; `squaredcos_cap_v2` in diffusers."""
 
-    T: int = 1000
-    s: float = 0.008
-    cap: float = 0.999
-
-    def __post_init__(self) -> None:
-        _check_length(self.T)
-        if not (self.s >= 0 and 0 < self.cap < 1):
-            raise ValueError(f"s = {self.s}, cap = {self.cap}: need s >= 0 and 0 < cap < 1")
+    T: TableLength = 1000
+    s: Fraction = 0.008
+    cap: Beta = 0.999
 
     def make(self) -> Betas:
         t = torch.arange(self.T + 1, dtype=torch.float64) / self.T
