@@ -290,7 +290,9 @@ def test_the_weights_are_hashed_once_a_save(tmp_path: Path, monkeypatch: pytest.
 def test_a_full_disk_is_told_before_a_byte_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = saved(tmp_path / "m")
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(total=10**9, free=1000))
-    with pytest.raises(ValueError, match=r"m: cannot be written .no space left.*: [\d,]+ bytes needed, 1,000 bytes free"):
+    with pytest.raises(
+        ValueError, match=r"m: cannot be written .no space left.*: [\d,]+ bytes needed, 1,000 bytes free"
+    ):
         saved(path, 2.0)
     assert holds(path, 1.0)
     assert os.listdir(tmp_path) == ["m"]

@@ -123,7 +123,7 @@ class StageRun:
         lock.check_held(self.ctx.folder.root)
         self.averaged.load_state_dict(self.trainer.ema.average)
         weights = self.stage.kept(self.averaged).state_dict()
-        extra = {**(about or {}), "made_with": self.ctx.made_with}
+        extra = {**(about or {}), "began": self.ctx.began}
         return store.save(place, self.name, self.stage.config.to_dict(), weights, extra)
 
     def _plot(self) -> Iterator[Event]:

@@ -24,12 +24,16 @@ def load_checkpoint(places: tuple[Path, Path], trainer: Trainer) -> Iterator[str
     """
     for place in places:
         files.recover(place)
-    for place in (place for place in places if place.exists()):
+    damaged: list[Path] = []
+    for place in (place for place in places if store.there(place)):
         try:
             _load(place, trainer)
         except store.Damaged as error:
+            damaged.append(place)
             yield f"{error}; goes on without it"
         else:
+            for other in damaged:  # else it would take the place of the whole one at the next save
+                files.remove(other)
             yield f"continues at step {trainer.step}"
             return
 
@@ -43,8 +47,7 @@ def _load(path: Path, trainer: Trainer) -> None:
 
 def room_for_checkpoints(trainer: Trainer) -> int:
     """Bytes of the two that are kept and the one that is being written, with the optimiser's two moments."""
-    weights = {k: v for k, v in trainer.module.state_dict().items()}
-    return 3 * 4 * store.size(weights)
+    return 3 * 4 * store.size(trainer.module.state_dict())
 
 
 def _belongs(trainer: Trainer) -> dict[str, Any]:
