@@ -1,9 +1,11 @@
 """A run that was killed, damaged or deleted: it goes on bit-equal from any instant, and loses nothing of anybody."""
 
 import json
+import os
+import random
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,6 +103,33 @@ def test_killed_before_the_first_checkpoint_of_each_stage(
     assert weights(folder) == weights(whole)
     assert all(losses(folder, name) == losses(whole, name) for name in STAGES)
     assert model_hash(RunFolder(folder)) == model_hash(RunFolder(whole))
+
+
+def test_killed_before_file_operations(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In short what `benchmarks/kills.py` does with real processes."""
+    folder, left, draws = tmp_path / "cut", [0], random.Random(0)
+
+    def deadly(real: Callable[..., None]) -> Callable[..., None]:
+        def call(*about: object) -> None:
+            left[0] -= 1
+            if left[0] == 0:
+                raise Killed
+            real(*about)
+
+        return call
+
+    for name in ("replace", "fsync", "rmdir"):
+        monkeypatch.setattr(os, name, deadly(getattr(os, name)))
+    for most in (9, 25, 25, 60, 60):  # in preparing, in the first saves, in later ones
+        left[0] = draws.randint(1, most)
+        with pytest.raises(Killed):
+            list(events(folder, short(STEPS)))
+        (folder / "thesis.txt").write_text("work", encoding="utf-8")
+    list(events(folder, short(STEPS)))
+    assert weights(folder) == weights(whole)
+    assert all(losses(folder, name) == losses(whole, name) for name in STAGES)
+    assert (folder / "thesis.txt").read_text(encoding="utf-8") == "work"
+    assert not [p for p in folder.rglob("*") if p.name.endswith((".part", ".old"))]
 
 
 def test_an_added_stage_killed_before_its_first_checkpoint(whole: Path, tmp_path: Path) -> None:
@@ -246,10 +275,11 @@ def test_a_preview_that_a_kill_cut_is_made_up_for(whole: Path, tmp_path: Path, m
 
 
 def test_a_run_deleted_under_its_training_ends_in_one_line(tmp_path: Path) -> None:
+    training = events(tmp_path / "run", short(STEPS))
+    next(event for event in training if isinstance(event, Progress))
+    shutil.rmtree(tmp_path / "run")
     with pytest.raises(ValueError, match="was deleted or replaced while it was written to"):
-        for event in events(tmp_path / "run", short(STEPS)):
-            if isinstance(event, Progress):
-                shutil.rmtree(tmp_path / "run")
+        list(training)
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
@@ -270,5 +300,5 @@ def test_what_others_laid_into_a_run_is_never_touched(run: RunFolder) -> None:
     list(events(run.root, short(STEPS)))
     kept = sorted(str(p.parent.relative_to(run.root)) for p in run.root.rglob("thesis*"))
     assert len(kept) >= len(places) - 1  # of the two checkpoints, one folder may carry both
-    assert {"." , "prior", "checkpoints", "samples", "early/decoder"} <= set(kept)
+    assert {".", "prior", "checkpoints", "samples", "early/decoder"} <= set(kept)
     assert any(place.startswith("checkpoints/prior") for place in kept)
