@@ -74,7 +74,7 @@ MINE = [
     ("explain", "another", "--out", "MINE"),
     ("study", "another", "--out", "MINE"),
     ("shapes", "MINE"),
-    ("data", "PICTURES", "--pack", "MINE"),
+    ("pack", "PICTURES", "MINE"),
 ]
 
 
@@ -97,7 +97,7 @@ def test_what_lies_beside_a_packed_folder_is_not_touched(call: Call, tmp_path: P
     for path in beside:
         path.parent.mkdir()
         path.write_text("work", encoding="utf-8")
-    done = call("data", tmp_path / "pictures", "--pack", tmp_path / "shards")
+    done = call("pack", tmp_path / "pictures", tmp_path / "shards")
     assert done.code == 0, done.err
     assert [p.name for p in (tmp_path / "shards").iterdir()] == ["shard-00000.tar"]
     assert [path.read_text(encoding="utf-8") for path in beside] == ["work", "work"]

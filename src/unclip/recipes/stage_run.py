@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL.Image import Image
 
-from unclip.core import files, lock, store
+from unclip.core import lock, store
 from unclip.core.task import Task
 from unclip.pipeline import plots
 from unclip.pipeline.images import save_png
@@ -19,7 +19,7 @@ from unclip.recipes.context import Context
 from unclip.recipes.events import Drawn, Event, Note, Progress
 from unclip.recipes.stage import Stage
 from unclip.recipes.stages import stage
-from unclip.train.checkpoint import Log, load_checkpoint, room_for_checkpoints, save_checkpoint
+from unclip.train.checkpoint import Log, check_room, load_checkpoint, save_checkpoint
 from unclip.train.plan import Plan
 from unclip.train.trainer import Report, Trainer
 
@@ -52,7 +52,7 @@ class StageRun:
         """Progress after every step; previews; the gate last. Sets of files are written as they are ready."""
         for told in load_checkpoint(self.checkpoint, self.trainer):
             yield Note(self.name, told)
-        files.check_room(self.checkpoint[0], room_for_checkpoints(self.trainer))
+        check_room(self.checkpoint, self.trainer)
         log = Log(self.ctx.folder.logs / f"{self.name}.jsonl", self.trainer.step)
         try:
             yield from self._train(log)

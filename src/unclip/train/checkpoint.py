@@ -45,9 +45,10 @@ def _load(path: Path, trainer: Trainer) -> None:
     trainer.load(stored.tensors, stored.extra)
 
 
-def room_for_checkpoints(trainer: Trainer) -> int:
-    """Bytes of the two that are kept and the one that is being written, with the optimiser's two moments."""
-    return 3 * 4 * store.size(trainer.module.state_dict())
+def check_room(places: tuple[Path, Path], trainer: Trainer) -> None:
+    """Raises ValueError where the disk has no room for the two that are kept and the one that is being written."""
+    each = 4 * store.size(trainer.module.state_dict())  # the weights, their average, the optimiser's two moments
+    files.check_room(places[0], (3 - sum(map(store.there, places))) * each)
 
 
 def _belongs(trainer: Trainer) -> dict[str, Any]:
