@@ -112,13 +112,19 @@ def _free_name(folder: Path, name: str) -> Path:
 
 def sync(path: Path) -> None:
     """Brings a file, or a folder's list of names, to the disk: a rename must not survive a power cut without it."""
-    folder = path.is_dir()
-    with suppress(PermissionError if folder else ()):  # Windows opens no folders
-        file = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
-        try:
-            os.fsync(file)
-        finally:
-            os.close(file)
+    if path.is_dir():
+        with suppress(PermissionError):  # Windows opens no folders
+            _sync(path, os.O_RDONLY)
+        return
+    _sync(path, os.O_RDWR)
+
+
+def _sync(path: Path, how: int) -> None:
+    file = os.open(path, how)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 @contextmanager
