@@ -8,18 +8,23 @@ early/                                                           the stage that 
 data-128/  ...                                                   its pictures at another size, for upsamplers
 data/  checkpoints/  logs/  samples/  plots/                     what its training left
 priors/                                                          what `unclip compare-priors` found
+.unclip                                                          the mark of a folder of unclip's, and its lock
+
+run.toml and state.json are changed by whoever holds the lock (`writing`), and read again before they are.
 """
 
 import json
-import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unclip.core import files, lock, store
 from unclip.core.ranges import told
 from unclip.core.shown import shown
-from unclip.core.store import write_atomic
 from unclip.core.tables import read_json, read_toml
+from unclip.pipeline.records import began, check_record
 
 MODELS: dict[str, tuple[str, ...]] = {
     "unclip": ("tokenizer", "clip", "prior", "decoder"),
@@ -48,9 +53,6 @@ FOLDERS = frozenset(
     ("data", "clip", "prior", "decoder", "ddpm", "early", "checkpoints", "logs", "samples", "plots", "priors")
 )
 """What a run's folders are called, each a name of `RunFolder`'s, too."""
-COUNTS = ("parameters", "steps", "seconds", "tokens", "context", "pairs")
-"""Figures of a stage's end that commands count with."""
-
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -83,29 +85,84 @@ class RunFolder:
             raise ValueError(f"{self.settings}: model = {told(model)}: known are {', '.join(MODELS)}")
         return model
 
-    def state(self) -> dict[str, Any]:
-        """Stage -> {"passed": bool, "why": str, "figures": {...}, ...} for each stage that ended.
+    @property
+    def begun(self) -> bool:
+        """Whether something is trained here, or being trained: from then on the settings are kept."""
+        return bool(self.state()) or any(self.checkpoints.glob("*/config.json"))
 
-        Raises ValueError where the file is damaged.
+    @property
+    def is_run(self) -> bool:
+        """Whether the folder holds a run, even where its mark is gone."""
+        return self.settings.is_file() and ((self.root / "state.json").is_file() or self.begun)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Inside, no other process writes into the run; what a killed one left half done is put right.
+
+        Raises ValueError for a folder that is not empty and no run, and where another process is at work in it.
+        """
+        with lock.hold(self.root, known=self.is_run):
+            for path in (self.settings, self.root / "state.json", self.tokenizer, *self._stages()):
+                files.recover(path)
+            yield
+
+    def _stages(self) -> list[Path]:
+        """Where the stages of any model are kept."""
+        names = {name for table in (TRAINED, ADDED) for stages in table.values() for name in stages}
+        early = [self.early / name for name in DRAWS.values()]
+        kept = [self.checkpoint(name) for name in sorted(names)]
+        return [self.root / name for name in sorted(names)] + early + [path for both in kept for path in both]
+
+    def checkpoint(self, stage: str) -> tuple[Path, Path]:
+        """Where the last state of a stage's training lies, and the one before it."""
+        return self.checkpoints / stage, self.checkpoints / f"{stage}.before"
+
+    def state(self) -> dict[str, Any]:
+        """Stage -> {"passed": bool, "why": str, "figures": {...}, "sha256": of its file} for each stage that ended.
+
+        Where the file is gone, what the stages themselves say of how they ended. Raises ValueError where it is damaged.
         """
         path = self.root / "state.json"
         if not path.exists():
-            return {}
-        state = read_json(path, "the state of a run; delete it to train the stages again")
+            return self._told_by_stages()
+        state = read_json(path, "the state of a run; delete it: how the stages ended is read from them again")
         for stage, record in state.items():
-            check_record(record, f"{path}: {shown(stage, 60)}")
+            try:
+                check_record(record, f"{path}: {shown(stage, 60)}")
+            except ValueError as error:
+                raise ValueError(f"{error}; delete the file: how the stages ended is read from them again") from error
         return state
+
+    def _told_by_stages(self) -> dict[str, Any]:
+        """What each finished stage has beside its weights: how it ended, and what there was before all stages."""
+        told: dict[str, Any] = {}
+        for stage in (*TRAINED[self.model], *ADDED[self.model]):
+            try:
+                extra = store.read_extra(self.root / stage)
+                check_record(extra["ended"], stage)
+            except (ValueError, KeyError):
+                continue
+            told = {**began(extra), **told, stage: extra["ended"]}
+        return told
 
     def finish(self, stage: str, record: dict[str, Any]) -> None:
         """Notes how a stage ended."""
-        write_atomic(self.root / "state.json", json.dumps({**self.state(), stage: record}, indent=1))
+        self._change(lambda state: {**state, stage: record})
 
-    def forget(self, stage: str) -> None:
-        """Takes the note of a stage's end back, and its checkpoint, so that it can be trained anew."""
-        write_atomic(
-            self.root / "state.json", json.dumps({k: v for k, v in self.state().items() if k != stage}, indent=1)
-        )
-        shutil.rmtree(self.checkpoints / stage, ignore_errors=True)
+    def reopen(self, *stages: str) -> None:
+        """Takes the notes of these stages' ends back, so that they are finished again from their checkpoints."""
+        self._change(lambda state: {k: v for k, v in state.items() if k not in stages})
+
+    def forget(self, *stages: str) -> None:
+        """The same, and takes their checkpoints away, so that they are trained anew."""
+        self.reopen(*stages)
+        for path in (path for stage in stages for path in self.checkpoint(stage)):
+            files.remove(path)
+
+    def _change(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        lock.check_held(self.root)
+        with lock.hold(self.root, known=True):
+            files.write_atomic(self.root / "state.json", json.dumps(change(self.state()), indent=1))
 
     def require(self) -> None:
         """Raises ValueError that says which stage is missing, for whoever wants to generate."""
@@ -123,23 +180,7 @@ class RunFolder:
                 f"{self.root}: unfinished, the stage {missing[0]!r} is missing; "
                 "run the same `unclip train` command again and it continues"
             )
-
-
-def check_record(record: Any, where: str) -> None:
-    """Raises ValueError where what state.json says of a stage is no record of its end."""
-    good = isinstance(record, dict) and isinstance(record.get("passed"), bool) and isinstance(record.get("why"), str)
-    figures = record.get("figures", {}) if good else None
-    if not isinstance(figures, dict) or not all(is_figure(name, value) for name, value in figures.items()):
-        raise ValueError(
-            f"{where} = {told(record)}: expected how the stage ended (passed, why, figures); delete the file to train "
-            "the stages again"
-        )
-
-
-def is_figure(name: str, value: Any) -> bool:
-    """Whether it is a number; what no command counts with may also be words, or figures by name."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return name not in COUNTS or 0 <= value < 1e15
-    if isinstance(value, dict):
-        return name not in COUNTS and all(is_figure(key, part) for key, part in value.items())
-    return name not in COUNTS and (value is None or isinstance(value, str | bool | list))
+        if "tokenizer" in MODELS[self.model] and not self.tokenizer.is_file():
+            raise ValueError(
+                f"{self.tokenizer}: not found; copy it from the run, or the same `unclip train` command makes it again"
+            )

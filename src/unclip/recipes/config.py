@@ -9,8 +9,8 @@ import tomli_w
 
 import unclip
 from unclip.core.config import Config, WrongSetting
+from unclip.core.files import write_atomic
 from unclip.core.ranges import Fraction, Range, Side
-from unclip.core.store import write_atomic
 from unclip.core.tables import read_toml
 from unclip.core.versions import WRITTEN_BY, by_another
 from unclip.diffusion.process import check_sampling

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from unclip.core import machine
-from unclip.core.store import to_json, write_atomic
+from unclip.core.files import write_atomic
+from unclip.core.store import to_json
 from unclip.core.typing import Images
 from unclip.data.loader import to_tensor
 from unclip.data.prepare import load_prepared
@@ -17,7 +18,7 @@ from unclip.data.shapes_world import World
 from unclip.evaluate.suite import evaluate_shapes
 from unclip.models.network import fitted
 from unclip.pipeline import plots
-from unclip.pipeline.images import grid
+from unclip.pipeline.images import grid, save_png
 from unclip.pipeline.report import Section, write_report
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.strips import denoising_strip, noising_strip
@@ -54,6 +55,11 @@ def demo_config(budget: float) -> RunConfig:
 
 def demo(folder: Path, budget: float, stop: threading.Event, n: int = 200) -> Iterator[Event]:
     """Trains in `folder`, then writes grid.png, the strips, scores.json and report.html there."""
+    with RunFolder(folder).writing():
+        yield from _demo(folder, budget, stop, n)
+
+
+def _demo(folder: Path, budget: float, stop: threading.Event, n: int) -> Iterator[Event]:
     world = World(32)
     minutes = math.ceil(budget / 60 + AROUND)
     yield Note("demo", f"takes about {minutes} minutes: {budget / 60:.1f} of training, then the scores")
@@ -76,7 +82,8 @@ def demo(folder: Path, budget: float, stop: threading.Event, n: int = 200) -> It
 def _pictures(model: TextToImage, folder: Path, scores: dict[str, Any]) -> Iterator[Path]:
     asked = unseen_prompts()
     made = model.generate([p.text for p in asked], n=4)
-    grid([made[i : i + 4] for i in range(0, len(made), 4)], [p.text for p in asked], zoom=3).save(folder / "grid.png")
+    sheet = grid([made[i : i + 4] for i in range(0, len(made), 4)], [p.text for p in asked], zoom=3)
+    save_png(sheet, folder / "grid.png")
     yield folder / "grid.png"
     noising_strip(_first_picture(folder), folder / "noising.png")
     yield folder / "noising.png"
