@@ -1,8 +1,11 @@
 """Clean figures for the files that draw with matplotlib, which is imported when something is drawn."""
 
 import importlib.util
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from unclip.core.store import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,6 +54,7 @@ def bare(ax: "Axes") -> None:
 
 
 def save(figure: "Figure", out: Path) -> None:
-    """Writes the figure; its folder is made."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out)
+    """Writes the figure in one step; its folder is made."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=out.suffix[1:])
+    write_atomic(out, drawn.getvalue())

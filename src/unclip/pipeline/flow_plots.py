@@ -10,7 +10,9 @@ import numpy as np
 from PIL import Image
 
 from unclip.core.typing import Float, Tensor
+from unclip.data.opened import opened
 from unclip.pipeline.canvas import BODY, COLOURS, HEAD, INK, SMALL, bare, canvas, save
+from unclip.pipeline.images import save_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,9 +81,8 @@ def flow_animation(
     All flows must have equally many steps. Raises ValueError without matplotlib.
     """
     first, *rest = [frame.quantize(SHADES, dither=Image.Dither.NONE) for frame in _frames(flows, data, forward, heads)]
-    out.parent.mkdir(parents=True, exist_ok=True)
     lasts = [FRAME_MS] * len(rest) + [LAST_MS]
-    first.save(out, save_all=True, append_images=rest, duration=lasts, loop=0, optimize=True)
+    save_picture(first, out, save_all=True, append_images=rest, duration=lasts, loop=0, optimize=True)
 
 
 def _frames(
@@ -122,7 +123,8 @@ class _Actor:
 def _picture(figure: "Figure") -> Image.Image:
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=100)
-    return Image.open(file).convert("RGB")
+    with opened(file.getvalue()) as found:
+        return found.image.convert("RGB")
 
 
 def _panels(

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from unclip.core.store import write_atomic
+from unclip.data.colours import WHITE
 
 MODELS: dict[str, tuple[str, ...]] = {
     "unclip": ("tokenizer", "clip", "prior", "decoder"),
@@ -72,17 +73,24 @@ class RunFolder:
     @property
     def model(self) -> str:
         """What the run trains: a key of `MODELS`. Raises ValueError where its settings are damaged."""
-        if not self.settings.exists():
-            return "unclip"
-        try:
-            model = tomllib.loads(self.settings.read_text(encoding="utf-8")).get(
-                "model", "unclip"
-            )  # 0.1 had only this one
-        except ValueError as error:
-            raise ValueError(f"{self.settings}: not readable ({error}); restore it, or train again") from error
+        model = self._set("model", "unclip")
         if model not in MODELS:
             raise ValueError(f"{self.settings}: model = {model!r}: known are {', '.join(MODELS)}")
         return model
+
+    @property
+    def background(self) -> str:
+        """The colour behind the run's pictures where they are transparent. Raises ValueError as `model` does."""
+        return str(self._set("background", WHITE))
+
+    def _set(self, name: str, default: str) -> object:
+        """A setting of run.toml, without the rest; `default` where there is none."""
+        if not self.settings.exists():
+            return default
+        try:
+            return tomllib.loads(self.settings.read_text(encoding="utf-8")).get(name, default)
+        except ValueError as error:
+            raise ValueError(f"{self.settings}: not readable ({error}); restore it, or train again") from error
 
     def state(self) -> dict[str, Any]:
         """Stage -> {"passed": bool, "why": str, "figures": {...}, ...} for each stage that ended.

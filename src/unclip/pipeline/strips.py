@@ -13,7 +13,7 @@ from unclip.diffusion.grids import UniformTime
 from unclip.diffusion.level import noised
 from unclip.diffusion.samplers import Step
 from unclip.diffusion.schedules import BetaTable, LinearBeta
-from unclip.pipeline.images import to_pictures
+from unclip.pipeline.images import save_picture, to_pictures
 
 States = Float[Tensor, "times c h w"]
 """One picture at several times."""
@@ -86,5 +86,4 @@ def save_sheet(
             x = left + j * (side + GAP)
             pen.rectangle((x - 1, y - 1, x + side, y + side), outline="#c6ccd3")  # a white picture has an edge, too
             sheet.paste(picture.resize((side, side), Image.Resampling.NEAREST), (x, y))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(out)
+    save_picture(sheet, out)

@@ -12,7 +12,7 @@ from PIL import Image
 import unclip
 from unclip.core.store import to_json, write_atomic
 from unclip.evaluate.ways import Against, Found, Way
-from unclip.pipeline.images import KEY, grid, save_png, to_pictures
+from unclip.pipeline.images import KEY, grid, save_picture, to_pictures
 from unclip.pipeline.priors import STAGES, with_prior
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.text_to_image import TextToImage
@@ -72,7 +72,7 @@ def compare(root: Path, ask: Ask, stop: threading.Event) -> Iterator[Event]:
     yield from judged(model, ways, against, found)
     write(root, model, against, found)
     path = RunFolder(root).priors / "priors.png"
-    save_png(sheet(root, opened, model, against, found), path)
+    save_picture(sheet(root, opened, model, against, found), path)
     yield Drawn("priors", path)
 
 
@@ -109,10 +109,10 @@ def sheet(root: Path, opened: Opened, model: TextToImage, against: Against, foun
     rows = [list(row) for row in zip(*columns, strict=True)]
     heads, labels = [*found, "true picture"], [captions[i] for i in shown]
     picture = grid(rows, labels, zoom=-(-96 // model.size), heads=heads)
-    command = f"unclip compare-priors {root} -n {len(captions)} --seed {seed}"
+    made = {"command": "compare-priors", "of": [], "options": {"n": len(captions), "seed": seed}}
     sampling = model.sampling.to_dict()
     about = {"prompt": labels[0], "prompts": labels, "seed": seed, "sampling": sampling, "model": model.hash}
-    picture.info[KEY] = {**about, "stages": judged_stages(model), "unclip": unclip.__version__, "command": command}
+    picture.info[KEY] = {**about, "stages": judged_stages(model), "unclip": unclip.__version__, "made": made}
     return picture
 
 

@@ -9,6 +9,7 @@ import tomli_w
 
 from unclip.core.config import Config
 from unclip.core.store import write_atomic
+from unclip.data.colours import colour
 from unclip.diffusion.guidance import Unguided
 from unclip.pipeline.run_folder import ADDED, TRAINED
 from unclip.recipes.added_settings import (
@@ -47,7 +48,8 @@ class RunConfig(Config):
     budget: seconds for the whole run (stages with `train.steps` ignore it). precision `auto` measures the machine once.
     added: stages trained later, by `unclip add`; their share of the budget is time of its own.
     workers: on a CPU, threads that each take a share of a batch (1: the threads share each operation instead, slower
-    for small networks). held_out: share of the pairs kept for the scores.
+    for small networks). held_out: share of the pairs kept for the scores. background: the colour behind pictures that
+    are transparent.
     """
 
     model: Literal["unclip", "latent", "ddpm"] = "unclip"
@@ -59,6 +61,7 @@ class RunConfig(Config):
     vocabulary: int = 4096
     longest_caption: int = 77
     held_out: float = 0.05
+    background: str = "white"
     max_bad: float = 0.01
     checkpoint_seconds: float = 60.0
     clip: CLIPRecipe = field(default_factory=CLIPRecipe)
@@ -88,6 +91,7 @@ class RunConfig(Config):
             check_latent(self.size, self.clip.vision, self.autoencoder, self.latent)
         if self.budget <= 0:
             raise ValueError(f"budget = {self.budget} s: must be above 0")
+        colour(self.background)
         for name in self.added:
             check_addable(self.model, name)
         for name in (*self.stages, *self.added):

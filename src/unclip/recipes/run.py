@@ -13,7 +13,7 @@ from unclip.core import machine
 from unclip.data.prepare import Prepared, prepare
 from unclip.data.shapes_world import World
 from unclip.data.source import Source
-from unclip.pipeline.images import thumbnail_sheet
+from unclip.pipeline.images import save_picture, thumbnail_sheet
 from unclip.pipeline.run_folder import RunFolder
 from unclip.recipes.config import RunConfig, read_settings, write_settings
 from unclip.recipes.context import Context
@@ -33,7 +33,11 @@ def train(
     run = RunFolder(folder)
     machine.prepare_memory()
     config = settle(run, config)
-    prepared = prepare_world(source, run.data, config) if isinstance(source, World) else _read(source, run, config)
+    try:
+        prepared = _prepared(source, run, config, stop)
+    except KeyboardInterrupt:  # what is prepared is kept
+        yield Stopped("data")
+        return
     yield from _data_events(run, prepared)
     ctx = Context(run, config, prepared, machine.device(), config.precision, stop, source)
     yield from BEFORE[config.model](ctx)
@@ -61,8 +65,12 @@ def settle(run: RunFolder, config: RunConfig) -> RunConfig:
     return config
 
 
-def _read(source: Source, run: RunFolder, config: RunConfig) -> Prepared:
-    return prepare(source, run.data, config.size, config.max_bad, captioned=config.captioned)
+def _prepared(source: Source | World, run: RunFolder, config: RunConfig, stop: threading.Event) -> Prepared:
+    """Raises KeyboardInterrupt where it was stopped."""
+    if isinstance(source, World):
+        return prepare_world(source, run.data, config, stop=stop)
+    how = {"captioned": config.captioned, "background": config.background}
+    return prepare(source, run.data, config.size, config.max_bad, stop=stop, **how)
 
 
 def _data_events(run: RunFolder, prepared: Prepared) -> Iterator[Event]:
@@ -70,9 +78,8 @@ def _data_events(run: RunFolder, prepared: Prepared) -> Iterator[Event]:
         yield Note("data", line)
     path = run.samples / "data.png"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
         every = max(1, len(prepared) // 48)
-        thumbnail_sheet(prepared.images[::every][:48]).save(path)
+        save_picture(thumbnail_sheet(prepared.images[: 48 * every : every]), path)
     yield Drawn("data", path)
 
 

@@ -13,6 +13,7 @@ from PIL.Image import Image
 from unclip.core import store
 from unclip.core.task import Task
 from unclip.pipeline import plots
+from unclip.pipeline.images import save_picture
 from unclip.pipeline.run_folder import DRAWS
 from unclip.recipes.context import Context
 from unclip.recipes.events import Drawn, Event, Note, Progress
@@ -93,8 +94,7 @@ class StageRun:
     def _preview(self, report: Report, draw: Callable[[Any], Image]) -> Drawn:
         self.averaged.load_state_dict(self.trainer.ema.average)
         path = self.ctx.folder.samples / f"{self.name}-{report.step:06d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draw(self.averaged).save(path)
+        save_picture(draw(self.averaged), path)
         return Drawn(self.name, path)
 
     def _finish(self) -> Iterator[Event]:
