@@ -10,8 +10,8 @@ from PIL import Image
 from unclip.data.colours import WHITE, Colours, alpha, strips
 from unclip.data.opened import Opened, check_size, opened, reason
 
-MOST_WHOLE = 50_000_000
-"""Pixels of a picture that is kept at its own size; a photograph of 48 million has fewer."""
+MOST_WHOLE = 40_000_000
+"""Pixels of a picture that is kept at its own size: in the end as arrays beside the decoded one."""
 _LARGE = 2**22
 """A decoded picture of more pixels is brought to colours and reduced strip by strip: no second one of its size."""
 
@@ -112,11 +112,14 @@ def _whole(found: Opened, background: str) -> Whole:
     check_size(*image.size, MOST_WHOLE)
     image.load()
     turn, colours, clear = _TURNS.get(_orientation(image)), Colours.of(image, found.profile, found.bits), alpha(image)
-    own = colours.rgb(image)
-    rgb = own if clear is None else colours.over(image, background)
-    parts = [rgb, own, clear or Image.new("L", image.size, 255)]
-    turned = (part if turn is None else part.transpose(turn) for part in parts)
-    return Whole(*(np.asarray(part, dtype=np.uint8) for part in turned), _lost(found, colours))
+
+    def pixels(part: Image.Image) -> np.ndarray:
+        return np.asarray(part if turn is None else part.transpose(turn), dtype=np.uint8)
+
+    own = pixels(colours.rgb(image))
+    if clear is None:
+        return Whole(own, own, np.full(own.shape[:2], 255, dtype=np.uint8), _lost(found, colours))
+    return Whole(pixels(colours.over(image, background)), own, pixels(clear), _lost(found, colours))
 
 
 def _lost(found: Opened, colours: Colours) -> tuple[str, ...]:
