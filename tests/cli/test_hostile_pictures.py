@@ -1,6 +1,7 @@
 """What strangers write into pictures: one line, escaped, and never a command of theirs."""
 
 import json
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from tests.cli.conftest import Call
 
 from unclip.cli.again import command, picture_lines
+from unclip.cli.generate import free_name
 from unclip.pipeline.images import KEY, read_about
 
 ABOUT = {"prompt": "a cat", "seed": 3, "model": "abc", "unclip": "1", "sampling": {"steps": 4}}
@@ -112,3 +114,11 @@ def test_a_text_of_ours_behind_the_pixels_and_in_other_forms_is_read(tmp_path: P
     info.add_itxt(KEY, json.dumps(ABOUT), zip=True)
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png", pnginfo=info)
     assert read_about(tmp_path / "a.png") == ABOUT
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_such_a_picture_where_ours_go_is_left_alone(tmp_path: Path, name: str):
+    (tmp_path / "a-1.png").write_bytes(BAD[name])
+    os.mkfifo(tmp_path / "a-1-2.png")
+    (tmp_path / "a-1-3.png").mkdir()
+    assert free_name(tmp_path, "a-1", lambda other: True) == tmp_path / "a-1-4.png"

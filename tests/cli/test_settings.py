@@ -149,3 +149,13 @@ def test_another_network_takes_the_place_of_the_presets():
     config = resolved(Given(model="ddpm", set=["ddpm.network.kind=DiTConfig", "ddpm.network.width=96"]))
     assert config.ddpm.network == DiTConfig(width=96)
     assert resolved(Given(model="ddpm", set=["ddpm.network.widths=[16,32]"])).ddpm.network.multiple == 4
+
+
+def test_a_background_is_typed_as_it_is_meant(tmp_path: Path):
+    assert resolved(Given()).background == "white"
+    assert resolved(Given(background="#808080")).background == "#808080"  # no comment of TOML's
+    assert resolved(Given(), {"UNCLIP_BACKGROUND": "black"}).background == "black"
+    with pytest.raises(ValueError, match="background = 'blakc': no colour; write white, black"):
+        resolved(Given(background="blakc"))
+    write_settings(tmp_path / "run.toml", resolved(Given(background="gray")))
+    assert resolved(Given(config=tmp_path / "run.toml")).background == "gray"

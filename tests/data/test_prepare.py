@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 from tests.data.conftest import encode, noise, save
 
+from unclip.data import prepare as preparing
 from unclip.data.decode import decode
 from unclip.data.inspect import DataReport, inspect_source, ordered
 from unclip.data.item import Item
@@ -214,7 +215,9 @@ def test_damaged_files_are_skipped_and_too_many_stop_it(metadata_folder: Maker, 
     skipped = [json.loads(line) for line in (out / "skipped.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [row["key"] for row in skipped] == ["036.png", "037.png", "038.png", "039.png"]
     assert all("damaged" in row["reason"] for row in skipped)
-    assert len(prepare(open_source(folder), out, 8, max_bad=0.1)) == 36
+    with pytest.MonkeyPatch.context() as patch:  # what was decoded is not decoded again
+        patch.setattr(preparing, "examine", lambda *given: pytest.fail("decoded"))
+        assert len(prepare(open_source(folder), out, 8, max_bad=0.1)) == 36
     with pytest.raises(ValueError, match="4 of 40"):  # also when it is opened again
         prepare(open_source(folder), out, 8)
 

@@ -1,6 +1,7 @@
 """Encoded image bytes -> a square RGB picture, as a person would expect it to look."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,15 +112,28 @@ def _whole(found: Opened, background: str) -> Whole:
     image = found.image
     check_size(*image.size, MOST_WHOLE)
     image.load()
-    turn, colours, clear = _TURNS.get(_orientation(image)), Colours.of(image, found.profile, found.bits), alpha(image)
-
-    def pixels(part: Image.Image) -> np.ndarray:
-        return np.asarray(part if turn is None else part.transpose(turn), dtype=np.uint8)
-
-    own = pixels(colours.rgb(image))
-    if clear is None:
+    turn, colours = _TURNS.get(_orientation(image)), Colours.of(image, found.profile, found.bits)
+    own = _array(image, colours.rgb, turn)
+    if alpha(image.crop((0, 0, 1, 1))) is None:
         return Whole(own, own, np.full(own.shape[:2], 255, dtype=np.uint8), _lost(found, colours))
-    return Whole(pixels(colours.over(image, background)), own, pixels(clear), _lost(found, colours))
+    rgb = _array(image, lambda part: colours.over(part, background), turn)
+    return Whole(
+        rgb, own, _array(image, lambda part: alpha(part) or Image.new("L", part.size, 255), turn), _lost(found, colours)
+    )
+
+
+def _array(
+    image: Image.Image, look: Callable[[Image.Image], Image.Image], turn: Image.Transpose | None
+) -> UInt8[np.ndarray, "..."]:
+    """What `look` makes of each strip, as one array, turned: no second picture of this size but the result."""
+    found, at = None, 0
+    for strip in strips(image):
+        part = np.asarray(look(strip), dtype=np.uint8)
+        if found is None:
+            found = np.empty((image.height, *part.shape[1:]), dtype=np.uint8)
+        found[at : at + len(part)], at = part, at + len(part)
+    assert found is not None
+    return found if turn is None else np.asarray(Image.fromarray(found).transpose(turn), dtype=np.uint8)
 
 
 def _lost(found: Opened, colours: Colours) -> tuple[str, ...]:

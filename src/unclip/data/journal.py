@@ -40,10 +40,10 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Keeps what there is where it was stopped; there is nothing to go on with after an error, or at the end."""
+        """Keeps what there is wherever it ended but at the end: too many bad pictures may be allowed the next time."""
         self.images.close()
         self.lines.close()
-        if kind is None or issubclass(kind, Exception):
+        if kind is None:
             for place in self.places:
                 place.unlink(missing_ok=True)
 
