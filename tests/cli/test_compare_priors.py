@@ -41,7 +41,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         decoder=DecoderRecipe(network=NARROW, sampling=replace(decoder_sampling(), steps=2), train=FEW),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c: draw(w, o, c, scenes=64))
+        patch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=64))
         list(train(World(32), folder, config, threading.Event(), force=True))
     return folder
 
