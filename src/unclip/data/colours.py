@@ -1,6 +1,7 @@
 """What the values of a picture mean: 8-bit sRGB, by its colour profile and its number of bits, over a background."""
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -73,7 +74,9 @@ def alpha(image: Image.Image) -> Image.Image | None:
     return None
 
 
-def strips(image: Image.Image, multiple: int = 1, box: tuple[int, int, int, int] | None = None):
+def strips(
+    image: Image.Image, multiple: int = 1, box: tuple[int, int, int, int] | None = None
+) -> Iterator[Image.Image]:
     """The picture (or a box of it) from top to bottom, in parts of its whole width and of a height that `multiple`
     divides (but for the last)."""
     left, top, right, bottom = box or (0, 0, *image.size)

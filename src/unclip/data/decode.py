@@ -174,7 +174,10 @@ def _square(image: Image.Image, size: int, colours: Colours, background: str) ->
     outer = (math.floor(left), math.floor(top), math.ceil(left + side), math.ceil(top + side))
     parts = [colours.over(part, background).reduce(factor) for part in strips(image, factor, outer)]
     small = Image.new("RGB", (parts[0].width, sum(part.height for part in parts)))
-    for part, y in zip(parts, np.cumsum([0, *(part.height for part in parts)]).tolist(), strict=False):
-        small.paste(part, (0, y))
-    inner = tuple((edge - outer[i % 2]) / factor for i, edge in enumerate(box))
+    at = 0
+    for part in parts:
+        small.paste(part, (0, at))
+        at += part.height
+    x, y = (left - outer[0]) / factor, (top - outer[1]) / factor
+    inner = (x, y, x + side / factor, y + side / factor)
     return small.resize((size, size), how, inner, reducing_gap=3.0)

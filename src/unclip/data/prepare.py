@@ -145,14 +145,15 @@ def write_prepared(
     first = next(stream, None)
     if first is None:
         raise ValueError(f"{out}: there is no picture to write")
-    about = {"version": VERSION, "size": first.shape[0], "fingerprint": fingerprint, "how": {}}
-    tally = Tally(first.shape[0])
+    side = int(first.shape[0])
+    about = {"version": VERSION, "size": side, "fingerprint": fingerprint, "how": {}}
+    tally = Tally(side)
     temporary(out / "images.npy").unlink(missing_ok=True)
-    with Journal(out, first.shape[0], about) as journal:
+    with Journal(out, side, about) as journal:
         for pixels, texts, key in zip(itertools.chain([first], stream), captions, keys, strict=True):
-            _check_pixels(pixels, key, first.shape[0])
+            _check_pixels(pixels, key, side)
             digest = hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
-            found = Examined(Item(key, held(b""), texts), pixels, (first.shape[0],) * 2, digest)
+            found = Examined(Item(key, held(b""), texts), pixels, (side, side), digest)
             journal.add(found)
             tally.add(found)
         _keep_skipped(out, journal)

@@ -22,7 +22,7 @@ KEY = "unclip"
 """The PNG text chunk that holds prompt, seed, settings, model hash and the command as JSON."""
 
 
-File = str | bytes | PathLike[str] | PathLike[bytes] | IO[bytes] | io.IOBase
+File = str | bytes | PathLike[str] | PathLike[bytes] | IO[bytes] | io.BytesIO | io.BufferedWriter
 
 
 class Signed(Image.Image):

@@ -72,7 +72,7 @@ def compare(root: Path, ask: Ask, stop: threading.Event) -> Iterator[Event]:
     yield from judged(model, ways, against, found)
     write(root, model, against, found)
     path = RunFolder(root).priors / "priors.png"
-    save_picture(sheet(root, opened, model, against, found), path)
+    save_picture(sheet(opened, model, against, found), path)
     yield Drawn("priors", path)
 
 
@@ -100,7 +100,7 @@ def write(root: Path, model: TextToImage, against: Against, found: dict[str, Fou
     write_atomic(RunFolder(root).priors / "priors.json", to_json({**about, "priors": figures}))
 
 
-def sheet(root: Path, opened: Opened, model: TextToImage, against: Against, found: dict[str, Found]) -> Image.Image:
+def sheet(opened: Opened, model: TextToImage, against: Against, found: dict[str, Found]) -> Image.Image:
     """The same captions with every prior, a column each; the true picture last."""
     captions, seed = list(against.pairs.captions), against.pairs.seed
     shown = sorted({captions.index(caption) for caption in captions})[:ROWS]

@@ -51,8 +51,8 @@ class Context:
         if isinstance(self.source, World):
             return prepare_world(World(size), place, replace(self.config, size=size))
         if self.source is not None:
-            how = {"captioned": self.config.captioned, "background": self.config.background, "stop": self.stop}
-            return prepare(self.source, place, size, max_bad=1.0, least=size, **how)
+            captioned, background = self.config.captioned, self.config.background
+            return prepare(self.source, place, size, 1.0, captioned, least=size, background=background, stop=self.stop)
         if (place / "prepared.json").exists():
             return load_prepared(place)
         raise ValueError(

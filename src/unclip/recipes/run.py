@@ -69,8 +69,8 @@ def _prepared(source: Source | World, run: RunFolder, config: RunConfig, stop: t
     """Raises KeyboardInterrupt where it was stopped."""
     if isinstance(source, World):
         return prepare_world(source, run.data, config, stop=stop)
-    how = {"captioned": config.captioned, "background": config.background}
-    return prepare(source, run.data, config.size, config.max_bad, stop=stop, **how)
+    captioned, background = config.captioned, config.background
+    return prepare(source, run.data, config.size, config.max_bad, captioned, background=background, stop=stop)
 
 
 def _data_events(run: RunFolder, prepared: Prepared) -> Iterator[Event]:
