@@ -85,14 +85,6 @@ def strips(
         yield image.crop((left, y, right, min(y + height, bottom)))
 
 
-def profile_name(profile: bytes) -> str:
-    """What a colour profile calls itself."""
-    try:
-        return ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).strip()
-    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
-        return ""
-
-
 def _is_deep(image: Image.Image) -> bool:
     return image.mode.startswith("I") or image.mode == "F"
 
@@ -125,8 +117,12 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 @lru_cache(maxsize=16)
 def _is_foreign(profile: bytes) -> bool:
-    """Whether a profile is of another space than sRGB."""
-    return "srgb" not in profile_name(profile).lower()
+    """Whether a profile is of another space than sRGB; a damaged one counts for nothing."""
+    try:
+        name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        return False
+    return "srgb" not in name.lower()
 
 
 @lru_cache(maxsize=16)
