@@ -127,7 +127,7 @@ def test_compare_trains_what_is_missing_and_judges_all(call: Call, mine: Path, t
     assert about["stages"]["contrastive_prior"] == kept[:12] and "autoregressive_prior" in about["stages"]
     assert (
         call("info", mine / "priors" / "priors.png").out.splitlines()[-1].strip()
-        == "unclip compare-priors runs/mine -n 4 --seed 0"
+        == f"unclip compare-priors RUN-{about['model']} -n 4 --seed 0"
     )
     again = call("compare-priors", mine, "-n", 4, "--json", tmp_path / "g.json")
     assert again.code == 0 and "contrastive_prior: failed" in again.out
