@@ -33,7 +33,8 @@ def lightened(data: bytes) -> Light:
     """Any file: a PNG without its texts (but for an uncompressed XMP, which may turn it), all else as it is."""
     if not data.startswith(SIGNATURE):
         return Light(data)
-    view, kept, profile, bits, end = memoryview(data), [SIGNATURE], None, None, len(SIGNATURE)
+    view, kept = memoryview(data), list[bytes | memoryview]([SIGNATURE])
+    profile, bits, end = None, None, len(SIGNATURE)
     for name, start, length in chunks(io.BytesIO(data)):
         content, end = view[start : start + length], start + length + 4
         if name == b"iCCP":

@@ -33,7 +33,7 @@ GRAY = 200
 class Painted:
     """pictures: one a seed, each with what made it inside; seen: the same as the model saw them, for a sheet."""
 
-    pictures: list[Image.Image]
+    pictures: Sequence[Image.Image]
     seen: list[Image.Image]
     original: Image.Image
     mask: Image.Image

@@ -73,7 +73,7 @@ class RunFolder:
     @property
     def model(self) -> str:
         """What the run trains: a key of `MODELS`. Raises ValueError where its settings are damaged."""
-        model = self._set("model", "unclip")
+        model = str(self._set("model", "unclip"))
         if model not in MODELS:
             raise ValueError(f"{self.settings}: model = {model!r}: known are {', '.join(MODELS)}")
         return model
