@@ -130,7 +130,8 @@ def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform |
     """To sRGB; None where the profile is damaged or of another kind of picture: then it counts for nothing."""
     try:
         made = ImageCms.ImageCmsProfile(io.BytesIO(profile)) if profile else ImageCms.createProfile("LAB")
-        if profile and made.profile.xcolor_space != _SPACES.get(mode):
+        space = made.profile.xcolor_space if profile else None  # pyright: ignore[reportAttributeAccessIssue]
+        if profile and space != _SPACES.get(mode):
             return None
         return ImageCms.buildTransform(made, ImageCms.createProfile("sRGB"), mode, "RGB")
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
