@@ -170,6 +170,28 @@ def test_no_paths_of_one_machine():
     assert not found, "\n".join(found)
 
 
+def test_pictures_are_opened_and_written_in_one_place():
+    """`Image.open` without formats starts Ghostscript for an EPS named a.png; `save` in place leaves half a picture."""
+    opener, writer = PACKAGE / "data" / "opened.py", PACKAGE / "pipeline" / "images.py"
+    others = {"store", "self", "latent", "made"}  # their own `save`: models, a command's, a latent, a tokenizer
+    found = []
+    for path in MODULES:
+        for node in ast.walk(parse(path)):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            of, name = ast.unparse(node.func.value), node.func.attr
+            if name == "open" and of in {"Image", "PIL.Image", "ImageFile"} and path != opener:
+                found.append(f"{where(path, node)}: open it by data.opened")
+            if name == "save" and of not in others and path != writer:
+                found.append(f"{where(path, node)}: write it by pipeline.images.save_picture")
+        found += [
+            f"{path}: {name}" for name, _ in names_used(parse(path)) if name in {"PIL.Image.open", "ImageFile.Parser"}
+        ]
+    assert not found, "\n".join(found)
+    [opening] = re.findall(r"Image\.open\(.*", opener.read_text(encoding="utf-8"))
+    assert "formats=FORMATS" in opening
+
+
 def opens_text(node: ast.AST) -> bool:
     """Whether a call opens a file as text: `read_text`, `write_text`, `open` without a "b" in its mode."""
     if not isinstance(node, ast.Call):

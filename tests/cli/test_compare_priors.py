@@ -41,7 +41,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         decoder=DecoderRecipe(network=NARROW, sampling=replace(decoder_sampling(), steps=2), train=FEW),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c: draw(w, o, c, scenes=64))
+        patch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=64))
         list(train(World(32), folder, config, threading.Event(), force=True))
     return folder
 
@@ -125,7 +125,10 @@ def test_compare_trains_what_is_missing_and_judges_all(call: Call, mine: Path, t
     about = read_about(mine / "priors" / "priors.png")
     assert (about["model"], about["stages"]) == (found["model"], found["stages"])
     assert about["stages"]["contrastive_prior"] == kept[:12] and "autoregressive_prior" in about["stages"]
-    assert call("info", mine / "priors" / "priors.png").out.splitlines()[-1].strip() == about["command"]
+    assert (
+        call("info", mine / "priors" / "priors.png").out.splitlines()[-1].strip()
+        == f"unclip compare-priors RUN-{about['model']} -n 4 --seed 0"
+    )
     again = call("compare-priors", mine, "-n", 4, "--json", tmp_path / "g.json")
     assert again.code == 0 and "contrastive_prior: failed" in again.out
     same = json.loads((tmp_path / "g.json").read_text(encoding="utf-8"))["priors"]

@@ -13,7 +13,7 @@ from unclip.cli.generate import slug
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import NAMES
 from unclip.pipeline import load, stored
-from unclip.pipeline.images import KEY, read_about, save_png
+from unclip.pipeline.images import KEY, read_about, save_picture
 from unclip.pipeline.settings import GRIDS, Settings
 from unclip.pipeline.text_to_image import TextToImage
 
@@ -159,7 +159,7 @@ def test_info_finds_the_run(call: Call, out: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_info_on_other_things(call: Call, tmp_path: Path):
-    save_png(Image.new("RGB", (4, 4)), tmp_path / "plain.png")
+    save_picture(Image.new("RGB", (4, 4)), tmp_path / "plain.png")
     (tmp_path / "text.txt").write_text("hello", encoding="utf-8")
     (tmp_path / "folder").mkdir()
     for name, why in [

@@ -288,3 +288,11 @@ def test_networks_are_measured_before_memory_is_taken():
             check_networks(resolved(Given(set=[words])))
     for name in PRESETS:
         check_networks(PRESETS[name](64))
+def test_a_background_is_typed_as_it_is_meant(tmp_path: Path):
+    assert resolved(Given()).background == "white"
+    assert resolved(Given(background="#808080")).background == "#808080"  # no comment of TOML's
+    assert resolved(Given(), {"UNCLIP_BACKGROUND": "black"}).background == "black"
+    with pytest.raises(ValueError, match="background = 'blakc': no colour; write white, black"):
+        resolved(Given(background="blakc"))
+    write_settings(tmp_path / "run.toml", resolved(Given(background="gray")))
+    assert resolved(Given(config=tmp_path / "run.toml")).background == "gray"

@@ -45,7 +45,7 @@ def classify(
     texts = zero_shot.prompts(labels, templates)
     model, console = load_captioned(run), stdout()
     warn(console, model, texts)
-    taken = [take(path, model.clip.config.vision.size) for path in pictures]
+    taken = [take(path, model.clip.config.vision.size, model.background) for path in pictures]
     for one in taken:
         warn_size(console, one)
     found = zero_shot.classify(model, torch.cat([one.pictures for one in taken]), labels, templates)

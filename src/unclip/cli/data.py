@@ -13,16 +13,20 @@ from unclip.cli.options import SEED, SPLIT
 Data = Annotated[Path, Parameter(help="A folder (or file) of captioned pictures.")]
 Split = Annotated[str, Parameter(help=SPLIT)]
 
+Background = Annotated[str, Parameter(help="Colour behind pictures that are transparent.")]
+
 
 @guarded
-def data(data: Data, /, *, split: Split = "train") -> None:
+def data(data: Data, /, *, split: Split = "train", background: Background = "white") -> None:
     """Report on captioned pictures: how many, how large, and what is wrong with them."""
     from unclip.cli.console import stdout
+    from unclip.data.colours import colour
     from unclip.data.inspect import inspect_source
     from unclip.data.source import open_source
 
     console = stdout()
-    for line in inspect_source(open_source(data, split)).lines():
+    colour(background)
+    for line in inspect_source(open_source(data, split), background=background).lines():
         console.print(line, style="yellow" if line.startswith("!") else "", markup=False)
 
 
@@ -68,7 +72,8 @@ def draw(out: Path, n: int, size: int, seed: int) -> Iterator[dict[str, Any]]:
     from PIL import Image
 
     from unclip.data.shapes_world import World
+    from unclip.pipeline.images import save_picture
 
     for i, (pixels, captions, _) in enumerate(World(size).sample(n, seed)):
-        Image.fromarray(pixels).save(out / f"{i:06d}.png")
+        save_picture(Image.fromarray(pixels), out / f"{i:06d}.png")
         yield from ({"file_name": f"{i:06d}.png", "text": caption} for caption in captions)

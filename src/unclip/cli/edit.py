@@ -86,7 +86,7 @@ def edit(
     from unclip.pipeline.inpaint import edit as paint
 
     request = how.request(prompt)
-    show(paint(opened(how.run, prompt), image, mask, request), f"{image.stem}-edit", how.out)
+    show(paint(opened(how.run, prompt), image, mask, request, told), f"{image.stem}-edit", how.out)
 
 
 @guarded
@@ -104,7 +104,7 @@ def extend(
     from unclip.pipeline.inpaint import extend as paint
 
     sides, request = growth.sides(), how.request(prompt)
-    show(paint(opened(how.run, prompt), image, sides, request), f"{image.stem}-extend", how.out)
+    show(paint(opened(how.run, prompt), image, sides, request, told), f"{image.stem}-extend", how.out)
 
 
 def opened(run: Path, prompt: str) -> "TextToImage":
@@ -117,25 +117,30 @@ def opened(run: Path, prompt: str) -> "TextToImage":
     return model
 
 
+def told(note: str) -> None:
+    """A note before the painting begins."""
+    from unclip.cli.console import stdout
+
+    say(stdout(), note)
+
+
 def show(painted: "Painted", stem: str, out: Path) -> None:
-    """Writes what was painted and tells the notes and the paths."""
+    """Writes what was painted and tells the paths."""
     from unclip.cli.console import stdout
 
     console = stdout()
-    for note in painted.notes:
-        say(console, note)
     for path in write(painted, slug(stem), out):
         console.print(str(path), markup=False)
 
 
 def write(painted: "Painted", stem: str, out: Path) -> Iterable[Path]:
     """Writes a PNG a seed, then a sheet: original, mask, results; yields the paths."""
-    from unclip.pipeline.images import KEY, save_png
+    from unclip.pipeline.images import KEY, save_picture
 
     names = [f"{stem}-{picture.info[KEY]['seed']}" for picture in painted.pictures]
     for picture, name in zip([*painted.pictures, painted.sheet()], [*names, stem], strict=True):
         path = free_name(out, name, lambda other, mine=picture.info[KEY]: _same(mine, other))
-        save_png(picture, path)
+        save_picture(picture, path)
         yield path
 
 

@@ -157,7 +157,8 @@ def judged_on(
         raise ValueError(f"--data shapes: {run} was trained on other pictures; draw some: unclip shapes FOLDER")
     else:
         with tempfile.TemporaryDirectory() as place:
-            prepared = prepare(source, Path(place), size, max_bad=1.0, captioned=captioned)
+            background = RunFolder(run).background
+            prepared = prepare(source, Path(place), size, max_bad=1.0, captioned=captioned, background=background)
             yield prepared, np.arange(len(prepared))
 
 
@@ -176,7 +177,7 @@ def larger(run: Path, source: "Source | World | None", size: int) -> "Iterator[t
         yield prepared, split_at(ctx, prepared)[1]
         return
     with tempfile.TemporaryDirectory() as place:
-        prepared = prepare(source, Path(place), size, max_bad=1.0, least=size)  # pyright: ignore[reportArgumentType]
+        prepared = prepare(source, Path(place), size, max_bad=1.0, least=size, background=ctx.config.background)  # pyright: ignore[reportArgumentType]
         yield prepared, np.arange(len(prepared))
 
 

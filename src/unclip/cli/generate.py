@@ -107,17 +107,17 @@ def using(model: Any, prior: str) -> Any:
 
 def write(pictures: Sequence["Image.Image"], prompts: Sequence[str], n: int, out: Path) -> Iterable[Path]:
     """Writes the pictures as PNG files, then their grid; yields the paths."""
-    from unclip.pipeline.images import KEY, save_png
+    from unclip.pipeline.images import KEY, save_picture
 
     for picture in pictures:
         about = picture.info[KEY]
         path = free_name(out, f"{slug(about['prompt'])}-{about['seed']}", lambda other, mine=about: same(mine, other))
-        save_png(picture, path)
+        save_picture(picture, path)
         yield path
     sheet = sheet_of(pictures)
     sheet.info[KEY] = {**pictures[0].info[KEY], "prompts": list(prompts), "n": n}
     path = free_name(out, "grid", lambda other: "prompts" in other)
-    save_png(sheet, path)
+    save_picture(sheet, path)
     yield path
 
 

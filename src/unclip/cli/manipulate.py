@@ -88,11 +88,11 @@ class Bench:
 
     def save(self, picture: "Image.Image", stem: str) -> Path:
         """Writes one picture, in the place of one that was made by the same command of the same picture."""
-        from unclip.pipeline.images import KEY, save_png
+        from unclip.pipeline.images import KEY, save_picture
 
         mine = picture.info[KEY]
         path = free_name(self.out, stem, lambda other: all(other.get(k) == mine.get(k) for k in ("made", "shown")))
-        save_png(picture, path)
+        save_picture(picture, path)
         self.console.print(str(path), markup=False)
         return path
 

@@ -53,6 +53,10 @@ class Given:
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"] | None, Parameter(help="By default what this machine is fast at.")
     ] = None
+    background: Annotated[
+        str | None,
+        Parameter(help="Colour behind pictures that are transparent, as black or '#808080'; by default white."),
+    ] = None
     max_bad: Annotated[
         float | None,
         Parameter(

@@ -31,13 +31,13 @@ def search(
     from unclip.cli.console import stdout
     from unclip.data.prepare import load_prepared
     from unclip.pipeline.embeddings import data_folder, run_embeddings
-    from unclip.pipeline.images import KEY, grid, save_png
+    from unclip.pipeline.images import KEY, grid, save_picture
     from unclip.pipeline.load import load_captioned
     from unclip.pipeline.read import Taken
     from unclip.pipeline.search import asked, captions_near, embedded, nearest
 
     model, console = load_captioned(run), stdout()
-    wanted = asked(model, query)
+    wanted = asked(model, query, model.background)
     seen = isinstance(wanted, Taken)
     if seen:
         warn_size(console, wanted)
@@ -60,7 +60,7 @@ def search(
     sheet.info[KEY] = {"made": made, **by}
     stem = slug(Path(query).stem if seen else query)
     path = free_name(out, f"search-{stem}", lambda other: other.get("made") == made)
-    save_png(sheet, path)
+    save_picture(sheet, path)
     console.print(str(path), markup=False)
 
 

@@ -15,7 +15,7 @@ from unclip.core.ranges import told
 from unclip.recipes.config import RunConfig, merge, read_settings, together
 from unclip.recipes.presets import DEFAULTS, PRESETS
 
-NAMED = ("model", "budget", "size", "seed", "precision")
+NAMED = ("model", "budget", "size", "seed", "precision", "background")
 """Settings with an option and an environment variable of their own."""
 PRESET, FILE, ENVIRONMENT, OPTIONS = range(4)
 """Ranks of what is said."""
@@ -98,7 +98,8 @@ def _named(name: str, value: Any, origin: str) -> Layer:
             return Layer(origin, {name: seconds(value)})
         except ValueError as error:
             raise ValueError(f"{origin} {error}") from error
-    return Layer(origin, {name: _toml(value, origin) if isinstance(value, str) else value})
+    plain = not isinstance(value, str) or name == "background"  # "#808080" would be a comment
+    return Layer(origin, {name: value if plain else _toml(value, origin)})
 
 
 def assignment(text: str, origin: str) -> Layer:

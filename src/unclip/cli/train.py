@@ -32,7 +32,7 @@ def train(
 
     Ctrl-C saves and ends; the same command continues. Settings, the later wins:
     preset, settings file, environment (UNCLIP_MODEL, UNCLIP_BUDGET, UNCLIP_SIZE, UNCLIP_SEED,
-    UNCLIP_PRECISION, UNCLIP_SET="a.b=1,c.d=2"), options.
+    UNCLIP_PRECISION, UNCLIP_BACKGROUND, UNCLIP_SET="a.b=1,c.d=2"), options.
     """
     from unclip.cli.console import stdout
     from unclip.cli.progress import follow

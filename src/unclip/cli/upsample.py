@@ -29,7 +29,7 @@ def upsample(
     if not pictures:
         raise ValueError("no picture: name one, as unclip upsample small.png --run runs/mine")
     from unclip.cli.console import stdout
-    from unclip.pipeline.images import KEY, save_png
+    from unclip.pipeline.images import KEY, save_picture
     from unclip.pipeline.load import load_text_to_image
 
     model, console = load_text_to_image(run), stdout()
@@ -39,7 +39,7 @@ def upsample(
         made = done.info[KEY]["made"]
         stem = f"{slug(path.stem)}-{done.width}x{done.height}"
         place = free_name(out, stem, lambda other, made=made: other.get("made") == made)
-        save_png(done, place)
+        save_picture(done, place)
         console.print(str(place), markup=False)
     took = time.perf_counter() - start
     console.print(f"{len(pictures)} picture{'s' * (len(pictures) > 1)} in {took:.1f} s")

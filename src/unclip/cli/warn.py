@@ -20,7 +20,9 @@ def warn(console: "Console", model: "ImageModel", prompts: Sequence[str]) -> Non
 
 
 def warn_size(console: "Console", picture: "Taken") -> None:
-    """A picture with less in it than the model looks for."""
+    """A picture with less in it than the model looks for, or whose values were guessed."""
+    if picture.note:
+        say(console, f"{picture.names[0]}: {picture.note}")
     if picture.enlarged:
         size = picture.pictures.shape[-1]
         say(console, f"{picture.names[0]}: its shorter side has {picture.side} pixels, enlarged to the model's {size}")

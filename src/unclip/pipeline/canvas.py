@@ -1,10 +1,11 @@
 """Clean figures for the files that draw with matplotlib, which is imported when something is drawn."""
 
 import importlib.util
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unclip.core.files import replacing
+from unclip.core.files import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,6 +54,7 @@ def bare(ax: "Axes") -> None:
 
 
 def save(figure: "Figure", out: Path) -> None:
-    """Writes the figure, whole or not at all; its folder is made."""
-    with replacing(out) as part:
-        figure.savefig(part)
+    """Writes the figure in one step; its folder is made."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=out.suffix[1:])
+    write_atomic(out, drawn.getvalue())

@@ -11,6 +11,7 @@ from PIL import Image
 import unclip
 from unclip.core import machine
 from unclip.core.typing import Float, Tensor
+from unclip.data.colours import WHITE
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.pipeline.images import KEY, to_pictures
@@ -41,6 +42,11 @@ class ImageModel(ABC):
     def folder(self) -> RunFolder | None:
         """The run folder that it was loaded from."""
         return self.stages.folder
+
+    @property
+    def background(self) -> str:
+        """The colour that its run laid behind transparent pictures, and that is laid behind those it is given."""
+        return self.folder.background if self.folder else WHITE
 
     @property
     @abstractmethod

@@ -24,6 +24,7 @@ from unclip.core import files, lock, store
 from unclip.core.ranges import told
 from unclip.core.shown import shown
 from unclip.core.tables import read_json, read_toml
+from unclip.data.colours import WHITE
 from unclip.pipeline.records import began, check_record
 
 MODELS: dict[str, tuple[str, ...]] = {
@@ -78,12 +79,21 @@ class RunFolder:
     @property
     def model(self) -> str:
         """What the run trains: a key of `MODELS`. Raises ValueError where its settings are damaged."""
-        if not self.settings.exists():
-            return "unclip"
-        model = read_toml(self.settings, "the settings of a run; restore it, or train again").get("model", "unclip")
+        model = self._set("model", "unclip")
         if not isinstance(model, str) or model not in MODELS:
             raise ValueError(f"{self.settings}: model = {told(model)}: known are {', '.join(MODELS)}")
         return model
+
+    @property
+    def background(self) -> str:
+        """The colour behind the run's pictures where they are transparent. Raises ValueError as `model` does."""
+        return str(self._set("background", WHITE))
+
+    def _set(self, name: str, default: str) -> object:
+        """A setting of run.toml, without the rest; `default` where there is none."""
+        if not self.settings.exists():
+            return default
+        return read_toml(self.settings, "the settings of a run; restore it, or train again").get(name, default)
 
     @property
     def begun(self) -> bool:

@@ -142,7 +142,7 @@ class TextToImage(CaptionedModel):
         """
         from unclip.pipeline import inpaint, painter  # they know this class
 
-        return inpaint.edit(self, image, mask, painter.Request(prompt, n, seed, **how)).pictures
+        return [*inpaint.edit(self, image, mask, painter.Request(prompt, n, seed, **how)).pictures]
 
     def extend(self, image: Picture, prompt: str = "", n: int = 1, seed: int = 0, **how: Any) -> list[Image.Image]:
         """Larger pictures around `image`. how: left, right, up, down (shares of it); settings, method.
@@ -152,7 +152,7 @@ class TextToImage(CaptionedModel):
         from unclip.pipeline import inpaint, painter
 
         sides = inpaint.Sides(**{side: how.pop(side) for side in ("left", "right", "up", "down") if side in how})
-        return inpaint.extend(self, image, sides, painter.Request(prompt, n, seed, **how)).pictures
+        return [*inpaint.extend(self, image, sides, painter.Request(prompt, n, seed, **how)).pictures]
 
     def drawn(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Float[Tensor, "b c h w"]:
         """The decoder's pictures, led through the upsamplers to `settings.size`."""

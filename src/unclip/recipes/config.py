@@ -13,6 +13,7 @@ from unclip.core.files import write_atomic
 from unclip.core.ranges import Fraction, Range, Side
 from unclip.core.tables import read_toml
 from unclip.core.versions import WRITTEN_BY, by_another
+from unclip.data.colours import colour
 from unclip.diffusion.process import check_sampling
 from unclip.pipeline.run_folder import ADDED, TRAINED
 from unclip.recipes.added_settings import (
@@ -51,7 +52,8 @@ class RunConfig(Config):
     budget: seconds for the whole run (stages with `train.steps` ignore it). precision `auto` measures the machine once.
     added: stages trained later, by `unclip add`; their share of the budget is time of its own.
     workers: on a CPU, threads that each take a share of a batch (1: the threads share each operation instead, slower
-    for small networks). held_out: share of the pairs kept for the scores.
+    for small networks). held_out: share of the pairs kept for the scores. background: the colour behind pictures that
+    are transparent.
     """
 
     model: Literal["unclip", "latent", "ddpm"] = "unclip"
@@ -63,6 +65,7 @@ class RunConfig(Config):
     vocabulary: Annotated[int, Range(1, 1_000_000)] = 4096
     longest_caption: Annotated[int, Range(3, 4096)] = 77
     held_out: Annotated[float, Range(0, 1, below=True)] = 0.05
+    background: str = "white"
     max_bad: Fraction = 0.01
     checkpoint_seconds: Annotated[float, Range(0, 1e9)] = 60.0
     clip: CLIPRecipe = field(default_factory=CLIPRecipe)
@@ -93,6 +96,7 @@ class RunConfig(Config):
             raise ValueError(f"size = {self.size}: this network draws multiples of {multiple} px")
         if self.model == "latent":
             check_latent(self.size, self.clip.vision, self.autoencoder, self.latent)
+        colour(self.background)
         for name in self.added:
             check_addable(self.model, name)
         for name in (*self.stages, *self.added):

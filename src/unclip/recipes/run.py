@@ -14,7 +14,7 @@ from unclip.data.prepare import Prepared, prepare
 from unclip.data.same import is_prepared
 from unclip.data.shapes_world import World
 from unclip.data.source import Source
-from unclip.pipeline.images import save_png, thumbnail_sheet
+from unclip.pipeline.images import save_picture, thumbnail_sheet
 from unclip.pipeline.run_folder import RunFolder
 from unclip.recipes.config import RunConfig, stored_config, write_settings
 from unclip.recipes.context import Context
@@ -42,7 +42,11 @@ def _train(
     machine.prepare_memory()
     config = settle(run, config)
     _check_data(source, run, config)
-    prepared = prepare_world(source, run.data, config) if isinstance(source, World) else _read(source, run, config)
+    try:
+        prepared = _prepared(source, run, config, stop)
+    except KeyboardInterrupt:  # what is prepared is kept
+        yield Stopped("data")
+        return
     yield from _data_events(run, prepared)
     ctx = Context(run, config, prepared, machine.device(), config.precision, stop, source)
     yield from BEFORE[config.model](ctx)
@@ -76,12 +80,16 @@ def _check_data(source: Source | World, run: RunFolder, config: RunConfig) -> No
     if not run.begun or not (run.data / "prepared.json").exists():
         return
     drawn = isinstance(source, World)
-    if (is_drawn(run.data) != drawn) if drawn else not is_prepared(source, run.data, config.captioned):
+    if not (is_drawn(run.data) if drawn else is_prepared(source, run.data, config.captioned)):
         raise ValueError(f"{run.root}: was begun with other data (or they have changed since); name another --out")
 
 
-def _read(source: Source, run: RunFolder, config: RunConfig) -> Prepared:
-    return prepare(source, run.data, config.size, config.max_bad, captioned=config.captioned)
+def _prepared(source: Source | World, run: RunFolder, config: RunConfig, stop: threading.Event) -> Prepared:
+    """Raises KeyboardInterrupt where it was stopped."""
+    if isinstance(source, World):
+        return prepare_world(source, run.data, config, stop=stop)
+    captioned, background = config.captioned, config.background
+    return prepare(source, run.data, config.size, config.max_bad, captioned, background=background, stop=stop)
 
 
 def _data_events(run: RunFolder, prepared: Prepared) -> Iterator[Event]:
@@ -90,7 +98,7 @@ def _data_events(run: RunFolder, prepared: Prepared) -> Iterator[Event]:
     path = run.samples / "data.png"
     if not path.exists():
         every = max(1, len(prepared) // 48)
-        save_png(thumbnail_sheet(prepared.images[::every][:48]), path)
+        save_picture(thumbnail_sheet(prepared.images[: 48 * every : every]), path)
     yield Drawn("data", path)
 
 

@@ -13,7 +13,7 @@ from PIL.Image import Image
 from unclip.core import lock, store
 from unclip.core.task import Task
 from unclip.pipeline import plots
-from unclip.pipeline.images import save_png
+from unclip.pipeline.images import save_picture
 from unclip.pipeline.run_folder import DRAWS
 from unclip.recipes.context import Context
 from unclip.recipes.events import Drawn, Event, Note, Progress
@@ -101,7 +101,7 @@ class StageRun:
         self.averaged.load_state_dict(self.trainer.ema.average)
         path = self.ctx.folder.samples / f"{self.name}-{report.step:06d}.png"
         lock.check_held(self.ctx.folder.root)
-        save_png(draw(self.averaged), path)
+        save_picture(draw(self.averaged), path)
         return Drawn(self.name, path)
 
     def _finish(self) -> Iterator[Event]:
