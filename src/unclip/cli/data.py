@@ -35,10 +35,10 @@ def pack(
     per_shard: Annotated[int, Parameter(help="Pairs in one shard.")] = 10_000,
 ) -> None:
     """Pack captioned pictures into WebDataset tar shards."""
-    from unclip.data import shards as tar
+    from unclip.data.pack import pack as write_shards
     from unclip.data.source import open_source
 
-    count = tar.pack(open_source(folder, split), shards, per_shard)
+    count = write_shards(open_source(folder, split), shards, per_shard)
     print(f"{count:,} pairs in {shards}")
 
 
