@@ -1,7 +1,9 @@
 """Nothing that lies in a data set is dropped or changed without a word."""
 
+import io
 import json
 import os
+import tarfile
 import unicodedata
 from pathlib import Path
 
@@ -129,14 +131,10 @@ def test_every_file_that_looks_like_a_picture_is_named(tmp_path: Path) -> None:
 
 def test_a_member_that_comes_twice(tmp_path: Path) -> None:
     path = tar(tmp_path / "x.tar", members("1"))
-    import tarfile
-
     with tarfile.open(path, "a") as out:
         for name, data in {"1.png": b"other", "1.txt": b"other", "2.png": RED, "2.txt": b"2"}.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
-            import io
-
             out.addfile(info, io.BytesIO(data))
     assert captions(path) == {"x.tar/1.png": ("1",), "x.tar/2.png": ("2",)}
     found = [(item.key, item.problem) for item in opened(path) if item.problem]
@@ -147,14 +145,39 @@ def test_a_member_that_comes_twice(tmp_path: Path) -> None:
 
 
 def test_links_in_a_tar_are_named(tmp_path: Path) -> None:
-    import tarfile
-
     path = tar(tmp_path / "x.tar", members("1"))
     with tarfile.open(path, "a") as out:
         link = tarfile.TarInfo("2.png")
         link.type, link.linkname = tarfile.LNKTYPE, "1.png"
         out.addfile(link)
     assert "is a link in the tar" in problems(path)["x.tar/2.png"]
+
+
+def test_a_tar_that_unpacks_to_more_than_there_is_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unclip.data.members.MOST_PICTURE", 2_000_000)
+    monkeypatch.setattr("unclip.data.shards.MOST_PICTURE", 3_000_000)
+    huge = {"1.png": bytes(9_000_000), "2.txt": bytes(1_500_000), "3.a.png": bytes(1_900_000)}
+    path = tar(tmp_path / "x.tar.gz", {**huge, "3.b.png": bytes(1_900_000), **members("4")}, "w:gz")
+    found = problems(path)
+    assert "has 9 MB, at most 2 MB" in found["x.tar.gz/1.png"]
+    assert "has 2 MB, at most 1 MB" in found["x.tar.gz/2.txt"]
+    assert "makes its sample larger" in found["x.tar.gz/3.b.png"]
+    assert captions(path) == {"x.tar.gz/4.png": ("4",)}
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.GNUTYPE_SPARSE])
+def test_a_header_of_any_size_is_not_read(tmp_path: Path, kind: bytes) -> None:
+    header = tarfile.TarInfo("x")
+    header.type, header.size = kind, 5_000_000_000
+    (tmp_path / "x.tar").write_bytes(header.tobuf(tarfile.GNU_FORMAT) + bytes(10240))
+    with pytest.raises(ValueError, match=r"x\.tar: is damaged or cut short .*(header of 5,000 MB|with holes)"):
+        list(opened(tmp_path / "x.tar"))
+
+
+def test_names_with_dots_are_read_without_holding_all_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unclip.data.shards.MOST_HELD", 1)
+    files = {f"v.{n}.{end}": RED if end == "png" else b"x" for n in range(5) for end in ("png", "txt")}
+    assert len(captions(tar(tmp_path / "x.tar", files))) == 5
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
@@ -271,7 +294,7 @@ def test_names_as_captions(tmp_path: Path) -> None:
 
 def test_names_that_say_nothing_are_not_proposed(tmp_path: Path) -> None:
     write(tmp_path, {f"IMG_{n:04d}.png": RED for n in range(4)})
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match="no captions") as error:
         opened(tmp_path)
     assert "their names" not in str(error.value)
 
@@ -324,6 +347,6 @@ def test_what_a_file_says_is_shown_escaped(tmp_path: Path) -> None:
     assert "\x1b" not in text and "\u202e" not in text and "\\x1b[31m" in text
     write(tmp_path, {"metadata.csv": f"{evil},x\n"})
     (tmp_path / "metadata.jsonl").unlink()
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match="needs file_name") as error:
         list(opened(tmp_path))
     assert "\x1b" not in str(error.value)
