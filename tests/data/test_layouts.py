@@ -12,7 +12,8 @@ from tests.data.test_source import RED, jsonl, parquet, picture, problems, tar, 
 
 from unclip.data.inspect import inspect_source
 from unclip.data.item import FileSource
-from unclip.data.source import Captions, open_source
+from unclip.data.layouts import Captions
+from unclip.data.source import open_source
 
 
 def opened(path: Path, captions: Captions = "auto", column: str = "", split: str = "train") -> FileSource:

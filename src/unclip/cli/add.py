@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
+from unclip.cli.options import Read
 
 if TYPE_CHECKING:
     from unclip.data.shapes_world import World
@@ -30,6 +31,7 @@ def add(
         int | None, Parameter(help="Of an upsampler: side of the pictures in pixels; twice that of those before it.")
     ] = None,
     split: Annotated[str, Parameter(help="train or validation, where the data has splits.")] = "train",
+    how: Read = Read(),
     set: Annotated[
         list[str] | None,
         Parameter(
@@ -55,7 +57,7 @@ def add(
 
     said = [*(set or []), *([] if size is None else [f"{stage}.size={size}"])]
     config = choose(run, stage, budget, said, anew)
-    source = None if data is None else opened(data, run, config, split)
+    source = None if data is None else opened(data, run, config, split, how)
     if anew:
         RunFolder(run).forget(stage)
     with stopping() as stop:
@@ -97,12 +99,12 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
     return settings.resolve(config, layers)
 
 
-def opened(data: str, run: Path, config: "RunConfig", split: str) -> "Source | World":
+def opened(data: str, run: Path, config: "RunConfig", split: str, how: Read = Read()) -> "Source | World":
     """The run's data at their source. Raises ValueError where these are other data."""
-    from unclip.cli.opening import is_same_data, open_data
+    from unclip.cli.opening import is_same_data, open_again
     from unclip.pipeline.run_folder import RunFolder
 
-    source = open_data(data, config.size, split, config.captioned)
+    source = open_again(data, config, split, how)
     if not is_same_data(source, RunFolder(run).data, config.captioned):
         raise ValueError(f"{data}: {run} was trained on other data (or a picture or a caption has changed since)")
     return source

@@ -6,10 +6,29 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from unclip.data.layouts import Captions
+
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Given:
+class Read:
+    """How data are read; None: not said."""
+
+    captions: Annotated[
+        Captions | None,
+        Parameter(
+            help="Where captions come from: metadata files, text files beside the pictures, folder names, file names, "
+            "Parquet or tar shards; by default what is found."
+        ),
+    ] = None
+    caption_column: Annotated[
+        str | None, Parameter(help="The column (or key) of the captions, where it is not called text or caption.")
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Given(Read):
     """What a person asked for; None: not said."""
 
     budget: Annotated[str | None, Parameter(help="Time for the whole run: 90s, 30m, 2h.")] = None

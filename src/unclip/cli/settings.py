@@ -13,7 +13,7 @@ from unclip.cli.options import Given
 from unclip.recipes.config import RunConfig, merge, read_settings
 from unclip.recipes.presets import DEFAULTS, PRESETS
 
-NAMED = ("model", "budget", "size", "seed", "precision")
+NAMED = ("model", "budget", "size", "seed", "precision", "captions", "caption_column")
 """Settings with an option and an environment variable of their own."""
 
 
@@ -47,6 +47,8 @@ def _from_options(given: Given) -> list[Layer]:
 
 
 def _named(name: str, value: Any, origin: str) -> Layer:
+    if name == "caption_column":  # any text is one
+        return Layer(origin, {name: value})
     if name == "budget":
         try:
             return Layer(origin, {name: seconds(value)})

@@ -1,8 +1,9 @@
 """Which of the layouts that a folder could be read in is meant."""
 
 from unclip.core.shown import shown
-from unclip.data.contents import Contents, Layout
+from unclip.data.contents import Contents
 from unclip.data.item import extension
+from unclip.data.layouts import Layout
 from unclip.data.left_out import FOREIGN, PACKED
 from unclip.data.names import telling
 

@@ -8,20 +8,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 from unclip.core.shown import shown
 from unclip.data.folder import beside
 from unclip.data.item import captions_in, extension, is_picture, normal, same, stem
+from unclip.data.layouts import Layout
 from unclip.data.listing import Listing
 from unclip.data.metadata import is_metadata
 from unclip.data.regular import MOST_CAPTION, read_regular
 from unclip.data.shards import is_shard
 from unclip.data.splits import split_of
 
-Layout = Literal["metadata", "text", "folders", "names", "pictures", "parquet", "tar"]
-"""Where captions come from: metadata files, a file beside each picture, folder names, file names, nowhere, tables,
-tar shards."""
 NOT_A_CLASS = frozenset({"images", "image", "imgs", "img", "pictures", "photos", "data"})
 _PEEK = 8
 """So many .json files tell whether such files hold captions or something else."""

@@ -3,13 +3,13 @@
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from unclip.core.shown import shown
 from unclip.data.choose import asked, others, recognised
-from unclip.data.contents import Contents, Layout
+from unclip.data.contents import Contents
 from unclip.data.folder import ClassFolder, NameFolder, PairFolder, PictureFolder
 from unclip.data.item import FileSource, Item, Source, extension, is_picture
+from unclip.data.layouts import Captions, Layout
 from unclip.data.left_out import PACKED, Read, doubts, notes
 from unclip.data.listing import Found, Listing, list_files
 from unclip.data.metadata import MetadataFolder, is_metadata
@@ -17,7 +17,7 @@ from unclip.data.parquet import ParquetSource
 from unclip.data.shards import ShardSource, is_shard
 from unclip.data.splits import ORDER, Sorted, of_file, of_top, sort
 
-__all__ = ["FORMS", "Captions", "Item", "Reading", "Source", "open_source"]
+__all__ = ["FORMS", "Item", "Source", "notes_of", "open_source"]
 
 FORMS = """unclip reads these layouts:
   image folder with metadata   photos/1.png and photos/metadata.jsonl with lines {"file_name": "1.png", "text": "a cup"}
@@ -28,9 +28,6 @@ FORMS = """unclip reads these layouts:
   webdataset shards            shard-00000.tar, or a folder of them, holding 0001.jpg followed by 0001.txt or 0001.json
   file names                   arrow_left.png, captioned "arrow left": with --captions names
 pictures end in .png .jpg .jpeg .jfif .webp .bmp .gif .tif or .tiff"""
-
-Captions = Literal["auto", "metadata", "text", "folders", "names", "parquet", "tar"]
-"""Where captions come from; auto: found out."""
 
 
 @dataclass(frozen=True)
@@ -116,3 +113,8 @@ _OPENED: dict[Layout, type[FileSource]] = {
     "parquet": ParquetSource,
     "tar": ShardSource,
 }
+
+
+def notes_of(source: object) -> tuple[str, ...]:
+    """What a source has to say about how it is read and what it leaves out; nothing of a drawn world."""
+    return source.notes if isinstance(source, FileSource) else ()

@@ -9,6 +9,7 @@ import tomli_w
 
 from unclip.core.config import Config
 from unclip.core.store import write_atomic
+from unclip.data.layouts import Captions
 from unclip.diffusion.guidance import Unguided
 from unclip.pipeline.run_folder import ADDED, TRAINED
 from unclip.recipes.added_settings import (
@@ -47,7 +48,8 @@ class RunConfig(Config):
     budget: seconds for the whole run (stages with `train.steps` ignore it). precision `auto` measures the machine once.
     added: stages trained later, by `unclip add`; their share of the budget is time of its own.
     workers: on a CPU, threads that each take a share of a batch (1: the threads share each operation instead, slower
-    for small networks). held_out: share of the pairs kept for the scores.
+    for small networks). held_out: share of the pairs kept for the scores. captions, caption_column:
+    how the data were read.
     """
 
     model: Literal["unclip", "latent", "ddpm"] = "unclip"
@@ -58,6 +60,8 @@ class RunConfig(Config):
     workers: int = 2
     vocabulary: int = 4096
     longest_caption: int = 77
+    captions: Captions = "auto"
+    caption_column: str = ""
     held_out: float = 0.05
     max_bad: float = 0.01
     checkpoint_seconds: float = 60.0

@@ -10,14 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from unclip.core import machine
+from unclip.data.advice import advice
 from unclip.data.prepare import Prepared, prepare
 from unclip.data.shapes_world import World
-from unclip.data.source import Source
+from unclip.data.source import Source, notes_of
 from unclip.pipeline.images import thumbnail_sheet
 from unclip.pipeline.run_folder import RunFolder
 from unclip.recipes.config import RunConfig, read_settings, write_settings
 from unclip.recipes.context import Context
 from unclip.recipes.events import Drawn, Event, Gate, Note, Stopped
+from unclip.recipes.foresight import foreseen
 from unclip.recipes.stage_run import StageRun
 from unclip.recipes.worlds import prepare_world
 from unclip.text.tokenizer import Tokenizer
@@ -34,13 +36,14 @@ def train(
     machine.prepare_memory()
     config = settle(run, config)
     prepared = prepare_world(source, run.data, config) if isinstance(source, World) else _read(source, run, config)
-    yield from _data_events(run, prepared)
+    yield from _data_events(run, prepared, source, config)
     ctx = Context(run, config, prepared, machine.device(), config.precision, stop, source)
     yield from BEFORE[config.model](ctx)
     for name in config.stages:
         done = run.state().get(name)
         if done is None:
-            yield from StageRun(ctx, name).events()
+            batch = config.recipe(name).train.batch
+            yield from foreseen(StageRun(ctx, name).events(), name, batch, len(ctx.split[0]))
             if stop.is_set():
                 yield Stopped(name)
                 return
@@ -65,8 +68,9 @@ def _read(source: Source, run: RunFolder, config: RunConfig) -> Prepared:
     return prepare(source, run.data, config.size, config.max_bad, captioned=config.captioned)
 
 
-def _data_events(run: RunFolder, prepared: Prepared) -> Iterator[Event]:
-    for line in prepared.report.lines():
+def _data_events(run: RunFolder, prepared: Prepared, source: Source | World, config: RunConfig) -> Iterator[Event]:
+    worded = advice(prepared.report, config.model != "ddpm")
+    for line in (*prepared.report.lines(), *notes_of(source), *worded):
         yield Note("data", line)
     path = run.samples / "data.png"
     if not path.exists():
