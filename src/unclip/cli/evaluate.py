@@ -89,17 +89,22 @@ class Asked:
 
 def score(model: Any, run: Path, data: str | None, how: Judged, asked: Asked) -> dict[str, Any]:
     """The scores on `data`; on the data of the run itself, on those pictures only that it held out."""
-    from unclip.cli.opening import open_again
+    from unclip.cli.opening import open_data, said
     from unclip.data.shapes_world import World
     from unclip.evaluate import suite
     from unclip.pipeline.ddpm import DDPMPipeline
+    from unclip.pipeline.run_folder import RunFolder
     from unclip.pipeline.text_to_image import TextToImage
+    from unclip.recipes.config import RunConfig
 
     plain = isinstance(model, DDPMPipeline)
     if asked.bpd and not plain:
         raise ValueError(f"--bpd: {run} holds a text-to-image model; bits/dim are those of a run of --model ddpm")
     captioned = not plain or bool(model.classes)
-    source = None if data is None else open_again(data, config_of(run), how.split, how, model.size)
+    source = None
+    if data is not None:
+        kept = config_of(run) if RunFolder(run).settings.exists() else RunConfig()
+        source = open_data(data, model.size, how.split, captioned, *said(how, kept))
     if isinstance(source, World) and not plain:
         return suite.evaluate_shapes(model, source, asked.n, asked.seed)
     stages = model.enlargers if isinstance(model, TextToImage) else ()

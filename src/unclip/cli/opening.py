@@ -28,11 +28,15 @@ def open_data(
     return World(size) if data == SHAPES else open_source(Path(data), split, captioned, captions, column)
 
 
-def open_again(data: str, config: RunConfig, split: str, how: Read = Read(), size: int | None = None) -> Source | World:
+def open_again(data: str, config: RunConfig, split: str, how: Read = Read()) -> Source | World:
     """The data that `data` names, read as those of a run were, unless another way is asked for."""
-    captions = how.captions or config.captions
+    return open_data(data, config.size, split, config.captioned, *said(how, config))
+
+
+def said(how: Read, config: RunConfig) -> tuple[Captions, str]:
+    """(captions, column): as they are asked for, else those of a run."""
     column = config.caption_column if how.caption_column is None else how.caption_column
-    return open_data(data, size or config.size, split, config.captioned, captions, column)
+    return how.captions or config.captions, column
 
 
 def mirrors(source: Source | World) -> bool:

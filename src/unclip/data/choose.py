@@ -16,11 +16,13 @@ def recognised(contents: Contents, captioned: bool, forms: str) -> Layout:
 
     captioned: pictures without captions are of no use. forms: the layouts that are known, for whoever has none.
     """
-    of_pictures = [layout for layout in _PICTURES if contents.has(layout)]
+    of_pictures: list[Layout] = [layout for layout in _PICTURES if contents.has(layout)]
     if not captioned and contents.pictures and not of_pictures:
         of_pictures = ["pictures"]
     if of_pictures == ["text", "folders"] and not contents.whole("text", captioned):
-        candidates = [*of_pictures]  # a few captions in class folders: the rest would be lost, or they would
+        candidates: list[Layout] = [
+            *of_pictures
+        ]  # a few captions in class folders: the rest would be lost, or they would
     else:
         candidates = of_pictures[:1]
     candidates += [layout for layout in _CONTAINERS if contents.has(layout)]

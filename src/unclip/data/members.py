@@ -1,7 +1,6 @@
 """The members of a tar, one after the other, each no larger than a picture or a caption may be."""
 
 import gzip
-import io
 import os
 import tarfile
 import zlib
@@ -9,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from unclip.core.shown import shown
 from unclip.data.item import CAPTION_FILES, extension, is_picture
@@ -39,7 +39,7 @@ def members(path: Path) -> Iterator[Member]:
     seen = set[int]()
     with _opened(path) as tar:
         while (info := tar.next()) is not None:
-            tar.members.clear()  # tarfile keeps all of them
+            vars(tar)["members"].clear()  # tarfile keeps all of them; the stubs do not know the list
             name = info.name.removeprefix("./")
             if name.rpartition("/")[2].startswith(".") or info.isdir():
                 continue
@@ -107,7 +107,7 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
         ) from error
 
 
-def _check_end(file: io.BufferedIOBase, zipped: bool) -> None:
+def _check_end(file: BinaryIO, zipped: bool) -> None:
     """A tar ends in blocks of zeros; tarfile itself does not notice a tar that was cut between two members."""
     if not zipped:
         size = file.seek(0, os.SEEK_END)

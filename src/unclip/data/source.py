@@ -79,8 +79,10 @@ def _open_file(path: Path, files: Listing, how: Reading) -> Source:
 
 def _open_folder(path: Path, found: Found, how: Reading) -> Source:
     contents = Contents(path, found.files)
-    auto = how.captions == "auto"
-    layout = recognised(contents, how.captioned, FORMS) if auto else asked(contents, how.captions)
+    if how.captions == "auto":
+        layout = recognised(contents, how.captioned, FORMS)
+    else:
+        layout = asked(contents, how.captions)
     files, sorted = contents.of(layout), _by_split(path, contents.of(layout), layout, how.split)
     taken, aside = sorted.taken, Listing()
     if layout == "metadata" and sorted.other:  # metadata above the folders of the splits speaks of all of them
