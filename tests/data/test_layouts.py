@@ -155,8 +155,8 @@ def test_links_in_a_tar_are_named(tmp_path: Path) -> None:
 
 
 def test_a_tar_that_unpacks_to_more_than_there_is_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unclip.data.members.MOST_PICTURE", 2_000_000)
-    monkeypatch.setattr("unclip.data.shards.MOST_PICTURE", 3_000_000)
+    monkeypatch.setattr("unclip.data.members.MOST_PACKED", 2_000_000)
+    monkeypatch.setattr("unclip.data.shards.MOST_PACKED", 3_000_000)
     huge = {"1.png": bytes(9_000_000), "2.txt": bytes(1_500_000), "3.a.png": bytes(1_900_000)}
     path = tar(tmp_path / "x.tar.gz", {**huge, "3.b.png": bytes(1_900_000), **members("4")}, "w:gz")
     found = problems(path)

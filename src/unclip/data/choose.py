@@ -19,16 +19,13 @@ def recognised(contents: Contents, captioned: bool, forms: str) -> Layout:
     of_pictures: list[Layout] = [layout for layout in _PICTURES if contents.has(layout)]
     if not captioned and contents.pictures and not of_pictures:
         of_pictures = ["pictures"]
-    if of_pictures == ["text", "folders"] and not contents.whole("text", captioned):
-        candidates: list[Layout] = [
-            *of_pictures
-        ]  # a few captions in class folders: the rest would be lost, or they would
-    else:
-        candidates = of_pictures[:1]
-    candidates += [layout for layout in _CONTAINERS if contents.has(layout)]
+    # A few captions in class folders: by either layout something is lost.
+    torn = of_pictures == ["text", "folders"] and not contents.whole("text", captioned)
+    packed: list[Layout] = [layout for layout in _CONTAINERS if contents.has(layout)]
+    candidates: list[Layout] = [*(of_pictures if torn else of_pictures[:1]), *packed]
     if not candidates:
         raise ValueError(_nothing(contents, forms))
-    likely = [layout for layout in candidates if contents.whole(layout, captioned)] or candidates
+    likely: list[Layout] = [layout for layout in candidates if contents.whole(layout, captioned)] or candidates
     if len(likely) > 1:
         found = "; ".join(f"{contents.count(layout)} (--captions {layout})" for layout in likely)
         raise ValueError(
@@ -48,7 +45,8 @@ def asked(contents: Contents, layout: Layout) -> Layout:
 
 def others(contents: Contents, layout: Layout) -> list[str]:
     """A line that says which layout is taken, where there is another."""
-    found = [other for other in (*_PICTURES, *_CONTAINERS) if contents.has(other) and other != layout]
+    every: tuple[Layout, ...] = (*_PICTURES, *_CONTAINERS)
+    found: list[Layout] = [other for other in every if contents.has(other) and other != layout]
     if layout == "text" and not contents.whole("folders", True):
         found = [other for other in found if other != "folders"]
     if not found:

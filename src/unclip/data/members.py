@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from unclip.core.shown import shown
 from unclip.data.item import CAPTION_FILES, extension, is_picture
-from unclip.data.regular import MOST_CAPTION, MOST_PICTURE, open_regular
+from unclip.data.regular import MOST_CAPTION, MOST_PACKED, open_regular
 
 CAPTIONS = (*CAPTION_FILES, "cls")
 """Endings of captions in a tar, the first that is there counts."""
@@ -57,7 +57,7 @@ def _member(tar: tarfile.TarFile, info: tarfile.TarInfo, name: str) -> Member:
     if not info.isfile():
         what = "a link" if info.islnk() or info.issym() else "no file"
         return Member(name, b"", f"is {what} in the tar; pack it with tar --dereference --hard-dereference")
-    most = MOST_PICTURE if is_picture(name) else MOST_CAPTION
+    most = MOST_PACKED if is_picture(name) else MOST_CAPTION
     if info.size > most:
         return Member(name, b"", f"has {info.size / 1e6:,.0f} MB, at most {most / 1e6:,.0f} MB are read")
     content = tar.extractfile(info)

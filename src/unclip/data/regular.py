@@ -7,6 +7,8 @@ from typing import BinaryIO
 
 MOST_PICTURE = 440_000_000
 """Bytes of an encoded picture; more is no picture, or one that nobody has the memory for."""
+MOST_PACKED = 100_000_000
+"""Bytes of an encoded picture in a tar, which is held in memory while it waits."""
 MOST_CAPTION = 1_000_000
 """Bytes of the captions of one picture."""
 

@@ -25,7 +25,7 @@ from unclip.data.item import (
     text_lines,
 )
 from unclip.data.members import CAPTIONS, Member, members
-from unclip.data.regular import MOST_PICTURE
+from unclip.data.regular import MOST_PACKED
 
 _ADVICE = "picture and caption must follow one another in the tar (tar --sort=name)"
 MOST_HELD = 64_000_000
@@ -113,8 +113,8 @@ def _samples(stream: Iterator[Member]) -> Iterator[Sample]:
                 yield {member.name: member}
                 continue
             size += len(member.data)
-            if size > MOST_PICTURE:
-                member = Member(member.name, b"", f"makes its sample larger than {MOST_PICTURE / 1e6:,.0f} MB")
+            if size > MOST_PACKED:
+                member = Member(member.name, b"", f"makes its sample larger than {MOST_PACKED / 1e6:,.0f} MB")
             sample[member.name] = member
             if size > MOST_HELD and not _names(sample, first):
                 *whole, sample = _parts(sample)
