@@ -288,6 +288,8 @@ def test_networks_are_measured_before_memory_is_taken():
             check_networks(resolved(Given(set=[words])))
     for name in PRESETS:
         check_networks(PRESETS[name](64))
+
+
 def test_a_background_is_typed_as_it_is_meant(tmp_path: Path):
     assert resolved(Given()).background == "white"
     assert resolved(Given(background="#808080")).background == "#808080"  # no comment of TOML's

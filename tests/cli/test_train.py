@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.cli.conftest import Call
 
+from unclip.data.prepare import prepare
 from unclip.data.shapes_world import World
 from unclip.pipeline.run_folder import RunFolder
 from unclip.recipes import run
@@ -202,3 +203,29 @@ def test_a_settings_file_of_somebody_is_no_run(call: Call, fake: Fake, tmp_path:
 def test_nothing_is_left_of_a_run_that_could_not_begin(call: Call, fake: Fake, tmp_path: Path):
     assert call("train", tmp_path / "no data", "--out", tmp_path / "run").code == 2
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_inside_its_own_pictures_continues(
+    call: Call, fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert call("shapes", "cat", "-n", 4).code == call("shapes", "dog", "-n", 4).code == 0
+    for kind in ("cat", "dog"):
+        (tmp_path / kind / "metadata.jsonl").unlink()
+    command = ("train", ".", "--out", "runs/x", "--captions", "folders")
+    assert call(*command).code == 0
+    source, out, config, _ = fake.calls[-1]
+    run = RunFolder(out)
+    with run.writing():
+        write_settings(run.settings, config)
+        prepare(source, run.data, config.size)
+        run.finish("clip", {"passed": True, "why": "", "figures": {}})
+    for name in ("data", "clip-000001"):
+        run.samples.mkdir(exist_ok=True)
+        (run.samples / f"{name}.png").write_bytes((tmp_path / "cat" / "000001.png").read_bytes())
+    for again in (command, command[:-2]):
+        done = call(*again)
+        assert done.code == 0, done.err
+        assert len(list(fake.calls[-1][0])) == 8
+    done = call(*command[:-1], "names")
+    assert (done.code, "captions = names" in done.err) == (2, True)

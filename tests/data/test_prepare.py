@@ -15,9 +15,9 @@ from unclip.data import prepare as preparing
 from unclip.data.decode import decode
 from unclip.data.inspect import DataReport, inspect_source, ordered
 from unclip.data.item import Item
+from unclip.data.pack import pack
 from unclip.data.prepare import load_prepared, prepare, write_prepared
 from unclip.data.prepared import Pictures
-from unclip.data.shards import pack
 from unclip.data.source import open_source
 
 Maker = Callable[..., Path]

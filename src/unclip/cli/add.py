@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
-from unclip.cli.options import SPLIT
+from unclip.cli.options import SPLIT, Read
 
 if TYPE_CHECKING:
     from unclip.data.shapes_world import World
@@ -33,6 +33,7 @@ def add(
         Parameter(help="Side of an upsampler's pictures in pixels; twice that of those before it. Example: --size 128"),
     ] = None,
     split: Annotated[str, Parameter(help=SPLIT)] = "train",
+    how: Read = Read(),
     set: Annotated[
         list[str] | None,
         Parameter(
@@ -61,7 +62,7 @@ def add(
     folder.require()
     with folder.writing(), stopping() as stop:
         config = choose(run, stage, budget, said, anew)
-        source = None if data is None else opened(data, run, config, split)
+        source = None if data is None else opened(data, run, config, split, how)
         if anew:
             folder.forget(stage)
         try:
@@ -106,12 +107,12 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
     return config
 
 
-def opened(data: str, run: Path, config: "RunConfig", split: str) -> "Source | World":
+def opened(data: str, run: Path, config: "RunConfig", split: str, how: Read = Read()) -> "Source | World":
     """The run's data at their source. Raises ValueError where these are other data."""
-    from unclip.cli.opening import is_same_data, open_data
+    from unclip.cli.opening import is_same_data, open_again
     from unclip.pipeline.run_folder import RunFolder
 
-    source = open_data(data, config.size, split, config.captioned)
+    source = open_again(data, config, split, how)
     if not is_same_data(source, RunFolder(run).data, config.captioned):
         raise ValueError(f"{data}: {run} was trained on other data (or a picture or a caption has changed since)")
     return source

@@ -3,12 +3,15 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from unclip.cli.guard import guarded
-from unclip.cli.options import SEED, SPLIT
+from unclip.cli.guard import FAILED, guarded
+from unclip.cli.options import SEED, SPLIT, Read
+
+if TYPE_CHECKING:
+    from unclip.data.source import Source
 
 Data = Annotated[Path, Parameter(help="A folder (or file) of captioned pictures.")]
 Split = Annotated[str, Parameter(help=SPLIT)]
@@ -17,17 +20,24 @@ Background = Annotated[str, Parameter(help="Colour behind pictures that are tran
 
 
 @guarded
-def data(data: Data, /, *, split: Split = "train", background: Background = "white") -> None:
-    """Report on captioned pictures: how many, how large, and what is wrong with them."""
+def data(data: Data, /, *, split: Split = "train", how: Read = Read(), background: Background = "white") -> None:
+    """Report on captioned pictures: how many, how large, what is wrong with them and what is left out.
+
+    The exit code is 1 where not one can be used.
+    """
     from unclip.cli.console import stdout
+    from unclip.data.advice import advice
     from unclip.data.colours import colour
     from unclip.data.inspect import inspect_source
-    from unclip.data.source import open_source
+    from unclip.data.source import notes_of
 
-    console = stdout()
     colour(background)
-    for line in inspect_source(open_source(data, split), background=background).lines():
+    console, source = stdout(), as_asked(data, split, how)
+    report = inspect_source(source, background=background)
+    for line in (*report.lines(), *notes_of(source), *advice(report)):
         console.print(line, style="yellow" if line.startswith("!") else "", markup=False)
+    if not report.pairs:
+        raise SystemExit(FAILED)
 
 
 @guarded
@@ -37,14 +47,29 @@ def pack(
     /,
     *,
     split: Split = "train",
+    how: Read = Read(),
     per_shard: Annotated[int, Parameter(help="Pairs in one shard.")] = 10_000,
 ) -> None:
     """Pack captioned pictures into WebDataset tar shards."""
-    from unclip.data import shards as tar
-    from unclip.data.source import open_source
+    from unclip.cli.console import stdout
+    from unclip.core.shown import shown
+    from unclip.data.item import Item
+    from unclip.data.listing import Group
+    from unclip.data.pack import pack as write_shards
+    from unclip.data.source import notes_of
 
-    count = tar.pack(open_source(folder, split), shards, per_shard)
-    print(f"{count:,} pairs in {shards}")
+    left, console = Group(), stdout()
+
+    def leave(item: Item) -> None:
+        left.add(f"{item.key}: {item.problem}")
+
+    source = as_asked(folder, split, how)
+    count = write_shards(source, shards, per_shard, leave)
+    for line in notes_of(source):
+        console.print(line, style="yellow" if line.startswith("!") else "", markup=False)
+    if left.count:
+        console.print(f"! left out: {left.count:,} that cannot be used ({left.named()})", style="yellow", markup=False)
+    console.print(f"{count:,} pairs in {shown(shards)}", markup=False)
 
 
 @guarded
@@ -65,6 +90,13 @@ def shapes(
     lines = "".join(json.dumps(row) + "\n" for row in draw(out, n, size, seed))
     (out / "metadata.jsonl").write_text(lines, encoding="utf-8")
     print(f"{n:,} pictures in {out}")
+
+
+def as_asked(folder: Path, split: str, how: Read) -> "Source":
+    """The data in a folder."""
+    from unclip.data.source import open_source
+
+    return open_source(folder, split, captions=how.captions or "auto", column=how.caption_column or "")
 
 
 def draw(out: Path, n: int, size: int, seed: int) -> Iterator[dict[str, Any]]:

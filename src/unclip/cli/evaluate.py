@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
-from unclip.cli.options import SEED, SPLIT
+from unclip.cli.options import SEED, Read
 from unclip.cli.ways import ways_table
 
 if TYPE_CHECKING:
@@ -19,12 +19,21 @@ if TYPE_CHECKING:
     from unclip.data.prepare import Prepared
     from unclip.data.shapes_world import World
     from unclip.data.source import Source
+    from unclip.recipes.config import RunConfig
     from unclip.recipes.context import Context
 
 CURVE = "rate_distortion"
 """Of the scores, the one that is drawn instead of printed."""
 FLOW_SHARE = 8
 """The ODE is taken over the first of so many parts of the pictures: it costs most."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Judged(Read):
+    """How the data are read that a run is judged on."""
+
+    split: Annotated[str, Parameter(help="train or validation, where the data has splits.")] = "validation"
 
 
 @guarded
@@ -34,7 +43,7 @@ def evaluate(
     data: Annotated[
         str | None, Parameter(help="Captioned pictures; `shapes`: the exact score. Default: the run's held-out pairs.")
     ] = None,
-    split: Annotated[str, Parameter(help=SPLIT)] = "validation",
+    how: Judged = Judged(),
     n: Annotated[int, Parameter(name="-n", help="Pictures to generate (with shapes: a category).")] = 256,
     seed: Annotated[int, Parameter(help=SEED)] = 0,
     bpd: Annotated[bool, Parameter(help="ddpm: bits/dim, by the bound and the ODE.", negative="")] = False,
@@ -61,7 +70,7 @@ def evaluate(
     if trace:
         scores = traced(run, data, n, seed)
     else:
-        scores = score(model, run, data, split, Asked(n, seed, bpd_pictures if bpd else 0))
+        scores = score(model, run, data, how, Asked(n, seed, bpd_pictures if bpd else 0))
     about = {"run": str(run), "model": model.hash, "data": data, "n": n, "seed": seed, "unclip": unclip.__version__}
     console = stdout()
     console.print(ways_table(scores) if trace else table({k: v for k, v in scores.items() if k != CURVE}))
@@ -80,19 +89,24 @@ class Asked:
     bpd: int = 0
 
 
-def score(model: Any, run: Path, data: str | None, split: str, asked: Asked) -> dict[str, Any]:
+def score(model: Any, run: Path, data: str | None, how: Judged, asked: Asked) -> dict[str, Any]:
     """The scores on `data`; on the data of the run itself, on those pictures only that it held out."""
-    from unclip.cli.opening import open_data
+    from unclip.cli.opening import open_data, said
     from unclip.data.shapes_world import World
     from unclip.evaluate import suite
     from unclip.pipeline.ddpm import DDPMPipeline
+    from unclip.pipeline.run_folder import RunFolder
     from unclip.pipeline.text_to_image import TextToImage
+    from unclip.recipes.config import RunConfig
 
     plain = isinstance(model, DDPMPipeline)
     if asked.bpd and not plain:
         raise ValueError(f"--bpd: {run} holds a text-to-image model; bits/dim are those of a run of --model ddpm")
     captioned = not plain or bool(model.classes)
-    source = open_data(data, model.size, split, captioned) if data is not None else None
+    source = None
+    if data is not None:
+        kept = config_of(run) if RunFolder(run).settings.exists() else RunConfig()
+        source = open_data(data, model.size, how.split, captioned, *said(how, kept))
     if isinstance(source, World) and not plain:
         return suite.evaluate_shapes(model, source, asked.n, asked.seed)
     stages = model.enlargers if isinstance(model, TextToImage) else ()
@@ -186,16 +200,23 @@ def held_out(root: Path) -> Any:
     return context(root).split[1]
 
 
+def config_of(root: Path) -> "RunConfig":
+    """The settings of a run."""
+    from unclip.pipeline.run_folder import RunFolder
+    from unclip.recipes.config import RunConfig, read_settings
+
+    path = RunFolder(root).settings
+    return RunConfig.from_dict(read_settings(path), str(path))
+
+
 def context(root: Path) -> "Context":
     """A run as its stages saw it. Raises ValueError where its data are gone."""
     from unclip.core import machine
     from unclip.data.prepare import load_prepared
     from unclip.pipeline.run_folder import RunFolder
-    from unclip.recipes.config import stored_config
     from unclip.recipes.context import Context
 
-    run = RunFolder(root)
-    config = stored_config(run.settings)
+    run, config = RunFolder(root), config_of(root)
     return Context(run, config, load_prepared(run.data), machine.device(), config.precision)
 
 

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from unclip.data.layouts import Captions
+
 FIRST_SEED = "Seed of the first picture; each further one takes the next whole number. Example: --seed 7"
 SEED = "Seed of everything random, a whole number: the same seed gives the same result. Example: --seed 7"
 SPLIT = "Which part of the data, where it has parts: train or validation. Example: --split validation"
@@ -13,7 +15,24 @@ SPLIT = "Which part of the data, where it has parts: train or validation. Exampl
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Given:
+class Read:
+    """How data are read; None: not said."""
+
+    captions: Annotated[
+        Captions | None,
+        Parameter(
+            help="Where captions come from: metadata files, text files beside the pictures, folder names, file names, "
+            "Parquet or tar shards; by default what is found."
+        ),
+    ] = None
+    caption_column: Annotated[
+        str | None, Parameter(help="The column (or key) of the captions, where it is not called text or caption.")
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Given(Read):
     """What a person asked for; None: not said."""
 
     budget: Annotated[

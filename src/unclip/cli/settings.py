@@ -15,7 +15,7 @@ from unclip.core.ranges import told
 from unclip.recipes.config import RunConfig, merge, read_settings, together
 from unclip.recipes.presets import DEFAULTS, PRESETS
 
-NAMED = ("model", "budget", "size", "seed", "precision", "background")
+NAMED = ("model", "budget", "size", "seed", "precision", "background", "captions", "caption_column")
 """Settings with an option and an environment variable of their own."""
 PRESET, FILE, ENVIRONMENT, OPTIONS = range(4)
 """Ranks of what is said."""
@@ -93,6 +93,8 @@ def as_ddpm(given: Given) -> list[Layer]:
 
 
 def _named(name: str, value: Any, origin: str) -> Layer:
+    if name == "caption_column":  # any text is one
+        return Layer(origin, {name: value})
     if name == "budget":
         try:
             return Layer(origin, {name: seconds(value)})

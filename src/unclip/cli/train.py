@@ -61,7 +61,7 @@ def choose(
     Raises ValueError where something was asked for that differs from what the run was begun with.
     """
     from unclip.cli import settings
-    from unclip.cli.opening import mirrors, natural_size, open_data
+    from unclip.cli.opening import mirrors, natural_size, open_again
     from unclip.pipeline.run_folder import RunFolder
     from unclip.recipes.fits import check_networks
 
@@ -69,9 +69,9 @@ def choose(
     if run.settings.exists() and run.begun:
         return _begun(data, run.root, given, split, said)
     size = settings.last(said, "size")
-    captioned = settings.resolve(settings.base(given, said, size or 32, True), said).captioned
-    source = open_data(data, size or 32, split, captioned)
-    base = settings.base(given, said, size or natural_size(source, captioned), mirrors(source))
+    first = settings.resolve(settings.base(given, said, size or 32, True), said)
+    source = open_again(data, first, split)
+    base = settings.base(given, said, size or natural_size(source, first.captioned), mirrors(source))
     config = settings.resolve(base, said)
     check_networks(config)
     return source, config
@@ -79,13 +79,13 @@ def choose(
 
 def _begun(data: str, out: Path, given: Given, split: str, said: list) -> "tuple[Source | World, RunConfig]":
     from unclip.cli import settings
-    from unclip.cli.opening import is_same_data, mirrors, open_data
+    from unclip.cli.opening import is_same_data, mirrors, open_again
     from unclip.pipeline.run_folder import RunFolder
     from unclip.recipes.config import stored_config
 
     run = RunFolder(out)
     stored = stored_config(run.settings)
-    source = open_data(data, stored.size, split, stored.captioned)
+    source = open_again(data, stored, split)
     if given.preset:
         base = settings.base(given, said, stored.size, mirrors(source))
         said = [settings.Layer(f"--preset {given.preset}", base.to_dict()), *said]

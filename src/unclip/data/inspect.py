@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from unclip.core.shown import shown
 from unclip.data.colours import WHITE
 from unclip.data.decode import Decoded, Pixels, decode_sized
-from unclip.data.item import Item, Source
+from unclip.data.item import Item, Refused, Source
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -21,6 +22,8 @@ B = TypeVar("B")
 EXAMPLES = 5
 SMALLEST = 32
 """Pixels of the smallest pictures that `unclip train` takes by itself."""
+MOST_HELD = 128_000_000
+"""Bytes of encoded pictures that wait in memory to be decoded."""
 
 
 @dataclass(frozen=True)
@@ -172,10 +175,10 @@ class Tally:
         if found.problem is None:
             return self._add_pair(found)
         item = found.item
-        no_picture = "caption_orphans" if not item.has_picture else None
-        self.counts[no_picture or ("orphans" if not item.captions else "unreadable")] += 1
+        kind = "orphans" if not item.captions and not isinstance(item.read, Refused) else "unreadable"
+        self.counts[kind if item.has_picture else "caption_orphans"] += 1
         if len(self.problems) < EXAMPLES:
-            self.problems.append(f"{item.key}: {found.problem}")
+            self.problems.append(f"{shown(item.key)}: {shown(found.problem)}")
 
     def _add_pair(self, found: Examined) -> None:
         self.counts["pairs"] += 1
@@ -221,16 +224,20 @@ def _spread(counts: Counter[A], order: Callable[[A], Any], empty: A) -> tuple[A,
 
 
 def ordered(work: Callable[[A], B], things: Iterable[A], workers: int = 2, ahead: int = 32) -> Generator[B, None, None]:
-    """`map` over threads (Pillow decodes outside the interpreter lock), in order, at most `ahead` things early."""
-    waiting: deque[Future[B]] = deque()
+    """`map` over threads (Pillow decodes outside the interpreter lock), in order.
+
+    At most `ahead` things are worked on early, and less where they hold more than MOST_HELD bytes.
+    """
+    waiting: deque[tuple[Future[B], int]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for thing in things:
-                waiting.append(pool.submit(work, thing))
-                if len(waiting) >= ahead:
-                    yield waiting.popleft().result()
+                waiting.append((pool.submit(work, thing), thing.held if isinstance(thing, Item) else 0))
+                del thing  # its bytes go when its work is done
+                while len(waiting) >= ahead or sum(size for _, size in waiting) > MOST_HELD:
+                    yield waiting.popleft()[0].result()
             while waiting:
-                yield waiting.popleft().result()
+                yield waiting.popleft()[0].result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

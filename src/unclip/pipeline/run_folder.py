@@ -55,6 +55,7 @@ FOLDERS = frozenset(
 )
 """What a run's folders are called, each a name of `RunFolder`'s, too."""
 
+
 @dataclass(frozen=True)
 class RunFolder:
     """Paths below a run's root."""

@@ -14,6 +14,7 @@ from unclip.core.ranges import Fraction, Range, Side
 from unclip.core.tables import read_toml
 from unclip.core.versions import WRITTEN_BY, by_another
 from unclip.data.colours import colour
+from unclip.data.layouts import Captions
 from unclip.diffusion.process import check_sampling
 from unclip.pipeline.run_folder import ADDED, TRAINED
 from unclip.recipes.added_settings import (
@@ -52,8 +53,8 @@ class RunConfig(Config):
     budget: seconds for the whole run (stages with `train.steps` ignore it). precision `auto` measures the machine once.
     added: stages trained later, by `unclip add`; their share of the budget is time of its own.
     workers: on a CPU, threads that each take a share of a batch (1: the threads share each operation instead, slower
-    for small networks). held_out: share of the pairs kept for the scores. background: the colour behind pictures that
-    are transparent.
+    for small networks). held_out: share of the pairs kept for the scores. captions, caption_column: how the data
+    were read. background: the colour behind pictures that are transparent.
     """
 
     model: Literal["unclip", "latent", "ddpm"] = "unclip"
@@ -64,6 +65,8 @@ class RunConfig(Config):
     workers: Annotated[int, Range(1, 256)] = 2
     vocabulary: Annotated[int, Range(1, 1_000_000)] = 4096
     longest_caption: Annotated[int, Range(3, 4096)] = 77
+    captions: Captions = "auto"
+    caption_column: str = ""
     held_out: Annotated[float, Range(0, 1, below=True)] = 0.05
     background: str = "white"
     max_bad: Fraction = 0.01

@@ -10,16 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from unclip.core import machine, store
+from unclip.data.advice import advice
 from unclip.data.prepare import Prepared, prepare
 from unclip.data.same import is_prepared
 from unclip.data.shapes_world import World
-from unclip.data.source import Source
+from unclip.data.source import Source, notes_of
 from unclip.pipeline.images import save_picture, thumbnail_sheet
 from unclip.pipeline.run_folder import RunFolder
 from unclip.recipes.config import RunConfig, stored_config, write_settings
 from unclip.recipes.context import Context
 from unclip.recipes.events import Drawn, Event, Note, Stopped
 from unclip.recipes.finished import finished
+from unclip.recipes.foresight import foreseen
 from unclip.recipes.worlds import is_drawn, prepare_world
 from unclip.text.tokenizer import Tokenizer
 
@@ -47,11 +49,11 @@ def _train(
     except KeyboardInterrupt:  # what is prepared is kept
         yield Stopped("data")
         return
-    yield from _data_events(run, prepared)
+    yield from _data_events(run, prepared, source, config)
     ctx = Context(run, config, prepared, machine.device(), config.precision, stop, source)
     yield from BEFORE[config.model](ctx)
     for name in config.stages:
-        yield from finished(ctx, name)
+        yield from foreseen(finished(ctx, name), name, config.recipe(name).train.batch, len(ctx.split[0]))
         if name not in run.state():
             yield Stopped(name)
             return
@@ -92,8 +94,9 @@ def _prepared(source: Source | World, run: RunFolder, config: RunConfig, stop: t
     return prepare(source, run.data, config.size, config.max_bad, captioned, background=background, stop=stop)
 
 
-def _data_events(run: RunFolder, prepared: Prepared) -> Iterator[Event]:
-    for line in prepared.report.lines():
+def _data_events(run: RunFolder, prepared: Prepared, source: Source | World, config: RunConfig) -> Iterator[Event]:
+    worded = advice(prepared.report, config.model != "ddpm")
+    for line in (*prepared.report.lines(), *notes_of(source), *worded):
         yield Note("data", line)
     path = run.samples / "data.png"
     if not path.exists():
