@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
+from unclip.cli.written import check_folder
 
 Data = Annotated[Path, Parameter(help="A folder (or file) of captioned pictures.")]
 Split = Annotated[str, Parameter(help="train or validation, where the data has splits.")]
@@ -22,7 +23,7 @@ def data(data: Data, /, *, split: Split = "train") -> None:
 
     console = stdout()
     for line in inspect_source(open_source(data, split)).lines():
-        console.print(line, style="yellow" if line.startswith("!") else "", markup=False)
+        console.print(line, style="yellow" if line.startswith("!") else "")
 
 
 @guarded
@@ -35,11 +36,13 @@ def pack(
     per_shard: Annotated[int, Parameter(help="Pairs in one shard.")] = 10_000,
 ) -> None:
     """Pack captioned pictures into WebDataset tar shards."""
+    check_folder(shards, "SHARDS")
+    from unclip.cli.console import stdout
     from unclip.data import shards as tar
     from unclip.data.source import open_source
 
     count = tar.pack(open_source(folder, split), shards, per_shard)
-    print(f"{count:,} pairs in {shards}")
+    stdout().print(f"{count:,} pairs in {shards}")
 
 
 @guarded
@@ -54,12 +57,15 @@ def shapes(
     """Draw captioned shapes: PNG files and metadata.jsonl, a data set to try things on."""
     if n < 1:
         raise ValueError(f"-n {n}: draw at least 1 picture")
+    from unclip.cli.console import stdout
+
+    check_folder(out, "OUT")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out}: is there already and not empty; name a new folder")
     out.mkdir(parents=True, exist_ok=True)
     lines = "".join(json.dumps(row) + "\n" for row in draw(out, n, size, seed))
     (out / "metadata.jsonl").write_text(lines, encoding="utf-8")
-    print(f"{n:,} pictures in {out}")
+    stdout().print(f"{n:,} pictures in {out}")
 
 
 def draw(out: Path, n: int, size: int, seed: int) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
 from unclip.cli.ways import ways_table
+from unclip.cli.written import check_file
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -49,21 +50,26 @@ def evaluate(
         raise ValueError(f"-n {n}: a score needs at least 2 pictures")
     if bpd_pictures < 2:
         raise ValueError(f"--bpd-pictures {bpd_pictures}: a standard error needs at least 2 pictures")
+    if json is not None:
+        check_file(json, "--json")
     import unclip
     from unclip.cli.console import stdout
+    from unclip.cli.waiting import waiting
     from unclip.core.store import to_json, write_atomic
     from unclip.pipeline.load import load
 
-    model = load(run)
-    if trace:
-        scores = traced(run, data, n, seed)
-    else:
-        scores = score(model, run, data, split, Asked(n, seed, bpd_pictures if bpd else 0))
-    about = {"run": str(run), "model": model.hash, "data": data, "n": n, "seed": seed, "unclip": unclip.__version__}
     console = stdout()
+    with waiting(f"loading {run}", console) as say:
+        model = load(run)
+        say("scoring")
+        if trace:
+            scores = traced(run, data, n, seed)
+        else:
+            scores = score(model, run, data, split, Asked(n, seed, bpd_pictures if bpd else 0))
+    about = {"run": str(run), "model": model.hash, "data": data, "n": n, "seed": seed, "unclip": unclip.__version__}
     console.print(ways_table(scores) if trace else table({k: v for k, v in scores.items() if k != CURVE}))
     if CURVE in scores and (path := drawn(scores[CURVE], run)):
-        console.print(f"drew {path}", highlight=False, soft_wrap=True)
+        console.print(f"drew {path}")
     if json is not None:
         write_atomic(json, to_json({**about, "scores": scores}))
 

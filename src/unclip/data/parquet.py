@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from unclip.core.missing import install
 from unclip.data.item import CAPTION_NAMES, FileSource, Item, captions_of, held, key_of, no_picture
 
 _IMAGE_NAMES = ("image", "img", "picture", "jpg", "png", "webp")
@@ -63,7 +64,7 @@ def _opened(path: Path) -> Iterator[Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise ValueError(f"{path}: reading Parquet needs pyarrow: pip install 'unclip[parquet]'") from error
+        raise ValueError(f"{path}: {install('reading Parquet needs', 'pyarrow')}") from error
     try:
         with pyarrow.parquet.ParquetFile(path) as table:
             yield table

@@ -47,7 +47,7 @@ def evaluate(
 def _own(model: CaptionedModel, images: Images, real: Vectors, captions: Sequence[str]) -> dict[str, Any]:
     """Of what only this kind of model has."""
     if isinstance(model, LatentPipeline):
-        return {"autoencoder": score_reconstruction(model.reconstruct, images)}
+        return {"autoencoder": score_reconstruction(model.reconstruct_images, images)}
     return {"prior": score_prior(model, real, captions)} if isinstance(model, TextToImage) else {}
 
 

@@ -4,6 +4,8 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unclip.core.missing import install
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -29,7 +31,7 @@ def canvas(rows: int, columns: int, width: float, height: float) -> "tuple[Figur
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ValueError("plots need matplotlib: pip install 'unclip[plots]'") from error
+        raise ValueError(install("plots need", "matplotlib")) from error
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     return figure, [list(row) for row in figure.subplots(rows, columns, squeeze=False)]
 

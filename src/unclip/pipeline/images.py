@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
+from unclip.core.store import write_atomic
 from unclip.core.typing import Images
 from unclip.data.loader import to_pixels
 
@@ -24,11 +26,25 @@ def to_pictures(x: Images) -> list[Image.Image]:
 
 def save_png(picture: Image.Image, path: Path) -> None:
     """Writes a PNG with what made it (`picture.info["unclip"]`) inside."""
-    about = PngInfo()
+    write_atomic(path, png(picture))
+
+
+def png(picture: Image.Image) -> bytes:
+    """The bytes that `save_png` writes."""
+    about, data = PngInfo(), BytesIO()
     if KEY in picture.info:
-        about.add_itxt(KEY, json.dumps(picture.info[KEY], ensure_ascii=False))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(path, pnginfo=about)
+        about.add_itxt(KEY, _text(picture.info[KEY]))
+    picture.save(data, "PNG", pnginfo=about)
+    return data.getvalue()
+
+
+def _text(about: dict[str, Any]) -> str:
+    text = json.dumps(about, ensure_ascii=False)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # the name of a file that is not UTF-8
+        return json.dumps(about)
+    return text
 
 
 def read_about(path: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unclip.core.shown import typed
 from unclip.core.store import write_atomic
 
 MODELS: dict[str, tuple[str, ...]] = {
@@ -111,7 +112,9 @@ class RunFolder:
     def require(self) -> None:
         """Raises ValueError that says which stage is missing, for whoever wants to generate."""
         if not self.root.is_dir():
-            raise ValueError(f"{self.root}: no such run; train one with `unclip train DATA --out {self.root}`")
+            raise ValueError(
+                f"{self.root}: no such run; train one with `{typed('unclip', 'train', 'DATA', '--out', self.root)}`"
+            )
         state = self.state()
         missing = [s for s in MODELS[self.model] if s not in state]
         if missing:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from unclip.core.missing import install
 from unclip.core.noise import Noise
 from unclip.core.store import to_json, write_atomic
 from unclip.diffusion.samplers import NAMES
@@ -39,7 +40,7 @@ def explain(root: Path, out: Path, ask: Ask) -> Iterator[Event]:
     that its schedule does not have; all before anything is drawn.
     """
     if not available():
-        raise ValueError("the pictures need matplotlib: pip install 'unclip[plots]'")
+        raise ValueError(install("the pictures need", "matplotlib"))
     look = Look(open_run(root), ask, out)
     yield Note("explain", f"{len(look.samplers)} samplers with {', '.join(map(str, look.steps))} steps, "
                           f"{len(look.prompts)} pictures each")  # fmt: skip
