@@ -8,7 +8,7 @@ nobody reads any more (`unclip ... | head`) is thrown away.
 import codecs
 import os
 import sys
-from typing import Any, TextIO
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -40,7 +40,7 @@ class Stream:
     def __init__(self, name: str) -> None:
         self.name, self.lost = name, ""
 
-    def _target(self) -> TextIO | None:
+    def _target(self) -> Any:
         stream = getattr(sys, self.name)  # None where a shell closed it: `unclip ... >&-`
         return getattr(stream, "rich_proxied_file", stream)  # what a progress bar put itself in front of
 
@@ -84,10 +84,14 @@ class Stream:
             _drain(stream)
 
 
-def _drain(stream: TextIO) -> None:
+def _drain(stream: Any) -> None:
     """Lets all that is written from now on vanish, so that Python's own last flush does not fail."""
+    try:
+        number = stream.fileno()
+    except OSError:  # no file of the system's, as in a test
+        return
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
+    os.dup2(nowhere, number)
     os.close(nowhere)
 
 

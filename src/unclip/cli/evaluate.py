@@ -1,7 +1,7 @@
 """`unclip evaluate`: the scores of a finished run, as a table and as JSON."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -101,10 +101,19 @@ def score(model: Any, run: Path, data: str | None, split: str, asked: Asked) -> 
     stages = model.enlargers if isinstance(model, TextToImage) else ()
     with ExitStack() as stack:
         prepared, rows = stack.enter_context(judged_on(run, source, model.size, captioned))
+        check_enough(data or run, rows)
         if plain:
             return score_pictures(model, prepared, rows, asked)
         large = [stack.enter_context(larger(run, source, stage.size)) for stage in stages]
         return score_pairs(model, prepared, rows, asked, large)
+
+
+def check_enough(where: object, rows: Sized) -> None:
+    """Raises ValueError where there are too few pictures for any score."""
+    if len(rows) < 2:
+        raise ValueError(
+            f"{where}: {len(rows)} picture to judge on, and a score needs at least 2; name more with --data FOLDER"
+        )
 
 
 def traced(run: Path, data: str | None, n: int, seed: int) -> dict[str, Any]:

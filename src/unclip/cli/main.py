@@ -18,6 +18,7 @@ from unclip.cli.explain import explain
 from unclip.cli.generate import generate
 from unclip.cli.info import info
 from unclip.cli.manipulate import blend, diff, invert, probe, vary
+from unclip.cli.pack_run import pack_run
 from unclip.cli.search import search
 from unclip.cli.study import study
 from unclip.cli.train import train
@@ -64,5 +65,5 @@ app = App(
 )
 for command in (train, add, generate, edit, extend, vary, blend, diff, invert, probe, classify, search, evaluate):
     app.command(command)
-for command in (study, upsample, compare_priors, explain, info, data, pack, shapes, demo):
+for command in (study, upsample, compare_priors, explain, info, data, pack, pack_run, shapes, demo):
     app.command(command)

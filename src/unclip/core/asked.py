@@ -26,18 +26,23 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     arguments of other types are left to the function.
     """
     signature = inspect.signature(function)
-    hints = {name: each.annotation for name, each in signature.parameters.items() if name != "self"}
+    hints = dict[str, Any]()
+    for name, each in signature.parameters.items():
+        if each.kind is each.VAR_KEYWORD:  # **options: Unpack[SomeTypedDict]
+            hints |= get_args(each.annotation)[0].__annotations__
+        elif name != "self":
+            hints[name] = each.annotation
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         for name in kwargs:
-            if name not in signature.parameters:
+            if name not in hints:
                 raise Refused(f"{function.__name__}: unknown option {name!r}; {_known(name, hints)}")
         try:
-            given = signature.bind(*args, **kwargs).arguments
+            bound = signature.bind(*args, **kwargs)
         except TypeError as error:
             raise Refused(f"{function.__name__}: {error}") from None
-        for name, value in given.items():
+        for name, value in (bound.arguments | kwargs).items():
             wanted = _wanted(hints.get(name), value)
             if wanted:
                 raise Refused(f"{function.__name__}: {name} = {shown(repr(value), 80)}: expected {wanted}")

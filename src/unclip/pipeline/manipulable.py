@@ -4,7 +4,7 @@ Every finished model has them, since `unclip.load` cannot know what a run holds;
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 from PIL import Image
 
@@ -17,6 +17,18 @@ from unclip.pipeline.settings import Settings
 if TYPE_CHECKING:
     from unclip.pipeline.probe import Probe
     from unclip.pipeline.text_to_image import TextToImage
+
+Method = Literal["auto", "model", "repaint"]
+"""Who paints what is missing."""
+
+
+class Growth(TypedDict, total=False):
+    """By which share of its side a picture grows."""
+
+    left: float
+    right: float
+    up: float
+    down: float
 
 
 class Manipulable:
@@ -31,7 +43,7 @@ class Manipulable:
         n: int = 1,
         seed: int = 0,
         settings: Settings | None = None,
-        method: Literal["auto", "model", "repaint"] = "auto",
+        method: Method = "auto",
     ) -> list[Image.Image]:
         """Pictures in which the white part of `mask` (without one: the transparent part of `image`) is painted anew.
 
@@ -49,12 +61,9 @@ class Manipulable:
         prompt: str = "",
         n: int = 1,
         seed: int = 0,
-        left: float = 0.0,
-        right: float = 0.0,
-        up: float = 0.0,
-        down: float = 0.0,
         settings: Settings | None = None,
-        method: Literal["auto", "model", "repaint"] = "auto",
+        method: Method = "auto",
+        **sides: Unpack[Growth],
     ) -> list[Image.Image]:
         """Larger pictures around `image`; left, right, up, down: by which share of its side it grows there.
 
@@ -63,7 +72,7 @@ class Manipulable:
         from unclip.pipeline import inpaint, painter
 
         request = painter.Request(prompt, n, seed, settings or Settings(), method)
-        return inpaint.extend(_able(self, "extend"), image, inpaint.Sides(left, right, up, down), request).pictures
+        return inpaint.extend(_able(self, "extend"), image, inpaint.Sides(**sides), request).pictures
 
     @checked
     def upsample(self, picture: Picture, seed: int = 0, size: int | None = None, strength: float = 0.0) -> Image.Image:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 import unclip
+from unclip.core.shown import typed
 from unclip.core.store import to_json, write_atomic
 from unclip.evaluate.ways import Against, Found, Way
 from unclip.pipeline.images import KEY, grid, save_png, to_pictures
@@ -109,7 +110,7 @@ def sheet(root: Path, opened: Opened, model: TextToImage, against: Against, foun
     rows = [list(row) for row in zip(*columns, strict=True)]
     heads, labels = [*found, "true picture"], [captions[i] for i in shown]
     picture = grid(rows, labels, zoom=-(-96 // model.size), heads=heads)
-    command = f"unclip compare-priors {root} -n {len(captions)} --seed {seed}"
+    command = typed("unclip", "compare-priors", root, "-n", len(captions), "--seed", seed)
     sampling = model.sampling.to_dict()
     about = {"prompt": labels[0], "prompts": labels, "seed": seed, "sampling": sampling, "model": model.hash}
     picture.info[KEY] = {**about, "stages": judged_stages(model), "unclip": unclip.__version__, "command": command}

@@ -49,7 +49,9 @@ def learned_std(mix: State | None, t: LogSNR, s: LogSNR) -> State:
     Raises ValueError where the denoiser predicts no variance.
     """
     if mix is None:
-        raise ValueError("variance = 'learned': this denoiser predicts no variance; take beta or beta_tilde, or train "
-                         "a network that predicts it (iDDPM)")  # fmt: skip
+        raise ValueError(
+            "sampler = 'ddpm-learned': this model has learned no variance; take the sampler ddpm (variance beta) or "
+            "ancestral (beta_tilde), or train with vlb_weight above 0 (iDDPM)"
+        )
     ratio = torch.exp((torch.nn.functional.logsigmoid(-t) - torch.nn.functional.logsigmoid(-s)) / 2)
     return sigma(s) * forgotten(t, s).sqrt() * ratio**mix
