@@ -3,7 +3,7 @@
     python benchmarks/terminals.py RUN            # a finished text-to-image run with its data, as runs/demo
     python benchmarks/terminals.py RUN --only generate vary
 
-Prints a line a command and setting, and exits with 1 where a file differs or a command fails. A few minutes on two cores.
+Prints a line a command and setting, and exits with 1 where a file differs. A few minutes on two cores.
 """
 
 import argparse
@@ -94,7 +94,8 @@ def main() -> int:
                 found = result(words, setting, out)
                 right = right or found
                 wrong += found != right
-                print(f"{name:10} {setting:12} exit {found[0]}, {len(found[1])} files{'' if found == right else '  DIFFERS'}")
+                told = "" if found == right else "  DIFFERS"
+                print(f"{name:10} {setting:12} exit {found[0]}, {len(found[1])} files{told}")
                 if out.exists():
                     out.rename(Path(place) / f"{name}-{setting}")
     return int(wrong > 0)

@@ -1,6 +1,7 @@
 """What the documentation prints: commands that are understood, in an order in which they work; Python that is typed."""
 
 import importlib.util
+import itertools
 import json
 import re
 import shlex
@@ -39,7 +40,7 @@ def test_every_line_of_the_readme_finds_what_it_needs() -> None:
     """After `make demo`: the demo's run, what an earlier line made, or what lies in the repository."""
     there = {"runs/demo"}
     for words in commands("README.md"):
-        command, options = words[0], dict(zip(words, words[1:], strict=False))
+        command, options = words[0], dict(itertools.pairwise(words))
         for word in words[1:]:
             made = word in (options.get("--out"), words[2] if command == "pack-run" else words[1])
             if ("/" in word or "." in Path(word).suffix) and not re.fullmatch(r"[\d.]+", word) and not made:

@@ -13,7 +13,9 @@ from PIL import Image
 from tests.cli.conftest import Call
 from tests.end_to_end.test_run import short
 
+import unclip
 from unclip.cli import console
+from unclip.core.watching import watching
 from unclip.data.shapes_world import World
 from unclip.recipes import worlds
 from unclip.recipes.run import train
@@ -136,3 +138,32 @@ def test_lines_are_styled_by_us_alone() -> None:
     text = console.line(("passed:", "green"), " [red]x[/] \x1b[0m")
     assert text.plain == "passed: [red]x[/] \\x1b[0m"
     assert [span.style for span in text.spans] == ["green"]
+
+
+def test_a_run_is_given_away_without_its_pictures(place: Path, call: Call) -> None:
+    done = call("pack-run", "run é [b]", "given")
+    assert done.code == 0, done.err
+    names = sorted(p.name for p in Path("given").iterdir())
+    assert names == ["clip", "decoder", "early", "prior", "run.toml", "state.json", "tokenizer.json"]
+    whole = files(place / "given")
+    for run, out in (("run é [b]", "a"), ("given", "b")):
+        assert call("generate", "a red circle", "--run", run, "--steps", "2", "--out", out).code == 0
+    assert files(place / "a") == files(place / "b")
+    assert "is there already" in call("pack-run", "run é [b]", "given").err
+    assert "lies in the run itself" in call("pack-run", "run é [b]", "run é [b]/copy").err
+    assert files(place / "given") == whole
+
+
+def test_prompts_come_from_a_generator_and_pictures_one_by_one(place: Path) -> None:
+    model = unclip.load(place / "run é [b]")
+    settings = unclip.Settings(steps=2)
+    model.batch = 1
+    some = model.draw((word for word in ("a red circle\n", "a blue square")), settings=settings)
+    assert next(some).info["unclip"]["prompt"] == "a red circle"
+    assert [picture.info["unclip"]["prompt"] for picture in some] == ["a blue square"]
+    seen: list[tuple[int, int]] = []
+    with watching(lambda done, of: seen.append((done, of))):
+        model.generate(["a red circle"], settings=settings)
+    assert seen[-2:] == [(1, 2), (2, 2)]
+    with pytest.raises(ValueError, match="take the sampler ddpm"):
+        model.generate(["a red circle"], settings=unclip.Settings(steps=2, sampler="ddpm-learned"))

@@ -94,7 +94,7 @@ def _judge(hint: Any, value: Any) -> tuple[str, bool]:
     return "", True
 
 
-def texts(name: str, given: Iterable[str]) -> list[str]:
+def texts(name: str, given: object) -> list[str]:
     """Prompts or labels from a list, a generator or an open file, the ends of lines taken off, empty lines left out.
 
     Raises Refused for a single string, and for what is no words.

@@ -56,5 +56,5 @@ def _only(kind: type[M], model: ImageModel, run: str | Path) -> M:
     if not isinstance(model, kind):
         fits = " or ".join(name for name, of in PIPELINES.items() if issubclass(of, kind))
         held = CALLED.get(type(model), "model of another kind")
-        raise ValueError(f"{run}: holds a {held}, and this needs a run of --model {fits}; name one")
+        raise ValueError(f"{run}: a {held}, and only a run of --model {fits} can do this; name one")
     return model
