@@ -3,6 +3,7 @@
 import ast
 import importlib
 import importlib.util
+import itertools
 import json
 import re
 import subprocess
@@ -251,3 +252,51 @@ def lacks_range(hint: Any) -> bool:
     if plain in (int, float) or endless:
         return not ranges or any(lacks_range(part) for part in get_args(plain) if part is not Ellipsis)
     return get_origin(plain) is not Literal and any(lacks_range(part) for part in get_args(plain))
+
+
+OWN_PRINTERS = {"print", "Console", "Text", "Text.from_markup", "Text.assemble", "Text.styled", "rich.print"}
+
+
+def prints_by_itself(node: ast.AST) -> str:
+    """What of a node is not the one way to print; "" for the rest."""
+    if isinstance(node, ast.Call):
+        name = ast.unparse(node.func)
+        keywords = {k.arg for k in node.keywords} & {"markup", "emoji", "highlight", "soft_wrap"}
+        if name in OWN_PRINTERS or name.endswith("TextColumn") or keywords:
+            return f"{name}({', '.join(sorted(keywords))})"
+    if isinstance(node, ast.ImportFrom) and node.module in ("rich.markup", "rich"):
+        names = [alias.name for alias in node.names if alias.name in ("escape", "print")]
+        return f"from {node.module} import {names[0]}" if names else ""
+    return ""
+
+
+def test_one_place_prints():
+    """cli/console.py: nothing from outside is markup, an emoji code or a control character, and no stream can fail."""
+    own = {PACKAGE / "cli" / "console.py", PACKAGE / "cli" / "waiting.py"}
+    found = [
+        f"{where(path, node)}: {what}"  # pyright: ignore
+        for path in MODULES
+        if path not in own
+        for node in ast.walk(parse(path))
+        if (what := prints_by_itself(node))
+    ]
+    assert not found, "print by cli/console: stdout().print(words), line(...) for style:\n" + "\n".join(found)
+
+
+COMMAND = re.compile(
+    r"\bunclip (train|add|generate|edit|extend|vary|blend|diff|invert|probe|classify|search|evaluate|study|upsample|"
+    r"compare-priors|explain|info|data|pack|pack-run|shapes|demo) [^`;:,()]*$"
+)
+"""The begin of a command, at the end of a piece of text."""
+
+
+def test_commands_that_are_printed_are_quoted():
+    """A folder called `my run` has to survive a copied command: `core.shown.typed("unclip", "info", path)`."""
+    found = []
+    for path in MODULES:
+        for node in ast.walk(parse(path)):
+            for before, value in itertools.pairwise(node.values if isinstance(node, ast.JoinedStr) else []):
+                text = str(before.value) if isinstance(before, ast.Constant) else ""
+                if COMMAND.search(text) and isinstance(value, ast.FormattedValue):
+                    found.append(f"{where(path, node)}: {text}{{{ast.unparse(value.value)}}}")  # pyright: ignore
+    assert not found, "\n".join(found)

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from unclip.cli.guard import guarded
 from unclip.cli.options import SEED
 from unclip.cli.ways import ways_table
+from unclip.cli.written import check_file
 
 
 @guarded
@@ -27,6 +28,8 @@ def compare_priors(
     Those that are missing are trained first, as `unclip add` does. The figures and
     a picture go to RUN/priors. Ctrl-C saves and ends; the same command continues.
     """
+    if json is not None:
+        check_file(json, "--json")
     from json import loads
 
     from unclip.cli.console import stdout

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from unclip.cli.guard import FAILED, guarded
 from unclip.cli.options import SEED, SPLIT, Read
+from unclip.cli.written import check_folder
 
 if TYPE_CHECKING:
     from unclip.data.source import Source
@@ -35,7 +36,7 @@ def data(data: Data, /, *, split: Split = "train", how: Read = Read(), backgroun
     console, source = stdout(), as_asked(data, split, how)
     report = inspect_source(source, background=background)
     for line in (*report.lines(), *notes_of(source), *advice(report)):
-        console.print(line, style="yellow" if line.startswith("!") else "", markup=False)
+        console.print(line, style="yellow" if line.startswith("!") else "")
     if not report.pairs:
         raise SystemExit(FAILED)
 
@@ -51,6 +52,7 @@ def pack(
     per_shard: Annotated[int, Parameter(help="Pairs in one shard.")] = 10_000,
 ) -> None:
     """Pack captioned pictures into WebDataset tar shards."""
+    check_folder(shards, "SHARDS")
     from unclip.cli.console import stdout
     from unclip.core.shown import shown
     from unclip.data.item import Item
@@ -66,10 +68,10 @@ def pack(
     source = as_asked(folder, split, how)
     count = write_shards(source, shards, per_shard, leave)
     for line in notes_of(source):
-        console.print(line, style="yellow" if line.startswith("!") else "", markup=False)
+        console.print(line, style="yellow" if line.startswith("!") else "")
     if left.count:
-        console.print(f"! left out: {left.count:,} that cannot be used ({left.named()})", style="yellow", markup=False)
-    console.print(f"{count:,} pairs in {shown(shards)}", markup=False)
+        console.print(f"! left out: {left.count:,} that cannot be used ({left.named()})", style="yellow")
+    console.print(f"{count:,} pairs in {shown(shards)}")
 
 
 @guarded
@@ -84,12 +86,15 @@ def shapes(
     """Draw captioned shapes: PNG files and metadata.jsonl, a data set to try things on."""
     if n < 1:
         raise ValueError(f"-n {n}: draw at least 1 picture")
+    from unclip.cli.console import stdout
+
+    check_folder(out, "OUT")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out}: is there already and not empty; name a new folder")
     out.mkdir(parents=True, exist_ok=True)
     lines = "".join(json.dumps(row) + "\n" for row in draw(out, n, size, seed))
     (out / "metadata.jsonl").write_text(lines, encoding="utf-8")
-    print(f"{n:,} pictures in {out}")
+    stdout().print(f"{n:,} pictures in {out}")
 
 
 def as_asked(folder: Path, split: str, how: Read) -> "Source":

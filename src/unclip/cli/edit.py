@@ -1,16 +1,17 @@
 """`unclip edit` and `unclip extend`: paint a part of a picture anew, or beyond its borders."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from unclip.cli.generate import free_name, slug
 from unclip.cli.guard import guarded
 from unclip.cli.options import FIRST_SEED
 from unclip.cli.warn import say, warn
+from unclip.cli.written import check_folder, slug, write_picture
 
 if TYPE_CHECKING:
     from unclip.pipeline.inpaint import Painted, Sides
@@ -86,7 +87,8 @@ def edit(
     from unclip.pipeline.inpaint import edit as paint
 
     request = how.request(prompt)
-    show(paint(opened(how.run, prompt), image, mask, request, told), f"{image.stem}-edit", how.out)
+    with opened(how, prompt) as model:
+        show(paint(model, image, mask, request, told), f"{image.stem}-edit", how.out)
 
 
 @guarded
@@ -104,17 +106,24 @@ def extend(
     from unclip.pipeline.inpaint import extend as paint
 
     sides, request = growth.sides(), how.request(prompt)
-    show(paint(opened(how.run, prompt), image, sides, request, told), f"{image.stem}-extend", how.out)
+    with opened(how, prompt) as model:
+        show(paint(model, image, sides, request, told), f"{image.stem}-extend", how.out)
 
 
-def opened(run: Path, prompt: str) -> "TextToImage":
+@contextmanager
+def opened(how: How, prompt: str) -> "Iterator[TextToImage]":
     """The run's model; warns of a prompt that it cannot read. Raises ValueError where it is no text-to-image model."""
+    check_folder(how.out)
     from unclip.cli.console import stdout
+    from unclip.cli.waiting import waiting
     from unclip.pipeline.load import load_text_to_image
 
-    model = load_text_to_image(run)
-    warn(stdout(), model, [prompt] if prompt.strip() else [])
-    return model
+    console = stdout()
+    with waiting(f"loading {how.run}", console) as tell:
+        model = load_text_to_image(how.run)
+        warn(console, model, [prompt] if prompt.strip() else [])
+        tell("painting")
+        yield model
 
 
 def told(note: str) -> None:
@@ -130,20 +139,13 @@ def show(painted: "Painted", stem: str, out: Path) -> None:
 
     console = stdout()
     for path in write(painted, slug(stem), out):
-        console.print(str(path), markup=False)
+        console.print(str(path))
 
 
 def write(painted: "Painted", stem: str, out: Path) -> Iterable[Path]:
     """Writes a PNG a seed, then a sheet: original, mask, results; yields the paths."""
-    from unclip.pipeline.images import KEY, save_picture
+    from unclip.pipeline.images import KEY
 
     names = [f"{stem}-{picture.info[KEY]['seed']}" for picture in painted.pictures]
     for picture, name in zip([*painted.pictures, painted.sheet()], [*names, stem], strict=True):
-        path = free_name(out, name, lambda other, mine=picture.info[KEY]: _same(mine, other))
-        save_picture(picture, path)
-        yield path
-
-
-def _same(mine: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two pictures answer the same request."""
-    return all(mine.get(key) == other.get(key) for key in ("made", "shown"))
+        yield write_picture(picture, out, name)

@@ -1,7 +1,7 @@
 """`unclip evaluate`: the scores of a finished run, as a table and as JSON."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from unclip.cli.guard import guarded
 from unclip.cli.options import SEED, Read
 from unclip.cli.ways import ways_table
+from unclip.cli.written import check_file
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -58,24 +59,29 @@ def evaluate(
         raise ValueError(f"-n {n}: a score needs at least 2 pictures")
     if bpd_pictures < 2:
         raise ValueError(f"--bpd-pictures {bpd_pictures}: a standard error needs at least 2 pictures")
+    if json is not None:
+        check_file(json, "--json")
     import unclip
     from unclip.cli.console import stdout
+    from unclip.cli.waiting import waiting
     from unclip.core.files import check_written, write_atomic
     from unclip.core.store import to_json
     from unclip.pipeline.load import load
 
     if json is not None:
         check_written(json)
-    model = load(run)
-    if trace:
-        scores = traced(run, data, n, seed)
-    else:
-        scores = score(model, run, data, how, Asked(n, seed, bpd_pictures if bpd else 0))
-    about = {"run": str(run), "model": model.hash, "data": data, "n": n, "seed": seed, "unclip": unclip.__version__}
     console = stdout()
+    with waiting(f"loading {run}", console) as say:
+        model = load(run)
+        say("scoring")
+        if trace:
+            scores = traced(run, data, n, seed)
+        else:
+            scores = score(model, run, data, how, Asked(n, seed, bpd_pictures if bpd else 0))
+    about = {"run": str(run), "model": model.hash, "data": data, "n": n, "seed": seed, "unclip": unclip.__version__}
     console.print(ways_table(scores) if trace else table({k: v for k, v in scores.items() if k != CURVE}))
     if CURVE in scores and (path := drawn(scores[CURVE], run)):
-        console.print(f"drew {path}", highlight=False, soft_wrap=True)
+        console.print(f"drew {path}")
     if json is not None:
         write_atomic(json, to_json({**about, "scores": scores}))
 
@@ -112,10 +118,19 @@ def score(model: Any, run: Path, data: str | None, how: Judged, asked: Asked) ->
     stages = model.enlargers if isinstance(model, TextToImage) else ()
     with ExitStack() as stack:
         prepared, rows = stack.enter_context(judged_on(run, source, model.size, captioned))
+        check_enough(data or run, rows)
         if plain:
             return score_pictures(model, prepared, rows, asked)
         large = [stack.enter_context(larger(run, source, stage.size)) for stage in stages]
         return score_pairs(model, prepared, rows, asked, large)
+
+
+def check_enough(where: object, rows: Sized) -> None:
+    """Raises ValueError where there are too few pictures for any score."""
+    if len(rows) < 2:
+        raise ValueError(
+            f"{where}: {len(rows)} picture to judge on, and a score needs at least 2; name more with --data FOLDER"
+        )
 
 
 def traced(run: Path, data: str | None, n: int, seed: int) -> dict[str, Any]:

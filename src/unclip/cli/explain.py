@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
 from unclip.cli.options import SEED
+from unclip.cli.written import check_folder
 
 
 @guarded
@@ -27,6 +28,7 @@ def explain(
     plane, and samples by number of steps; explain.html shows all of them.
     """
     asked = None if steps is None else tuple(_number(part) for part in _parts(steps))
+    check_folder(out)
     from unclip.cli.console import stdout
     from unclip.cli.progress import follow
     from unclip.recipes.explain import explain as recipe
@@ -34,7 +36,7 @@ def explain(
 
     ask = Ask(asked, tuple(_parts(samplers or "")), n, seed)
     code = follow(recipe(run, out, ask), console := stdout())
-    console.print(f"done: open {out / 'explain.html'}", highlight=False, soft_wrap=True)
+    console.print(f"done: open {out / 'explain.html'}")
     raise SystemExit(code)
 
 

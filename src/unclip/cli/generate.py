@@ -1,26 +1,24 @@
 """`unclip generate`: prompts, classes or seeds alone become PNG files and a labelled grid."""
 
 import math
-import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
 from unclip.cli.options import FIRST_SEED
 from unclip.cli.warn import warn
+from unclip.cli.written import check_folder, slug, write_picture
 
 if TYPE_CHECKING:
     from PIL import Image
 
+    from unclip.pipeline.image_model import ImageModel
     from unclip.pipeline.settings import Settings
-
-LONGEST = 60
-"""Letters of a prompt that go into a file's name."""
 
 
 @Parameter(name="*")
@@ -79,21 +77,28 @@ def generate(
     how: Drawing = Drawing(),
 ) -> None:
     """Draw pictures for one or more prompts; a ddpm needs none."""
+    check_folder(out)
     from unclip.cli.console import stdout
+    from unclip.cli.waiting import waiting
     from unclip.pipeline.load import load
 
-    model, console = using(load(run), prior), stdout()
-    warn(console, model, prompts)
-    start = time.perf_counter()
-    pictures = model.generate(prompts, n, seed, how.settings)
-    took = time.perf_counter() - start
-    for path in write(pictures, prompts, n, out):
-        console.print(str(path), markup=False)
-    count = f"{len(pictures)} picture{'s' * (len(pictures) > 1)}"
-    console.print(f"{count} in {took:.1f} s, {len(pictures) / took:.1f} images/s")
+    console = stdout()
+    with waiting(f"loading {run}", console) as say:
+        model = using(load(run), prior)
+        warn(console, model, prompts)
+        say("drawing")
+        start, done = time.perf_counter(), list["Image.Image"]()
+        for picture, path in written(model.draw(prompts, n, seed, how.settings), out):
+            console.print(str(path))
+            done.append(picture)
+            say(f"drawing, {len(done)} done")
+        took = time.perf_counter() - start
+        console.print(str(write_sheet(done, prompts, n, out)))
+    count = f"{len(done)} picture{'s' * (len(done) > 1)}"
+    console.print(f"{count} in {took:.1f} s, {len(done) / took:.1f} images/s")
 
 
-def using(model: Any, prior: str) -> Any:
+def using(model: "ImageModel", prior: str) -> "ImageModel":
     """The model with this prior. Raises ValueError where it has none to choose."""
     if prior == "diffusion":
         return model
@@ -105,20 +110,22 @@ def using(model: Any, prior: str) -> Any:
     return with_prior(model, prior)
 
 
-def write(pictures: Sequence["Image.Image"], prompts: Sequence[str], n: int, out: Path) -> Iterable[Path]:
-    """Writes the pictures as PNG files, then their grid; yields the paths."""
-    from unclip.pipeline.images import KEY, save_picture
+def written(pictures: Iterator["Image.Image"], out: Path) -> "Iterator[tuple[Image.Image, Path]]":
+    """Writes each picture as soon as it is drawn; yields it with its path."""
+    from unclip.pipeline.images import KEY
 
     for picture in pictures:
         about = picture.info[KEY]
-        path = free_name(out, f"{slug(about['prompt'])}-{about['seed']}", lambda other, mine=about: same(mine, other))
-        save_picture(picture, path)
-        yield path
+        yield picture, write_picture(picture, out, f"{slug(about['prompt'])}-{about['seed']}")
+
+
+def write_sheet(pictures: Sequence["Image.Image"], prompts: Sequence[str], n: int, out: Path) -> Path:
+    """Writes the grid of all of them; returns its path."""
+    from unclip.pipeline.images import KEY
+
     sheet = sheet_of(pictures)
     sheet.info[KEY] = {**pictures[0].info[KEY], "prompts": list(prompts), "n": n}
-    path = free_name(out, "grid", lambda other: "prompts" in other)
-    save_picture(sheet, path)
-    yield path
+    return write_picture(sheet, out, "grid")
 
 
 def sheet_of(pictures: Sequence["Image.Image"]) -> "Image.Image":
@@ -133,28 +140,3 @@ def sheet_of(pictures: Sequence["Image.Image"]) -> "Image.Image":
         return grid(list(rows.values()), list(rows), zoom)
     side = math.ceil(len(pictures) ** 0.5)
     return grid([pictures[i : i + side] for i in range(0, len(pictures), side)], zoom=zoom)
-
-
-def slug(prompt: str) -> str:
-    """A prompt as a file name: "A red heart!" -> "a-red-heart"."""
-    return re.sub(r"[\W_]+", "-", prompt.lower())[:LONGEST].strip("-") or "picture"
-
-
-def same(mine: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two pictures answer the same request."""
-    return all(mine[key] == other.get(key) for key in ("prompt", "seed"))
-
-
-def free_name(folder: Path, stem: str, replaces: Callable[[dict[str, Any]], bool]) -> Path:
-    """stem.png, or stem-2.png, ... : the first that is not there, or whose picture `replaces` says is the same."""
-    from unclip.pipeline.images import read_about
-
-    number = 1
-    while True:
-        path = folder / (f"{stem}.png" if number == 1 else f"{stem}-{number}.png")
-        try:
-            if not path.exists() or replaces(read_about(path)):
-                return path
-        except ValueError:  # a picture that somebody else made
-            pass
-        number += 1

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
-from cyclopts import App, Group, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter, UnknownOptionError
+from rich.text import Text
 
 import unclip
 from unclip.cli.add import add
 from unclip.cli.classify import classify
 from unclip.cli.compare_priors import compare_priors
+from unclip.cli.console import ERR, OUT, Screen, line
 from unclip.cli.data import data, pack, shapes
 from unclip.cli.demo import demo
 from unclip.cli.edit import edit, extend
@@ -17,10 +19,28 @@ from unclip.cli.explain import explain
 from unclip.cli.generate import generate
 from unclip.cli.info import info
 from unclip.cli.manipulate import blend, diff, invert, probe, vary
+from unclip.cli.pack_run import pack_run
 from unclip.cli.search import search
 from unclip.cli.study import study
 from unclip.cli.train import train
 from unclip.cli.upsample import upsample
+
+WORDS = ("generate", "edit", "extend", "search")
+"""Commands that take a sentence, which may begin with a dash."""
+
+
+def told(error: CycloptsError) -> Text:
+    """A command that cannot be understood, in one line."""
+    words = " ".join(str(error).split())
+    command, *_ = error.command_chain or ("",)
+    if (
+        isinstance(error, UnknownOptionError)
+        and command in WORDS
+        and " " in error.token.value + (error.token.keyword or "")
+    ):
+        words += f" Words that begin with a dash stand last, after --: unclip {command} --run RUN -- '-5 degrees'"
+    return line(("error: ", "bold red"), words)
+
 
 app = App(
     name="unclip",
@@ -29,6 +49,9 @@ app = App(
     version_flags=["--version"],
     help_format="plaintext",  # Markdown would take a third of the time of --help to import
     default_parameter=Parameter(converter=exact),
+    console=Screen(OUT),
+    error_console=Screen(ERR),
+    error_formatter=told,
 )
 GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "Train": (train, add, demo),
@@ -36,7 +59,7 @@ GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "Draw": (generate, upsample),
     "Work on pictures": (edit, extend, vary, blend, diff, invert),
     "Ask a model about pictures": (classify, search, probe),
-    "Measure and explain": (info, evaluate, compare_priors, study, explain),
+    "Measure, explain, hand on": (info, evaluate, compare_priors, study, explain, pack_run),
 }
 """What the commands are for, in the order in which `unclip --help` shows them."""
 for number, (purpose, commands) in enumerate(GROUPS.items()):

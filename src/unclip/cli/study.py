@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
 from unclip.cli.options import SEED
+from unclip.cli.written import check_folder
 
 
 @guarded
@@ -24,6 +25,7 @@ def study(
     """Measure inversion error, smoothness of blends, and guidance, on pictures that the run was not trained on."""
     counts, strengths = (tuple(_number(name, word) for word in _words(text)) for name, text in
                          (("--steps", steps), ("--scales", scales)))  # fmt: skip
+    check_folder(out)
     from unclip.cli.console import stdout
     from unclip.cli.progress import follow
     from unclip.recipes.study import Ask
@@ -31,7 +33,7 @@ def study(
 
     ask = Ask(tuple(_words(what)), n, pairs, tuple(int(count) for count in counts), strengths, seed)
     code = follow(recipe(run, out, ask), console := stdout())
-    console.print(f"done: open {out / 'study.html'}", highlight=False, soft_wrap=True)
+    console.print(f"done: open {out / 'study.html'}")
     raise SystemExit(code)
 
 

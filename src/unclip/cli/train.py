@@ -9,6 +9,8 @@ from cyclopts import Parameter
 
 from unclip.cli.guard import guarded
 from unclip.cli.options import SPLIT, Given
+from unclip.cli.written import check_folder
+from unclip.core.shown import typed
 
 if TYPE_CHECKING:
     from unclip.data.shapes_world import World
@@ -34,6 +36,7 @@ def train(
     preset, settings file, environment (UNCLIP_MODEL, UNCLIP_BUDGET, UNCLIP_SIZE, UNCLIP_SEED,
     UNCLIP_PRECISION, UNCLIP_BACKGROUND, UNCLIP_SET="a.b=1,c.d=2"), options.
     """
+    check_folder(out)
     from unclip.cli.console import stdout
     from unclip.cli.progress import follow
     from unclip.cli.stopping import stopping
@@ -48,8 +51,8 @@ def train(
         except Diverged as error:
             raise ValueError(str(error)) from error
     if code == 0:
-        words = '"a prompt" ' if config.model != "ddpm" else ""
-        console.print(f"done: unclip generate {words}--run {out}", highlight=False, soft_wrap=True)
+        words = ["a prompt"] if config.model != "ddpm" else []
+        console.print(f"done: {typed('unclip', 'generate', *words, '--run', out)}")
     raise SystemExit(code)
 
 

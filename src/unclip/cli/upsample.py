@@ -6,9 +6,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from unclip.cli.generate import free_name, slug
 from unclip.cli.guard import guarded
 from unclip.cli.options import SEED
+from unclip.cli.written import check_folder, slug, write_picture
 
 
 @guarded
@@ -28,18 +28,19 @@ def upsample(
     """Enlarge pictures by drawing the details that they lack."""
     if not pictures:
         raise ValueError("no picture: name one, as unclip upsample small.png --run runs/mine")
+    check_folder(out)
     from unclip.cli.console import stdout
-    from unclip.pipeline.images import KEY, save_picture
+    from unclip.cli.waiting import waiting
     from unclip.pipeline.load import load_text_to_image
 
-    model, console = load_text_to_image(run), stdout()
-    start = time.perf_counter()
-    for path in pictures:
-        done = model.upsample(path, seed, size, strength)
-        made = done.info[KEY]["made"]
-        stem = f"{slug(path.stem)}-{done.width}x{done.height}"
-        place = free_name(out, stem, lambda other, made=made: other.get("made") == made)
-        save_picture(done, place)
-        console.print(str(place), markup=False)
-    took = time.perf_counter() - start
+    console = stdout()
+    with waiting(f"loading {run}", console) as say:
+        model = load_text_to_image(run)
+        start = time.perf_counter()
+        for path in pictures:
+            say(f"enlarging {path}")
+            done = model.upsample(path, seed, size, strength)
+            place = write_picture(done, out, f"{slug(path.stem)}-{done.width}x{done.height}")
+            console.print(str(place))
+        took = time.perf_counter() - start
     console.print(f"{len(pictures)} picture{'s' * (len(pictures) > 1)} in {took:.1f} s")

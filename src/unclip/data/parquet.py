@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from unclip.core.missing import install
 from unclip.core.shown import shown
 from unclip.data.item import CAPTION_NAMES, FileSource, Item, captions_of, held, key_of, no_picture
 from unclip.data.regular import open_regular
@@ -65,7 +66,7 @@ def _opened(path: Path) -> Iterator[Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise ValueError(f"{shown(path)}: reading Parquet needs pyarrow: pip install 'unclip[parquet]'") from error
+        raise ValueError(f"{shown(path)}: {install('reading Parquet needs', 'pyarrow')}") from error
     try:
         with open_regular(path) as file, pyarrow.parquet.ParquetFile(file) as table:
             yield table

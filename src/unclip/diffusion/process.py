@@ -11,6 +11,7 @@ from unclip.core.config import Config
 from unclip.core.noise import Noise
 from unclip.core.ranges import CountOrNone, Positive, Steps, Weight
 from unclip.core.typing import LogSNR, PerSample, State
+from unclip.core.watching import watched
 from unclip.diffusion.denoiser import Denoise, Denoiser, within
 from unclip.diffusion.grids import Grid
 from unclip.diffusion.guidance import ClassifierFree, Guidance
@@ -18,7 +19,7 @@ from unclip.diffusion.level import alpha, like, noised, resolvable, sigma
 from unclip.diffusion.likelihood import Decoder, DiscretisedGaussian
 from unclip.diffusion.losses import ErrorForm, LevelSampling, Squared, Stratified, Uncertainty, VarianceTerm
 from unclip.diffusion.parameterization import EDM, Parameterization
-from unclip.diffusion.samplers import DDIMInversion, DPMSolverPP2M, Sampler, Step, Walk
+from unclip.diffusion.samplers import DDIMInversion, DPMSolverPP2M, RePaint, Sampler, Step, Walk
 from unclip.diffusion.schedules import LogNormal, Schedule
 from unclip.diffusion.weighting import EDMWeight, Weighting
 
@@ -140,7 +141,9 @@ class Diffusion(nn.Module):
         by: in the place of the settings' sampler, about pictures of which a part is known (`RePaint`, `Anchored`).
         """
         denoise = self._guided(how, cond, null)
-        yield from _without_grad((by or how.sampler)(denoise, x, sampling_grid(self.config, how, x.device), noise))
+        grid, walk = sampling_grid(self.config, how, x.device), by or how.sampler
+        total = walk.evaluations(len(grid) - 1) if isinstance(walk, RePaint) else len(grid) - 1
+        yield from watched(_without_grad(walk(denoise, x, grid, noise)), total)
 
     def invert(
         self, x0: State, cond: Condition, null: Condition, how: Sampling, inversion: DDIMInversion
@@ -150,7 +153,8 @@ class Diffusion(nn.Module):
         Raises as `sample` does.
         """
         denoise = self._guided(how, cond, null)
-        yield from _without_grad(inversion(denoise, x0, sampling_grid(self.config, how, x0.device)))
+        grid = sampling_grid(self.config, how, x0.device)
+        yield from watched(_without_grad(inversion(denoise, x0, grid)), len(grid) - 1)
 
     def _guided(self, how: Sampling, cond: Condition, null: Condition) -> Denoise:
         """What a sampler sees: the guided denoiser within the limit."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unclip.core.files import write_atomic
+from unclip.core.missing import install
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ def canvas(rows: int, columns: int, width: float, height: float) -> "tuple[Figur
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ValueError("plots need matplotlib: pip install 'unclip[plots]'") from error
+        raise ValueError(install("plots need", "matplotlib")) from error
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     return figure, [list(row) for row in figure.subplots(rows, columns, squeeze=False)]
 

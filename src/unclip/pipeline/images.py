@@ -49,7 +49,7 @@ def _texts(picture: Image.Image) -> dict[str, PngInfo]:
     if KEY not in picture.info:
         return {}
     about = PngInfo()
-    about.add_itxt(KEY, json.dumps(picture.info[KEY], ensure_ascii=False))
+    about.add_itxt(KEY, _text(picture.info[KEY]))
     return {"pnginfo": about}
 
 
@@ -63,9 +63,23 @@ def save_picture(picture: Image.Image, path: Path, **how: Any) -> None:
 
     A process that is killed leaves the old file or the new one, never a part of it.
     """
+    write_atomic(path, encoded(picture, path.suffix, **how))
+
+
+def encoded(picture: Image.Image, suffix: str, **how: Any) -> bytes:
+    """The bytes that `save_picture` writes; suffix: ".png"."""
     data = io.BytesIO()
-    picture.save(data, path.suffix[1:].upper(), **{**_texts(picture), **how})
-    write_atomic(path, data.getvalue())
+    picture.save(data, suffix[1:].upper(), **{**_texts(picture), **how})
+    return data.getvalue()
+
+
+def _text(about: dict[str, Any]) -> str:
+    text = json.dumps(about, ensure_ascii=False)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # the name of a file that is not UTF-8
+        return json.dumps(about)
+    return text
 
 
 def read_about(path: Path) -> dict[str, Any]:

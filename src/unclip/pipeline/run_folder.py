@@ -22,7 +22,7 @@ from typing import Any
 
 from unclip.core import files, lock, store
 from unclip.core.ranges import told
-from unclip.core.shown import shown
+from unclip.core.shown import shown, typed
 from unclip.core.tables import read_json, read_toml
 from unclip.data.colours import WHITE
 from unclip.pipeline.records import began, check_record
@@ -178,7 +178,9 @@ class RunFolder:
     def require(self) -> None:
         """Raises ValueError that says which stage is missing, for whoever wants to generate."""
         if not self.root.is_dir():
-            raise ValueError(f"{self.root}: no such run; train one with `unclip train DATA --out {self.root}`")
+            raise ValueError(
+                f"{self.root}: no such run; train one with `{typed('unclip', 'train', 'DATA', '--out', self.root)}`"
+            )
         if not self.settings.exists() and not (self.root / "state.json").exists():
             raise ValueError(
                 f"{self.root}: holds no run (no run.toml); name the folder that `unclip train DATA --out RUN` made, "

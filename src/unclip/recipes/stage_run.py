@@ -11,6 +11,7 @@ from typing import Any
 from PIL.Image import Image
 
 from unclip.core import lock, store
+from unclip.core.missing import install
 from unclip.core.task import Task
 from unclip.pipeline import plots
 from unclip.pipeline.images import save_picture
@@ -128,7 +129,7 @@ class StageRun:
 
     def _plot(self) -> Iterator[Event]:
         if not plots.available():
-            yield Note(self.name, "no plots: pip install 'unclip[plots]'")
+            yield Note(self.name, install("no plots, they need", "matplotlib"))
             return
         config = self.ctx.config
         logs = {n: p for n in (*config.stages, *config.added) if (p := self.ctx.folder.logs / f"{n}.jsonl").exists()}
