@@ -1,5 +1,6 @@
 """Whatever goes wrong becomes one line; a fault of unclip's own leaves its traceback in a file."""
 
+import inspect
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from tests.cli.conftest import Call
 
 from unclip.cli.main import app
+from unclip.core import machine
 from unclip.core.shown import typed
 
 
@@ -91,3 +93,30 @@ def test_names_with_control_letters_are_shown(call: Call, tmp_path: Path):
 
 def test_commands_are_quoted():
     assert typed("unclip", "info", Path("runs/my run [x]")) == "unclip info 'runs/my run [x]'"
+
+
+@pytest.mark.parametrize(
+    "device, words",
+    [("tpu", "device = 'tpu': known are cpu, cuda"), ("cuda:7", "device = 'cuda:7': this machine has no such device")],
+)
+@pytest.mark.parametrize("command", [["generate", "x", "--run", "x"], ["train", "shapes", "--out", "x"]], ids=str)
+def test_a_device_that_is_not_there_is_named(call: Call, command: list[str], device: str, words: str):
+    done = call(*command, "--device", device)
+    assert (done.code, words in done.err) == (2, True), done.err
+
+
+def test_every_command_that_runs_a_model_takes_a_device():
+    """The others read or write files alone."""
+    without = {"data", "pack", "shapes", "info", "pack-run"}
+    for name in app:
+        if not name.startswith("-") and name not in without:
+            assert "device" in inspect.signature(app[name].default_command).parameters, name
+
+
+def test_the_device_that_was_chosen(monkeypatch: pytest.MonkeyPatch):
+    with machine.using("cpu"):
+        assert machine.device() == "cpu"
+    monkeypatch.setattr(machine, "check_device", lambda name: None)
+    with machine.using("mps"):
+        assert machine.device() == "mps"
+    assert machine.device() != "mps"

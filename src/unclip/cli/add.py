@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
 from unclip.cli.options import SPLIT, Read
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 
 @guarded
+@on_device
 def add(
     stage: Annotated[str, Parameter(help="What to train; a wrong name lists what this run takes.")],
     data: Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
 from unclip.cli.warn import warn, warn_size
 from unclip.core.shown import shown
@@ -14,6 +15,7 @@ SHOWN = 5
 
 
 @guarded
+@on_device
 def classify(
     *pictures: Annotated[Path, Parameter(help="Pictures of any size.")],
     labels: Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
 from unclip.cli.options import SEED
 from unclip.cli.ways import ways_table
@@ -12,6 +13,7 @@ from unclip.cli.written import check_file
 
 
 @guarded
+@on_device
 def compare_priors(
     run: Annotated[Path, Parameter(help="A finished text-to-image run, with its data.")],
     *,

@@ -5,12 +5,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
 from unclip.cli.written import check_folder
 from unclip.core.shown import typed
 
 
 @guarded
+@on_device
 def demo(
     *,
     out: Annotated[Path, Parameter(help="The run folder.")] = Path("runs/demo"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
 from unclip.cli.options import FIRST_SEED
 from unclip.cli.warn import say, warn
@@ -70,6 +71,7 @@ class Growth:
 
 
 @guarded
+@on_device
 def edit(
     image: Annotated[Path, Parameter(help="The picture.")],
     prompt: Annotated[
@@ -92,6 +94,7 @@ def edit(
 
 
 @guarded
+@on_device
 def extend(
     image: Annotated[Path, Parameter(help="The picture.")],
     prompt: Annotated[

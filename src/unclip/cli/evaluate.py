@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
 from unclip.cli.options import SEED, Read
 from unclip.cli.ways import ways_table
@@ -38,6 +39,7 @@ class Judged(Read):
 
 
 @guarded
+@on_device
 def evaluate(
     run: Annotated[Path, Parameter(help="A finished run folder.")],
     *,

@@ -5,12 +5,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
 from unclip.cli.options import SEED
 from unclip.cli.written import check_folder
 
 
 @guarded
+@on_device
 def explain(
     run: Annotated[Path, Parameter(help="A finished run folder.")],
     *,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
 from unclip.cli.options import FIRST_SEED
 from unclip.cli.warn import warn
@@ -62,6 +63,7 @@ class Drawing:
 
 
 @guarded
+@on_device
 def generate(
     *prompts: Annotated[
         str, Parameter(help="What to draw, in words like those of the captions; ddpm: classes, or none.")

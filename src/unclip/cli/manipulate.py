@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
 from unclip.cli.options import FIRST_SEED, SEED
 from unclip.cli.warn import warn, warn_size
@@ -103,6 +104,7 @@ class Bench:
 
 
 @guarded
+@on_device
 def vary(
     picture: Picture,
     /,
@@ -125,6 +127,7 @@ def vary(
 
 
 @guarded
+@on_device
 def blend(
     a: Picture,
     b: Picture,
@@ -144,6 +147,7 @@ def blend(
 
 
 @guarded
+@on_device
 def diff(
     picture: Picture,
     /,
@@ -161,6 +165,7 @@ def diff(
 
 
 @guarded
+@on_device
 def invert(picture: Picture, /, *, how: How, prompt: Prompt = "") -> None:
     """Find the embedding and the noise that a picture is drawn from; says how near it comes when drawn again."""
     from unclip.pipeline.images import KEY
@@ -177,6 +182,7 @@ def invert(picture: Picture, /, *, how: How, prompt: Prompt = "") -> None:
 
 
 @guarded
+@on_device
 def probe(
     picture: Picture,
     /,

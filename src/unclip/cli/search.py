@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
 from unclip.cli.warn import warn, warn_size
 from unclip.cli.written import check_folder, slug, write_picture
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 
 @guarded
+@on_device
 def search(
     query: Annotated[str, Parameter(help="Words, or a picture file.")],
     /,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
 from unclip.cli.options import SPLIT, Given
 from unclip.cli.written import check_folder
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 @guarded
+@on_device
 def train(
     data: Annotated[
         str, Parameter(help="A folder of captioned pictures (--model ddpm: of pictures), or `shapes` for drawn ones.")

@@ -6,12 +6,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
 from unclip.cli.options import SEED
 from unclip.cli.written import check_folder, slug, write_picture
 
 
 @guarded
+@on_device
 def upsample(
     *pictures: Annotated[Path, Parameter(help="Pictures of any size.")],
     run: Annotated[Path, Parameter(help="A finished run with an upsampler.")],

@@ -132,4 +132,4 @@ class ImageModel(Manipulable, ABC):
 
     def autocast(self) -> torch.autocast:
         """bfloat16 inside, where the model runs so."""
-        return torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16")
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bfloat16")

@@ -3,10 +3,7 @@
 from pathlib import Path
 from typing import TypeVar, overload
 
-import torch
-
 from unclip.core import machine
-from unclip.core.ranges import told
 from unclip.pipeline.captioned import CaptionedModel
 from unclip.pipeline.ddpm import DDPMPipeline
 from unclip.pipeline.image_model import ImageModel
@@ -40,27 +37,12 @@ def load(run: str | Path, device: str | None = None, *, kind: type[ImageModel] =
     `DDPMPipeline`. device: cpu, cuda, cuda:1, mps; None: the best at hand. Raises ValueError that names the missing
     stage, the damaged file, the device that is not there, or what the run holds instead.
     """
-    check_device(device)
+    if device is not None:
+        machine.check_device(device)
     folder = RunFolder(Path(run))
     folder.require()
     machine.prepare_memory()
     return _only(kind, PIPELINES[folder.model].load(folder, device or machine.device()), run)
-
-
-def check_device(device: str | None) -> None:
-    """Raises ValueError where a device is unknown, or not there for this build of torch."""
-    if device is None:
-        return
-    try:
-        kind = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(f"device = {told(device)}: known are cpu, cuda, cuda:1 ..., mps") from error
-    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    if kind.type not in there:
-        raise ValueError(f"device = {told(device)}: known are cpu, cuda, cuda:1 ..., mps")
-    if (kind.index or 0) >= there[kind.type]:
-        built = "" if kind.type != "cuda" or torch.version.cuda else f" (torch {torch.__version__} is built for CPUs)"
-        raise ValueError(f"device = {told(device)}: this machine has no such device for torch{built}; take 'cpu'")
 
 
 def load_text_to_image(run: str | Path) -> TextToImage:
