@@ -4,13 +4,18 @@ import hashlib
 import json
 import os
 import pickle
+import resource
+import shutil
+import signal
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from tests.fakes import draw
 
-from unclip.core import store
+from unclip.core import files, store
 
 TENSORS = {
     "a": draw(3, 4),
@@ -29,6 +34,15 @@ def edit_head(path: Path, **changes: object) -> None:
     head = json.loads((path / "config.json").read_text(encoding="utf-8"))
     kept = {k: v for k, v in {**head, **changes}.items() if v is not None}
     (path / "config.json").write_text(json.dumps(kept), encoding="utf-8")
+
+
+def forge_head(path: Path, **changes: object) -> None:
+    """As somebody would who takes the hashes anew."""
+    head = {**json.loads((path / "config.json").read_text(encoding="utf-8")), **changes}
+    head["sha256"] = {store.WEIGHTS: head["sha256"][store.WEIGHTS]}
+    said = hashlib.sha256(json.dumps(head, sort_keys=True).encode()).hexdigest()
+    head["sha256"]["config.json"] = said
+    (path / "config.json").write_text(json.dumps(head), encoding="utf-8")
 
 
 def holds(path: Path, scale: float) -> bool:
@@ -71,7 +85,7 @@ def test_a_cut_file_is_found(tmp_path: Path):
 
 def test_another_format_version_is_refused(tmp_path: Path):
     edit_head(saved(tmp_path / "m"), format=store.FORMAT + 1)
-    with pytest.raises(ValueError, match=r"config\.json: format 2, but this unclip reads 1"):
+    with pytest.raises(ValueError, match=r"config\.json: format 3, but this unclip reads 2"):
         store.load(tmp_path / "m")
 
 
@@ -114,8 +128,8 @@ class Payload:
 def test_nothing_is_unpickled(tmp_path: Path):
     weights, mark = saved(tmp_path / "m") / store.WEIGHTS, tmp_path / "ran"
     weights.write_bytes(pickle.dumps(Payload(mark)))
-    edit_head(tmp_path / "m", sha256={store.WEIGHTS: store.sha256(weights)})
-    with pytest.raises(ValueError, match="not a safetensors file"):
+    forge_head(tmp_path / "m", sha256={store.WEIGHTS: store.sha256(weights)})
+    with pytest.raises(store.Damaged, match="not a safetensors file"):
         store.load(tmp_path / "m")
     assert not mark.exists()
 
@@ -143,14 +157,14 @@ def test_a_save_killed_at_any_rename_loses_nothing(tmp_path: Path, monkeypatch: 
     monkeypatch.undo()
     assert holds(path, 2.0 if survives == 2 else 1.0)
     saved(path, 3.0)
-    store.recover(path)
+    files.recover(path)
     assert holds(path, 3.0)
     assert os.listdir(tmp_path) == ["m"]
 
 
 def test_a_kill_before_the_old_one_is_deleted_keeps_the_new_one(tmp_path: Path):
     path, old = saved(tmp_path / "m", 2.0), saved(tmp_path / ".m.99999.old", 1.0)
-    store.recover(path)
+    files.recover(path)
     assert holds(path, 2.0)
     assert not old.exists()
 
@@ -163,23 +177,23 @@ def test_a_fill_that_fails_leaves_the_old_folder(tmp_path: Path):
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        store.write_folder(path, fill)
+        files.write_folder(path, fill)
     assert holds(path, 1.0)
 
 
 def test_recovery_minds_its_own_folder_only(tmp_path: Path):
     """`decoder` must not take what belongs to `decoder.best`."""
     other = saved(tmp_path / ".decoder.best.77.old")
-    store.recover(tmp_path / "decoder")
+    files.recover(tmp_path / "decoder")
     assert other.exists()
     assert not (tmp_path / "decoder").exists()
-    store.recover(tmp_path / "decoder.best")
+    files.recover(tmp_path / "decoder.best")
     assert holds(tmp_path / "decoder.best", 1.0)
 
 
 def test_recovery_works_for_names_with_glob_characters(tmp_path: Path):
     saved(tmp_path / ".run[1].77.old")
-    store.recover(tmp_path / "run[1]")
+    files.recover(tmp_path / "run[1]")
     assert holds(tmp_path / "run[1]", 1.0)
 
 
@@ -193,10 +207,108 @@ def test_reading_leaves_a_writers_unfinished_folder_alone(tmp_path: Path):
 
 def test_write_atomic_replaces_and_keeps_the_old_text_on_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "new" / "a.txt"
-    store.write_atomic(path, "old")
-    store.write_atomic(path, b"new")
+    files.write_atomic(path, "old")
+    files.write_atomic(path, b"new")
     assert path.read_text(encoding="utf-8") == "new"
     monkeypatch.setattr(os, "replace", lambda a, b: (_ for _ in ()).throw(Killed()))
     with pytest.raises(Killed):
-        store.write_atomic(path, "third")
+        files.write_atomic(path, "third")
     assert path.read_text(encoding="utf-8") == "new"
+
+
+def test_a_change_of_any_letter_of_the_config_is_found(tmp_path: Path):
+    config = saved(tmp_path / "m") / "config.json"
+    whole = config.read_bytes()
+    for place, byte in enumerate(whole):
+        if not chr(byte).isspace():
+            config.write_bytes(whole[:place] + bytes([byte ^ 1]) + whole[place + 1 :])
+            with pytest.raises(ValueError, match=r"config\.json"):
+                store.load(tmp_path / "m")
+    config.write_bytes(whole)
+    assert holds(tmp_path / "m", 1.0)
+
+
+@pytest.mark.parametrize("changes", [{"config": []}, {"kind": 3}, {"extra": "x"}, {"kind": "\x1b[2J"}])
+def test_a_forged_config_is_one_line(tmp_path: Path, changes: dict[str, object]):
+    forge_head(saved(tmp_path / "m"), **changes)
+    with pytest.raises(ValueError, match=r"^[ -~]+$"):
+        store.load(tmp_path / "m", "Toy")
+
+
+def test_nothing_that_others_laid_into_a_model_folder_is_lost(tmp_path: Path):
+    path, before = saved(tmp_path / "m"), tmp_path / "m.before"
+    for number in range(4):
+        (path / f"notes {number}.txt").write_text("work", encoding="utf-8")
+        store.save(path, "Toy", {}, TENSORS, before=before if number else None)
+    store.save(path, "Toy", {}, TENSORS)
+    files.remove(before, heir=path)
+    assert sorted(p.name for p in path.glob("notes*")) == [f"notes {number}.txt" for number in range(4)]
+    assert os.listdir(tmp_path) == ["m"]
+    files.remove(path)
+    assert len(list(path.iterdir())) == 4
+
+
+def test_the_model_before_is_kept_whole_at_any_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path, before, real = tmp_path / "m", tmp_path / "m.before", os.replace
+    for survives in range(3):
+        for scale in (1.0, 2.0):
+            store.save(path, "Toy", {}, {"a": TENSORS["a"] * scale}, before=before)
+        left = iter(range(survives))
+
+        def replace(a: Path, b: Path, left=left) -> None:
+            if next(left, None) is None:
+                raise Killed
+            real(a, b)
+
+        monkeypatch.setattr(os, "replace", replace)
+        with pytest.raises(Killed) if survives < 2 else nullcontext():
+            store.save(path, "Toy", {}, {"a": TENSORS["a"] * 3}, before=before)
+        monkeypatch.undo()
+        files.recover(path)
+        newest = path if path.exists() else before
+        assert holds(newest, 3.0 if survives == 2 else 2.0)
+        store.check(newest)
+
+
+def test_files_have_the_umasks_mode(tmp_path: Path):
+    old = os.umask(0o027)
+    try:
+        path = saved(tmp_path / "m")
+    finally:
+        os.umask(old)
+    assert {file.stat().st_mode & 0o777 for file in path.iterdir()} == {0o640}
+    assert path.stat().st_mode & 0o777 == 0o750
+
+
+def test_the_weights_are_hashed_once_a_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    seen: list[Path] = []
+    monkeypatch.setattr(store, "sha256", lambda path, real=store.sha256: seen.append(path) or real(path))
+    saved(tmp_path / "m")
+    assert len(seen) == 1
+
+
+def test_a_full_disk_is_told_before_a_byte_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = saved(tmp_path / "m")
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(total=10**9, free=1000))
+    with pytest.raises(ValueError, match=r"m: cannot be written .no space left.*: [\d,]+ bytes needed, 1,000 bytes free"):
+        saved(path, 2.0)
+    assert holds(path, 1.0)
+    assert os.listdir(tmp_path) == ["m"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limits here")
+def test_a_write_that_the_system_refuses_is_told_and_the_old_one_stays(tmp_path: Path):
+    path = saved(tmp_path / "m")
+    files.write_atomic(tmp_path / "a.txt", "old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+    try:
+        with pytest.raises(ValueError, match=r"m: cannot be written .*needed, .* free"):
+            store.save(path, "Toy", {}, {"a": draw(100, 100)})
+        with pytest.raises(ValueError, match=r"a\.txt: cannot be written .*5,000 bytes needed, .* free"):
+            files.write_atomic(tmp_path / "a.txt", "x" * 5000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert holds(path, 1.0)
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "old"
+    assert sorted(os.listdir(tmp_path)) == ["a.txt", "m"]

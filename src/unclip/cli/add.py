@@ -54,11 +54,13 @@ def add(
     from unclip.train.trainer import Diverged
 
     said = [*(set or []), *([] if size is None else [f"{stage}.size={size}"])]
-    config = choose(run, stage, budget, said, anew)
-    source = None if data is None else opened(data, run, config, split)
-    if anew:
-        RunFolder(run).forget(stage)
-    with stopping() as stop:
+    folder = RunFolder(run)
+    folder.require()
+    with folder.writing(), stopping() as stop:
+        config = choose(run, stage, budget, said, anew)
+        source = None if data is None else opened(data, run, config, split)
+        if anew:
+            folder.forget(stage)
         try:
             code = follow(train_stage(run, stage, config, stop, source), stdout())
         except Diverged as error:
@@ -79,7 +81,7 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
 
     config, folder = with_stage(run, stage), RunFolder(run)
     added = stage in read_settings(folder.settings).get("added", [])
-    begun = added and (stage in folder.state() or (folder.checkpoints / stage).exists())
+    begun = added and (stage in folder.state() or any(path.exists() for path in folder.checkpoint(stage)))
     layers = [settings.assignment(text, "--set") for text in said]
     for layer in layers:
         if list(layer.table) != [stage]:

@@ -33,7 +33,7 @@ def compare_priors(
     from unclip.cli.duration import seconds
     from unclip.cli.progress import follow
     from unclip.cli.stopping import stopping
-    from unclip.core.store import write_atomic
+    from unclip.core.files import write_atomic
     from unclip.pipeline.run_folder import RunFolder
     from unclip.recipes.compare_priors import Ask, compare
     from unclip.train.trainer import Diverged

@@ -51,7 +51,8 @@ def evaluate(
         raise ValueError(f"--bpd-pictures {bpd_pictures}: a standard error needs at least 2 pictures")
     import unclip
     from unclip.cli.console import stdout
-    from unclip.core.store import to_json, write_atomic
+    from unclip.core.files import write_atomic
+    from unclip.core.store import to_json
     from unclip.pipeline.load import load
 
     model = load(run)

@@ -37,11 +37,12 @@ def train(
     from unclip.cli.console import stdout
     from unclip.cli.progress import follow
     from unclip.cli.stopping import stopping
+    from unclip.pipeline.run_folder import RunFolder
     from unclip.recipes import run
     from unclip.train.trainer import Diverged
 
-    source, config = choose(data, out, given, split, os.environ)
-    with stopping() as stop:
+    with RunFolder(out).writing(), stopping() as stop:
+        source, config = choose(data, out, given, split, os.environ)
         try:
             code = follow(run.train(source, out, config, stop, force), console := stdout(), force)
         except Diverged as error:
@@ -64,9 +65,8 @@ def choose(
     from unclip.pipeline.run_folder import RunFolder
 
     said, run = settings.layers(given, environ), RunFolder(out)
-    if run.settings.exists() and run.state():
+    if run.settings.exists() and run.begun:
         return _begun(data, run.root, given, split, said)
-    run.settings.unlink(missing_ok=True)  # nothing was trained with it yet
     size = settings.last(said, "size")
     captioned = settings.resolve(settings.base(given, said, size or 32, True), said).captioned
     source = open_data(data, size or 32, split, captioned)

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, TextIO
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from unclip.core.store import write_atomic
+from unclip.core.files import write_atomic
 from unclip.data.inspect import DataReport
 
 VERSION = 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unclip.core.store import write_atomic
+from unclip.core.files import write_atomic
 from unclip.data.inspect import examine, ordered
 from unclip.data.item import Source
 from unclip.data.prepared import Prepared, load_prepared, read_about

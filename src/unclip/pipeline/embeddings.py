@@ -38,12 +38,12 @@ def _kept(
     name, stage = what
     made_from = {stage: store.sha256(folder.root / stage / store.WEIGHTS), "pictures": len(prepared)}
     place = folder.root / "checkpoints" / name
-    if place.exists():
+    with suppress(store.Damaged):  # or not there: made anew
         kept = store.load(place, name.capitalize())
         if kept.config == made_from:
             return kept.tensors[name]
     seen = _look(prepared, look, *on)
-    with suppress(OSError):  # a run that may only be read
+    with suppress(OSError, ValueError), folder.writing():  # of use, not needed: the run may be read-only, or busy
         store.save(place, name.capitalize(), made_from, {name: seen})
     return seen
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from unclip.core.store import write_atomic
+from unclip.core.files import write_atomic
 
 STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; color: #1c2024; background: #fff; max-width: 820px; margin: 40px auto;

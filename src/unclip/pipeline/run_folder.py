@@ -8,16 +8,21 @@ early/                                                           the stage that 
 data-128/  ...                                                   its pictures at another size, for upsamplers
 data/  checkpoints/  logs/  samples/  plots/                     what its training left
 priors/                                                          what `unclip compare-priors` found
+.unclip                                                          the mark of a folder of unclip's, and its lock
+
+run.toml and state.json are changed by whoever holds the lock (`writing`), and read again before they are.
 """
 
 import json
-import shutil
 import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unclip.core.store import write_atomic
+from unclip.core import files, lock, store
+from unclip.core.shown import shown
 
 MODELS: dict[str, tuple[str, ...]] = {
     "unclip": ("tokenizer", "clip", "prior", "decoder"),
@@ -75,38 +80,93 @@ class RunFolder:
         if not self.settings.exists():
             return "unclip"
         try:
-            model = tomllib.loads(self.settings.read_text(encoding="utf-8")).get(
-                "model", "unclip"
-            )  # 0.1 had only this one
-        except ValueError as error:
-            raise ValueError(f"{self.settings}: not readable ({error}); restore it, or train again") from error
-        if model not in MODELS:
-            raise ValueError(f"{self.settings}: model = {model!r}: known are {', '.join(MODELS)}")
+            model = tomllib.loads(self.settings.read_text(encoding="utf-8")).get("model", "unclip")
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{self.settings}: not readable ({shown(error)}); restore it, or train again") from error
+        if not isinstance(model, str) or model not in MODELS:
+            raise ValueError(f"{self.settings}: model = {shown(repr(model))}: known are {', '.join(MODELS)}")
         return model
 
-    def state(self) -> dict[str, Any]:
-        """Stage -> {"passed": bool, "why": str, "figures": {...}, ...} for each stage that ended.
+    @property
+    def begun(self) -> bool:
+        """Whether something is trained here, or being trained: from then on the settings are kept."""
+        return bool(self.state()) or any(self.checkpoints.glob("*/config.json"))
 
-        Raises ValueError where the file is damaged.
+    @property
+    def is_run(self) -> bool:
+        """Whether the folder holds a run, even where its mark is gone."""
+        return self.settings.is_file() and ((self.root / "state.json").is_file() or self.begun)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Inside, no other process writes into the run; what a killed one left half done is put right.
+
+        Raises ValueError for a folder that is not empty and no run, and where another process is at work in it.
+        """
+        with lock.hold(self.root, known=self.is_run):
+            for path in (self.settings, self.root / "state.json", self.tokenizer, *self._stages()):
+                files.recover(path)
+            yield
+
+    def _stages(self) -> list[Path]:
+        """Where the stages of any model are kept."""
+        names = {name for table in (TRAINED, ADDED) for stages in table.values() for name in stages}
+        early = [self.early / name for name in DRAWS.values()]
+        kept = [self.checkpoint(name) for name in sorted(names)]
+        return [self.root / name for name in sorted(names)] + early + [path for both in kept for path in both]
+
+    def checkpoint(self, stage: str) -> tuple[Path, Path]:
+        """Where the last state of a stage's training lies, and the one before it."""
+        return self.checkpoints / stage, self.checkpoints / f"{stage}.before"
+
+    def state(self) -> dict[str, Any]:
+        """Stage -> {"passed": bool, "why": str, "figures": {...}, "sha256": of its file} for each stage that ended.
+
+        Where the file is gone, what the stages themselves say of how they ended. Raises ValueError where it is damaged.
         """
         path = self.root / "state.json"
         if not path.exists():
-            return {}
+            return self._told_by_stages()
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{path}: not readable ({error}); delete it to train the stages again") from error
+            state = json.loads(path.read_text(encoding="utf-8"))
+            for stage, record in state.items():
+                _check_record(stage, record)
+        except (ValueError, AttributeError, RecursionError) as error:
+            raise ValueError(
+                f"{path}: not readable ({shown(error)}); delete it: how the stages ended is read from them again"
+            ) from error
+        return state
+
+    def _told_by_stages(self) -> dict[str, Any]:
+        """What each finished stage has beside its weights; from the CLIP on there were data and a tokenizer."""
+        told: dict[str, Any] = {}
+        for stage in (*TRAINED[self.model], *ADDED[self.model]):
+            try:
+                record = store.read_extra(self.root / stage)["ended"]
+                _check_record(stage, record)
+            except (ValueError, KeyError):
+                continue
+            told[stage] = record
+        return told
 
     def finish(self, stage: str, record: dict[str, Any]) -> None:
         """Notes how a stage ended."""
-        write_atomic(self.root / "state.json", json.dumps({**self.state(), stage: record}, indent=1))
+        self._change(lambda state: {**state, stage: record})
 
-    def forget(self, stage: str) -> None:
-        """Takes the note of a stage's end back, and its checkpoint, so that it can be trained anew."""
-        write_atomic(
-            self.root / "state.json", json.dumps({k: v for k, v in self.state().items() if k != stage}, indent=1)
-        )
-        shutil.rmtree(self.checkpoints / stage, ignore_errors=True)
+    def reopen(self, *stages: str) -> None:
+        """Takes the notes of these stages' ends back, so that they are finished again from their checkpoints."""
+        self._change(lambda state: {k: v for k, v in state.items() if k not in stages})
+
+    def forget(self, *stages: str) -> None:
+        """The same, and takes their checkpoints away, so that they are trained anew."""
+        self.reopen(*stages)
+        for path in (path for stage in stages for path in self.checkpoint(stage)):
+            files.remove(path)
+
+    def _change(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        lock.check_held(self.root)
+        with self.writing():
+            files.write_atomic(self.root / "state.json", json.dumps(change(self.state()), indent=1))
 
     def require(self) -> None:
         """Raises ValueError that says which stage is missing, for whoever wants to generate."""
@@ -119,3 +179,13 @@ class RunFolder:
                 f"{self.root}: unfinished, the stage {missing[0]!r} is missing; "
                 "run the same `unclip train` command again and it continues"
             )
+
+
+def _check_record(stage: str, record: Any) -> None:
+    """Raises ValueError for what is no note of a stage's end."""
+    kinds = {"passed": bool, "why": str, "figures": dict}
+    if not isinstance(record, dict) or not all(isinstance(record.get(k), kind) for k, kind in kinds.items()):
+        raise ValueError(f"{stage!r} has no passed, why and figures")
+    wrong = [k for k, v in record["figures"].items() if not isinstance(v, int | float | None)]
+    if wrong or not isinstance(record.get("sha256", ""), str):
+        raise ValueError(f"{stage!r}: figures must be numbers, sha256 a text")

@@ -10,6 +10,7 @@ import torch
 from unclip.clip.model import CLIP, CLIPConfig
 from unclip.clip.noisy import NoisyCLIP, NoisyCLIPConfig
 from unclip.core import store
+from unclip.core.noise import initial_weights
 from unclip.models.autoencoder import Autoencoder
 from unclip.models.autoregressive_prior import AutoregressivePrior, AutoregressivePriorConfig
 from unclip.models.classifier import ClassifierConfig, NoisyClassifier
@@ -21,7 +22,8 @@ from unclip.models.latent import LatentConfig, LatentDiffusion
 from unclip.models.prior import Prior, PriorConfig
 from unclip.models.upsampler import Upsampler, UpsamplerConfig
 from unclip.nn.coder import CoderConfig
-from unclip.pipeline.run_folder import DRAWS, TRAINED, RunFolder
+from unclip.pipeline.run_folder import DRAWS, MODELS, TRAINED, RunFolder
+from unclip.text.tokenizer import Tokenizer
 
 BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
     "clip": lambda c: CLIP(CLIPConfig.from_dict(c)),
@@ -50,15 +52,34 @@ UNSAVED = "unsaved"
 
 
 def model_hash(folder: RunFolder) -> str:
-    """Twelve hex digits over the SHA-256 of the stages that every run of this model has; it names the run.
+    """Twelve hex digits over settings and weights of the stages that every run of this model has, and over its
+    tokenizer; they name the run.
 
     What `unclip add` trained is not in it: a picture names each stage that drew it besides (`Stages.hashes`).
     """
-    return _together(store.sha256(folder.root / name / store.WEIGHTS) for name in TRAINED[folder.model])
+    words = [store.sha256(folder.tokenizer)] if "tokenizer" in MODELS[folder.model] else []
+    return _together([*words, *(store.identity(folder.root / name) for name in TRAINED[folder.model])])
 
 
 def _together(shas: Iterable[str]) -> str:
     return hashlib.sha256("".join(shas).encode()).hexdigest()[:DIGITS]
+
+
+def read_tokenizer(folder: RunFolder, context: int, promised: str | None) -> tuple[Tokenizer, str]:
+    """The tokenizer of a run, and the SHA-256 of its file, which must be the one that was promised.
+
+    Raises Damaged (a ValueError) that names the file where it is another one, or gone: its numbers would mean other
+    words than those that the stages have learned.
+    """
+    if not folder.tokenizer.is_file():
+        raise store.Damaged(f"{folder.tokenizer}: not found; {store.MEND}")
+    found = store.sha256(folder.tokenizer)
+    if promised is not None and found != promised:
+        raise store.Damaged(
+            f"{folder.tokenizer}: damaged, or of another run (SHA-256 {found[:12]}..., expected {promised[:12]}...); "
+            f"{store.MEND}"
+        )
+    return Tokenizer.load(folder.tokenizer, context), found
 
 
 def load_stage(folder: RunFolder, name: str, device: str) -> Any:
@@ -71,14 +92,19 @@ def load_stage(folder: RunFolder, name: str, device: str) -> Any:
 
 @dataclass(frozen=True)
 class _Read:
+    """identity: over settings and weights; tokenizer: the SHA-256 of the one that it learned with."""
+
     module: Any
     sha256: str
+    identity: str = ""
+    tokenizer: str | None = None
 
 
 def _read(folder: RunFolder, name: str, device: str) -> _Read:
     kind = name.rpartition("/")[2]
     stored = store.load(folder.root / name, kind)
-    module = BUILDERS[kind](stored.config)
+    with initial_weights("read", name):  # what is built to be filled must not draw from what others draw from
+        module = BUILDERS[kind](stored.config)
     try:
         module.load_state_dict(stored.tensors)
     except RuntimeError as error:
@@ -86,7 +112,9 @@ def _read(folder: RunFolder, name: str, device: str) -> _Read:
             f"{folder.root / name}: made by another version of unclip, its weights do not fit this {kind} "
             f"({str(error).splitlines()[0]}); use that version or train again"
         ) from error
-    return _Read(module.to(device).eval().requires_grad_(False), stored.sha256)
+    made_with = stored.extra.get("made_with", {})
+    words = made_with.get("tokenizer") if isinstance(made_with, dict) else None
+    return _Read(module.to(device).eval().requires_grad_(False), stored.sha256, stored.identity, words)
 
 
 @dataclass
@@ -99,6 +127,7 @@ class Stages:
     folder: RunFolder | None = None
     device: str = "cpu"
     _kept: dict[str, _Read] = field(default_factory=dict)
+    _words: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, **modules: torch.nn.Module | None) -> "Stages":
@@ -117,6 +146,14 @@ class Stages:
         """A stage that `unclip add` trained, or None where the run has none (yet)."""
         there = name in self._kept or (self.folder is not None and name in self.folder.state())
         return self(name) if there else None
+
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that the run's CLIP learned with. Raises ValueError where it is damaged, or another."""
+        assert self.folder is not None
+        clip: CLIP = self("clip")
+        words, sha = read_tokenizer(self.folder, clip.config.text.context, self._kept["clip"].tokenizer)
+        self._words[:] = [sha]
+        return words
 
     @property
     def drawing(self) -> str:
@@ -143,6 +180,6 @@ class Stages:
 
     @property
     def model_hash(self) -> str:
-        """`model_hash` of the stages as they were read."""
+        """`model_hash` of the stages and the tokenizer as they were read."""
         assert self.folder is not None
-        return _together(self._kept[name].sha256 for name in TRAINED[self.folder.model])
+        return _together([*self._words, *(self._kept[name].identity for name in TRAINED[self.folder.model])])

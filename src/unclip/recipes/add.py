@@ -12,8 +12,8 @@ from unclip.data.source import Source
 from unclip.pipeline.run_folder import RunFolder
 from unclip.recipes.config import RunConfig, check_addable, read_settings, write_settings
 from unclip.recipes.context import Context
-from unclip.recipes.events import Event, Gate, Stopped
-from unclip.recipes.stage_run import StageRun
+from unclip.recipes.events import Event, Stopped
+from unclip.recipes.finished import finished
 
 
 def add(
@@ -27,16 +27,28 @@ def add(
     """
     run = RunFolder(folder)
     run.require()
+    with run.writing():
+        yield from _add(run, stage, config, stop, source)
+
+
+def _add(
+    run: RunFolder, stage: str, config: RunConfig, stop: threading.Event, source: Source | World | None
+) -> Iterator[Event]:
     machine.prepare_memory()
-    write_settings(run.settings, config)
+    config = _noted(run, stage, config)
     ctx = Context(run, config, load_prepared(run.data), machine.device(), config.precision, stop, source)
-    done = run.state().get(stage)
-    if done is not None:
-        yield Gate(stage, done["passed"], done["why"], done["figures"])
-        return
-    yield from StageRun(ctx, stage).events()
-    if stop.is_set():
+    yield from finished(ctx, stage)
+    if stage not in run.state():
         yield Stopped(stage)
+
+
+def _noted(run: RunFolder, stage: str, config: RunConfig) -> RunConfig:
+    """Writes what `config` says of this stage beside all that run.toml says now, and returns both."""
+    there = RunConfig.from_dict(read_settings(run.settings), str(run.settings))
+    added = there.added if stage in there.added else (*there.added, stage)
+    both = replace(there, added=added, **{stage: config.recipe(stage)})
+    write_settings(run.settings, both)
+    return both
 
 
 def with_stage(folder: Path, stage: str) -> RunConfig:

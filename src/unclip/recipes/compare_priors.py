@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 import unclip
-from unclip.core.store import to_json, write_atomic
+from unclip.core.files import write_atomic
+from unclip.core.store import to_json
 from unclip.evaluate.ways import Against, Found, Way
 from unclip.pipeline.images import KEY, grid, save_png, to_pictures
 from unclip.pipeline.priors import STAGES, with_prior
@@ -59,6 +60,12 @@ def compare(root: Path, ask: Ask, stop: threading.Event) -> Iterator[Event]:
 
     Raises ValueError for a run without a prior, one that is unfinished, or whose data are gone.
     """
+    RunFolder(root).require()
+    with RunFolder(root).writing():
+        yield from _compare(root, ask, stop)
+
+
+def _compare(root: Path, ask: Ask, stop: threading.Event) -> Iterator[Event]:
     opened, model = open_unclip(root)
     for stage in STAGES.values():
         for event in add(root, stage, settings(root, stage, ask), stop):
@@ -96,7 +103,7 @@ def write(root: Path, model: TextToImage, against: Against, found: dict[str, Fou
             figures[told] |= {"trained": ended["figures"]["seconds"], "passed": ended["passed"]}
             figures[told] |= {k: ended["figures"][k] for k in ("steps", "parameters")}
     of = {"run": str(root), "model": model.hash, "stages": judged_stages(model)}
-    about = {**of, "n": len(against.pairs.captions), "seed": against.pairs.seed}
+    about = {**of, "unclip": unclip.__version__, "n": len(against.pairs.captions), "seed": against.pairs.seed}
     write_atomic(RunFolder(root).priors / "priors.json", to_json({**about, "priors": figures}))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import tomli_w
 
 from unclip.core.config import Config
-from unclip.core.store import write_atomic
+from unclip.core.files import write_atomic
 from unclip.diffusion.guidance import Unguided
 from unclip.pipeline.run_folder import ADDED, TRAINED
 from unclip.recipes.added_settings import (

@@ -3,10 +3,12 @@
 import threading
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from unclip.clip.model import CLIP
+from unclip.core import store
 from unclip.core.typing import Images, Vectors
 from unclip.data.prepare import Prepared, load_prepared, prepare
 from unclip.data.shapes_world import World
@@ -16,8 +18,8 @@ from unclip.models.ddpm import DDPM
 from unclip.models.decoder import Decoder
 from unclip.models.prior import Prior
 from unclip.pipeline.embeddings import run_embeddings, run_latents
-from unclip.pipeline.run_folder import RunFolder
-from unclip.pipeline.stored import load_stage
+from unclip.pipeline.run_folder import MODELS, RunFolder
+from unclip.pipeline.stored import load_stage, read_tokenizer
 from unclip.recipes.config import RunConfig
 from unclip.recipes.worlds import prepare_world
 from unclip.text.tokenizer import Tokenizer
@@ -47,7 +49,10 @@ class Context:
 
         Raises ValueError where the data have to be named for that, and where no picture is so large.
         """
-        place = self.folder.root / f"data-{size}"
+        with self.folder.writing():
+            return self._prepared_at(size, self.folder.root / f"data-{size}")
+
+    def _prepared_at(self, size: int, place: Path) -> Prepared:
         if isinstance(self.source, World):
             return prepare_world(World(size), place, replace(self.config, size=size))
         if self.source is not None:
@@ -75,9 +80,16 @@ class Context:
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer of the run."""
-        figures = self.folder.state()["tokenizer"]["figures"]
-        return Tokenizer.load(self.folder.tokenizer, int(figures["context"]))
+        """The tokenizer of the run. Raises ValueError where it is not the one that the run began with."""
+        record = self.folder.state()["tokenizer"]
+        return read_tokenizer(self.folder, int(record["figures"]["context"]), record.get("sha256"))[0]
+
+    @property
+    def made_with(self) -> dict[str, str]:
+        """Name -> SHA-256 of what else a stage is of no use without."""
+        if "tokenizer" not in MODELS[self.folder.model]:
+            return {}
+        return {"tokenizer": store.sha256(self.folder.tokenizer)}
 
     @cached_property
     def clip(self) -> CLIP:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from unclip.core import machine
-from unclip.core.store import to_json, write_atomic
+from unclip.core.files import write_atomic
+from unclip.core.store import to_json
 from unclip.core.typing import Images
 from unclip.data.loader import to_tensor
 from unclip.data.prepare import load_prepared
@@ -54,6 +55,11 @@ def demo_config(budget: float) -> RunConfig:
 
 def demo(folder: Path, budget: float, stop: threading.Event, n: int = 200) -> Iterator[Event]:
     """Trains in `folder`, then writes grid.png, the strips, scores.json and report.html there."""
+    with RunFolder(folder).writing():
+        yield from _demo(folder, budget, stop, n)
+
+
+def _demo(folder: Path, budget: float, stop: threading.Event, n: int) -> Iterator[Event]:
     world = World(32)
     minutes = math.ceil(budget / 60 + AROUND)
     yield Note("demo", f"takes about {minutes} minutes: {budget / 60:.1f} of training, then the scores")

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from unclip.core.noise import Noise
-from unclip.core.store import to_json, write_atomic
+from unclip.core.files import write_atomic
+from unclip.core.store import to_json
 from unclip.diffusion.samplers import NAMES
 from unclip.diffusion.schedules import BetaTable, LinearBeta
 from unclip.evaluate.levels import LevelError, error_by_level, spread_levels

@@ -9,17 +9,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from unclip.core import machine
+from unclip.core import machine, store
 from unclip.data.prepare import Prepared, prepare
+from unclip.data.same import is_prepared
 from unclip.data.shapes_world import World
 from unclip.data.source import Source
-from unclip.pipeline.images import thumbnail_sheet
+from unclip.pipeline.images import save_png, thumbnail_sheet
 from unclip.pipeline.run_folder import RunFolder
 from unclip.recipes.config import RunConfig, read_settings, write_settings
 from unclip.recipes.context import Context
-from unclip.recipes.events import Drawn, Event, Gate, Note, Stopped
-from unclip.recipes.stage_run import StageRun
-from unclip.recipes.worlds import prepare_world
+from unclip.recipes.events import Drawn, Event, Note, Stopped
+from unclip.recipes.finished import finished
+from unclip.recipes.worlds import is_drawn, prepare_world
 from unclip.text.tokenizer import Tokenizer
 
 
@@ -31,34 +32,52 @@ def train(
     Raises ValueError for data or settings that cannot work; what was trained before stays.
     """
     run = RunFolder(folder)
+    with run.writing():
+        yield from _train(source, run, config, stop, force)
+
+
+def _train(
+    source: Source | World, run: RunFolder, config: RunConfig, stop: threading.Event, force: bool
+) -> Iterator[Event]:
     machine.prepare_memory()
     config = settle(run, config)
+    _check_data(source, run, config)
     prepared = prepare_world(source, run.data, config) if isinstance(source, World) else _read(source, run, config)
     yield from _data_events(run, prepared)
     ctx = Context(run, config, prepared, machine.device(), config.precision, stop, source)
     yield from BEFORE[config.model](ctx)
     for name in config.stages:
-        done = run.state().get(name)
-        if done is None:
-            yield from StageRun(ctx, name).events()
-            if stop.is_set():
-                yield Stopped(name)
-                return
-            done = run.state()[name]
-        else:
-            yield Gate(name, done["passed"], done["why"], done["figures"])
-        if not done["passed"] and not force and name != config.stages[-1]:
+        yield from finished(ctx, name)
+        if name not in run.state():
+            yield Stopped(name)
+            return
+        if not run.state()[name]["passed"] and not force and name != config.stages[-1]:
             return
 
 
 def settle(run: RunFolder, config: RunConfig) -> RunConfig:
-    """The run's settings: those of its run.toml where there is one, else `config` fitted to this machine."""
-    if run.settings.exists():
+    """The run's settings: those of its run.toml once something was trained with them, else `config` fitted to this
+    machine. Raises ValueError where they are gone."""
+    if run.begun:
+        if not run.settings.exists():
+            raise ValueError(
+                f"{run.settings}: is gone, and with it the settings of what is trained there; restore it, or name "
+                "another --out"
+            )
         return RunConfig.from_dict(read_settings(run.settings), str(run.settings))
     if config.precision == "auto":
         config = replace(config, precision=machine.best_precision(machine.device()))
     write_settings(run.settings, config)
     return config
+
+
+def _check_data(source: Source | World, run: RunFolder, config: RunConfig) -> None:
+    """Raises ValueError where a run that is begun has other data: they would take the place of its own."""
+    if not run.begun or not (run.data / "prepared.json").exists():
+        return
+    drawn = isinstance(source, World)
+    if (is_drawn(run.data) != drawn) if drawn else not is_prepared(source, run.data, config.captioned):
+        raise ValueError(f"{run.root}: was begun with other data (or they have changed since); name another --out")
 
 
 def _read(source: Source, run: RunFolder, config: RunConfig) -> Prepared:
@@ -70,9 +89,8 @@ def _data_events(run: RunFolder, prepared: Prepared) -> Iterator[Event]:
         yield Note("data", line)
     path = run.samples / "data.png"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
         every = max(1, len(prepared) // 48)
-        thumbnail_sheet(prepared.images[::every][:48]).save(path)
+        save_png(thumbnail_sheet(prepared.images[::every][:48]), path)
     yield Drawn("data", path)
 
 
@@ -85,13 +103,17 @@ def _finish_data(ctx: Context) -> None:
 
 def _tokenizer(ctx: Context) -> Iterator[Event]:
     run, config = ctx.folder, ctx.config
-    if not run.tokenizer.exists():
+    known = run.state().get("tokenizer", {}).get("sha256")
+    if known is None or not run.tokenizer.is_file() or store.sha256(run.tokenizer) != known:
+        if known is not None:
+            yield Note("tokenizer", f"{run.tokenizer}: damaged or gone; made again from the captions")
         captions = [c for row in ctx.prepared.captions for c in row]
         made = Tokenizer.train(captions, config.vocabulary, config.longest_caption)
         made.save(run.tokenizer)
         _finish_data(ctx)
         figures = {"tokens": made.size, "context": made.context}
-        run.finish("tokenizer", {"passed": True, "why": f"{made.size} tokens", "figures": figures})
+        record = {"passed": True, "why": f"{made.size} tokens", "figures": figures}
+        run.finish("tokenizer", {**record, "sha256": store.sha256(run.tokenizer)})
     yield Note("tokenizer", f"{ctx.tokenizer.size} tokens, captions of at most {ctx.tokenizer.context}")
 
 

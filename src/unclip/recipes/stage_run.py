@@ -10,15 +10,16 @@ from typing import Any
 
 from PIL.Image import Image
 
-from unclip.core import store
+from unclip.core import files, lock, store
 from unclip.core.task import Task
 from unclip.pipeline import plots
+from unclip.pipeline.images import save_png
 from unclip.pipeline.run_folder import DRAWS
 from unclip.recipes.context import Context
 from unclip.recipes.events import Drawn, Event, Note, Progress
 from unclip.recipes.stage import Stage
 from unclip.recipes.stages import stage
-from unclip.train.checkpoint import Log, load_checkpoint, save_checkpoint
+from unclip.train.checkpoint import Log, load_checkpoint, room_for_checkpoints, save_checkpoint
 from unclip.train.plan import Plan
 from unclip.train.trainer import Report, Trainer
 
@@ -34,7 +35,7 @@ class StageRun:
     def __init__(self, ctx: Context, name: str) -> None:
         self.ctx, self.name = ctx, name
         self.stage: Stage = stage(ctx, name)
-        self.checkpoint = ctx.folder.checkpoints / name
+        self.checkpoint = ctx.folder.checkpoint(name)
         assert isinstance(self.stage.module, Task)
         self.trainer = Trainer(
             self.stage.module,
@@ -49,8 +50,9 @@ class StageRun:
 
     def events(self) -> Iterator[Event]:
         """Progress after every step; previews; the gate last. Sets of files are written as they are ready."""
-        if load_checkpoint(self.checkpoint, self.trainer):
-            yield Note(self.name, f"continues at step {self.trainer.step}")
+        for told in load_checkpoint(self.checkpoint, self.trainer):
+            yield Note(self.name, told)
+        files.check_room(self.checkpoint[0], room_for_checkpoints(self.trainer))
         log = Log(self.ctx.folder.logs / f"{self.name}.jsonl", self.trainer.step)
         try:
             yield from self._train(log)
@@ -71,15 +73,20 @@ class StageRun:
             log.write(line(report))
             yield self._progress(report)
             if self.name == DRAWS[self.ctx.config.model] and share < EARLY_AT <= report.share:
-                self._store(self.ctx.folder.early / self.name)  # before a checkpoint could lie behind it
+                self._store(self.ctx.folder.early / self.name)
+            if self.stage.preview and any(share < p <= report.share for p in PREVIEWS):
+                yield self._preview(report, self.stage.preview)
+            # Only now: what a checkpoint has behind it is never made up for.
             if self.ctx.stop.is_set() or time.monotonic() - saved > self.ctx.config.checkpoint_seconds:
-                save_checkpoint(self.checkpoint, self.trainer)
+                self._save()
                 saved = time.monotonic()
             if self.ctx.stop.is_set():
                 return
-            if self.stage.preview and any(share < p <= report.share for p in PREVIEWS):
-                yield self._preview(report, self.stage.preview)
             share = report.share
+
+    def _save(self) -> None:
+        lock.check_held(self.ctx.folder.root)
+        save_checkpoint(self.checkpoint, self.trainer)
 
     def _progress(self, report: Report) -> Progress:
         config = self.ctx.config
@@ -93,26 +100,31 @@ class StageRun:
     def _preview(self, report: Report, draw: Callable[[Any], Image]) -> Drawn:
         self.averaged.load_state_dict(self.trainer.ema.average)
         path = self.ctx.folder.samples / f"{self.name}-{report.step:06d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draw(self.averaged).save(path)
+        lock.check_held(self.ctx.folder.root)
+        save_png(draw(self.averaged), path)
         return Drawn(self.name, path)
 
     def _finish(self) -> Iterator[Event]:
-        save_checkpoint(self.checkpoint, self.trainer)
+        self._save()
         trainer = self.trainer
         figures = {"steps": trainer.step, "seconds": round(trainer.elapsed, 1), "skipped": trainer.skipped}
         figures["parameters"] = sum(p.numel() for p in self.stage.kept(self.averaged).parameters())
-        self._store(self.ctx.folder.root / self.name, figures)
+        self.averaged.load_state_dict(trainer.ema.average)
         result = self.stage.gate(self.averaged)
         result = replace(result, figures={**result.figures, **figures})
-        self.ctx.folder.finish(self.name, {"passed": result.passed, "why": result.why, "figures": result.figures})
+        record = {"passed": result.passed, "why": result.why, "figures": result.figures}
+        sha = self._store(self.ctx.folder.root / self.name, {**figures, "ended": record})
+        self.ctx.folder.finish(self.name, {**record, "sha256": sha})
         yield from self._plot()
         yield result
 
-    def _store(self, place: Path, figures: dict[str, Any] | None = None) -> None:
+    def _store(self, place: Path, about: dict[str, Any] | None = None) -> str:
+        """Keeps the averaged weights, with what is to be noted beside them; returns their SHA-256."""
+        lock.check_held(self.ctx.folder.root)
         self.averaged.load_state_dict(self.trainer.ema.average)
         weights = self.stage.kept(self.averaged).state_dict()
-        store.save(place, self.name, self.stage.config.to_dict(), weights, figures)
+        extra = {**(about or {}), "made_with": self.ctx.made_with}
+        return store.save(place, self.name, self.stage.config.to_dict(), weights, extra)
 
     def _plot(self) -> Iterator[Event]:
         if not plots.available():

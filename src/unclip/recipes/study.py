@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import unclip
-from unclip.core.store import to_json, write_atomic
+from unclip.core.files import write_atomic
+from unclip.core.store import to_json
 from unclip.data.shapes_world import World
 from unclip.evaluate.guidance_sweep import at_scale
 from unclip.evaluate.manipulation import interpolation, inversion_error

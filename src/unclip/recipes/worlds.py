@@ -9,6 +9,14 @@ from unclip.data.shapes_world import World
 from unclip.recipes.config import RunConfig
 
 SCENES = 20_000
+KIND = "drawn shapes"
+"""Of data, as its report names it."""
+
+
+def is_drawn(prepared: Path) -> bool:
+    """Whether what was prepared there is such a world."""
+    return (read_about(prepared) or {}).get("kind") == KIND
+
 
 
 def prepare_world(world: World, out: Path, config: RunConfig, scenes: int = SCENES) -> Prepared:
@@ -28,4 +36,4 @@ def prepare_world(world: World, out: Path, config: RunConfig, scenes: int = SCEN
 
     images = list(pictures())
     keys = [f"scene-{i:06d}" for i in range(scenes)]
-    return write_prepared(out, images, captions, keys, "drawn shapes", fingerprint)
+    return write_prepared(out, images, captions, keys, KIND, fingerprint)

@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-from unclip.core.store import write_atomic
+from unclip.core.files import write_atomic
 from unclip.core.typing import Ids, Mask
 
 PAD, START, END = "<pad>", "<start>", "<end>"

@@ -5,31 +5,46 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from unclip.core import store
+from unclip.core import files, store
 from unclip.train.trainer import TrainConfig, Trainer
 
 KIND = "Checkpoint"
 
 
-def save_checkpoint(path: Path, trainer: Trainer) -> None:
-    """Writes weights, their average, optimiser, step, clock and plan; atomic."""
+def save_checkpoint(places: tuple[Path, Path], trainer: Trainer) -> None:
+    """Writes weights, their average, optimiser, step, clock and plan; atomic. places: of it and of the one before."""
     tensors, numbers = trainer.state()
-    store.save(path, KIND, _belongs(trainer), tensors, numbers)
+    store.save(places[0], KIND, _belongs(trainer), tensors, numbers, before=places[1])
 
 
-def load_checkpoint(path: Path, trainer: Trainer) -> bool:
-    """Continues from `path` if there is one; says whether there was.
+def load_checkpoint(places: tuple[Path, Path], trainer: Trainer) -> Iterator[str]:
+    """Continues from the last checkpoint if there is one, from the one before where that is damaged; tells so.
 
-    Raises ValueError where the checkpoint is damaged or belongs to other settings.
+    Raises ValueError where the checkpoint belongs to other settings.
     """
-    store.recover(path)
-    if not path.exists():
-        return False
+    for place in places:
+        files.recover(place)
+    for place in (place for place in places if place.exists()):
+        try:
+            _load(place, trainer)
+        except store.Damaged as error:
+            yield f"{error}; goes on without it"
+        else:
+            yield f"continues at step {trainer.step}"
+            return
+
+
+def _load(path: Path, trainer: Trainer) -> None:
     stored = store.load(path, KIND)
     if _completed(stored.config) != _belongs(trainer):
         raise ValueError(f"{path}: made with other training settings; use those of its run.toml, or another --out")
     trainer.load(stored.tensors, stored.extra)
-    return True
+
+
+def room_for_checkpoints(trainer: Trainer) -> int:
+    """Bytes of the two that are kept and the one that is being written, with the optimiser's two moments."""
+    weights = {k: v for k, v in trainer.module.state_dict().items()}
+    return 3 * 4 * store.size(weights)
 
 
 def _belongs(trainer: Trainer) -> dict[str, Any]:
@@ -47,14 +62,15 @@ class Log:
     """JSON lines, one a logged step. Continuing at step n drops what a lost part of the run wrote after n."""
 
     def __init__(self, path: Path, step: int) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         kept = [line for line in read_log(path) if line["step"] <= step]
-        store.write_atomic(path, "".join(json.dumps(line) + "\n" for line in kept))
-        self.file = path.open("a", encoding="utf-8", buffering=1)
+        files.write_atomic(path, "".join(json.dumps(line) + "\n" for line in kept))
+        self.path, self.file = path, path.open("a", encoding="utf-8", buffering=1)
 
     def write(self, line: dict[str, Any]) -> None:
-        """Appends one line."""
-        self.file.write(json.dumps(line) + "\n")
+        """Appends one line. Raises ValueError where the disk is full."""
+        text = json.dumps(line) + "\n"
+        with files.room_told(self.path, len(text)):
+            self.file.write(text)
 
     def close(self) -> None:
         """Closes the file."""
@@ -62,11 +78,13 @@ class Log:
 
 
 def read_log(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a log; a line cut by a kill is left out."""
+    """The whole lines of a log; a line cut by a kill is left out, and what is no line of ours."""
     if not path.exists():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            yield json.loads(line)
-        except ValueError:
+            line = json.loads(text)
+        except (ValueError, RecursionError):
             continue
+        if isinstance(line, dict) and isinstance(line.get("step"), int):
+            yield line
