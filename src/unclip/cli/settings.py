@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 from unclip.cli.duration import seconds
 from unclip.cli.options import Given
+from unclip.recipes.changes import leaves, may_change
 from unclip.recipes.config import RunConfig, merge, read_settings
 from unclip.recipes.presets import DEFAULTS, PRESETS
 
@@ -112,19 +113,11 @@ def resolve(base: RunConfig, said: Sequence[Layer]) -> RunConfig:
 
 def check_same(stored: RunConfig, said: Sequence[Layer], out: Path) -> None:
     """Raises ValueError where something was said that differs from the settings with which the run was begun."""
-    has = dict(_leaves(stored.to_dict()))
-    wanted = {path: (value, layer.origin) for layer in said for path, value in _leaves(layer.table)}
+    has = dict(leaves(stored.to_dict()))
+    wanted = {path: (value, layer.origin) for layer in said for path, value in leaves(layer.table)}
     for path, (value, origin) in wanted.items():
-        if has.get(path) != value and (path, value) != ("precision", "auto"):
+        if has.get(path) != value and not may_change(path, has.get(path), value):
             raise ValueError(
                 f"{origin}: {path} = {value}, but {out} was begun with {path} = {has.get(path)}; "
                 f"leave {origin} out to continue that run, or name another --out"
             )
-
-
-def _leaves(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

@@ -1,8 +1,9 @@
 """The stages of a run as they lie on disk: their modules, and the hashes that name them and the whole model."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from unclip.clip.model import CLIP, CLIPConfig
 from unclip.clip.noisy import NoisyCLIP, NoisyCLIPConfig
 from unclip.core import store
 from unclip.core.noise import initial_weights
+from unclip.core.shown import shown
 from unclip.models.autoencoder import Autoencoder
 from unclip.models.autoregressive_prior import AutoregressivePrior, AutoregressivePriorConfig
 from unclip.models.classifier import ClassifierConfig, NoisyClassifier
@@ -103,6 +105,7 @@ class _Read:
 def _read(folder: RunFolder, name: str, device: str) -> _Read:
     kind = name.rpartition("/")[2]
     stored = store.load(folder.root / name, kind)
+    _check_finite(folder.root / name, stored.tensors)
     with initial_weights("read", name):  # what is built to be filled must not draw from what others draw from
         module = BUILDERS[kind](stored.config)
     try:
@@ -115,6 +118,16 @@ def _read(folder: RunFolder, name: str, device: str) -> _Read:
     made_with = stored.extra.get("made_with", {})
     words = made_with.get("tokenizer") if isinstance(made_with, dict) else None
     return _Read(module.to(device).eval().requires_grad_(False), stored.sha256, stored.identity, words)
+
+
+def _check_finite(place: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Raises ValueError where a weight is no number: all that such a model draws is void."""
+    for name, value in tensors.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise ValueError(
+                f"{place / store.WEIGHTS}: the weights {shown(name)} are not finite, for the training diverged; train it "
+                f"again with a lower learning rate and another --out"
+            )
 
 
 @dataclass

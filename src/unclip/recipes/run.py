@@ -5,7 +5,7 @@ latent: data -> tokenizer -> CLIP -> autoencoder -> diffusion of its codes
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,32 +16,48 @@ from unclip.data.shapes_world import World
 from unclip.data.source import Source
 from unclip.pipeline.images import save_png, thumbnail_sheet
 from unclip.pipeline.run_folder import RunFolder
+from unclip.recipes.changes import changed, with_changes
 from unclip.recipes.config import RunConfig, read_settings, write_settings
 from unclip.recipes.context import Context
 from unclip.recipes.events import Drawn, Event, Note, Stopped
 from unclip.recipes.finished import finished
+from unclip.recipes.more import train_on
 from unclip.recipes.worlds import is_drawn, prepare_world
 from unclip.text.tokenizer import Tokenizer
 
 
 def train(
-    source: Source | World, folder: Path, config: RunConfig, stop: threading.Event, force: bool = False
+    source: Source | World,
+    folder: Path,
+    config: RunConfig,
+    stop: threading.Event,
+    force: bool = False,
+    more: float | None = None,
 ) -> Iterator[Event]:
     """Trains what of the run is not trained yet. Ends early after a failed gate (unless `force`) or when `stop` is set.
 
+    more: seconds for which a finished run is trained on, each stage from its end.
     Raises ValueError for data or settings that cannot work; what was trained before stays.
     """
     run = RunFolder(folder)
     with run.writing():
-        yield from _train(source, run, config, stop, force)
+        yield from _train(source, run, config, stop, force, more)
 
 
 def _train(
-    source: Source | World, run: RunFolder, config: RunConfig, stop: threading.Event, force: bool
+    source: Source | World,
+    run: RunFolder,
+    config: RunConfig,
+    stop: threading.Event,
+    force: bool,
+    more: float | None,
 ) -> Iterator[Event]:
     machine.prepare_memory()
-    config = settle(run, config)
+    if more is not None and not run.begun:
+        raise ValueError(f"--more: {run.root} holds no finished run; leave it out to train one")
+    config = yield from settle(run, config, more)
     _check_data(source, run, config)
+    yield from train_on(run, config, more)
     prepared = prepare_world(source, run.data, config) if isinstance(source, World) else _read(source, run, config)
     yield from _data_events(run, prepared)
     ctx = Context(run, config, prepared, machine.device(), config.precision, stop, source)
@@ -55,20 +71,42 @@ def _train(
             return
 
 
-def settle(run: RunFolder, config: RunConfig) -> RunConfig:
-    """The run's settings: those of its run.toml once something was trained with them, else `config` fitted to this
-    machine. Raises ValueError where they are gone."""
+def settle(run: RunFolder, config: RunConfig, more: float | None) -> Generator[Event, None, RunConfig]:
+    """The run's settings: those of its run.toml once something was trained with them, with what of `config` may change
+    on the way; else `config` fitted to this machine. What changes is told.
+
+    more: as of `train`. Raises ValueError where they are gone, and where a change would come too late.
+    """
+    if config.precision == "auto" and not run.begun:
+        config = replace(config, precision=machine.best_precision(machine.device()))
     if run.begun:
         if not run.settings.exists():
             raise ValueError(
                 f"{run.settings}: is gone, and with it the settings of what is trained there; restore it, or name "
                 "another --out"
             )
-        return RunConfig.from_dict(read_settings(run.settings), str(run.settings))
-    if config.precision == "auto":
-        config = replace(config, precision=machine.best_precision(machine.device()))
+        stored = RunConfig.from_dict(read_settings(run.settings), str(run.settings))
+        changes = changed(stored, config)
+        _check_in_time(run, changes, more)
+        for path, (before, now) in changes.items():
+            yield Note("settings", f"{path} = {now} from here on, {before} before")
+        config = with_changes(stored, changes)
+        if not changes:
+            return config
     write_settings(run.settings, config)
     return config
+
+
+def _check_in_time(run: RunFolder, changes: Iterable[str], more: float | None) -> None:
+    """Raises ValueError for the learning rate of a stage that is trained already."""
+    state = run.state()
+    for path in changes:
+        stage = path.partition(".")[0]
+        if stage in state and more is None:
+            raise ValueError(
+                f"{path}: {run.root} has trained {stage} to its end; with --more 30m it is trained on with this, or name "
+                "another --out"
+            )
 
 
 def _check_data(source: Source | World, run: RunFolder, config: RunConfig) -> None:
