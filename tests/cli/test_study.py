@@ -49,7 +49,7 @@ def test_without_matplotlib_there_are_tables(call: Call, tmp_path: Path, monkeyp
     monkeypatch.setattr(study, "available", lambda: False)
     done = call("study", "runs/x", "--out", tmp_path / "out", "-n", 2, "--steps", "2", "--what", "inversion")
     assert done.code == 0, done.err
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["study.html", "study.json"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [".unclip", "study.html", "study.json"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -189,10 +190,26 @@ def test_a_begun_run_keeps_its_data(call: Call, fake: Fake, tmp_path: Path):
 
 
 def test_settings_of_a_run_that_never_began_may_change(call: Call, fake: Fake, tmp_path: Path):
-    write_settings(RunFolder(tmp_path / "run").settings, RunConfig(max_bad=0.01))
+    folder = RunFolder(tmp_path / "run")
+    with folder.writing():
+        write_settings(folder.settings, RunConfig(max_bad=0.01))
     assert call("train", "shapes", "--out", tmp_path / "run", "--max-bad", "1").code == 0
     assert fake.config.max_bad == 1.0
-    assert not RunFolder(tmp_path / "run").settings.exists()
+    assert run.settle(folder, replace(fake.config, precision="float32")).max_bad == 1.0
+
+
+def test_a_settings_file_of_somebody_is_no_run(call: Call, fake: Fake, tmp_path: Path):
+    """`unclip train DATA --config exp/run.toml --out exp`: it was deleted."""
+    write_settings(tmp_path / "exp" / "run.toml", RunConfig())
+    done = call("train", "shapes", "--config", tmp_path / "exp" / "run.toml", "--out", tmp_path / "exp")
+    assert (done.code, fake.calls) == (2, [])
+    assert "not empty and was not made by unclip (it holds run.toml)" in done.err
+    assert [p.name for p in (tmp_path / "exp").iterdir()] == ["run.toml"]
+
+
+def test_nothing_is_left_of_a_run_that_could_not_begin(call: Call, fake: Fake, tmp_path: Path):
+    assert call("train", tmp_path / "no data", "--out", tmp_path / "run").code == 2
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_begun_run_may_take_another_rate_and_another_machine(call: Call, fake: Fake, tmp_path: Path):

@@ -33,8 +33,9 @@ def holder(folder: Path) -> subprocess.Popen[str]:
 def test_the_second_process_is_refused_by_name_and_a_kill_frees_the_folder(tmp_path: Path):
     first = holder(tmp_path / "run")
     try:
-        with pytest.raises(ValueError, match=rf"run: process {first.pid} on \S+ is writing there"), hold(
-            tmp_path / "run"
+        with (
+            pytest.raises(ValueError, match=rf"run: process {first.pid} on \S+ is writing there"),
+            hold(tmp_path / "run"),
         ):
             pass
     finally:
@@ -70,8 +71,9 @@ def test_the_thread_that_holds_it_may_hold_it_again_another_may_not(tmp_path: Pa
 def test_what_is_not_ours_is_refused_and_not_touched(tmp_path: Path):
     (tmp_path / "mine" / "clip").mkdir(parents=True)
     (tmp_path / "mine" / "clip" / "thesis.txt").write_text("work", encoding="utf-8")
-    with pytest.raises(ValueError, match="not empty and was not made by unclip .it holds clip"), hold(
-        tmp_path / "mine"
+    with (
+        pytest.raises(ValueError, match="not empty and was not made by unclip .it holds clip"),
+        hold(tmp_path / "mine"),
     ):
         pass
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["clip"]

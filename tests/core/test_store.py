@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tests.fakes import draw
+from tests.fakes import draw, forge_head
 
 from unclip.core import files, store
 
@@ -34,15 +34,6 @@ def edit_head(path: Path, **changes: object) -> None:
     head = json.loads((path / "config.json").read_text(encoding="utf-8"))
     kept = {k: v for k, v in {**head, **changes}.items() if v is not None}
     (path / "config.json").write_text(json.dumps(kept), encoding="utf-8")
-
-
-def forge_head(path: Path, **changes: object) -> None:
-    """As somebody would who takes the hashes anew."""
-    head = {**json.loads((path / "config.json").read_text(encoding="utf-8")), **changes}
-    head["sha256"] = {store.WEIGHTS: head["sha256"][store.WEIGHTS]}
-    said = hashlib.sha256(json.dumps(head, sort_keys=True).encode()).hexdigest()
-    head["sha256"]["config.json"] = said
-    (path / "config.json").write_text(json.dumps(head), encoding="utf-8")
 
 
 def holds(path: Path, scale: float) -> bool:
@@ -290,7 +281,9 @@ def test_the_weights_are_hashed_once_a_save(tmp_path: Path, monkeypatch: pytest.
 def test_a_full_disk_is_told_before_a_byte_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = saved(tmp_path / "m")
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(total=10**9, free=1000))
-    with pytest.raises(ValueError, match=r"m: cannot be written .no space left.*: [\d,]+ bytes needed, 1,000 bytes free"):
+    with pytest.raises(
+        ValueError, match=r"m: cannot be written .no space left.*: [\d,]+ bytes needed, 1,000 bytes free"
+    ):
         saved(path, 2.0)
     assert holds(path, 1.0)
     assert os.listdir(tmp_path) == ["m"]

@@ -2,12 +2,12 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.short import STAGES, events, losses, short
 
 import unclip
 from unclip.core import store
@@ -15,54 +15,22 @@ from unclip.data.shapes_caption import prompts
 from unclip.data.shapes_parse import score_many
 from unclip.data.shapes_world import World
 from unclip.diffusion.samplers import Ancestral
-from unclip.models.decoder import decoder_sampling, paper_diffusion
+from unclip.models.decoder import paper_diffusion
 from unclip.models.network import fitted
 from unclip.nn.diffusion_unet import DiffusionUNetConfig
 from unclip.nn.resblock import ResBlockConfig
-from unclip.nn.unet import UNetConfig
-from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.text_to_image import TextToImage
 from unclip.recipes import worlds
-from unclip.recipes.config import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
-from unclip.recipes.events import Event, Gate, Note, Progress, Stopped
+from unclip.recipes.config import RunConfig
+from unclip.recipes.events import Gate, Note, Progress, Stopped
 from unclip.recipes.run import train
-from unclip.train.checkpoint import read_log
-from unclip.train.optim import OptimConfig
-from unclip.train.trainer import TrainConfig
-
-STAGES = ("clip", "prior", "decoder")
-
-
-def short(steps: int) -> RunConfig:
-    """Tiny networks, few steps, a checkpoint after each."""
-    few = TrainConfig(4, OptimConfig(lr=1e-3, muon_lr=1e-3, warmup=2), steps=steps)
-    return RunConfig(
-        size=32,
-        precision="float32",
-        checkpoint_seconds=0.0,
-        clip=CLIPRecipe(width=16, text_width=32, text_layers=1, vision_stem=(8, 16), vision_width=32, train=few),
-        prior=PriorRecipe(width=32, layers=1, steps=2, train=few),
-        decoder=DecoderRecipe(
-            network=UNetConfig(patch=2, widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8),
-            sampling=replace(decoder_sampling(), steps=2),
-            train=few,
-        ),
-    )
 
 
 @pytest.fixture
 def few_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
     draw = worlds.prepare_world
     monkeypatch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c: draw(w, o, c, scenes=64))
-
-
-def events(folder: Path, config: RunConfig, stop: threading.Event | None = None) -> Iterator[Event]:
-    return train(World(32), folder, config, stop or threading.Event(), force=True)
-
-
-def losses(folder: Path, stage: str) -> list[tuple[int, float]]:
-    return [(line["step"], line["loss"]) for line in read_log(RunFolder(folder).logs / f"{stage}.jsonl")]
 
 
 @pytest.mark.usefixtures("few_scenes")

@@ -1,15 +1,15 @@
 """The trainer: its average, its patience, and a killed run that ends as an uninterrupted one, bit for bit."""
 
-import json
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import pytest
 import torch
-from tests.fakes import built, draw, trainer_of
+from tests.fakes import built, draw, forge_head, trainer_of
 from torch import nn
 
+from unclip.core import store
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
 from unclip.train.checkpoint import Log, load_checkpoint, read_log, save_checkpoint
@@ -56,12 +56,17 @@ def line(report) -> dict:
     return {"step": report.step, "loss": report.loss, "grad_norm": report.grad_norm, "lr": report.lr, **report.parts}
 
 
+def two(path: Path) -> tuple[Path, Path]:
+    """Where the last checkpoint lies, and the one before."""
+    return path, path.with_name(f"{path.name}.before")
+
+
 def run(trainer: Trainer, log: Log, checkpoint: Path, most: int | None = None, every: int = 5) -> None:
     """Trains as the command line does: logs every step, saves every few, may be killed after `most` steps."""
     for report in islice(trainer.steps(), most):
         log.write(line(report))
         if report.step % every == 0:
-            save_checkpoint(checkpoint, trainer)
+            save_checkpoint(two(checkpoint), trainer)
     log.close()
 
 
@@ -72,7 +77,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path: Path, killed_after:
 
     run(trainer(), Log(tmp_path / "log.jsonl", 0), tmp_path / "part", killed_after)
     resumed = trainer()
-    assert load_checkpoint(tmp_path / "part", resumed) is (killed_after >= 5)
+    assert bool(list(load_checkpoint(two(tmp_path / "part"), resumed))) is (killed_after >= 5)
     assert resumed.step == killed_after // 5 * 5
     run(resumed, Log(tmp_path / "log.jsonl", resumed.step), tmp_path / "part")
 
@@ -107,10 +112,10 @@ def test_the_clock_and_a_settled_plan_survive(tmp_path: Path):
     first.plan, first.elapsed = Plan(seconds=100.0), 90.0
     next(first.steps())
     assert first.plan.total == 2
-    save_checkpoint(tmp_path / "c", first)
+    save_checkpoint(two(tmp_path / "c"), first)
     second = trainer()
     second.plan = Plan(seconds=100.0)
-    load_checkpoint(tmp_path / "c", second)
+    assert list(load_checkpoint(two(tmp_path / "c"), second))
     assert second.plan.total == 2
     assert second.elapsed == first.elapsed > 90
 
@@ -182,21 +187,27 @@ def test_patience_ends():
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path):
-    save_checkpoint(tmp_path / "c", trainer())
+    save_checkpoint(two(tmp_path / "c"), trainer())
     with pytest.raises(ValueError, match="made with other training settings"):
-        load_checkpoint(tmp_path / "c", trainer(lr=1e-3))
+        list(load_checkpoint(two(tmp_path / "c"), trainer(lr=1e-3)))
 
 
-def test_a_damaged_checkpoint_is_refused(tmp_path: Path):
-    save_checkpoint(tmp_path / "c", trainer())
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path: Path):
+    begun = trainer(steps=3)
+    for _ in begun.steps():
+        save_checkpoint(two(tmp_path / "c"), begun)
     weights = tmp_path / "c" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"?")
-    with pytest.raises(ValueError, match="damaged"):
-        load_checkpoint(tmp_path / "c", trainer())
+    resumed = trainer(steps=3)
+    told = list(load_checkpoint(two(tmp_path / "c"), resumed))
+    assert "damaged" in told[0]
+    assert told[1:] == ["continues at step 2"]
+    save_checkpoint(two(tmp_path / "c"), resumed)  # the damaged one does not take the place of the whole one
+    assert store.load(tmp_path / "c.before").extra["step"] == 2
 
 
 def test_no_checkpoint_is_a_fresh_start(tmp_path: Path):
-    assert load_checkpoint(tmp_path / "none", trainer()) is False
+    assert list(load_checkpoint(two(tmp_path / "none"), trainer())) == []
 
 
 def test_continuing_drops_what_came_after_the_checkpoint(tmp_path: Path):
@@ -253,9 +264,8 @@ def test_a_fixed_decay_is_ddpms_average():
 
 def test_a_checkpoint_of_an_earlier_version_is_continued(tmp_path: Path):
     before = trainer()
-    save_checkpoint(tmp_path / "c", before)
-    head = json.loads((tmp_path / "c" / "config.json").read_text(encoding="utf-8"))
-    for later in ("ema_decay", "cooldown"):
-        del head["config"]["config"][later]
-    (tmp_path / "c" / "config.json").write_text(json.dumps(head), encoding="utf-8")
-    assert load_checkpoint(tmp_path / "c", trainer())
+    save_checkpoint(two(tmp_path / "c"), before)
+    stored = store.load(tmp_path / "c")
+    earlier = {k: v for k, v in stored.config["config"].items() if k not in ("ema_decay", "cooldown")}
+    forge_head(tmp_path / "c", config={**stored.config, "config": earlier})
+    assert list(load_checkpoint(two(tmp_path / "c"), trainer())) == ["continues at step 0"]

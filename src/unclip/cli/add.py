@@ -71,13 +71,14 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
     """
     from unclip.cli import settings
     from unclip.cli.duration import seconds
+    from unclip.core import store
     from unclip.pipeline.run_folder import RunFolder
     from unclip.recipes.add import with_stage
     from unclip.recipes.config import RunConfig, read_settings
 
     config, folder = with_stage(run, stage), RunFolder(run)
     added = stage in read_settings(folder.settings).get("added", [])
-    begun = added and (stage in folder.state() or any(path.exists() for path in folder.checkpoint(stage)))
+    begun = added and (stage in folder.state() or any(store.there(path) for path in folder.checkpoint(stage)))
     layers = [settings.assignment(text, "--set") for text in said]
     for layer in layers:
         if list(layer.table) != [stage]:

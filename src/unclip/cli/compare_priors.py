@@ -33,11 +33,13 @@ def compare_priors(
     from unclip.cli.duration import seconds
     from unclip.cli.progress import follow
     from unclip.cli.stopping import stopping
-    from unclip.core.files import write_atomic
+    from unclip.core.files import check_written, write_atomic
     from unclip.pipeline.run_folder import RunFolder
     from unclip.recipes.compare_priors import Ask, compare
     from unclip.train.trainer import Diverged
 
+    if json is not None:
+        check_written(json)
     ask, console = Ask(None if budget is None else seconds(budget), n, seed), stdout()
     with stopping() as stop:
         try:

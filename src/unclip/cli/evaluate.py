@@ -51,10 +51,12 @@ def evaluate(
         raise ValueError(f"--bpd-pictures {bpd_pictures}: a standard error needs at least 2 pictures")
     import unclip
     from unclip.cli.console import stdout
-    from unclip.core.files import write_atomic
+    from unclip.core.files import check_written, write_atomic
     from unclip.core.store import to_json
     from unclip.pipeline.load import load
 
+    if json is not None:
+        check_written(json)
     model = load(run)
     if trace:
         scores = traced(run, data, n, seed)

@@ -5,6 +5,7 @@ but what unclip wrote: whatever else lies in a folder that is replaced moves int
 """
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -97,21 +98,33 @@ def remove(path: Path, heir: Path | None = None) -> None:
     for found in sorted(path.iterdir()):
         if OURS.fullmatch(found.name) and not found.is_dir():
             found.unlink()
-        elif heir is not None and not os.path.lexists(heir / found.name):
-            os.replace(found, heir / found.name)
+        elif heir is not None:
+            os.replace(found, _free_name(heir, found.name))
     with suppress(OSError):  # not empty: what others laid there stays
         path.rmdir()
 
 
+def _free_name(folder: Path, name: str) -> Path:
+    """Where a file of this name can be laid without anything being lost."""
+    names = (name, *(f"{Path(name).stem} {number}{Path(name).suffix}" for number in range(2, 1000)))
+    return next(folder / n for n in names if not os.path.lexists(folder / n))
+
+
 def sync(path: Path) -> None:
     """Brings a file, or a folder's list of names, to the disk: a rename must not survive a power cut without it."""
-    folder = path.is_dir()
-    with suppress(PermissionError if folder else ()):  # Windows opens no folders
-        file = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
-        try:
-            os.fsync(file)
-        finally:
-            os.close(file)
+    if path.is_dir():
+        with suppress(PermissionError):  # Windows opens no folders
+            _sync(path, os.O_RDONLY)
+        return
+    _sync(path, os.O_RDWR)
+
+
+def _sync(path: Path, how: int) -> None:
+    file = os.open(path, how)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 @contextmanager
@@ -129,6 +142,20 @@ def check_room(path: Path, needed: int) -> None:
     """Raises ValueError where the disk has not so many bytes for `path`, before a byte is written."""
     if (free := _free(path)) is not None and free < needed:
         raise ValueError(_no_room(path, needed, os.strerror(errno.ENOSPC)))
+
+
+def check_written(path: Path) -> None:
+    """Raises ValueError where `path` is there and is no JSON that unclip wrote: it would be lost."""
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder; name a file")
+    if not path.exists():
+        return
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or "unclip" not in found:
+        raise ValueError(f"{path}: is there already and is not what unclip wrote; name another file")
 
 
 def _no_room(path: Path, needed: int, reason: str) -> str:

@@ -96,7 +96,7 @@ def _locked(folder: Path, mark: Path) -> BinaryIO | None:
     """The mark's file, locked; None where the folder may only be read."""
     while True:
         try:
-            file = mark.open("r+b" if mark.exists() else "x+b")
+            file = mark.open("r+b") if mark.exists() else mark.open("x+b")
         except FileExistsError:
             continue
         except FileNotFoundError:

@@ -128,6 +128,11 @@ def load(path: Path, kind: str | None = None) -> Stored:
     return Stored(head["kind"], head["config"], tensors, head["extra"], found, _identity(head, found))
 
 
+def there(path: Path) -> bool:
+    """Whether a model, whole or not, lies in the folder."""
+    return any((_whole(path) / name).exists() for name in (HEAD, WEIGHTS))
+
+
 def check(path: Path) -> None:
     """Raises what `load` would, without reading the weights into memory."""
     place = _whole(path)

@@ -5,7 +5,6 @@ import io
 import itertools
 import json
 import os
-import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from unclip.core.files import write_folder
 from unclip.data.decode import format_of
 from unclip.data.item import (
     FileSource,
@@ -140,19 +140,18 @@ def pack(source: Source, out: Path, per_shard: int = 10_000) -> int:
         raise ValueError(f"per_shard is {per_shard}; it must be at least 1")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out}: is there already and not empty; name a new folder")
-    building = out.with_name(out.name + ".tmp")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    pairs = (item for item in source if item.problem is None)
-    count = 0
-    for number, first in enumerate(pairs):
-        shard = itertools.chain([first], itertools.islice(pairs, per_shard - 1))
-        count += _write_shard(building / f"shard-{number:05d}.tar", shard, count)
-    if not count:
-        shutil.rmtree(building)
-        raise ValueError(f"{source.root}: there is no usable pair to pack; every picture needs a caption")
-    building.replace(out)
-    return count
+    counts: list[int] = []
+
+    def fill(building: Path) -> None:
+        pairs = (item for item in source if item.problem is None)
+        for number, first in enumerate(pairs):
+            shard = itertools.chain([first], itertools.islice(pairs, per_shard - 1))
+            counts.append(_write_shard(building / f"shard-{number:05d}.tar", shard, sum(counts)))
+        if not counts:
+            raise ValueError(f"{source.root}: there is no usable pair to pack; every picture needs a caption")
+
+    write_folder(out, fill)
+    return sum(counts)
 
 
 def _write_shard(path: Path, items: Iterator[Item], start: int) -> int:

@@ -4,6 +4,8 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unclip.core.files import replacing
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -51,6 +53,6 @@ def bare(ax: "Axes") -> None:
 
 
 def save(figure: "Figure", out: Path) -> None:
-    """Writes the figure; its folder is made."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out)
+    """Writes the figure, whole or not at all; its folder is made."""
+    with replacing(out) as part:
+        figure.savefig(part)

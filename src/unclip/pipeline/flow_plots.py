@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from unclip.core.files import replacing
 from unclip.core.typing import Float, Tensor
 from unclip.pipeline.canvas import BODY, COLOURS, HEAD, INK, SMALL, bare, canvas, save
 
@@ -79,9 +80,9 @@ def flow_animation(
     All flows must have equally many steps. Raises ValueError without matplotlib.
     """
     first, *rest = [frame.quantize(SHADES, dither=Image.Dither.NONE) for frame in _frames(flows, data, forward, heads)]
-    out.parent.mkdir(parents=True, exist_ok=True)
     lasts = [FRAME_MS] * len(rest) + [LAST_MS]
-    first.save(out, save_all=True, append_images=rest, duration=lasts, loop=0, optimize=True)
+    with replacing(out) as part:
+        first.save(part, save_all=True, append_images=rest, duration=lasts, loop=0, optimize=True)
 
 
 def _frames(

@@ -138,15 +138,15 @@ class RunFolder:
         return state
 
     def _told_by_stages(self) -> dict[str, Any]:
-        """What each finished stage has beside its weights; from the CLIP on there were data and a tokenizer."""
+        """What each finished stage has beside its weights: how it ended, and what there was before all stages."""
         told: dict[str, Any] = {}
         for stage in (*TRAINED[self.model], *ADDED[self.model]):
             try:
-                record = store.read_extra(self.root / stage)["ended"]
-                _check_record(stage, record)
+                extra = store.read_extra(self.root / stage)
+                _check_record(stage, extra["ended"])
             except (ValueError, KeyError):
                 continue
-            told[stage] = record
+            told = {**began(extra), **told, stage: extra["ended"]}
         return told
 
     def finish(self, stage: str, record: dict[str, Any]) -> None:
@@ -168,7 +168,7 @@ class RunFolder:
 
     def _change(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         lock.check_held(self.root)
-        with self.writing():
+        with lock.hold(self.root, known=True):
             files.write_atomic(self.root / "state.json", json.dumps(change(self.state()), indent=1))
 
     def require(self) -> None:
@@ -182,6 +182,21 @@ class RunFolder:
                 f"{self.root}: unfinished, the stage {missing[0]!r} is missing; "
                 "run the same `unclip train` command again and it continues"
             )
+        if "tokenizer" in MODELS[self.model] and not self.tokenizer.is_file():
+            raise ValueError(
+                f"{self.tokenizer}: not found; copy it from the run, or the same `unclip train` command makes it again"
+            )
+
+
+def began(extra: dict[str, Any]) -> dict[str, Any]:
+    """What a stage noted of how data and tokenizer ended; nothing where that is none."""
+    records = extra.get("began", {})
+    try:
+        for name, record in records.items():
+            _check_record(name, record)
+    except (ValueError, AttributeError):
+        return {}
+    return records
 
 
 def _check_record(stage: str, record: Any) -> None:

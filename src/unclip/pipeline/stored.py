@@ -24,7 +24,7 @@ from unclip.models.latent import LatentConfig, LatentDiffusion
 from unclip.models.prior import Prior, PriorConfig
 from unclip.models.upsampler import Upsampler, UpsamplerConfig
 from unclip.nn.coder import CoderConfig
-from unclip.pipeline.run_folder import DRAWS, MODELS, TRAINED, RunFolder
+from unclip.pipeline.run_folder import DRAWS, MODELS, TRAINED, RunFolder, began
 from unclip.text.tokenizer import Tokenizer
 
 BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
@@ -115,8 +115,7 @@ def _read(folder: RunFolder, name: str, device: str) -> _Read:
             f"{folder.root / name}: made by another version of unclip, its weights do not fit this {kind} "
             f"({str(error).splitlines()[0]}); use that version or train again"
         ) from error
-    made_with = stored.extra.get("made_with", {})
-    words = made_with.get("tokenizer") if isinstance(made_with, dict) else None
+    words = began(stored.extra).get("tokenizer", {}).get("sha256")
     return _Read(module.to(device).eval().requires_grad_(False), stored.sha256, stored.identity, words)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from unclip.core.files import replacing
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, Tensor
 from unclip.diffusion.forward import chain
@@ -86,5 +87,5 @@ def save_sheet(
             x = left + j * (side + GAP)
             pen.rectangle((x - 1, y - 1, x + side, y + side), outline="#c6ccd3")  # a white picture has an edge, too
             sheet.paste(picture.resize((side, side), Image.Resampling.NEAREST), (x, y))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(out)
+    with replacing(out) as part:
+        sheet.save(part)

@@ -4,11 +4,11 @@ import threading
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from unclip.clip.model import CLIP
-from unclip.core import store
 from unclip.core.typing import Images, Vectors
 from unclip.data.prepare import Prepared, load_prepared, prepare
 from unclip.data.shapes_world import World
@@ -18,7 +18,7 @@ from unclip.models.ddpm import DDPM
 from unclip.models.decoder import Decoder
 from unclip.models.prior import Prior
 from unclip.pipeline.embeddings import run_embeddings, run_latents
-from unclip.pipeline.run_folder import MODELS, RunFolder
+from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.stored import load_stage, read_tokenizer
 from unclip.recipes.config import RunConfig
 from unclip.recipes.worlds import prepare_world
@@ -85,11 +85,9 @@ class Context:
         return read_tokenizer(self.folder, int(record["figures"]["context"]), record.get("sha256"))[0]
 
     @property
-    def made_with(self) -> dict[str, str]:
-        """Name -> SHA-256 of what else a stage is of no use without."""
-        if "tokenizer" not in MODELS[self.folder.model]:
-            return {}
-        return {"tokenizer": store.sha256(self.folder.tokenizer)}
+    def began(self) -> dict[str, Any]:
+        """How data and tokenizer ended, with the tokenizer's SHA-256: without it a stage is of no use."""
+        return {name: record for name, record in self.folder.state().items() if name in ("data", "tokenizer")}
 
     @cached_property
     def clip(self) -> CLIP:

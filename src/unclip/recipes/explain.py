@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
-from unclip.core.noise import Noise
 from unclip.core.files import write_atomic
+from unclip.core.lock import hold
+from unclip.core.noise import Noise
 from unclip.core.store import to_json
 from unclip.diffusion.samplers import NAMES
 from unclip.diffusion.schedules import BetaTable, LinearBeta
@@ -18,6 +19,7 @@ from unclip.pipeline.flow_plots import Flow, flow_animation, flow_plot, forward_
 from unclip.pipeline.images import tile, to_pictures
 from unclip.pipeline.level_plot import Errors, level_plot
 from unclip.pipeline.report import Section, write_report
+from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.schedule_plot import STANDARDS, curve, schedule_plot
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.strips import denoising_strip, noising_strip, save_sheet
@@ -37,14 +39,18 @@ def explain(root: Path, out: Path, ask: Ask) -> Iterator[Event]:
     """Draws everything into `out` and writes explain.html there.
 
     Raises ValueError without matplotlib, for a run that is unfinished or without its data, and for numbers of steps
-    that its schedule does not have; all before anything is drawn.
+    that its schedule does not have; for an `out` that holds what unclip did not make; all before anything is drawn.
     """
+    with hold(out, known=RunFolder(out).is_run):
+        yield from _explain(root, out, ask)
+
+
+def _explain(root: Path, out: Path, ask: Ask) -> Iterator[Event]:
     if not available():
         raise ValueError("the pictures need matplotlib: pip install 'unclip[plots]'")
     look = Look(open_run(root), ask, out)
     yield Note("explain", f"{len(look.samplers)} samplers with {', '.join(map(str, look.steps))} steps, "
                           f"{len(look.prompts)} pictures each")  # fmt: skip
-    out.mkdir(parents=True, exist_ok=True)
     sections = []
     for part in (schedules, noising, denoising, errors, plane, samples):
         sections.append((yield from part(look)))

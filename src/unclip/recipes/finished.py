@@ -49,4 +49,6 @@ def _early_told(run: RunFolder, name: str) -> Iterator[Event]:
     try:
         store.check(run.early / name)
     except store.Damaged as error:
-        yield Note(name, f"{error}; only --guidance-form auto needs these early weights, and no other run can give them")
+        yield Note(
+            name, f"{error}; only --guidance-form auto needs these early weights, and no other run can give them"
+        )

@@ -5,9 +5,10 @@ latent: data -> tokenizer -> CLIP -> autoencoder -> diffusion of its codes
 """
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from unclip.core import machine, store
 from unclip.data.prepare import Prepared, prepare
@@ -55,7 +56,10 @@ def _train(
     machine.prepare_memory()
     if more is not None and not run.begun:
         raise ValueError(f"--more: {run.root} holds no finished run; leave it out to train one")
-    config = yield from settle(run, config, more)
+    changes = changes_of(run, config)
+    config = settle(run, config, more)
+    for path, (before, now) in changes.items():
+        yield Note("settings", f"{path} = {now} from here on, {before} before")
     _check_data(source, run, config)
     yield from train_on(run, config, more)
     prepared = prepare_world(source, run.data, config) if isinstance(source, World) else _read(source, run, config)
@@ -71,30 +75,36 @@ def _train(
             return
 
 
-def settle(run: RunFolder, config: RunConfig, more: float | None) -> Generator[Event, None, RunConfig]:
+def settle(run: RunFolder, config: RunConfig, more: float | None = None) -> RunConfig:
     """The run's settings: those of its run.toml once something was trained with them, with what of `config` may change
-    on the way; else `config` fitted to this machine. What changes is told.
+    on the way; else `config` fitted to this machine.
 
     more: as of `train`. Raises ValueError where they are gone, and where a change would come too late.
     """
-    if config.precision == "auto" and not run.begun:
-        config = replace(config, precision=machine.best_precision(machine.device()))
     if run.begun:
-        if not run.settings.exists():
-            raise ValueError(
-                f"{run.settings}: is gone, and with it the settings of what is trained there; restore it, or name "
-                "another --out"
-            )
-        stored = RunConfig.from_dict(read_settings(run.settings), str(run.settings))
-        changes = changed(stored, config)
+        stored, changes = _stored(run), changes_of(run, config)
         _check_in_time(run, changes, more)
-        for path, (before, now) in changes.items():
-            yield Note("settings", f"{path} = {now} from here on, {before} before")
         config = with_changes(stored, changes)
         if not changes:
             return config
+    elif config.precision == "auto":
+        config = replace(config, precision=machine.best_precision(machine.device()))
     write_settings(run.settings, config)
     return config
+
+
+def changes_of(run: RunFolder, config: RunConfig) -> dict[str, tuple[Any, Any]]:
+    """Path -> (before, now) of what `config` changes in a run that is begun."""
+    return changed(_stored(run), config) if run.begun else {}
+
+
+def _stored(run: RunFolder) -> RunConfig:
+    if not run.settings.exists():
+        raise ValueError(
+            f"{run.settings}: is gone, and with it the settings of what is trained there; restore it, or name "
+            "another --out"
+        )
+    return RunConfig.from_dict(read_settings(run.settings), str(run.settings))
 
 
 def _check_in_time(run: RunFolder, changes: Iterable[str], more: float | None) -> None:

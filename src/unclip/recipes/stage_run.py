@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL.Image import Image
 
-from unclip.core import files, lock, store
+from unclip.core import lock, store
 from unclip.core.task import Task
 from unclip.pipeline import plots
 from unclip.pipeline.images import save_png
@@ -22,7 +22,7 @@ from unclip.recipes.gates import believable
 from unclip.recipes.more import End
 from unclip.recipes.stage import Stage
 from unclip.recipes.stages import stage
-from unclip.train.checkpoint import Log, load_checkpoint, room_for_checkpoints, save_checkpoint
+from unclip.train.checkpoint import Log, check_room, load_checkpoint, save_checkpoint
 from unclip.train.plan import Plan
 from unclip.train.trainer import Diverged, Report, Trainer
 
@@ -62,7 +62,7 @@ class StageRun:
         """
         for told in self._start():
             yield Note(self.name, told)
-        files.check_room(self.checkpoint[0], room_for_checkpoints(self.trainer))
+        check_room(self.checkpoint, self.trainer)
         log = Log(self.ctx.folder.logs / f"{self.name}.jsonl", self.trainer.step)
         try:
             self.trainer.waited(time.monotonic() - self.began)
@@ -186,7 +186,7 @@ class StageRun:
         lock.check_held(self.ctx.folder.root)
         self.averaged.load_state_dict(self.trainer.ema.average)
         weights = self.stage.kept(self.averaged).state_dict()
-        extra = {**(about or {}), "made_with": self.ctx.made_with}
+        extra = {**(about or {}), "began": self.ctx.began}
         return store.save(place, self.name, self.stage.config.to_dict(), weights, extra)
 
     def _drop_lost(self) -> None:

@@ -7,12 +7,14 @@ from typing import Any
 
 import unclip
 from unclip.core.files import write_atomic
+from unclip.core.lock import hold
 from unclip.core.store import to_json
 from unclip.data.shapes_world import World
 from unclip.evaluate.guidance_sweep import at_scale
 from unclip.evaluate.manipulation import interpolation, inversion_error
 from unclip.pipeline.canvas import available
 from unclip.pipeline.report import Section, write_report
+from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
 from unclip.recipes import study_page as page
 from unclip.recipes.events import Drawn, Event, Note
@@ -48,8 +50,14 @@ class Ask:
 def study(root: Path, out: Path, ask: Ask) -> Iterator[Event]:
     """Writes study.json, study.html and, with matplotlib, a plot a part into `out`.
 
-    Raises ValueError for a run that is unfinished, without its data, or no text-to-image model.
+    Raises ValueError for a run that is unfinished, without its data, or no text-to-image model, and for an `out` that
+    holds what unclip did not make.
     """
+    with hold(out, known=RunFolder(out).is_run):
+        yield from _study(root, out, ask)
+
+
+def _study(root: Path, out: Path, ask: Ask) -> Iterator[Event]:
     run = open_run(root)
     if not isinstance(run.subject, UnclipSubject):
         raise ValueError(f"{root}: a plain DDPM has no embeddings of pictures; study a text-to-image run")

@@ -18,7 +18,6 @@ def is_drawn(prepared: Path) -> bool:
     return (read_about(prepared) or {}).get("kind") == KIND
 
 
-
 def prepare_world(world: World, out: Path, config: RunConfig, scenes: int = SCENES) -> Prepared:
     """Draws `scenes` captioned pictures into `out`, or opens them where they were drawn before."""
     if world.size != config.size:

@@ -28,12 +28,16 @@ def load_checkpoint(places: tuple[Path, Path], trainer: Trainer) -> Iterator[str
     """
     for place in places:
         files.recover(place)
-    for place in (place for place in places if place.exists()):
+    damaged: list[Path] = []
+    for place in (place for place in places if store.there(place)):
         try:
             changes = _load(place, trainer)
         except store.Damaged as error:
+            damaged.append(place)
             yield f"{error}; goes on without it"
         else:
+            for other in damaged:  # else it would take the place of the whole one at the next save
+                files.remove(other)
             yield f"continues at step {trainer.step}"
             yield from changes
             return
@@ -58,10 +62,10 @@ def _change(name: str, before: dict[str, Any], now: dict[str, Any]) -> str:
     return f"{name} = {now[name]} after {before[name]}" if before[name] != now[name] else ""
 
 
-def room_for_checkpoints(trainer: Trainer) -> int:
-    """Bytes of the two that are kept and the one that is being written, with the optimiser's two moments."""
-    weights = {k: v for k, v in trainer.module.state_dict().items()}
-    return 3 * 4 * store.size(weights)
+def check_room(places: tuple[Path, Path], trainer: Trainer) -> None:
+    """Raises ValueError where the disk has no room for the two that are kept and the one that is being written."""
+    each = 4 * store.size(trainer.module.state_dict())  # the weights, their average, the optimiser's two moments
+    files.check_room(places[0], (3 - sum(map(store.there, places))) * each)
 
 
 def _about(trainer: Trainer) -> dict[str, Any]:

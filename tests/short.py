@@ -1,0 +1,44 @@
+"""A whole text-to-image run in seconds: tiny networks, few steps, few drawn scenes."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from unclip.data.shapes_world import World
+from unclip.models.decoder import decoder_sampling
+from unclip.nn.unet import UNetConfig
+from unclip.pipeline.run_folder import RunFolder
+from unclip.recipes.config import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
+from unclip.recipes.events import Event
+from unclip.recipes.run import train
+from unclip.train.checkpoint import read_log
+from unclip.train.optim import OptimConfig
+from unclip.train.trainer import TrainConfig
+
+STAGES = ("clip", "prior", "decoder")
+
+
+def short(steps: int) -> RunConfig:
+    """Tiny networks, few steps, a checkpoint after each."""
+    few = TrainConfig(4, OptimConfig(lr=1e-3, muon_lr=1e-3, warmup=2), steps=steps)
+    return RunConfig(
+        size=32,
+        precision="float32",
+        checkpoint_seconds=0.0,
+        clip=CLIPRecipe(width=16, text_width=32, text_layers=1, vision_stem=(8, 16), vision_width=32, train=few),
+        prior=PriorRecipe(width=32, layers=1, steps=2, train=few),
+        decoder=DecoderRecipe(
+            network=UNetConfig(patch=2, widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8),
+            sampling=replace(decoder_sampling(), steps=2),
+            train=few,
+        ),
+    )
+
+
+def events(folder: Path, config: RunConfig, stop: threading.Event | None = None) -> Iterator[Event]:
+    return train(World(32), folder, config, stop or threading.Event(), force=True)
+
+
+def losses(folder: Path, stage: str) -> list[tuple[int, float]]:
+    return [(line["step"], line["loss"]) for line in read_log(RunFolder(folder).logs / f"{stage}.jsonl")]
