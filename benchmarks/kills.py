@@ -89,7 +89,7 @@ class Instant:
                     die()
             return real(trainer, *about)
 
-        Trainer._one = one
+        Trainer._one = one  # pyright: ignore[reportAttributeAccessIssue]
 
     def _hook(self, run: str) -> Callable[[str, tuple[Any, ...]], None]:
         left = self.number
@@ -300,6 +300,7 @@ def main() -> None:
     while struck < asked.kills and idle < 10:
         new = bench.one(struck, min(asked.kills - struck, bench.draw.choice((3, 4, 5))))
         struck, idle = struck + new, 0 if new else idle + 1
+        print(f"run {bench.runs}: {new} kills, {struck} of {asked.kills}", file=sys.stderr, flush=True)
     print("| where | kills |\n|---|---|")
     for kind, count in sorted(bench.killed.items()):
         print(f"| {kind} | {count} |")
