@@ -37,7 +37,7 @@ def trainer(losses: dict[int, float] | None = None, steps: int = 200, lr: float 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e6])
 def test_many_bad_steps_end_it_even_with_good_ones_between(bad: float) -> None:
-    scattered = trainer({n: bad for n in range(30, 200, 2)})
+    scattered = trainer(dict.fromkeys(range(30, 200, 2), bad))
     with pytest.raises(Diverged, match=f"in {PATIENCE} of the last {WINDOW} steps up to step 69"):
         list(scattered.steps())
     assert scattered.skipped == (0 if bad == 1e6 else PATIENCE)

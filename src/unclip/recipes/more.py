@@ -44,49 +44,53 @@ def further(run: RunFolder) -> More | None:
     return More(found.get("added", 0.0), found.get("last", 0.0), ends)
 
 
-def train_on(run: RunFolder, config: RunConfig, seconds: float | None) -> Iterator[Event]:
-    """Opens the stages of a finished run for so many seconds more, or goes on with what is open already.
-
-    seconds: None where nothing was said. Raises ValueError for a run that is unfinished or damaged, and for another time
-    than that which is under way.
-    """
-    state, before = run.state(), further(run)
-    missing = [name for name in config.stages if name not in state]
-    if before is not None and missing:
-        _check_same(run, seconds, before)
-        yield Note(MORE, f"goes on with the {_told(before.last)} that were asked for")
-        return
+def check_more(run: RunFolder, config: RunConfig, seconds: float | None) -> None:
+    """Raises ValueError that says what to do where a run cannot be trained on for so long: it is unfinished or damaged,
+    or is being trained on already. seconds: None where nothing was asked for."""
     if seconds is None:
         return
-    if missing:
-        raise ValueError(_unfinished(run, config, missing[0]))
-    for name in config.stages:
-        try:
-            store.check(run.root / name)
-        except store.Damaged as error:
-            raise ValueError(f"{error}; the command without --more does that, then --more trains on") from error
-    _open(run, config, seconds, before)
-    yield Note(MORE, f"trains on, {_told(seconds)}: each stage has its share of them, and a new cooldown")
-    added = [name for name in config.added if name in state]
-    if added:
-        yield Note(MORE, f"what was added to the run fits it as it was; add it again afterwards: {', '.join(added)}")
-
-
-def _check_same(run: RunFolder, seconds: float | None, before: More) -> None:
-    if seconds not in (None, before.last):
+    state, before = run.state(), further(run)
+    missing = [name for name in config.stages if name not in state]
+    if before is not None and missing and seconds != before.last:
         raise ValueError(
             f"--more: {run.root} is being trained on already, {_told(before.last)}; the command without --more "
             "continues that, then --more adds to it"
         )
+    if before is None and missing:
+        raise ValueError(_unfinished(run, config, missing[0]))
+    for name in () if missing else config.stages:
+        try:
+            store.check(run.root / name)
+        except store.Damaged as error:
+            raise ValueError(f"{error} (without --more; then --more trains on)") from error
 
 
 def _unfinished(run: RunFolder, config: RunConfig, missing: str) -> str:
+    if not run.begun:
+        return f"--more: {run.root} holds no finished run; leave it out to train one"
     failed = [name for name in config.stages if not run.state().get(name, {"passed": True})["passed"]]
     force = f" (with --force, for the stage {failed[0]!r} did not pass)" if failed else ""
     return (
         f"--more: {run.root} is no finished run, the stage {missing!r} is missing; the command without --more "
         f"continues it{force}, then --more trains on"
     )
+
+
+def train_on(run: RunFolder, config: RunConfig, seconds: float | None) -> Iterator[Event]:
+    """Opens the stages of a finished run for so many seconds more, where `check_more` has nothing against it; or tells
+    of a further training that is under way."""
+    state, before = run.state(), further(run)
+    if any(name not in state for name in config.stages):
+        if before is not None:
+            yield Note(MORE, f"goes on with the {_told(before.last)} that were asked for")
+        return
+    if seconds is None:
+        return
+    _open(run, config, seconds, before)
+    yield Note(MORE, f"trains on, {_told(seconds)}: each stage has its share of them, and a new cooldown")
+    added = [name for name in config.added if name in state]
+    if added:
+        yield Note(MORE, f"what was added to the run fits it as it was; add it again afterwards: {', '.join(added)}")
 
 
 def _open(run: RunFolder, config: RunConfig, seconds: float, before: More | None) -> None:

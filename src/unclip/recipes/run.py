@@ -22,7 +22,7 @@ from unclip.recipes.config import RunConfig, read_settings, write_settings
 from unclip.recipes.context import Context
 from unclip.recipes.events import Drawn, Event, Note, Stopped
 from unclip.recipes.finished import finished
-from unclip.recipes.more import train_on
+from unclip.recipes.more import check_more, train_on
 from unclip.recipes.worlds import is_drawn, prepare_world
 from unclip.text.tokenizer import Tokenizer
 
@@ -54,8 +54,7 @@ def _train(
     more: float | None,
 ) -> Iterator[Event]:
     machine.prepare_memory()
-    if more is not None and not run.begun:
-        raise ValueError(f"--more: {run.root} holds no finished run; leave it out to train one")
+    check_more(run, config, more)
     changes = changes_of(run, config)
     config = settle(run, config, more)
     for path, (before, now) in changes.items():
