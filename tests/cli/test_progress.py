@@ -4,7 +4,7 @@ from pathlib import Path
 
 from unclip.cli import progress
 from unclip.cli.console import Screen
-from unclip.recipes.events import Drawn, Event, Gate, Note, Progress, Stopped
+from unclip.recipes.events import Drawn, Event, Gate, Note, Progress, Stopped, Working
 from unclip.train.trainer import Report
 
 
@@ -44,3 +44,16 @@ def test_exit_codes():
     assert progress.follow([Gate("decoder", False, "noise")], console) == 1
     assert progress.follow([Gate("clip", False, "no"), Stopped("prior")], console, force=True) == 130
     assert progress.follow([Gate("decoder", False, "noise")], console, force=True) == 0
+
+
+def test_what_is_left_never_stands_at_nothing():
+    log = io.StringIO()
+    progress.follow([Working("decoder", "judging it", 0.2, 1.0)], Console(file=log, width=100))
+    assert log.getvalue() == "decoder (4 of 4)  100%  judging it  finishing\n"
+
+
+def test_skipped_steps_are_no_want_of_time():
+    for figures in ({"skipped": 7.0}, {"distance": float("nan")}):
+        log = io.StringIO()
+        assert progress.follow([Gate("ddpm", False, "noise", figures)], Console(file=log, width=200)) == 1
+        assert "lower learning rate" in log.getvalue() and "too little time" not in log.getvalue()

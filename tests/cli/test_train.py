@@ -30,11 +30,19 @@ class Fake:
     def __init__(self) -> None:
         self.events: list[Event | Exception] = []
         self.calls: list[tuple[Any, Path, RunConfig, bool]] = []
+        self.more: float | None = None
 
     def __call__(
-        self, source: Any, folder: Path, config: RunConfig, stop: threading.Event, force: bool = False
+        self,
+        source: Any,
+        folder: Path,
+        config: RunConfig,
+        stop: threading.Event,
+        force: bool = False,
+        more: float | None = None,
     ) -> Iterator[Event]:
         self.calls.append((source, folder, config, force))
+        self.more = more
         for event in self.events:
             if isinstance(event, Exception):
                 raise event
@@ -229,3 +237,20 @@ def test_a_run_inside_its_own_pictures_continues(
         assert len(list(fake.calls[-1][0])) == 8
     done = call(*command[:-1], "names")
     assert (done.code, "captions = names" in done.err) == (2, True)
+
+
+def test_a_begun_run_may_take_another_rate_and_another_machine(call: Call, fake: Fake, tmp_path: Path):
+    out = tmp_path / "run"
+    begun(out, RunConfig(size=32, precision="float32"))
+    words = ["--set", "decoder.train.optim.lr=1e-4", "--set", "workers=4", "--precision", "bfloat16"]
+    assert call("train", "shapes", "--out", out, *words).code == 0
+    assert (fake.config.decoder.train.optim.lr, fake.config.workers, fake.config.precision) == (1e-4, 4, "bfloat16")
+    done = call("train", "shapes", "--out", out, "--set", "decoder.train.optim.muon_lr=0")
+    assert done.code == 2 and "decoder.train.optim.muon_lr" in done.err  # its moments would be of no use
+
+
+def test_more_is_a_length_of_time(call: Call, fake: Fake, tmp_path: Path):
+    assert call("train", "shapes", "--out", tmp_path / "run", "--more", "2m").code == 0
+    assert fake.more == 120.0
+    done = call("train", "shapes", "--out", tmp_path / "run", "--more", "soon")
+    assert done.code == 2 and "--more 'soon'" in done.err

@@ -86,3 +86,25 @@ def test_without_a_cooldown_the_rate_stays(plan: Plan):
 def test_a_cooldown_is_a_share():
     with pytest.raises(ValueError, match=r"cooldown = 1.0: a share of the run"):
         Plan(steps=10, cooldown=1.0)
+
+
+def test_a_further_plan_counts_from_where_it_begins():
+    plan, fresh = Plan(seconds=100.0, first=500, before=900.0), Plan(seconds=100.0)
+    for step in range(1, 100):
+        plan.settle(500 + step, 900.0 + step)
+        fresh.settle(step, float(step))
+        assert plan.rate(500 + step, 10) == fresh.rate(step, 10)
+        assert plan.share(500 + step, 900.0 + step) == pytest.approx(fresh.share(step, float(step)))
+        assert plan.remaining(500 + step, 900.0 + step) == pytest.approx(fresh.remaining(step, float(step)))
+    assert plan.total == 600 and plan.done(600)
+    again = Plan(seconds=100.0)
+    again.load(plan.state())
+    assert again == plan
+
+
+def test_what_is_reserved_is_not_trained_away():
+    plan = Plan(seconds=100.0, reserve=20.0)
+    assert drive(plan, 1.0) == pytest.approx(80, abs=1)
+    assert drive(Plan(seconds=100.0, reserve=1000.0), 1.0) == pytest.approx(
+        50, abs=1
+    )  # half of the budget is for the training

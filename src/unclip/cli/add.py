@@ -57,7 +57,6 @@ def add(
     from unclip.cli.stopping import stopping
     from unclip.pipeline.run_folder import RunFolder
     from unclip.recipes.add import add as train_stage
-    from unclip.train.trainer import Diverged
 
     said = [*(set or []), *([] if size is None else [f"{stage}.size={size}"])]
     folder = RunFolder(run)
@@ -67,10 +66,7 @@ def add(
         source = None if data is None else opened(data, run, config, split, how)
         if anew:
             folder.forget(stage)
-        try:
-            code = follow(train_stage(run, stage, config, stop, source), stdout())
-        except Diverged as error:
-            raise ValueError(str(error)) from error
+        code = follow(train_stage(run, stage, config, stop, source), stdout())
     raise SystemExit(code)
 
 

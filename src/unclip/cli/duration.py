@@ -30,3 +30,11 @@ def words(length: float) -> str:
     if hours:
         return f"{hours}h{minutes:02d}m"
     return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
+
+
+def length(text: str, origin: str) -> float:
+    """`seconds` of what was said there. Raises ValueError that names the origin."""
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise ValueError(f"{origin} {error}") from error

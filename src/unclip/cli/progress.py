@@ -61,7 +61,7 @@ class Reader:
     def read(self, event: Progress | Working) -> Figures:
         """The event in words."""
         if isinstance(event, Working):
-            return Figures(event.stage, event.what, "", "", f"{words(event.remaining)} left", event.share)
+            return Figures(place(event.stage), event.what, "", "", left(event.remaining), event.share)
         if event.stage != self.stage:
             self.stage, self.loss, self.seconds_per_image = event.stage, Steady(), Steady()
         speed = 1 / max(1e-9, self.seconds_per_image.add(1 / max(1e-9, event.report.images_per_s)))
@@ -70,9 +70,14 @@ class Reader:
             step=f"step {event.report.step:,}",
             speed=f"{speed:,.0f} images/s",
             loss=f"loss {self.loss.add(event.report.loss):.4f}",
-            left=f"{words(event.remaining)} left",
+            left=left(event.remaining),
             share=event.share,
         )
+
+
+def left(seconds: float) -> str:
+    """ "1m05s left"; an estimate that is used up does not stand at 0."""
+    return f"{words(seconds)} left" if seconds >= 1 else "finishing"
 
 
 def place(stage: str) -> str:
@@ -158,15 +163,15 @@ def _plain(console: Screen) -> Iterator[Show]:
 
 def follow(events: Iterable[Event], console: Screen, force: bool = False) -> int:
     """Shows a run to its end; the exit code: 0, 1 after a failed gate (unless `force`), 130 when it was stopped."""
-    failed, stopped = [], False
+    failed, stopped = list[Gate](), False
     with display(console) as show:
         for event in events:
             show(event)
             stopped = stopped or isinstance(event, Stopped)
             if isinstance(event, Gate) and not event.passed:
-                failed.append(event.stage)
+                failed.append(event)
     if stopped:
-        console.print("saved; the same command continues")
+        console.print("stopped; the same command continues")
         return STOPPED
     if failed and not force:
         console.print(_advice(failed[0]))
@@ -174,18 +179,21 @@ def follow(events: Iterable[Event], console: Screen, force: bool = False) -> int
     return 0
 
 
-def _advice(stage: str) -> Text:
+def _advice(gate: Gate) -> Text:
+    stage, longer = gate.stage, "train it on: the same command with --more 30m"
     causes = {
         "clip": "captions that do not tell the pictures apart, too few pairs, or too little time",
         "prior": "too little time, or too few different captions",
-        "ddpm": "too little time: look at the samples, and give a new run (another --out) a larger --budget",
-        "decoder": "too little time: look at the samples, and give a new run (another --out) a larger --budget",
+        "ddpm": f"too little time: look at the samples, and {longer}",
+        "decoder": f"too little time: look at the samples, and {longer}",
         "inpaint": "too little time, or data whose embeddings tell the decoder what is hidden: look at the samples",
     }
+    cause = causes.get(stage, "too little time")
+    if gate.figures.get("skipped") or any(value is None or value != value for value in gate.figures.values()):
+        cause = f"a training that does not hold: a lower learning rate (--set {stage}.train.optim.lr=...)"
     after = "The same command with --force goes on with it as it is; another --out starts anew."
     if any(stage in names for names in ADDED.values()):
         after = (
             "It is kept and can be used as it is; the same command with --anew and a larger --budget trains it again."
         )
-    why = causes.get(stage, "too little time")
-    return line((f"The stage {stage} did not pass.", "bold"), f" The usual reasons: {why}.\n{after}")
+    return line((f"The stage {stage} did not pass.", "bold"), f" The usual reasons: {cause}.\n{after}")

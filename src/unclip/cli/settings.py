@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -12,6 +12,7 @@ from unclip.cli.duration import seconds
 from unclip.cli.options import Given
 from unclip.core.config import WrongSetting
 from unclip.core.ranges import told
+from unclip.recipes.changes import leaves, may_change
 from unclip.recipes.config import RunConfig, merge, read_settings, together
 from unclip.recipes.presets import DEFAULTS, PRESETS
 
@@ -182,7 +183,7 @@ def _origin(error: WrongSetting, said: Sequence[Layer]) -> str | None:
     path = error.path or (opening.group() if opening else "")
     path = path.partition("[")[0]
     for layer in reversed(said):
-        for leaf, _ in _leaves(layer.table):
+        for leaf, _ in leaves(layer.table):
             if (path and f"{leaf}.".startswith(f"{path}.")) or f"{path}.".startswith(f"{leaf}."):
                 return layer.origin
     return None
@@ -195,19 +196,11 @@ def check_same(stored: RunConfig, said: Sequence[Layer], out: Path) -> None:
     except WrongSetting as error:  # a slip of the hand is told as one, not as a difference
         if error.path and _origin(error, said):
             raise
-    has = dict(_leaves(stored.to_dict()))
-    wanted = {path: (value, layer.origin) for layer in said for path, value in _leaves(layer.table)}
+    has = dict(leaves(stored.to_dict()))
+    wanted = {path: (value, layer.origin) for layer in said for path, value in leaves(layer.table)}
     for path, (value, origin) in wanted.items():
-        if has.get(path) != value and (path, value) != ("precision", "auto"):
+        if has.get(path) != value and not may_change(path, has.get(path), value):
             raise ValueError(
                 f"{origin}: {path} = {told(value)}, but {out} was begun with {path} = {has.get(path)}; "
                 f"leave {origin} out to continue that run, or name another --out"
             )
-
-
-def _leaves(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

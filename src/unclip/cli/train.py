@@ -31,6 +31,10 @@ def train(
     given: Given = Given(),
     split: Annotated[str, Parameter(help=SPLIT)] = "train",
     force: Annotated[bool, Parameter(help="Go on after a stage that did not pass.", negative="")] = False,
+    more: Annotated[
+        str | None,
+        Parameter(help="Train a finished run on for so long, each stage from its end. Example: --more 30m"),
+    ] = None,
 ) -> None:
     """Train a model on a folder of captioned pictures; with --model ddpm, of pictures alone.
 
@@ -40,18 +44,16 @@ def train(
     """
     check_folder(out)
     from unclip.cli.console import stdout
+    from unclip.cli.duration import length
     from unclip.cli.progress import follow
     from unclip.cli.stopping import stopping
     from unclip.pipeline.run_folder import RunFolder
     from unclip.recipes import run
-    from unclip.train.trainer import Diverged
 
+    longer = None if more is None else length(more, "--more")
     with RunFolder(out).writing(), stopping() as stop:
         source, config = choose(data, out, given, split, os.environ)
-        try:
-            code = follow(run.train(source, out, config, stop, force), console := stdout(), force)
-        except Diverged as error:
-            raise ValueError(str(error)) from error
+        code = follow(run.train(source, out, config, stop, force, longer), console := stdout(), force)
     if code == 0:
         words = ["a prompt"] if config.model != "ddpm" else []
         console.print(f"done: {typed('unclip', 'generate', *words, '--run', out)}")
@@ -97,4 +99,4 @@ def _begun(data: str, out: Path, given: Given, split: str, said: list) -> "tuple
     settings.check_same(stored, said, out)
     if not is_same_data(source, run.data, stored.captioned):
         raise ValueError(f"{data}: {out} was begun with other data (or it has changed since); name another --out")
-    return source, stored
+    return source, settings.resolve(stored, said)

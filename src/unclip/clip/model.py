@@ -71,4 +71,4 @@ class CLIP(nn.Module):
             total = softmax_loss(scores, positive)
         else:
             total = sigmoid_loss(scores + self.bias, positive)
-        return Losses(total, {"temperature": 1 / math.exp(self.log_scale.item())})
+        return Losses(total, {"temperature": self.log_scale.detach().neg().exp().item()})

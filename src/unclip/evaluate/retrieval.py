@@ -1,5 +1,6 @@
 """Does CLIP find a picture's caption, and a caption's picture? Recall among the distinct captions, beside chance."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -24,7 +25,10 @@ def retrieval(images: Vectors, texts: Float[Tensor, "c d"], right: Sequence[int]
 
 
 def _recalls(scores: Float[Tensor, "q n"], right: Bool[Tensor, "q n"]) -> tuple[float, float]:
-    """Share of the queries that have a right one among their best, and among their five best."""
+    """Share of the queries that have a right one among their best, and among their five best; nan where a score is no
+    number, for then there is no order."""
+    if bool(scores.isnan().any()):
+        return math.nan, math.nan
     order = scores.argsort(dim=1, descending=True)
     hit = right.gather(1, order)
     return hit[:, 0].float().mean().item(), hit[:, :5].any(1).float().mean().item()

@@ -43,6 +43,11 @@ def _kept(
         if kept.config == made_from:
             return kept.tensors[name]
     seen = _look(prepared, look, *on)
+    if not bool(torch.isfinite(seen).all()):
+        raise ValueError(
+            f"{folder.root / stage}: what it makes of the pictures is not finite, so nothing can be trained on it; its "
+            "training diverged: train it with a lower learning rate and another --out"
+        )
     with suppress(OSError, ValueError), folder.writing():  # of use, not needed: the run may be read-only, or busy
         store.save(place, name.capitalize(), made_from, {name: seen})
     return seen

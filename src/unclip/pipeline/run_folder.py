@@ -160,9 +160,12 @@ class RunFolder:
         """Notes how a stage ended."""
         self._change(lambda state: {**state, stage: record})
 
-    def reopen(self, *stages: str) -> None:
-        """Takes the notes of these stages' ends back, so that they are finished again from their checkpoints."""
-        self._change(lambda state: {k: v for k, v in state.items() if k not in stages})
+    def reopen(self, *stages: str, **noted: dict[str, Any]) -> None:
+        """Takes the notes of these stages' ends back, so that they are finished again from their checkpoints.
+
+        noted: records that are written in the same step.
+        """
+        self._change(lambda state: {k: v for k, v in state.items() if k not in stages} | noted)
 
     def forget(self, *stages: str) -> None:
         """The same, and takes their checkpoints away, so that they are trained anew."""

@@ -1,7 +1,7 @@
 """The stages of a run as they lie on disk: their modules, and the hashes that name them and the whole model."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,7 @@ class _Read:
 def _read(folder: RunFolder, name: str, device: str) -> _Read:
     kind = name.rpartition("/")[2]
     stored = store.load(folder.root / name, kind)
+    _check_finite(folder.root / name, stored.tensors)
     with initial_weights("read", name):  # what is built to be filled must not draw from what others draw from
         module = built(kind, stored, folder.root / name / "config.json")
     try:
@@ -145,6 +146,16 @@ def built(kind: str, stored: store.Stored, file: Path) -> torch.nn.Module:
         raise ValueError(
             f"{file}: no network can be built of these settings ({shown(error, 200)}); restore it, or train again"
         ) from error
+
+
+def _check_finite(place: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Raises ValueError where a weight is no number: all that such a model draws is void."""
+    for name, value in tensors.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise ValueError(
+                f"{place / store.WEIGHTS}: the weights {shown(name)} are not finite, for the training diverged; train "
+                "it again with a lower learning rate and another --out"
+            )
 
 
 @dataclass

@@ -1,5 +1,7 @@
 """The noise-aware classifier of a DDPM with classes, as a stage that `unclip add` trains."""
 
+import math
+
 import numpy as np
 import torch
 
@@ -53,9 +55,11 @@ def classifier_gate(ctx: Context, rows: np.ndarray, model: NoisyClassifier) -> G
 def right(
     model: NoisyClassifier, images: torch.Tensor, numbers: torch.Tensor, level: float, eps: torch.Tensor
 ) -> float:
-    """Share of the pictures whose class is told at this level."""
+    """Share of the pictures whose class is told at this level; nan where the scores are no numbers."""
     log_snr = torch.full((len(images),), level, device=images.device)
     x, found = noised(images, log_snr, eps), []
     for i in range(0, len(x), 128):
-        found.append(model(x[i : i + 128], log_snr[i : i + 128]).argmax(1))
-    return (torch.cat(found) == numbers).float().mean().item()
+        found.append(model(x[i : i + 128], log_snr[i : i + 128]))
+    if any(bool(scores.isnan().any()) for scores in found):
+        return math.nan
+    return (torch.cat(found).argmax(1) == numbers).float().mean().item()

@@ -54,6 +54,7 @@ def ddpm_stage(ctx: Context) -> Stage:
         r.share,
         lambda module: judged(ctx, ddpm_gate, whole(module)),
         lambda module: preview(whole(module)),
+        gate_previews=7.0,
     )
 
 

@@ -1,6 +1,8 @@
 """The gate at the end of each stage of a text-to-image model: pass or fail, the figures, and why."""
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -27,7 +29,18 @@ def judged(ctx: Context, judge: Callable[[Context, np.ndarray, M], Gate], model:
     rows, note = judged_rows(ctx)
     with torch.no_grad():
         result = judge(ctx, rows, model)
-    return Gate(result.stage, result.passed, result.why + note, result.figures)
+    return replace(result, why=result.why + note)
+
+
+def believable(result: Gate, skipped: int, steps: int) -> Gate:
+    """The verdict, failed where a figure is no number: nothing was measured then; skipped steps are told."""
+    lost = [name for name, value in result.figures.items() if math.isnan(value)]
+    why = result.why
+    if lost:
+        why = f"what it makes cannot be judged, {' and '.join(lost[:2])} came out as no number: {why}"
+    if skipped:
+        why += f"; {skipped:,} of {steps:,} steps were skipped, for their loss was not finite"
+    return replace(result, passed=result.passed and not lost, why=why)
 
 
 def judged_rows(ctx: Context) -> tuple[np.ndarray, str]:

@@ -45,6 +45,7 @@ def inpaint_stage(ctx: Context) -> Stage:
         r.share,
         lambda inpainter: judged(ctx, inpaint_gate, whole(inpainter)),
         lambda inpainter: inpaint_preview(ctx, whole(inpainter)),
+        gate_previews=10.0,
     )
 
 

@@ -48,6 +48,7 @@ def autoencoder_stage(ctx: Context) -> Stage:
         lambda m: judged(ctx, autoencoder_gate, assembled(ctx, m.autoencoder)),
         lambda m: reconstructions(ctx, assembled(ctx, m.autoencoder)),
         lambda m: m.autoencoder,
+        gate_previews=8.0,
     )
 
 

@@ -5,9 +5,10 @@ latent: data -> tokenizer -> CLIP -> autoencoder -> diffusion of its codes
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from unclip.core import machine, store
 from unclip.data.advice import advice
@@ -17,33 +18,51 @@ from unclip.data.shapes_world import World
 from unclip.data.source import Source, notes_of
 from unclip.pipeline.images import save_picture, thumbnail_sheet
 from unclip.pipeline.run_folder import RunFolder
+from unclip.recipes.changes import changed, with_changes
 from unclip.recipes.config import RunConfig, stored_config, write_settings
 from unclip.recipes.context import Context
 from unclip.recipes.events import Drawn, Event, Note, Stopped
 from unclip.recipes.finished import finished
 from unclip.recipes.foresight import foreseen
+from unclip.recipes.more import check_more, train_on
 from unclip.recipes.worlds import is_drawn, prepare_world
 from unclip.text.tokenizer import Tokenizer
 
 
 def train(
-    source: Source | World, folder: Path, config: RunConfig, stop: threading.Event, force: bool = False
+    source: Source | World,
+    folder: Path,
+    config: RunConfig,
+    stop: threading.Event,
+    force: bool = False,
+    more: float | None = None,
 ) -> Iterator[Event]:
     """Trains what of the run is not trained yet. Ends early after a failed gate (unless `force`) or when `stop` is set.
 
+    more: seconds for which a finished run is trained on, each stage from its end.
     Raises ValueError for data or settings that cannot work; what was trained before stays.
     """
     run = RunFolder(folder)
     with run.writing():
-        yield from _train(source, run, config, stop, force)
+        yield from _train(source, run, config, stop, force, more)
 
 
 def _train(
-    source: Source | World, run: RunFolder, config: RunConfig, stop: threading.Event, force: bool
+    source: Source | World,
+    run: RunFolder,
+    config: RunConfig,
+    stop: threading.Event,
+    force: bool,
+    more: float | None,
 ) -> Iterator[Event]:
     machine.prepare_memory()
-    config = settle(run, config)
+    check_more(run, config, more)
+    changes = changes_of(run, config)
+    config = settle(run, config, more)
+    for path, (before, now) in changes.items():
+        yield Note("settings", f"{path} = {now} from here on, {before} before")
     _check_data(source, run, config)
+    yield from train_on(run, config, more)
     try:
         prepared = _prepared(source, run, config, stop)
     except KeyboardInterrupt:  # what is prepared is kept
@@ -61,20 +80,48 @@ def _train(
             return
 
 
-def settle(run: RunFolder, config: RunConfig) -> RunConfig:
-    """The run's settings: those of its run.toml once something was trained with them, else `config` fitted to this
-    machine. Raises ValueError where they are gone."""
+def settle(run: RunFolder, config: RunConfig, more: float | None = None) -> RunConfig:
+    """The run's settings: those of its run.toml once something was trained with them, with what of `config` may change
+    on the way; else `config` fitted to this machine.
+
+    more: as of `train`. Raises ValueError where they are gone, and where a change would come too late.
+    """
     if run.begun:
-        if not run.settings.exists():
-            raise ValueError(
-                f"{run.settings}: is gone, and with it the settings of what is trained there; restore it, or name "
-                "another --out"
-            )
-        return stored_config(run.settings)
-    if config.precision == "auto":
+        stored, changes = _stored(run), changes_of(run, config)
+        _check_in_time(run, changes, more)
+        config = with_changes(stored, changes)
+        if not changes:
+            return config
+    elif config.precision == "auto":
         config = replace(config, precision=machine.best_precision(machine.device()))
     write_settings(run.settings, config)
     return config
+
+
+def changes_of(run: RunFolder, config: RunConfig) -> dict[str, tuple[Any, Any]]:
+    """Path -> (before, now) of what `config` changes in a run that is begun."""
+    return changed(_stored(run), config) if run.begun else {}
+
+
+def _stored(run: RunFolder) -> RunConfig:
+    if not run.settings.exists():
+        raise ValueError(
+            f"{run.settings}: is gone, and with it the settings of what is trained there; restore it, or name "
+            "another --out"
+        )
+    return stored_config(run.settings)
+
+
+def _check_in_time(run: RunFolder, changes: Iterable[str], more: float | None) -> None:
+    """Raises ValueError for the learning rate of a stage that is trained already."""
+    state = run.state()
+    for path in changes:
+        stage = path.partition(".")[0]
+        if stage in state and more is None:
+            raise ValueError(
+                f"{path}: {run.root} has trained {stage} to its end; with --more 30m it is trained on with this, or "
+                "name another --out"
+            )
 
 
 def _check_data(source: Source | World, run: RunFolder, config: RunConfig) -> None:

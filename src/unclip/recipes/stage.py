@@ -19,6 +19,7 @@ class Stage:
 
     gate: judges the module with its averaged weights. preview: draws with it, where there is something to see early.
     kept: the part of the module that is the model, with a config; the rest is of use to training only.
+    gate_previews: how many times as long as a preview the gate takes, about; the budget keeps so much for it.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Stage:
     gate: Callable[[Any], Gate]
     preview: Callable[[Any], Image.Image] | None = None
     kept: Callable[[Any], nn.Module] = lambda module: module
+    gate_previews: float = 4.0
 
     @property
     def config(self) -> Config:

@@ -10,31 +10,37 @@ from typing import Any
 
 from PIL.Image import Image
 
-from unclip.core import lock, store
+from unclip.core import files, lock, store
 from unclip.core.missing import install
 from unclip.core.task import Task
 from unclip.pipeline import plots
 from unclip.pipeline.images import save_picture
 from unclip.pipeline.run_folder import DRAWS
+from unclip.recipes.budget import StageTime
 from unclip.recipes.context import Context
-from unclip.recipes.events import Drawn, Event, Note, Progress
+from unclip.recipes.events import Drawn, Event, Note, Progress, Working
+from unclip.recipes.gates import believable
+from unclip.recipes.more import End
 from unclip.recipes.stage import Stage
 from unclip.recipes.stages import stage
 from unclip.train.checkpoint import Log, check_room, load_checkpoint, save_checkpoint
 from unclip.train.plan import Plan
-from unclip.train.trainer import Report, Trainer
+from unclip.train.trainer import Diverged, Report, Trainer
 
 PREVIEWS = (0.06, 0.2, 0.5, 1.0)
 """Shares of a stage's run at which sample grids are drawn."""
 EARLY_AT = 1 / 16
 """Where the weights of the stage that draws are kept for autoguidance (Karras et al. 2024b, section 4: about there)."""
+LOWER, SAFE = 10, 1e-3
+"""What is advised in the place of a rate with which a training diverged: so many times less, and no more than this."""
 
 
 class StageRun:
     """Trains one stage of a run, keeps it safe, and judges it."""
 
     def __init__(self, ctx: Context, name: str) -> None:
-        self.ctx, self.name = ctx, name
+        self.ctx, self.name, self.began = ctx, name, time.monotonic()
+        self.time = StageTime.of(ctx.folder, ctx.config, name)
         self.stage: Stage = stage(ctx, name)
         self.checkpoint = ctx.folder.checkpoint(name)
         assert isinstance(self.stage.module, Task)
@@ -48,72 +54,128 @@ class StageRun:
             ctx.config.workers,
         )
         self.averaged = copy.deepcopy(self.stage.module).eval().requires_grad_(False)
+        self.kept = 0  # the step of the last checkpoint
 
     def events(self) -> Iterator[Event]:
-        """Progress after every step; previews; the gate last. Sets of files are written as they are ready."""
-        for told in load_checkpoint(self.checkpoint, self.trainer):
+        """Progress after every step; previews; the gate last. Sets of files are written as they are ready.
+
+        Raises Diverged, with what can be done about it.
+        """
+        for told in self._start():
             yield Note(self.name, told)
         check_room(self.checkpoint, self.trainer)
         log = Log(self.ctx.folder.logs / f"{self.name}.jsonl", self.trainer.step)
         try:
+            self.trainer.waited(time.monotonic() - self.began)
             yield from self._train(log)
+            if not self.ctx.stop.is_set():
+                yield from self._finish()
+        except Diverged as error:
+            self._drop_lost()
+            raise Diverged(f"{self.name}: {error}; {self._way_out()}") from error
         finally:
             log.close()
-        if not self.ctx.stop.is_set():
-            yield from self._finish()
 
     def _plan(self) -> Plan:
         train = self.stage.train
         if train.steps:
             return Plan(steps=train.steps, cooldown=train.cooldown)
-        return Plan(seconds=self.ctx.config.budget * self.stage.share, cooldown=train.cooldown)
+        return Plan(seconds=self.time.from_nothing, cooldown=train.cooldown)
+
+    def _start(self) -> Iterator[str]:
+        """From the last checkpoint; in a further training from where that has come, or else from the stage's end."""
+        yield from load_checkpoint(self.checkpoint, self.trainer)
+        self.kept = self.trainer.step
+        trainer, end = self.trainer, self.time.end
+        if end is None or trainer.plan.first == end.steps:
+            return
+        if trainer.step != end.steps:
+            if not self._take_finished(end):
+                yield "its finished weights are gone, so it is trained without them"
+                return
+            yield f"goes on from its finished weights at step {end.steps}; the optimiser's moments begin anew"
+        trainer.plan = Plan(
+            seconds=self.time.further,
+            cooldown=self.stage.train.cooldown,
+            first=trainer.step,
+            before=trainer.elapsed,
+        )
+
+    def _take_finished(self, end: End) -> bool:
+        try:
+            stored = store.load(self.ctx.folder.root / self.name, self.name)
+        except store.Damaged:
+            return False
+        if stored.extra.get("steps") != end.steps:
+            return False
+        self.stage.kept(self.trainer.module).load_state_dict(stored.tensors)
+        self.trainer.restart(end.steps, end.seconds)
+        return True
 
     def _train(self, log: Log) -> Iterator[Event]:
         saved, share = time.monotonic(), self.trainer.plan.share(self.trainer.step, self.trainer.elapsed)
         for report in self.trainer.steps():
             log.write(line(report))
             yield self._progress(report)
-            if self.name == DRAWS[self.ctx.config.model] and share < EARLY_AT <= report.share:
-                self._store(self.ctx.folder.early / self.name)
-            if self.stage.preview and any(share < p <= report.share for p in PREVIEWS):
-                yield self._preview(report, self.stage.preview)
-            # Only now: what a checkpoint has behind it is never made up for.
-            if self.ctx.stop.is_set() or time.monotonic() - saved > self.ctx.config.checkpoint_seconds:
-                self._save()
-                saved = time.monotonic()
+            # Amid skipped steps nothing is drawn or kept; what became due meanwhile is done after them.
+            if self.trainer.calm:
+                yield from self._look(share, report)
+                share = report.share
+                # Only now: what a checkpoint has behind it is never made up for.
+                if self.ctx.stop.is_set() or time.monotonic() - saved > self.ctx.config.checkpoint_seconds:
+                    self._save()
+                    saved = time.monotonic()
             if self.ctx.stop.is_set():
+                if not self.trainer.calm:
+                    yield Note(self.name, f"step {report.step:,} is not kept: steps before it were not finite")
                 return
-            share = report.share
+
+    def _look(self, share: float, report: Report) -> Iterator[Event]:
+        """What is due between two shares of the run: the early weights, a grid of samples."""
+        early = self.name == DRAWS[self.ctx.config.model] and self.time.end is None
+        if early and share < EARLY_AT <= report.share:
+            self._store(self.ctx.folder.early / self.name)
+        if self.stage.preview and any(share < p <= report.share for p in PREVIEWS):
+            yield self._preview(report, self.stage.preview)
 
     def _save(self) -> None:
+        """Raises Diverged where the weights are not worth keeping; the checkpoint before stays."""
+        began = time.monotonic()
+        self.trainer.check()
         lock.check_held(self.ctx.folder.root)
         save_checkpoint(self.checkpoint, self.trainer)
+        self.kept = self.trainer.step
+        self.trainer.waited(time.monotonic() - began)
 
     def _progress(self, report: Report) -> Progress:
-        config = self.ctx.config
-        names = config.stages if self.name in config.stages else (self.name,)
-        shares = {n: config.recipe(n).share for n in names}
-        later = sum(shares[n] for n in names[names.index(self.name) + 1 :])
-        before = sum(shares[n] for n in names[: names.index(self.name)])
-        share = (before + shares[self.name] * report.share) / sum(shares.values())
-        return Progress(self.name, report, report.remaining + later * config.budget, share)
+        left = report.remaining + self.trainer.plan.reserve + self.time.later
+        return Progress(self.name, report, left, self.time.behind(report.share))
 
     def _preview(self, report: Report, draw: Callable[[Any], Image]) -> Drawn:
+        began = time.monotonic()
         self.averaged.load_state_dict(self.trainer.ema.average)
         path = self.ctx.folder.samples / f"{self.name}-{report.step:06d}.png"
         lock.check_held(self.ctx.folder.root)
         save_picture(draw(self.averaged), path)
+        took = time.monotonic() - began
+        self.trainer.waited(took)
+        if report.share < 1:
+            self.trainer.plan.reserve = (1 + self.stage.gate_previews) * took
         return Drawn(self.name, path)
 
     def _finish(self) -> Iterator[Event]:
         self._save()
         trainer = self.trainer
+        self.averaged.load_state_dict(trainer.ema.average)
+        yield Working(self.name, "judging it", trainer.plan.reserve + self.time.later, self.time.behind(1.0))
+        began = time.monotonic()
+        judged = believable(self.stage.gate(self.averaged), trainer.skipped, trainer.step)
+        trainer.waited(time.monotonic() - began)
         figures = {"steps": trainer.step, "seconds": round(trainer.elapsed, 1), "skipped": trainer.skipped}
         figures["parameters"] = sum(p.numel() for p in self.stage.kept(self.averaged).parameters())
-        self.averaged.load_state_dict(trainer.ema.average)
-        result = self.stage.gate(self.averaged)
-        result = replace(result, figures={**result.figures, **figures})
-        record = {"passed": result.passed, "why": result.why, "figures": result.figures}
+        result = replace(judged, figures={**judged.figures, **figures})
+        known = {k: v if math.isfinite(v) else None for k, v in result.figures.items()}
+        record = {"passed": result.passed, "why": result.why, "figures": known}
         sha = self._store(self.ctx.folder.root / self.name, {**figures, "ended": record})
         self.ctx.folder.finish(self.name, {**record, "sha256": sha})
         yield from self._plot()
@@ -121,11 +183,31 @@ class StageRun:
 
     def _store(self, place: Path, about: dict[str, Any] | None = None) -> str:
         """Keeps the averaged weights, with what is to be noted beside them; returns their SHA-256."""
+        self.trainer.check()
         lock.check_held(self.ctx.folder.root)
         self.averaged.load_state_dict(self.trainer.ema.average)
         weights = self.stage.kept(self.averaged).state_dict()
         extra = {**(about or {}), "began": self.ctx.began}
         return store.save(place, self.name, self.stage.config.to_dict(), weights, extra)
+
+    def _drop_lost(self) -> None:
+        """Takes a checkpoint away after which not one step was good: whoever went on from it would diverge, too."""
+        if self.trainer.lost and self.kept >= self.trainer.step - self.trainer.lost:
+            newest = next((place for place in self.checkpoint if place.exists()), None)
+            if newest is not None:
+                files.remove(newest)
+
+    def _way_out(self) -> str:
+        """What can be done about a training that diverged."""
+        optim, kept = self.stage.train.optim, any(place.exists() for place in self.checkpoint)
+        rates = {"lr": optim.lr, "muon_lr": optim.muon_lr}
+        said = [
+            f"--set {self.name}.train.optim.{name}={min(rate / LOWER, SAFE):.3g}"
+            for name, rate in rates.items()
+            if rate
+        ]
+        where = "continues from its last checkpoint" if kept else "begins this stage again"
+        return f"the same command with a lower learning rate, as {' '.join(said)}, {where}"
 
     def _plot(self) -> Iterator[Event]:
         if not plots.available():

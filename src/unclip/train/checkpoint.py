@@ -9,12 +9,16 @@ from unclip.core import files, store
 from unclip.train.trainer import TrainConfig, Trainer
 
 KIND = "Checkpoint"
+RATES = ("lr", "muon_lr")
+"""Of the optimiser's settings, those that may change on the way."""
+MACHINE = ("device", "workers", "precision")
+"""What a run may be continued with that was begun with another: the sums are then rounded in other places."""
 
 
 def save_checkpoint(places: tuple[Path, Path], trainer: Trainer) -> None:
     """Writes weights, their average, optimiser, step, clock and plan; atomic. places: of it and of the one before."""
     tensors, numbers = trainer.state()
-    store.save(places[0], KIND, _belongs(trainer), tensors, numbers, before=places[1])
+    store.save(places[0], KIND, _about(trainer), tensors, numbers, before=places[1])
 
 
 def load_checkpoint(places: tuple[Path, Path], trainer: Trainer) -> Iterator[str]:
@@ -27,7 +31,7 @@ def load_checkpoint(places: tuple[Path, Path], trainer: Trainer) -> Iterator[str
     damaged: list[Path] = []
     for place in (place for place in places if store.there(place)):
         try:
-            _load(place, trainer)
+            changes = _load(place, trainer)
         except store.Damaged as error:
             damaged.append(place)
             yield f"{error}; goes on without it"
@@ -35,14 +39,27 @@ def load_checkpoint(places: tuple[Path, Path], trainer: Trainer) -> Iterator[str
             for other in damaged:  # else it would take the place of the whole one at the next save
                 files.remove(other)
             yield f"continues at step {trainer.step}"
+            yield from changes
             return
 
 
-def _load(path: Path, trainer: Trainer) -> None:
-    stored = store.load(path, KIND)
-    if _completed(stored.config) != _belongs(trainer):
+def _load(path: Path, trainer: Trainer) -> list[str]:
+    """Continues from it; returns what is not as it was, in words."""
+    stored, now = store.load(path, KIND), _about(trainer)
+    before = _completed(stored.config)
+    if _fixed(before) != _fixed(now):
         raise ValueError(f"{path}: made with other training settings; use those of its run.toml, or another --out")
     trainer.load(stored.tensors, stored.extra)
+    rates = [_change(name, before["config"]["optim"], now["config"]["optim"]) for name in RATES]
+    machine = [_change(name, before, now) for name in MACHINE]
+    told = [f"goes on with another learning rate: {', '.join(filter(None, rates))}"] if any(rates) else []
+    if any(machine):
+        told.append(f"goes on in another way ({', '.join(filter(None, machine))}): no longer bit for bit as before")
+    return told
+
+
+def _change(name: str, before: dict[str, Any], now: dict[str, Any]) -> str:
+    return f"{name} = {now[name]} after {before[name]}" if before[name] != now[name] else ""
 
 
 def check_room(places: tuple[Path, Path], trainer: Trainer) -> None:
@@ -51,15 +68,25 @@ def check_room(places: tuple[Path, Path], trainer: Trainer) -> None:
     files.check_room(places[0], (3 - sum(map(store.there, places))) * each)
 
 
-def _belongs(trainer: Trainer) -> dict[str, Any]:
-    """What a checkpoint must share with the trainer that continues it."""
-    shared = {name: getattr(trainer, name) for name in ("seed", "precision", "workers")}
-    return {"config": trainer.config.to_dict(), **shared}
+def _about(trainer: Trainer) -> dict[str, Any]:
+    """What a checkpoint was made with."""
+    return {"config": trainer.config.to_dict(), **{name: getattr(trainer, name) for name in ("seed", *MACHINE)}}
+
+
+def _fixed(about: dict[str, Any]) -> dict[str, Any]:
+    """What a trainer must share with the checkpoint that it continues: all but rates and machine.
+
+    Whether there is a rate for Muon at all decides which moments there are.
+    """
+    optim = about["config"]["optim"]
+    kept = {k: v for k, v in optim.items() if k not in RATES} | {"muon": optim["muon_lr"] > 0}
+    return {"config": {**about["config"], "optim": kept}, "seed": about["seed"]}
 
 
 def _completed(stored: dict[str, Any]) -> dict[str, Any]:
     """What an earlier version wrote, with the defaults of the settings that came later."""
-    return {**stored, "config": TrainConfig.from_dict(stored["config"]).to_dict()}
+    machine = {name: stored.get(name) for name in MACHINE}
+    return {**stored, **machine, "config": TrainConfig.from_dict(stored["config"]).to_dict()}
 
 
 class Log:

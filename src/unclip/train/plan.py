@@ -2,9 +2,11 @@
 
 The rate is constant after a short warm-up until the cooldown, then falls linearly to zero. With a time budget the
 constant phase lasts until its share of the time is spent; from then on the number of steps is fixed and stored, so
-that a run resumed later ends where an uninterrupted one would.
+that a run resumed later ends where an uninterrupted one would. A training that is over can go on by another plan,
+whose steps and seconds count from where the one before ended.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 COOLDOWN = 0.35
@@ -13,15 +15,20 @@ COOLDOWN = 0.35
 
 @dataclass
 class Plan:
-    """steps: asked for, or None; seconds: the budget, or None. `total` is set once the end is known.
+    """steps: asked for, or None; seconds: the budget, or None. `total` is the step of the end, set once it is known.
 
     cooldown: share of the run in which the rate falls to zero; 0: the rate stays, as DDPM's does.
+    first, before: the steps and seconds that were over when this plan began.
+    reserve: seconds of the budget that are kept for what comes after the last step.
     """
 
     steps: int | None = None
     seconds: float | None = None
     total: int | None = None
     cooldown: float = COOLDOWN
+    first: int = 0
+    before: float = 0.0
+    reserve: float = 0.0
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.seconds is None):
@@ -30,32 +37,49 @@ class Plan:
             raise ValueError(f"steps = {self.steps}, seconds = {self.seconds}: must be above 0")
         if not 0 <= self.cooldown < 1:
             raise ValueError(f"cooldown = {self.cooldown}: a share of the run in [0, 1)")
-        self.total = self.steps if self.total is None else self.total
+        if self.total is None and self.steps is not None:
+            self.total = self.first + self.steps
 
     def settle(self, step: int, elapsed: float) -> None:
         """Fixes the end once the constant phase's share of the time is spent."""
-        if self.total is None and self.seconds is not None and elapsed >= (1 - self.cooldown) * self.seconds:
-            self.total = max(step + 1, round(step / (1 - self.cooldown)))
+        if self.total is None and elapsed - self.before >= (1 - self.cooldown) * self._training():
+            self.total = max(step + 1, self.first + round((step - self.first) / (1 - self.cooldown)))
+
+    def _training(self) -> float:
+        """Seconds for the steps; what is reserved takes half of the budget at the most."""
+        seconds = self.seconds or 0.0
+        return max(seconds / 2, seconds - self.reserve)
 
     def rate(self, step: int, warmup: int) -> float:
         """The learning rate of step number `step` (0, 1, ...) as a share of the peak."""
-        rising = min(1.0, (step + 1) / max(1, warmup))
+        rising = min(1.0, (step - self.first + 1) / max(1, warmup))
         if self.total is None:
             return rising
-        return min(rising, 1.0, (self.total - step) / max(1.0, self.cooldown * self.total))
+        return min(rising, 1.0, (self.total - step) / max(1.0, self.cooldown * (self.total - self.first)))
 
     def done(self, step: int) -> bool:
         """Whether `step` steps are all."""
         return self.total is not None and step >= self.total
 
     def share(self, step: int, elapsed: float) -> float:
-        """How much of the run is behind, in [0, 1]."""
+        """How much of the plan is behind, in [0, 1]."""
         if self.total is not None:
-            return min(1.0, step / self.total)
-        return min(1.0, elapsed / self.seconds) if self.seconds else 0.0
+            return min(1.0, (step - self.first) / max(1, self.total - self.first))
+        return min(1.0, (elapsed - self.before) / self._training())
 
     def remaining(self, step: int, elapsed: float) -> float:
-        """Seconds left, from the mean speed so far; 0 before the first step of a run counted in steps."""
+        """Seconds of training left, from the mean speed so far; 0 before the first step of a run counted in steps."""
         if self.total is None:
-            return max(0.0, (self.seconds or 0.0) - elapsed)
-        return (self.total - step) * elapsed / max(1, step)
+            return max(0.0, self._training() - (elapsed - self.before))
+        return (self.total - step) * (elapsed - self.before) / max(1, step - self.first)
+
+    def state(self) -> dict[str, float | int | None]:
+        """What is decided on the way, and where it began: with it a resumed run keeps to this plan."""
+        return {name: getattr(self, name) for name in ("total", "first", "before", "reserve")}
+
+    def load(self, state: Mapping[str, float | int | None]) -> None:
+        """Takes what `state` gave."""
+        total = state["total"]
+        self.total = None if total is None else int(total)
+        self.first, self.before = int(state["first"] or 0), float(state["before"] or 0.0)
+        self.reserve = float(state["reserve"] or 0.0)

@@ -19,7 +19,10 @@ from unclip.train.optim import OptimConfig, clip_gradients, optimizers
 from unclip.train.plan import COOLDOWN, Plan
 
 PATIENCE = 20
-"""So many non-finite steps in a row end the run."""
+"""So many bad steps among the last `WINDOW` end the run; so many good ones in a row make it worth keeping."""
+WINDOW = 60
+BLOWN = 1e4
+"""A step is bad whose loss is not finite (it is skipped), or so many times that of the first step."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,8 @@ class Report:
     share: float
 
 
-class Diverged(RuntimeError):
-    """The loss was not finite for many steps in a row."""
+class Diverged(ValueError):
+    """The training does not hold: its loss, or its weights, are not finite."""
 
 
 class Trainer:
@@ -72,16 +75,48 @@ class Trainer:
         assert isinstance(task, nn.Module)
         self.task, self.module, self.feed, self.config, self.plan = task, task, feed, config, plan
         self.seed, self.precision = seed, precision
-        self.device = next(task.parameters()).device.type
+        self.place = next(task.parameters()).device
+        self.device = self.place.type
         self.workers = workers if task.per_sample and self.device == "cpu" else 1
         self.settling = [module for module in task.modules() if isinstance(module, Settles)]
         self.paced = [module for module in task.modules() if isinstance(module, Paced)]
         self.optimizers = optimizers(task, config.optim)
         self.ema = EMA(task, config.ema_gamma, config.ema_decay)
-        self.step, self.elapsed, self.skipped, self.bad = 0, 0.0, 0, 0
+        self.step, self.elapsed, self.skipped = 0, 0.0, 0
+        self.recent = 0  # a bit for each of the last WINDOW steps, the last one lowest; set: it was bad
+        self.first_loss: float | None = None  # the loss of the first step, where that was seen
+
+    @property
+    def calm(self) -> bool:
+        """Whether none of the last steps was bad: else the weights are from amid a divergence."""
+        return not self.recent & ((1 << PATIENCE) - 1)
+
+    @property
+    def lost(self) -> int:
+        """How many steps were bad since the last good one."""
+        return (~self.recent & (self.recent + 1)).bit_length() - 1
+
+    def check(self) -> None:
+        """Raises Diverged where the weights are not worth keeping: amid bad steps, or not finite."""
+        if not self.calm:
+            raise Diverged(f"it ended while it diverged: {self._lately()}")
+        for name, value in (*self.module.state_dict().items(), *self.ema.average.items()):
+            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                raise Diverged(f"the weights {name} are not finite after step {self.step:,}")
+
+    def _lately(self) -> str:
+        among = min(WINDOW, self.step)
+        return (
+            f"in {self.recent.bit_count()} of the last {among} steps up to step {self.step:,} the loss was not finite "
+            f"or over {BLOWN:,.0f} times that of the first step"
+        )
+
+    def waited(self, seconds: float) -> None:
+        """Counts time that was no step but is of the budget: samples, checkpoints."""
+        self.elapsed += seconds
 
     def steps(self) -> Iterator[Report]:
-        """Steps until the plan is done. Raises Diverged after many non-finite steps in a row."""
+        """Steps until the plan is done. Raises Diverged where too many are not finite."""
         self.module.train()
         gradients = Gradients(self.task, self.precision, self.workers)
         try:
@@ -96,8 +131,8 @@ class Trainer:
             gradients.close()
 
     def _one(self, gradients: Gradients) -> tuple[Losses, float]:
-        batch = self.feed(self.step).to(self.device)
-        noises = [Noise.shared(self.seed, rank, self.step, device=self.device) for rank in range(self.workers)]
+        batch = self.feed(self.step).to(self.place)
+        noises = [Noise.shared(self.seed, rank, self.step, device=self.place) for rank in range(self.workers)]
         rate = self.plan.rate(self.step, self.config.optim.warmup)
         for group in (g for optimizer in self.optimizers for g in optimizer.param_groups):
             group["lr"] = group["peak"] * rate
@@ -107,23 +142,23 @@ class Trainer:
         for part in self.settling:
             part.settle()
         norm = clip_gradients(self.module.parameters(), self.config.optim.clip)
-        self._apply(math.isfinite(norm) and bool(torch.isfinite(losses.total)))
+        self._apply(float(losses.total.detach()), norm)
         return losses, norm
 
-    def _apply(self, finite: bool) -> None:
+    def _apply(self, loss: float, norm: float) -> None:
+        finite = math.isfinite(norm) and math.isfinite(loss)
+        self.first_loss = loss if self.step == 0 and finite else self.first_loss
+        bad = not finite or (self.first_loss is not None and loss > BLOWN * self.first_loss > 0)
         self.step += 1
+        self.recent = (self.recent << 1 | bad) & ((1 << WINDOW) - 1)
         if finite:
             for optimizer in self.optimizers:
                 optimizer.step()
             self.ema.update(self.module, self.step)
-            self.bad = 0
-            return
-        self.skipped, self.bad = self.skipped + 1, self.bad + 1
-        if self.bad >= PATIENCE:
-            raise Diverged(
-                f"the loss was not finite for {PATIENCE} steps in a row (step {self.step}, lr {self.config.optim.lr}); "
-                "continue from the last checkpoint with a lower lr"
-            )
+        else:
+            self.skipped += 1
+        if self.recent.bit_count() >= PATIENCE:
+            raise Diverged(f"it diverged: {self._lately()}")
 
     def _report(self, losses: Losses, norm: float, took: float) -> Report:
         return Report(
@@ -145,8 +180,8 @@ class Trainer:
         for n, optimizer in enumerate(self.optimizers):
             for i, state in optimizer.state_dict()["state"].items():
                 tensors |= {f"optim.{n}.{i}.{k}": v for k, v in state.items()}
-        numbers = {"step": self.step, "elapsed": self.elapsed, "skipped": self.skipped, "total": self.plan.total}
-        return tensors, numbers
+        numbers = {name: getattr(self, name) for name in ("step", "elapsed", "skipped", "recent", "first_loss")}
+        return tensors, numbers | self.plan.state()
 
     def load(self, tensors: dict[str, Tensor], numbers: dict[str, float | int | None]) -> None:
         """Takes what `state` gave."""
@@ -163,6 +198,11 @@ class Trainer:
                 moments.setdefault(int(index), {})[name] = value
             optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
         self.step, self.elapsed = int(numbers["step"] or 0), float(numbers["elapsed"] or 0.0)
-        self.skipped = int(numbers["skipped"] or 0)
-        total = numbers["total"]
-        self.plan.total = None if total is None else int(total)
+        self.skipped, self.recent = int(numbers["skipped"] or 0), int(numbers["recent"] or 0)
+        self.first_loss = numbers["first_loss"]
+        self.plan.load(numbers)
+
+    def restart(self, step: int, elapsed: float) -> None:
+        """Goes on from the module's weights as they are, which were trained for so many steps and seconds."""
+        self.step, self.elapsed, self.recent, self.first_loss = step, elapsed, 0, None
+        self.ema.load(self.module.state_dict())
