@@ -48,12 +48,12 @@ def test_exit_codes():
 
 def test_what_is_left_never_stands_at_nothing():
     log = io.StringIO()
-    progress.follow([Working("decoder", "judging it", 0.2, 1.0)], Console(file=log, width=100))
+    progress.follow([Working("decoder", "judging it", 0.2, 1.0)], Screen(log))
     assert log.getvalue() == "decoder (4 of 4)  100%  judging it  finishing\n"
 
 
 def test_skipped_steps_are_no_want_of_time():
     for figures in ({"skipped": 7.0}, {"distance": float("nan")}):
         log = io.StringIO()
-        assert progress.follow([Gate("ddpm", False, "noise", figures)], Console(file=log, width=200)) == 1
+        assert progress.follow([Gate("ddpm", False, "noise", figures)], Screen(log)) == 1
         assert "lower learning rate" in log.getvalue() and "too little time" not in log.getvalue()

@@ -236,7 +236,7 @@ def test_a_run_inside_its_own_pictures_continues(
         assert done.code == 0, done.err
         assert len(list(fake.calls[-1][0])) == 8
     done = call(*command[:-1], "names")
-    assert (done.code, "captions = names" in done.err) == (2, True)
+    assert (done.code, "captions = 'names', but runs/x was begun with" in done.err) == (2, True), done.err
 
 
 def test_a_begun_run_may_take_another_rate_and_another_machine(call: Call, fake: Fake, tmp_path: Path):

@@ -24,7 +24,8 @@ def is_prepared(source: Source, out: Path, captioned: bool = True) -> bool:
     about, fingerprint = read_about(out) or kept_for(out), source.fingerprint()
     if about is None or about.get("fingerprint") == fingerprint:
         return about is not None
-    background = about["how"].get("background", WHITE)
+    how = about.get("how")
+    background = how.get("background", WHITE) if isinstance(how, dict) else WHITE
     same = about.get("kind") == source.kind and _equal(source, load_prepared(out), captioned, background)
     if same:
         with suppress(OSError):  # a run that may only be read

@@ -87,19 +87,19 @@ class StageRun:
         yield from load_checkpoint(self.checkpoint, self.trainer)
         self.kept = self.trainer.step
         trainer, end = self.trainer, self.time.end
-        if end is None or trainer.plan.first == end.steps:
+        if end is None:
+            return
+        further = Plan(seconds=self.time.further, cooldown=self.stage.train.cooldown)
+        if trainer.plan.first == end.steps:  # the checkpoint is of this further training, and so is its plan
+            further.load(trainer.plan.state())
+            trainer.plan = further
             return
         if trainer.step != end.steps:
             if not self._take_finished(end):
                 yield "its finished weights are gone, so it is trained without them"
                 return
             yield f"goes on from its finished weights at step {end.steps}; the optimiser's moments begin anew"
-        trainer.plan = Plan(
-            seconds=self.time.further,
-            cooldown=self.stage.train.cooldown,
-            first=trainer.step,
-            before=trainer.elapsed,
-        )
+        trainer.plan = replace(further, first=trainer.step, before=trainer.elapsed)
 
     def _take_finished(self, end: End) -> bool:
         try:
