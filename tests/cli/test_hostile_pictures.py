@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from tests.cli.conftest import Call
 
 from unclip.cli.again import command, picture_lines
-from unclip.cli.generate import free_name
+from unclip.cli.written import write_picture
 from unclip.pipeline.images import KEY, read_about
 
 ABOUT = {"prompt": "a cat", "seed": 3, "model": "abc", "unclip": "1", "sampling": {"steps": 4}}
@@ -121,4 +121,5 @@ def test_such_a_picture_where_ours_go_is_left_alone(tmp_path: Path, name: str):
     (tmp_path / "a-1.png").write_bytes(BAD[name])
     os.mkfifo(tmp_path / "a-1-2.png")
     (tmp_path / "a-1-3.png").mkdir()
-    assert free_name(tmp_path, "a-1", lambda other: True) == tmp_path / "a-1-4.png"
+    assert write_picture(Image.new("RGB", (4, 4)), tmp_path, "a-1") == tmp_path / "a-1-4.png"
+    assert (tmp_path / "a-1.png").read_bytes() == BAD[name]

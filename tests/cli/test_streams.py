@@ -65,7 +65,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a trained run, its pictures, and names that few encodings have."""
     root, draw = tmp_path_factory.mktemp("place"), worlds.prepare_world
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c: draw(w, o, c, scenes=48))
+        patch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=48))
         list(train(World(32), root / "run é [b]", short(1), threading.Event(), force=True))
     (root / "data é").mkdir()
     lines = [{"file_name": f"ü{i}.png", "text": f"{LETTERS} {i}"} for i in range(3)]

@@ -41,7 +41,7 @@ def batch(step: int) -> Batch:
 @cache
 def trained() -> NoisyCLIP:
     model = noisy()
-    for _ in trainer_of(model, batch, steps=200, lr=1e-3).steps():
+    for _ in trainer_of(model, batch, steps=280, lr=1e-3).steps():
         pass
     return model.eval().requires_grad_(False)
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 from tests.fakes import draw
 
-from unclip.core.noise import Noise
+from unclip.core.noise import Noise, seeded
 from unclip.diffusion.denoiser import Prediction
 from unclip.diffusion.level import alpha, sigma
 from unclip.diffusion.parameterization import X0, Eps, Parameterization, V
@@ -169,7 +169,7 @@ def same_normals(shape, generator=None, device=None, dtype=None):
 
 def their_path(peer: Peer, scheduler, table: BetaTable, start: torch.Tensor, noise: Noise) -> list[torch.Tensor]:
     """Their states, scaled as ours, after every step."""
-    twin = {"generator": torch.Generator().manual_seed(noise.seeds[0])} if peer.noisy else {}
+    twin = {"generator": seeded(torch.Generator(), noise.seeds[0])} if peer.noisy else {}
     grid = grid_of(peer, table, scheduler)
     x, states = start / alpha(grid[0]) if peer.exploding else start, []
     for t in scheduler.timesteps:

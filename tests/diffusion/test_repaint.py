@@ -6,7 +6,7 @@ import torch
 from tests.diffusion.test_against_diffusers import Ours, output
 from tests.fakes import draw
 
-from unclip.core.noise import Noise
+from unclip.core.noise import Noise, seeded
 from unclip.diffusion.denoiser import Prediction
 from unclip.diffusion.level import alpha, sigma
 from unclip.diffusion.samplers import DDIM, RePaint
@@ -74,7 +74,7 @@ def test_same_states_as_diffusers(eta: float):
     scheduler = diffusers.RePaintScheduler(50, beta_start=1e-4, beta_end=0.02, eta=eta, clip_sample=False)
     scheduler.set_timesteps(50, 1, 3)
     noise, x, before = Noise.shared("fill"), start, 50
-    twin = torch.Generator().manual_seed(noise.seeds[0])
+    twin = seeded(torch.Generator(), noise.seeds[0])
     theirs = []
     for t in scheduler.timesteps.tolist():
         if t < before:

@@ -22,7 +22,7 @@ def losses(folder: Path, stage: str) -> list[float]:
 @pytest.mark.slow
 def test_a_run_without_float64_has_the_losses_of_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     draw = worlds.prepare_world
-    monkeypatch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c: draw(w, o, c, scenes=16))
+    monkeypatch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=16))
     for place in ("cpu", "gpu"):
         run = train(World(32), tmp_path / place, replace(short(2), workers=1), threading.Event(), force=True)
         if place == "cpu":

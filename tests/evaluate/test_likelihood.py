@@ -38,7 +38,7 @@ ENTROPY = math.log2(STD * 127.5 * math.sqrt(2 * math.pi * math.e))
 def test_an_exact_model_needs_the_entropy():
     model = exact(LogNormal(-0.5, 1.7, 0.0025, 160.0))
     flow = likelihood.by_flow(model, *data(32))
-    assert flow.mean == pytest.approx(ENTROPY, abs=0.03)  # 6,144 values: 0.7 / sqrt(6144) bits, three times
+    assert flow.mean == pytest.approx(ENTROPY, abs=0.04)  # 6,144 values: 0.7 / sqrt(6144) bits, four times
     assert 0 < flow.error < 0.02 and flow.n == 32
     bound = summarise(likelihood.bound(model, *data(64), at=20)).total
     assert ENTROPY - 0.03 < bound.mean < ENTROPY + 0.15

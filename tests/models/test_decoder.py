@@ -84,7 +84,7 @@ def painter(request: pytest.FixtureRequest) -> Decoder:
     """A decoder that has learnt the four colours by heart, from either of the two that tell them."""
     model = decoder(request.param, drop_embedding=0.3, drop_caption=0.3)
     model.statistics.fit(Z)
-    losses = learn(model, flat(4), steps=300, lr=6e-3)
+    losses = learn(model, flat(4), steps=420, lr=6e-3)
     assert sum(losses[-20:]) < 0.4 * sum(losses[:20])
     return model
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes import tiny_unet
+from tests.fakes import forge_head, tiny_unet
 
 import unclip
 from unclip.core import store
@@ -27,11 +27,10 @@ def run(tmp_path: Path) -> RunFolder:
 
 
 def forge(run: RunFolder, change: dict[str, Any], **head: Any) -> None:
-    """Changes settings of the network in config.json, and what stands beside the settings."""
-    path = run.ddpm / "config.json"
-    table = json.loads(path.read_text(encoding="utf-8")) | head
-    table["config"]["network"] |= change
-    path.write_text(json.dumps(table), encoding="utf-8")
+    """Changes settings of the network in config.json, and what stands beside the settings, with the hash of it all."""
+    config = json.loads((run.ddpm / "config.json").read_text(encoding="utf-8"))["config"]
+    config["network"] |= change
+    forge_head(run.ddpm, **{**head, "config": config})
 
 
 def test_as_it_was_written_it_loads(run: RunFolder):
@@ -57,7 +56,8 @@ def test_a_forged_network_is_told_with_its_file(run: RunFolder, change: dict[str
 
 @pytest.mark.parametrize("head", [{"kind": 3}, {"extra": []}, {"sha256": "x"}, {"sha256": {}}, {"format": "1"}])
 def test_a_forged_head_is_told_with_its_file(run: RunFolder, head: dict[str, Any]):
-    forge(run, {}, **head)
+    path = run.ddpm / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | head), encoding="utf-8")
     with pytest.raises(ValueError, match=re.escape(str(run.ddpm / "config.json"))):
         unclip.load(run.root, "cpu")
 

@@ -230,7 +230,7 @@ def test_what_cannot_be_edited_is_refused(tmp_path: Path):
 def test_requests_that_mean_nothing_are_refused():
     for how, why in (
         ({"n": 0}, "n = 0: ask for at least 1"),
-        ({"method": "magic"}, "method = 'magic': known are auto, model, repaint"),
+        ({"method": "magic"}, "method = 'magic': expected one of 'auto', 'model', 'repaint'"),
     ):
         with pytest.raises(ValueError, match=why):
             model().edit(picture(), half(), **how)

@@ -56,7 +56,7 @@ def test_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert not plots.available()
-    with pytest.raises(ValueError, match=r"unclip\[plots\]"):
+    with pytest.raises(ValueError, match=r"plots need matplotlib: .* -m pip install matplotlib"):
         plots.loss_curves({}, tmp_path / "x.png")
 
 

@@ -41,7 +41,7 @@ class Killed(BaseException):
 def few_scenes() -> Iterator[None]:
     draw = worlds.prepare_world
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c: draw(w, o, c, scenes=64))
+        patch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=64))
         yield
 
 
@@ -95,7 +95,7 @@ def test_killed_before_the_first_checkpoint_of_each_stage(
         list(events(folder, config))
     monkeypatch.undo()
     draw = worlds.prepare_world
-    monkeypatch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c: draw(w, o, c, scenes=64))
+    monkeypatch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=64))
     for name, step in (("clip", 1), ("prior", 2), ("decoder", 1)):
         killed_at(folder, config, name, step)
         assert not RunFolder(folder).checkpoint(name)[0].exists()

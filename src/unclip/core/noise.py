@@ -7,7 +7,7 @@ Two ways to draw:
 - `Noise.shared(seed, rank, step)`: one generator for a whole training batch, keyed by where the training stands, so
   a resumed run draws what an uninterrupted one draws.
 
-A seed is any whole number and all of its digits count: torch's own CPU generator reads 32 bits of it (`_seeded`).
+A seed is any whole number and all of its digits count: torch's own CPU generator reads 32 bits of it (`seeded`).
 """
 
 import hashlib
@@ -28,7 +28,7 @@ def derive(*parts: int | str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-def _seeded(generator: Generator, seed: int) -> Generator:
+def seeded(generator: Generator, seed: int) -> Generator:
     """The generator, set to the stream of this seed, of which every bit counts.
 
     On the CPU it is a Mersenne Twister that `manual_seed` starts from 32 bits. The upper 32 bits start another one, and
@@ -98,7 +98,7 @@ class Noise:
     @cached_property
     def _generators(self) -> list[Generator]:
         device = self.device if self.batched else torch.device("cpu")
-        return [_seeded(Generator(device=device), s) for s in self.seeds]
+        return [seeded(Generator(device=device), s) for s in self.seeds]
 
     def _draw(self, shape: Sequence[int], make: Callable[[Sequence[int], Generator], Tensor]) -> Tensor:
         if self.batched:
@@ -123,5 +123,5 @@ def initial_weights(*key: int | str) -> Iterator[None]:
     with torch.random.fork_rng():
         seed = derive(*key)
         torch.manual_seed(seed)  # of every device; then that of the CPU with all of its digits
-        _seeded(torch.default_generator, seed)
+        seeded(torch.default_generator, seed)
         yield

@@ -11,6 +11,7 @@ import unclip
 from unclip.core.config import Config, WrongSetting
 from unclip.core.files import write_atomic
 from unclip.core.ranges import Fraction, Range, Side
+from unclip.core.shown import typed
 from unclip.core.tables import read_toml
 from unclip.core.versions import WRITTEN_BY, by_another
 from unclip.data.colours import colour
@@ -91,9 +92,10 @@ class RunConfig(Config):
     def __post_init__(self) -> None:
         multiple = (self.ddpm if self.model == "ddpm" else self.decoder).network.multiple
         if self.model == "unclip" and self.size not in (32, 64):
+            larger = typed("unclip", "add", "upsampler", "DATA", "--run", "RUN", "--size", max(128, self.size))
             raise ValueError(
                 f"size = {self.size}: the decoder draws 32 or 64 px; for larger pictures train with size 64, then "
-                f"`unclip add upsampler DATA --run RUN --size {max(128, self.size)}` draws on"
+                f"`{larger}` draws on"
             )
         if self.model != "latent" and (self.size < 1 or self.size % multiple):
             raise ValueError(f"size = {self.size}: this network draws multiples of {multiple} px")

@@ -189,7 +189,7 @@ def test_probes_average_out():
         return trace(value(leaf), leaf, how.draw(x, Noise.shared(1))).std().item()
 
     assert spread(Rademacher(16)) == pytest.approx(spread(Rademacher(1)) / 4, rel=0.2)
-    assert spread(Rademacher(1)) < spread(GaussianProbes(1))
+    assert spread(Rademacher(1)) < 1.02 * spread(GaussianProbes(1))  # never above; 4,000 draws know them to 1 %
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_its_mean_over_the_draws_of_training_is_the_bound_on_any_schedule(schedu
     bound = found.steps + found.decoder
     error = math.hypot(torch.tensor(rounds).std().item() / 12**0.5, bound.std().item() / 3000**0.5)
     assert sum(rounds) / 12 == pytest.approx(bound.mean().item(), abs=4 * error + 0.01)
-    assert error < 0.3
+    assert error < 0.4
 
 
 class Two(nn.Module):

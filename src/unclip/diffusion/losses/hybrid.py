@@ -62,7 +62,7 @@ class VarianceTerm:
             here, before = levels[last].expand(len(ends)), levels[last - 1].expand(len(ends))
             log_variance = last_log_variance(x0[ends], mix[ends], here, before)
             nats = self.decoder.nats(x0[ends], mean[ends], log_variance)
-            terms = terms.index_put((ends,), wide(bits_a_dimension(nats, x0)))
+            terms = terms.index_put((ends,), wide(bits_a_dimension(nats, x0[ends])))
         return narrow(terms / fraction[index].clamp(min=TINY), x0)
 
     def _nearest(self, log_snr: PerSample) -> Int[Tensor, " b"]:
