@@ -82,8 +82,10 @@ def test_a_rate_and_a_machine_may_change_and_are_told(tmp_path: Path) -> None:
     assert told == [
         "continues at step 3",
         "goes on with another learning rate: lr = 1e-05 after 0.001, muon_lr = 1e-05 after 0.001",
-        "goes on in another way (device = cuda after cpu, workers = 2 after 1, precision = bfloat16 after float32): no "
-        "longer bit for bit as before",
+        (
+            "goes on in another way (device = cuda after cpu, workers = 2 after 1, precision = bfloat16 after "
+            "float32): no longer bit for bit as before"
+        ),
     ]
     lower.device, lower.precision = "cpu", "float32"
     assert next(lower.steps()).lr == pytest.approx(1e-5 * 4 / 5)  # the fourth of five steps of warm-up

@@ -124,8 +124,8 @@ def _check_finite(place: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     for name, value in tensors.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise ValueError(
-                f"{place / store.WEIGHTS}: the weights {shown(name)} are not finite, for the training diverged; train it "
-                f"again with a lower learning rate and another --out"
+                f"{place / store.WEIGHTS}: the weights {shown(name)} are not finite, for the training diverged; "
+                "train it again with a lower learning rate and another --out"
             )
 
 

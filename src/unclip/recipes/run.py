@@ -113,8 +113,8 @@ def _check_in_time(run: RunFolder, changes: Iterable[str], more: float | None) -
         stage = path.partition(".")[0]
         if stage in state and more is None:
             raise ValueError(
-                f"{path}: {run.root} has trained {stage} to its end; with --more 30m it is trained on with this, or name "
-                "another --out"
+                f"{path}: {run.root} has trained {stage} to its end; with --more 30m it is trained on with this, or "
+                "name another --out"
             )
 
 

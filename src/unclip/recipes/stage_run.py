@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL.Image import Image
 
-from unclip.core import lock, store
+from unclip.core import files, lock, store
 from unclip.core.task import Task
 from unclip.pipeline import plots
 from unclip.pipeline.images import save_png
@@ -53,7 +53,7 @@ class StageRun:
             ctx.config.workers,
         )
         self.averaged = copy.deepcopy(self.stage.module).eval().requires_grad_(False)
-        self.kept = 0  # the step of the last checkpoint
+        self.kept, self.early = 0, 0  # the steps of the last checkpoint and of the early weights
 
     def events(self) -> Iterator[Event]:
         """Progress after every step; previews; the gate last. Sets of files are written as they are ready.
@@ -86,18 +86,21 @@ class StageRun:
         yield from load_checkpoint(self.checkpoint, self.trainer)
         self.kept = self.trainer.step
         trainer, end = self.trainer, self.time.end
-        if end is None or trainer.plan.first == end.steps:
+        if end is None:
             return
-        if trainer.step != end.steps:
+        begun = trainer.plan if trainer.plan.first == end.steps else None
+        if begun is None and trainer.step != end.steps:
             if not self._take_finished(end):
                 yield "its finished weights are gone, so it is trained without them"
                 return
             yield f"goes on from its finished weights at step {end.steps}; the optimiser's moments begin anew"
         trainer.plan = Plan(
             seconds=self.time.further,
+            total=begun.total if begun else None,
             cooldown=self.stage.train.cooldown,
-            first=trainer.step,
-            before=trainer.elapsed,
+            first=end.steps,
+            before=begun.before if begun else trainer.elapsed,
+            reserve=begun.reserve if begun else 0.0,
         )
 
     def _take_finished(self, end: End) -> bool:
@@ -134,6 +137,7 @@ class StageRun:
         early = self.name == DRAWS[self.ctx.config.model] and self.time.end is None
         if early and share < EARLY_AT <= report.share:
             self._store(self.ctx.folder.early / self.name)
+            self.early = report.step
         if self.stage.preview and any(share < p <= report.share for p in PREVIEWS):
             yield self._preview(report, self.stage.preview)
 
@@ -190,11 +194,13 @@ class StageRun:
         return store.save(place, self.name, self.stage.config.to_dict(), weights, extra)
 
     def _drop_lost(self) -> None:
-        """Takes a checkpoint away after which not one step was good: whoever went on from it would diverge, too."""
-        if self.trainer.lost and self.kept >= self.trainer.step - self.trainer.lost:
-            newest = next((place for place in self.checkpoint if place.exists()), None)
-            if newest is not None:
-                files.remove(newest)
+        """Takes away what was kept after the last good step: whoever went on from it would diverge, too."""
+        good = self.trainer.step - self.trainer.lost
+        newest = next((place for place in self.checkpoint if place.exists()), None)
+        if newest is not None and self.trainer.lost and self.kept >= good:
+            files.remove(newest)
+        if self.trainer.lost and self.early >= good:
+            files.remove(self.ctx.folder.early / self.name)
 
     def _way_out(self) -> str:
         """What can be done about a training that diverged."""

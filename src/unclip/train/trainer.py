@@ -104,8 +104,8 @@ class Trainer:
     def _lately(self) -> str:
         among = min(WINDOW, self.step)
         return (
-            f"in {self.recent.bit_count()} of the last {among} steps up to step {self.step:,} the loss was not finite or "
-            f"over {BLOWN:,.0f} times that of the first step"
+            f"in {self.recent.bit_count()} of the last {among} steps up to step {self.step:,} the loss was not finite "
+            f"or over {BLOWN:,.0f} times that of the first step"
         )
 
     def waited(self, seconds: float) -> None:
