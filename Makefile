@@ -1,6 +1,6 @@
 # make demo: from nothing to pictures.  make test: every check there is.  Another interpreter: make PYTHON=python3.12 demo
 .DEFAULT_GOAL := help
-.PHONY: demo test lint clean help
+.PHONY: demo test lint lock clean help
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -41,6 +41,11 @@ $(VENV)/.installed-test: $(VENV)/.made pyproject.toml constraints.txt
 	@echo "installing unclip and its test tools into $(VENV) (torch is large: this takes a while the first time)"
 	@$(PIP_INSTALL) -e '.[plots,parquet,test]'
 	@touch $@ $(VENV)/.installed
+
+lock: $(VENV)/.made  ## constraints-hashed.txt from constraints.txt: the SHA-256 of each wheel, for pip --require-hashes
+	@mkdir -p build
+	$(BIN)/python -m pip install --quiet --dry-run --no-deps --ignore-installed --report build/lock.json -r constraints.txt
+	$(BIN)/python benchmarks/lock.py build/lock.json > constraints-hashed.txt
 
 clean:  ## remove .venv and caches; runs/ and out/ stay
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache

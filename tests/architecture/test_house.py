@@ -1,14 +1,18 @@
 """The rules of the house that a machine can check."""
 
 import ast
+import importlib
 import importlib.util
+import itertools
 import json
 import re
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
@@ -167,6 +171,28 @@ def test_no_paths_of_one_machine():
     assert not found, "\n".join(found)
 
 
+def test_pictures_are_opened_and_written_in_one_place():
+    """`Image.open` without formats starts Ghostscript for an EPS named a.png; `save` in place leaves half a picture."""
+    opener, writer = PACKAGE / "data" / "opened.py", PACKAGE / "pipeline" / "images.py"
+    others = {"store", "self", "latent", "made"}  # their own `save`: models, a command's, a latent, a tokenizer
+    found = []
+    for path in MODULES:
+        for node in ast.walk(parse(path)):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            of, name = ast.unparse(node.func.value), node.func.attr
+            if name == "open" and of in {"Image", "PIL.Image", "ImageFile"} and path != opener:
+                found.append(f"{where(path, node)}: open it by data.opened")
+            if name == "save" and of not in others and path != writer:
+                found.append(f"{where(path, node)}: write it by pipeline.images.save_picture")
+        found += [
+            f"{path}: {name}" for name, _ in names_used(parse(path)) if name in {"PIL.Image.open", "ImageFile.Parser"}
+        ]
+    assert not found, "\n".join(found)
+    [opening] = re.findall(r"Image\.open\(.*", opener.read_text(encoding="utf-8"))
+    assert "formats=FORMATS" in opening
+
+
 def opens_text(node: ast.AST) -> bool:
     """Whether a call opens a file as text: `read_text`, `write_text`, `open` without a "b" in its mode."""
     if not isinstance(node, ast.Call):
@@ -192,3 +218,85 @@ def test_text_files_name_their_encoding():
         if isinstance(node, ast.Call) and opens_text(node) and "encoding" not in {k.arg for k in node.keywords}
     ]
     assert not found, 'add encoding="utf-8":\n' + "\n".join(found)
+
+
+def test_every_number_of_a_setting_declares_its_range():
+    """`batch: Annotated[int, Range(1, 65536)]` (core/ranges.py): nan, -8 and 10**12 are refused where they are said."""
+    for path in MODULES:
+        if path.name != "__main__.py":
+            parts = path.relative_to(ROOT / "src").with_suffix("").parts
+            importlib.import_module(".".join(parts).removesuffix(".__init__"))
+    from unclip.core.config import Config, hints_of
+
+    def below(cls: type) -> Iterator[type]:
+        for member in cls.__subclasses__():
+            yield member
+            yield from below(member)
+
+    found = [
+        f"{cls.__module__}.{cls.__name__}.{name}: {hint}"
+        for cls in set(below(Config))
+        if cls.__module__.startswith("unclip.") and is_dataclass(cls)
+        for name, hint in hints_of(cls).items()
+        if lacks_range(hint)
+    ]
+    assert not found, "declare a Range or Length with Annotated:\n" + "\n".join(sorted(found))
+
+
+def lacks_range(hint: Any) -> bool:
+    """Whether a type holds an int, a float or a list of any length that no range bounds."""
+    from unclip.core.ranges import unpacked
+
+    plain, ranges = unpacked(hint)
+    endless = get_origin(plain) is tuple and get_args(plain)[-1] is Ellipsis and get_args(plain)[0] is not str
+    if plain in (int, float) or endless:
+        return not ranges or any(lacks_range(part) for part in get_args(plain) if part is not Ellipsis)
+    return get_origin(plain) is not Literal and any(lacks_range(part) for part in get_args(plain))
+
+
+OWN_PRINTERS = {"print", "Console", "Text", "Text.from_markup", "Text.assemble", "Text.styled", "rich.print"}
+
+
+def prints_by_itself(node: ast.AST) -> str:
+    """What of a node is not the one way to print; "" for the rest."""
+    if isinstance(node, ast.Call):
+        name = ast.unparse(node.func)
+        keywords = {k.arg for k in node.keywords} & {"markup", "emoji", "highlight", "soft_wrap"}
+        if name in OWN_PRINTERS or name.endswith("TextColumn") or keywords:
+            return f"{name}({', '.join(sorted(keywords))})"
+    if isinstance(node, ast.ImportFrom) and node.module in ("rich.markup", "rich"):
+        names = [alias.name for alias in node.names if alias.name in ("escape", "print")]
+        return f"from {node.module} import {names[0]}" if names else ""
+    return ""
+
+
+def test_one_place_prints():
+    """cli/console.py: nothing from outside is markup, an emoji code or a control character, and no stream can fail."""
+    own = {PACKAGE / "cli" / "console.py", PACKAGE / "cli" / "waiting.py"}
+    found = [
+        f"{where(path, node)}: {what}"  # pyright: ignore
+        for path in MODULES
+        if path not in own
+        for node in ast.walk(parse(path))
+        if (what := prints_by_itself(node))
+    ]
+    assert not found, "print by cli/console: stdout().print(words), line(...) for style:\n" + "\n".join(found)
+
+
+COMMAND = re.compile(
+    r"\bunclip (train|add|generate|edit|extend|vary|blend|diff|invert|probe|classify|search|evaluate|study|upsample|"
+    r"compare-priors|explain|info|data|pack|pack-run|shapes|demo) [^`;:,()]*$"
+)
+"""The begin of a command, at the end of a piece of text."""
+
+
+def test_commands_that_are_printed_are_quoted():
+    """A folder called `my run` has to survive a copied command: `core.shown.typed("unclip", "info", path)`."""
+    found = []
+    for path in MODULES:
+        for node in ast.walk(parse(path)):
+            for before, value in itertools.pairwise(node.values if isinstance(node, ast.JoinedStr) else []):
+                text = str(before.value) if isinstance(before, ast.Constant) else ""
+                if COMMAND.search(text) and isinstance(value, ast.FormattedValue):
+                    found.append(f"{where(path, node)}: {text}{{{ast.unparse(value.value)}}}")  # pyright: ignore
+    assert not found, "\n".join(found)

@@ -181,7 +181,7 @@ def test_a_study_compares_the_scales(call: Call, guided: Path, tmp_path: Path):
 
 def test_scales_and_models_that_cannot_be_guided_so_are_refused(call: Call, guided: Path, tmp_path: Path):
     words = ("generate", "red", "--run", guided, "--out", tmp_path)
-    assert "clip guidance = -1.0: a scale of 0 or more" in call(*words, "--clip-guidance", "-1").err
+    assert "clip = -1.0: expected a number from 0" in call(*words, "--clip-guidance", "-1").err
     assert "here: --clip-guidance" in call(*words, "--classifier-guidance", 1).err
 
 

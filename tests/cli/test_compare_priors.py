@@ -41,7 +41,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         decoder=DecoderRecipe(network=NARROW, sampling=replace(decoder_sampling(), steps=2), train=FEW),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c: draw(w, o, c, scenes=64))
+        patch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=64))
         list(train(World(32), folder, config, threading.Event(), force=True))
     return folder
 
@@ -69,14 +69,16 @@ def test_priors_are_added_and_chosen(call: Call, mine: Path, tmp_path: Path):
     for name in PRIORS:
         done = call(*words, *(() if name == "diffusion" else ("--prior", name)))
         assert done.code == 0, done.err
-        made[name] = (tmp_path / "out" / "a-red-circle-0.png").read_bytes()
-        about = read_about(tmp_path / "out" / "a-red-circle-0.png")
+        path = Path(done.out.splitlines()[0])
+        made[name] = path.read_bytes()
+        about = read_about(path)
         assert about.get("prior", "diffusion") == name
         drew = {"diffusion": "prior", "text-shifted": "prior", "text": "", "none": ""}.get(name, f"{name}_prior")
         drew = [stage for stage in ("clip", drew, "decoder") if stage]
         assert about["stages"] == {stage: load_stored(mine / stage).sha256[:12] for stage in drew}
     assert len(set(made.values())) == len(PRIORS)
-    assert "--prior none" in call("info", tmp_path / "out" / "a-red-circle-0.png").out
+    assert "--prior none" in call("info", path).out
+    assert len(list((tmp_path / "out").glob("a-red-circle-0*.png"))) == len(PRIORS)  # none replaced another
 
 
 def test_info_knows_a_prior_that_was_trained_again(
@@ -125,7 +127,10 @@ def test_compare_trains_what_is_missing_and_judges_all(call: Call, mine: Path, t
     about = read_about(mine / "priors" / "priors.png")
     assert (about["model"], about["stages"]) == (found["model"], found["stages"])
     assert about["stages"]["contrastive_prior"] == kept[:12] and "autoregressive_prior" in about["stages"]
-    assert call("info", mine / "priors" / "priors.png").out.splitlines()[-1].strip() == about["command"]
+    assert (
+        call("info", mine / "priors" / "priors.png").out.splitlines()[-1].strip()
+        == f"unclip compare-priors RUN-{about['model']} -n 4 --seed 0"
+    )
     again = call("compare-priors", mine, "-n", 4, "--json", tmp_path / "g.json")
     assert again.code == 0 and "contrastive_prior: failed" in again.out
     same = json.loads((tmp_path / "g.json").read_text(encoding="utf-8"))["priors"]

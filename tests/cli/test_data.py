@@ -58,3 +58,37 @@ def test_errors(call: Call, drawn: Path, monkeypatch: pytest.MonkeyPatch, words:
     assert done.code == 2
     assert done.err.startswith("error: ")
     assert why in done.err
+
+
+def test_nothing_usable_is_a_failure(call: Call, drawn: Path):
+    for picture in drawn.glob("*.png"):
+        picture.write_bytes(b"no picture")
+    done = call("data", drawn)
+    assert done.code == 1
+    assert "not one usable pair" in done.out
+
+
+def test_what_is_left_out_is_told(call: Call, drawn: Path):
+    (drawn / "000001.heic").write_bytes(b"x")
+    (drawn / "backup.tar").write_bytes(b"x")
+    done = call("data", drawn)
+    assert done.code == 0
+    assert "! left out: 1 .heic pictures" in done.out
+    assert "captions are taken from: metadata.jsonl; not from: 1 tar files (backup.tar)" in done.out
+    assert "! 12 pictures are very few" in done.out
+
+
+def test_names_and_columns(call: Call, drawn: Path, tmp_path: Path):
+    (drawn / "metadata.jsonl").rename(drawn / "notes.txt")
+    for n, picture in enumerate(sorted(drawn.glob("*.png"))):
+        picture.rename(drawn / f"{'red' if n % 2 else 'blue'}_circle_{n:02d}.png")
+    assert "--captions names takes them" in call("data", drawn).err
+    assert "captions: 2 to 2 words, median 2; 2 different ones" in call("data", drawn, "--captions", "names").out
+    done = call("pack", drawn, tmp_path / "shards", "--captions", "names")
+    assert "12 pairs in" in done.out
+    assert "2 different ones" in call("data", tmp_path / "shards").out
+
+
+def test_pack_tells_what_it_leaves_out(call: Call, drawn: Path, tmp_path: Path):
+    (drawn / "lonely.png").write_bytes((drawn / "000001.png").read_bytes())
+    assert "! left out: 1 that cannot be used (lonely.png: no metadata line" in call("pack", drawn, tmp_path / "s").out

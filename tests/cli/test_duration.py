@@ -9,7 +9,6 @@ from unclip.cli.duration import seconds, words
         ("90s", 90),
         ("30m", 1800),
         ("2h", 7200),
-        ("45", 45),
         ("1h30m", 5400),
         ("1.5h", 5400),
         ("8 min", 480),
@@ -20,7 +19,7 @@ def test_forms(text: str, length: float):
     assert seconds(text) == length
 
 
-@pytest.mark.parametrize("text", ["", "0", "0m", "-5m", "3x", "m", "1m2h", "1..5m", "soon", "inf", "nan", "1e3"])
+@pytest.mark.parametrize("text", ["", "0s", "0m", "-5m", "3x", "m", "1m2h", "1..5m", "soon", "inf", "nan", "1e3"])
 def test_nonsense_is_told(text: str):
     with pytest.raises(ValueError, match="write it like 90s, 30m, 2h"):
         seconds(text)
@@ -30,3 +29,9 @@ def test_nonsense_is_told(text: str):
 def test_words_are_read_back(length: float):
     text = words(length)
     assert length == 0 or seconds(text) == length - length % (60 if length >= 3600 else 1)
+
+
+@pytest.mark.parametrize("text", ["20", " 1.5 "])
+def test_a_number_asks_for_its_unit(text: str):
+    with pytest.raises(ValueError, match=f"no unit; write {text.strip()}s, {text.strip()}m or {text.strip()}h"):
+        seconds(text)

@@ -1,7 +1,7 @@
 """`unclip generate` and `unclip info` with a fake model that paints plain colours."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 from tests.cli.conftest import Call
 
-from unclip.cli.generate import slug
+from unclip.cli.written import slug
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import NAMES
 from unclip.pipeline import load, stored
-from unclip.pipeline.images import KEY, read_about, save_png
+from unclip.pipeline.images import KEY, read_about, save_picture
 from unclip.pipeline.settings import GRIDS, Settings
 from unclip.pipeline.text_to_image import TextToImage
 
@@ -29,15 +29,13 @@ class Painter:
     def unknown(self, prompts: Sequence[str]) -> dict[str, list[str]]:
         return {p: ["zebra"] for p in prompts if "zebra" in p}
 
-    def generate(self, prompts: Sequence[str], n: int, seed: int, settings: Settings) -> list[Any]:
+    def draw(self, prompts: Sequence[str], n: int, seed: int, settings: Settings) -> Iterator[Any]:
         how = settings.apply(Sampling()).to_dict()
-        pictures = []
         for prompt, own in TextToImage.asked(self, prompts, n, seed):  # pyright: ignore[reportArgumentType]
             picture = Image.new("RGB", (32, 32), (len(prompt), own - seed, 200))
             about = {"prompt": prompt, "seed": own, "sampling": how, "model": self.hash, "unclip": "0.1.0"}
             picture.info[KEY] = about
-            pictures.append(picture)
-        return pictures
+            yield picture
 
 
 @pytest.fixture
@@ -90,7 +88,7 @@ def test_another_picture_is_never_overwritten(call: Call, out: Path):
     Image.new("RGB", (5, 5)).save(out / "grid.png")
     call("generate", "a red heart", "--run", "runs/x")
     call("generate", "A RED HEART", "--run", "runs/x")
-    names = ["a-red-heart-0-2.png", "a-red-heart-0.png", "grid-2.png", "grid.png"]
+    names = ["a-red-heart-0-2.png", "a-red-heart-0.png", "grid-2.png", "grid-3.png", "grid.png"]
     assert sorted(p.name for p in out.iterdir()) == names
     with Image.open(out / "grid.png") as mine:
         assert mine.size == (5, 5)
@@ -115,7 +113,7 @@ def test_unknown_words_are_told(call: Call, out: Path):
         ([" ", "--run", "runs/x"], "an empty prompt"),
         (["x", "--run", "runs/x", "--sampler", "eular"], f"known are {', '.join(NAMES)}"),
         (["x", "--run", "runs/x", "--grid", "cubic"], f"known are {', '.join(GRIDS)}"),
-        (["x", "--run", "runs/x", "--steps", "0"], "steps = 0: sampling needs at least 1 step"),
+        (["x", "--run", "runs/x", "--steps", "0"], "steps = 0: expected a whole number from 1"),
     ],
 )
 def test_errors(call: Call, out: Path, words: list[str], why: str):
@@ -159,7 +157,7 @@ def test_info_finds_the_run(call: Call, out: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_info_on_other_things(call: Call, tmp_path: Path):
-    save_png(Image.new("RGB", (4, 4)), tmp_path / "plain.png")
+    save_picture(Image.new("RGB", (4, 4)), tmp_path / "plain.png")
     (tmp_path / "text.txt").write_text("hello", encoding="utf-8")
     (tmp_path / "folder").mkdir()
     for name, why in [

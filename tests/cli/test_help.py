@@ -49,17 +49,20 @@ def test_nothing_heavy_is_imported(words: list[str]):
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_help_takes_less_than_half_a_second():
+def test_help_takes_half_a_second_at_the_most():
+    """Of processor time, on a machine of our days; on a slower one, twice what its imports alone take there."""
+
     def used() -> float:
-        times = os.times()  # processor time: the machine may be busy with other things
+        times = os.times()
         return times.children_user + times.children_system
 
-    def once() -> float:
+    def once(*words: str) -> float:
         before = used()
-        subprocess.run([sys.executable, "-m", "unclip", "train", "--help"], capture_output=True, check=True)
+        subprocess.run([sys.executable, *words], capture_output=True, check=True)
         return used() - before
 
-    assert min(once() for _ in range(3)) < 0.5
+    imports = min(once("-c", "import cyclopts, rich.table") for _ in range(3))
+    assert min(once("-m", "unclip", "train", "--help") for _ in range(3)) < max(0.5, 2.5 * imports)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +70,6 @@ def test_help_takes_less_than_half_a_second():
 )
 def test_usage_errors(call: Call, words: list[str]):
     done = call(*words)
-    assert done.code in (1, 2)
-    assert "Traceback" not in done.err
-    assert "Error" in done.out + done.err
+    assert done.code == 2
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.cli.conftest import Call
-from tests.pipeline.gaussian import SIZE, gaussian, picture
+from tests.pipeline.gaussian import gaussian, picture
 
 from unclip.core import store
-from unclip.data.inspect import DataReport
-from unclip.data.prepared import Writer
+from unclip.data.prepare import write_prepared
 from unclip.pipeline import load
 from unclip.pipeline.images import read_about
 from unclip.pipeline.run_folder import RunFolder
@@ -26,10 +25,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """The data and the CLIP of a run; its other files are not looked at."""
     folder = RunFolder(tmp_path_factory.mktemp("run"))
     captions = [caption for caption, n in COUNTS.items() for _ in range(n)]
-    with Writer(folder.data, SIZE) as writer:
-        for i, caption in enumerate(captions):
-            writer.add(np.asarray(picture(i)), f"{i}", (caption,))
-        writer.commit(DataReport("pictures", len(captions)), "")
+    images, keys = [np.asarray(picture(i)) for i in range(len(captions))], [f"{i}" for i in range(len(captions))]
+    write_prepared(folder.data, images, [(caption,) for caption in captions], keys, "pictures", "")
     store.save(folder.clip, "clip", {}, gaussian().clip.state_dict())
     return folder
 

@@ -2,9 +2,8 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from rich.console import Console
-
 from unclip.cli import progress
+from unclip.cli.console import Screen
 from unclip.recipes.events import Drawn, Event, Gate, Note, Progress, Stopped, Working
 from unclip.train.trainer import Report
 
@@ -17,7 +16,7 @@ def training(stage: str, steps: int) -> Iterator[Event]:
 
 def test_a_terminal_has_one_live_line():
     screen = io.StringIO()
-    console = Console(file=screen, force_terminal=True, width=100, legacy_windows=False)
+    console = Screen(screen, width=100, terminal=True)
     events = [Note("data", "3 pairs [x]"), *training("decoder", 5), Gate("decoder", True, "fine")]
     assert progress.follow(events, console) == 0
     text = screen.getvalue()
@@ -32,7 +31,7 @@ def test_a_log_has_a_line_every_ten_seconds(monkeypatch):
     now = iter(range(1000))
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
     log = io.StringIO()
-    assert progress.follow([*training("clip", 60), Drawn("clip", Path("a.png"))], Console(file=log, width=40)) == 0
+    assert progress.follow([*training("clip", 60), Drawn("clip", Path("a.png"))], Screen(log, width=40)) == 0
     lines = log.getvalue().splitlines()
     assert 4 <= len(lines) <= 8
     assert all("images/s" in line and "left" in line for line in lines[:-1])
@@ -40,7 +39,7 @@ def test_a_log_has_a_line_every_ten_seconds(monkeypatch):
 
 
 def test_exit_codes():
-    console = Console(file=io.StringIO())
+    console = Screen(io.StringIO())
     assert progress.follow([Stopped("clip")], console) == 130
     assert progress.follow([Gate("decoder", False, "noise")], console) == 1
     assert progress.follow([Gate("clip", False, "no"), Stopped("prior")], console, force=True) == 130
@@ -49,12 +48,12 @@ def test_exit_codes():
 
 def test_what_is_left_never_stands_at_nothing():
     log = io.StringIO()
-    progress.follow([Working("decoder", "judging it", 0.2, 1.0)], Console(file=log, width=100))
+    progress.follow([Working("decoder", "judging it", 0.2, 1.0)], Screen(log))
     assert log.getvalue() == "decoder (4 of 4)  100%  judging it  finishing\n"
 
 
 def test_skipped_steps_are_no_want_of_time():
     for figures in ({"skipped": 7.0}, {"distance": float("nan")}):
         log = io.StringIO()
-        assert progress.follow([Gate("ddpm", False, "noise", figures)], Console(file=log, width=200)) == 1
+        assert progress.follow([Gate("ddpm", False, "noise", figures)], Screen(log)) == 1
         assert "lower learning rate" in log.getvalue() and "too little time" not in log.getvalue()

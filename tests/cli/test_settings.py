@@ -1,12 +1,20 @@
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cyclopts import CoercionError
 
+from unclip.cli.main import app
 from unclip.cli.options import Given
 from unclip.cli.settings import assignment, base, check_same, last, layers, resolve
+from unclip.diffusion.parameterization import X0, Eps, V
+from unclip.diffusion.process import check_sampling
+from unclip.diffusion.schedules import CosineBeta, LinearBeta, ZeroTerminalSNR
+from unclip.diffusion.weighting import EDMWeight, PlainX0, Simple
 from unclip.nn.dit import DiTConfig
-from unclip.recipes.config import RunConfig, write_settings
+from unclip.recipes.config import RunConfig, stored_config, write_settings
+from unclip.recipes.fits import check_networks
 from unclip.recipes.presets import PRESETS
 
 
@@ -84,21 +92,21 @@ def test_lists_in_the_environment():
 @pytest.mark.parametrize(
     "given, environ, why",
     [
-        (Given(set=["decoder.nope=3"]), {}, "--set.decoder: unknown setting 'nope'; known are network"),
+        (Given(set=["decoder.nope=3"]), {}, "--set: decoder: unknown setting 'nope'; known are network"),
         (
             Given(set=["decoder.sampling.steps=[1]"]),
             {},
-            r"--set.decoder.sampling.steps = \[1\]: expected a value of type int",
+            r"--set: decoder.sampling.steps = \[1\]: expected a whole number from 1 to 100000",
         ),
-        (Given(), {"UNCLIP_SEED": "x"}, "UNCLIP_SEED.seed = 'x'"),
+        (Given(), {"UNCLIP_SEED": "x"}, "UNCLIP_SEED: seed = 'x': expected a whole number"),
         (Given(budget="3x"), {}, "--budget '3x' is no length of time"),
         (Given(), {"UNCLIP_BUDGET": "soon"}, "UNCLIP_BUDGET 'soon' is no length of time"),
         (Given(), {"UNCLIP_SIZE": "48"}, "size = 48"),
         (Given(preset="huge"), {}, "--preset 'huge': known are tiny, small, paper, latent-tiny, ddpm-fast"),
         (Given(preset="small", model="ddpm"), {}, "--preset 'small' trains model = 'unclip', not 'ddpm'"),
         (Given(), {"UNCLIP_MODEL": "gan"}, "model = 'gan': known are unclip, latent, ddpm"),
-        (Given(classes=True), {}, "--classes.ddpm: a run of model = 'unclip' has no such stage"),
-        (Given(model="ddpm", set=["decoder.share=2"]), {}, "--set.decoder: a run of model = 'ddpm' has no such stage"),
+        (Given(classes=True), {}, "--classes: ddpm: a run of model = 'unclip' has no such stage"),
+        (Given(model="ddpm", set=["decoder.share=2"]), {}, "--set: decoder: a run of model = 'ddpm' has no such stage"),
         (Given(model="ddpm", size=33), {}, "size = 33: this network draws multiples of 4 px"),
         (Given(config=Path("nowhere.toml")), {}, "nowhere.toml: not a settings file"),
     ],
@@ -149,3 +157,144 @@ def test_another_network_takes_the_place_of_the_presets():
     config = resolved(Given(model="ddpm", set=["ddpm.network.kind=DiTConfig", "ddpm.network.width=96"]))
     assert config.ddpm.network == DiTConfig(width=96)
     assert resolved(Given(model="ddpm", set=["ddpm.network.widths=[16,32]"])).ddpm.network.multiple == 4
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["ddpm.diffusion.schedule.kind=ZeroTerminalSNR", "ddpm.diffusion.parameterization.kind=V"],
+        ["ddpm.network.kind=DiTConfig", "ddpm.network.width=96", "ddpm.network.heads=4"],
+        ["ddpm.diffusion.schedule.kind=CosineBeta", "ddpm.diffusion.schedule.T=200", "ddpm.sampling.steps=200"],
+        ["size=36", "ddpm.network.patch=3"],
+    ],
+)
+def test_the_order_of_what_is_said_does_not_matter(words: list[str]):
+    found = [resolved(Given(model="ddpm", set=list(order))) for order in itertools.permutations(words)]
+    assert all(config == found[0] for config in found)
+    assert found[0] != resolved(Given(model="ddpm"))
+
+
+def test_zero_terminal_snr_is_said_in_two_words():
+    words = ["ddpm.diffusion.schedule.kind=ZeroTerminalSNR", "ddpm.diffusion.parameterization.kind=V"]
+    assert resolved(Given(model="ddpm", set=words)).ddpm.diffusion.schedule == ZeroTerminalSNR()
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        (
+            Given(preset="ddpm-cifar10", set=["ddpm.diffusion.schedule.T=100"]),
+            "ddpm.sampling.steps = 1000: this table has T = 100",
+        ),
+        (
+            Given(model="ddpm", set=["ddpm.sampling.sampler.kind=Ancestral", "ddpm.sampling.sampler.variance=learned"]),
+            "ddpm.sampling.sampler: .*learned.*vlb_weight = 0",
+        ),
+        (
+            Given(model="ddpm", set=["ddpm.sampling.grid.kind=Sections"]),
+            "ddpm.sampling.steps = 50: the grid's counts make 27",
+        ),
+        (Given(set=["decoder.sampling.schedule.kind=LinearBeta", "decoder.sampling.steps=2000"]), "steps = 2000"),
+        (Given(set=["decoder.share=0"]), "decoder.share = 0: a stage needs time"),
+    ],
+)
+def test_what_could_not_be_drawn_from_is_not_trained(given: Given, words: str):
+    with pytest.raises(ValueError, match=words):
+        resolved(given)
+
+
+def test_an_error_names_where_it_was_said(tmp_path: Path):
+    file = tmp_path / "mine.toml"
+    file.write_text("[decoder.train]\nbatch = -8\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"mine.toml: decoder.train.batch = -8: expected a whole number from 1 to"):
+        resolved(Given(config=file))
+    assert resolved(Given(config=file, set=["decoder.train.batch=8"])).decoder.train.batch == 8
+    with pytest.raises(ValueError, match=r"^UNCLIP_SET: decoder.train.batch = -1"):
+        resolved(Given(config=file, seed=3), {"UNCLIP_SET": "decoder.train.batch=-1"})
+    with pytest.raises(ValueError, match=r"^--size: size = 128: .*unclip add upsampler DATA --run RUN --size 128"):
+        resolved(Given(size=128))
+
+
+def test_a_slip_of_the_hand_on_a_begun_run_is_told_as_one():
+    stored = resolved(Given())
+    for text, words in (
+        ("decoder.train.bach=16", "unknown setting 'bach'; did you mean 'batch'"),
+        ("decoder.train.batch=-16", "decoder.train.batch = -16: expected"),
+        ("ddpm.share=1", "a run of model = 'unclip' has no such stage"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            check_same(stored, layers(Given(set=[text]), {}), Path("run"))
+    with pytest.raises(ValueError, match="--model: model = 'ddpm', but run was begun with model = unclip"):
+        check_same(stored, layers(Given(model="ddpm"), {}), Path("run"))
+
+
+def test_a_file_of_another_version_says_so(tmp_path: Path):
+    file = tmp_path / "run.toml"
+    write_settings(file, PRESETS["tiny"](32))
+    assert stored_config(file) == PRESETS["tiny"](32)
+    text = file.read_text(encoding="utf-8")
+    newer = text.replace("seed = 0", "seed = 0\nwarp = 9").partition("\n")[2]
+    file.write_text(f'unclip = "99.1"\n{newer}', encoding="utf-8")
+    with pytest.raises(ValueError, match=r"run.toml: unknown setting 'warp'; .*unclip 99.1 wrote this file.*use that"):
+        stored_config(file)
+
+
+def test_options_of_a_ddpm_as_its_code_names_them():
+    plain = resolved(Given(model="ddpm", T=1000)).ddpm
+    found = plain.diffusion
+    assert (found.schedule, found.parameterization, found.weighting) == (LinearBeta(), Eps(), Simple())
+    fewer = resolved(Given(preset="ddpm-cifar10", T=100)).ddpm
+    assert fewer.diffusion.schedule == LinearBeta(1e-3, 0.2, 100)
+    assert fewer.sampling.steps == 100
+    check_sampling(fewer.diffusion, fewer.sampling)
+    cosine = resolved(Given(model="ddpm", beta_schedule="cosine", predict="v")).ddpm.diffusion
+    assert (cosine.schedule, cosine.parameterization, cosine.weighting) == (CosineBeta(), V(), EDMWeight(1.0))
+    clean = resolved(Given(model="ddpm", predict="x0", set=["ddpm.diffusion.schedule.beta_T=0.03"])).ddpm.diffusion
+    assert (clean.schedule, clean.parameterization, clean.weighting) == (LinearBeta(beta_T=0.03), X0(), PlainX0())
+    check_same(resolved(Given(model="ddpm", T=60, predict="v")), layers(Given(T=60, predict="v"), {}), Path("run"))
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        (Given(T=1000), "--T: only a plain DDPM has a chain of its own; add --model ddpm"),
+        (Given(model="latent", predict="v"), "--predict: only a plain DDPM"),
+        (Given(model="ddpm", T=1), "--T: ddpm.diffusion.schedule.T = 1: expected a whole number from 2"),
+        (Given(model="ddpm", T=0), "--T: ddpm.diffusion.schedule.T = 0: expected a whole number from 2"),
+        (Given(model="ddpm", T=10, beta_schedule="linear"), "beta_T = 2.0: expected a number above 0 and below 1"),
+    ],
+)
+def test_options_of_a_ddpm_that_do_not_fit(given: Given, words: str):
+    with pytest.raises(ValueError, match=words):
+        resolved(given)
+
+
+@pytest.mark.parametrize(
+    "words", [["--seed", "1.5"], ["--size", "3e1"], ["--T", "2.5"], ["--max-bad", "nan"], ["--max-bad", "x"]]
+)
+def test_numbers_on_the_command_line_mean_what_they_say(words: list[str]):
+    with pytest.raises(CoercionError, match="is no (whole )?number"):
+        app.parse_args(["train", "shapes", "--out", "x", *words], exit_on_error=False, print_error=False)
+
+
+def test_networks_are_measured_before_memory_is_taken():
+    for words, expected in (
+        ("decoder.network.widths=[60000,60000]", r"decoder: these settings make a network of more than .* GB left"),
+        ("clip.text_width=100", "clip: text width = 100: must be divisible by its heads = 3"),
+        ("prior.width=100", "prior: width = 100: must be divisible by its heads = 3"),
+        ("decoder.network.head_width=7", "decoder: width = 64: must be divisible by its heads = 9"),
+    ):
+        with pytest.raises(ValueError, match=expected):
+            check_networks(resolved(Given(set=[words])))
+    for name in PRESETS:
+        check_networks(PRESETS[name](64))
+
+
+def test_a_background_is_typed_as_it_is_meant(tmp_path: Path):
+    assert resolved(Given()).background == "white"
+    assert resolved(Given(background="#808080")).background == "#808080"  # no comment of TOML's
+    assert resolved(Given(), {"UNCLIP_BACKGROUND": "black"}).background == "black"
+    with pytest.raises(ValueError, match="background = 'blakc': no colour; write white, black"):
+        resolved(Given(background="blakc"))
+    write_settings(tmp_path / "run.toml", resolved(Given(background="gray")))
+    assert resolved(Given(config=tmp_path / "run.toml")).background == "gray"

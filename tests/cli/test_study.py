@@ -8,8 +8,7 @@ import pytest
 from tests.cli.conftest import Call
 from tests.pipeline.gaussian import SIZE, gaussian, picture
 
-from unclip.data.inspect import DataReport
-from unclip.data.prepared import Prepared
+from unclip.data.prepare import write_prepared
 from unclip.pipeline.ddpm import DDPMPipeline
 from unclip.recipes import study
 from unclip.recipes.subject import Opened, UnclipSubject
@@ -18,10 +17,10 @@ CAPTIONS = ("a red heart", "a blue heart", "a green leaf", "two cups")
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> None:
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     images = np.stack([np.asarray(picture(key)) for key in range(4)])
     assert images.shape[1] == SIZE
-    prepared = Prepared(images, [(c,) for c in CAPTIONS], list("abcd"), DataReport("pictures", 4))
+    prepared = write_prepared(tmp_path / "data", images, [(c,) for c in CAPTIONS], list("abcd"), "pictures", "")
     opened = Opened(UnclipSubject(gaussian(), prepared), prepared, np.arange(4), " (4 held-out pairs)", "cpu")
     monkeypatch.setattr(study, "open_run", lambda root: opened)
 

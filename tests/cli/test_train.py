@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.cli.conftest import Call
 
+from unclip.data.prepare import prepare
 from unclip.data.shapes_world import World
 from unclip.pipeline.run_folder import RunFolder
 from unclip.recipes import run
@@ -99,10 +100,10 @@ def test_the_size_comes_from_the_data(call: Call, fake: Fake, tmp_path: Path):
 def test_environment_and_options(call: Call, fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("UNCLIP_SEED", "8")
     monkeypatch.setenv("UNCLIP_BUDGET", "3m")
-    words = ["--budget", "90", "--set", "decoder.train.batch=16", "--set", "clip.width=[1]"]
+    words = ["--budget", "90s", "--set", "decoder.train.batch=16", "--set", "clip.width=[1]"]
     done = call("train", "shapes", "--out", tmp_path / "run", *words)
     assert done.code == 2
-    assert "error: --set.clip.width = [1]" in done.err
+    assert "error: --set: clip.width = [1]" in done.err
     done = call("train", "shapes", "--out", tmp_path / "run", *words[:-1], "clip.width=64")
     assert done.code == 0, done.err
     assert (fake.config.seed, fake.config.budget, fake.config.decoder.train.batch) == (8, 90.0, 16)
@@ -156,7 +157,7 @@ def test_debug_shows_the_traceback(call: Call, fake: Fake, tmp_path: Path, monke
 
 def test_a_missing_extra_is_named(call: Call, fake: Fake, tmp_path: Path):
     fake.events = [ModuleNotFoundError("No module named 'pyarrow'", name="pyarrow")]
-    assert "pip install 'unclip[parquet]'" in call("train", "shapes", "--out", tmp_path / "run").err
+    assert "-m pip install pyarrow" in call("train", "shapes", "--out", tmp_path / "run").err
 
 
 def test_no_data(call: Call, fake: Fake, tmp_path: Path):
@@ -210,6 +211,32 @@ def test_a_settings_file_of_somebody_is_no_run(call: Call, fake: Fake, tmp_path:
 def test_nothing_is_left_of_a_run_that_could_not_begin(call: Call, fake: Fake, tmp_path: Path):
     assert call("train", tmp_path / "no data", "--out", tmp_path / "run").code == 2
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_inside_its_own_pictures_continues(
+    call: Call, fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert call("shapes", "cat", "-n", 4).code == call("shapes", "dog", "-n", 4).code == 0
+    for kind in ("cat", "dog"):
+        (tmp_path / kind / "metadata.jsonl").unlink()
+    command = ("train", ".", "--out", "runs/x", "--captions", "folders")
+    assert call(*command).code == 0
+    source, out, config, _ = fake.calls[-1]
+    run = RunFolder(out)
+    with run.writing():
+        write_settings(run.settings, config)
+        prepare(source, run.data, config.size)
+        run.finish("clip", {"passed": True, "why": "", "figures": {}})
+    for name in ("data", "clip-000001"):
+        run.samples.mkdir(exist_ok=True)
+        (run.samples / f"{name}.png").write_bytes((tmp_path / "cat" / "000001.png").read_bytes())
+    for again in (command, command[:-2]):
+        done = call(*again)
+        assert done.code == 0, done.err
+        assert len(list(fake.calls[-1][0])) == 8
+    done = call(*command[:-1], "names")
+    assert (done.code, "captions = 'names', but runs/x was begun with" in done.err) == (2, True), done.err
 
 
 def test_a_begun_run_may_take_another_rate_and_another_machine(call: Call, fake: Fake, tmp_path: Path):

@@ -143,7 +143,7 @@ def test_a_resize_comes_back_smoother(pictures: torch.Tensor):
     "make, why",
     [
         (lambda: GaussianBlur(kernel=4), "kernel = 4 px: must be odd"),
-        (lambda: GaussianBlur(sigma=0.0), "sigma = 0.0 px: must be above 0"),
+        (lambda: GaussianBlur(sigma=0.0), "sigma = 0.0: expected a number above 0"),
         (lambda: GaussianBlur(share=1.5), "share = 1.5"),
         (lambda: BSR(quality=0), "quality = 0"),
         (lambda: BSR(smallest=0.0), "smallest = 0.0"),

@@ -1,18 +1,23 @@
 """Preparing a data set: what is kept, what is skipped, when it stops, and what a second call does."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 from tests.data.conftest import encode, noise, save
 
+from unclip.data import prepare as preparing
 from unclip.data.decode import decode
 from unclip.data.inspect import DataReport, inspect_source, ordered
 from unclip.data.item import Item
+from unclip.data.pack import pack
 from unclip.data.prepare import load_prepared, prepare, write_prepared
-from unclip.data.shards import pack
+from unclip.data.prepared import Pictures
 from unclip.data.source import open_source
 
 Maker = Callable[..., Path]
@@ -39,16 +44,13 @@ class Counted:
 
 def test_rows_belong_together(metadata_folder: Maker, tmp_path: Path) -> None:
     folder = metadata_folder(40)
-    seen: list[int] = []
-    found = prepare(open_source(folder), tmp_path / "out", 8, progress=seen.append)
-    assert seen == list(range(1, 41))
+    found = prepare(open_source(folder), tmp_path / "out", 8)
     assert found.images.shape == (40, 8, 8, 3)
-    assert isinstance(found.images, np.memmap)
     assert (len(found), found.size) == (40, 8)
     for row, key in enumerate(found.keys):
         assert found.captions[row] == (f"picture number {int(key[:3])}",)
         assert (found.images[row] == decode((folder / key).read_bytes(), 8)).all()
-    assert found.report == inspect_source(open_source(folder))
+    assert found.report == replace(inspect_source(open_source(folder)), small=(0, 8))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "captions.jsonl", "images.npy", "prepared.json", "skipped.jsonl",
     ]  # fmt: skip
@@ -78,6 +80,131 @@ def test_a_killed_preparation_is_done_again(tmp_path: Path) -> None:
     assert not list(out.glob("*.tmp"))
 
 
+class Watched(Counted):
+    """A source whose pictures say how many of them were decoded; the 7th is damaged."""
+
+    def __init__(self, n: int, stop_at: int | None = None, die_at: int | None = None) -> None:
+        super().__init__(n, die_at)
+        self.stop, self.stop_at, self.decoded = threading.Event(), stop_at, 0
+
+    def __iter__(self) -> Iterator[Item]:
+        for number, item in enumerate(super().__iter__()):
+            yield replace(item, read=lambda number=number, read=item.read: self.look(number, read))
+
+    def look(self, number: int, read: Callable[[], bytes]) -> bytes:
+        self.decoded += 1
+        if number == self.stop_at:
+            self.stop.set()
+        return b"" if number == 7 else read()
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+@pytest.mark.parametrize("stop_at", [0, 7, 60])
+def test_a_stopped_preparation_goes_on_where_it_was(tmp_path: Path, stop_at: int) -> None:
+    whole = prepare(Watched(100), tmp_path / "whole", 4, max_bad=1.0)
+    source = Watched(100, stop_at)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(source, tmp_path / "cut", 4, max_bad=1.0, stop=source.stop)
+    assert source.decoded < 100
+    again = Watched(100)
+    found = prepare(again, tmp_path / "cut", 4, max_bad=1.0, stop=again.stop)
+    assert again.decoded < 100 and again.decoded + max(1, stop_at - 32) <= 100
+    assert files(tmp_path / "cut") == files(tmp_path / "whole")
+    assert found.report == whole.report and len(found) == 99
+
+
+@pytest.mark.parametrize("cut", [0, 1, 5, 100, 4000, 10**6])
+@pytest.mark.parametrize("name", ["images.npy.tmp", "progress.jsonl.tmp"])
+def test_whatever_a_kill_leaves_of_the_files_the_result_is_equal(tmp_path: Path, name: str, cut: int) -> None:
+    prepare(Watched(80), tmp_path / "whole", 4, max_bad=1.0)
+    out = tmp_path / "cut"
+    with pytest.raises(KeyboardInterrupt):
+        prepare(Watched(80, die_at=79), out, 4, max_bad=1.0)
+    left = (out / name).read_bytes()
+    (out / name).write_bytes(left[:-cut] if cut else left + b"\0torn")
+    source = Watched(80)
+    prepare(source, out, 4, max_bad=1.0)
+    assert source.decoded < 80 or cut > 100
+    assert files(out) == files(tmp_path / "whole")
+
+
+def test_another_way_to_prepare_does_not_go_on_with_it(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        prepare(Counted(100, die_at=60), tmp_path, 4)
+    source = Watched(100)
+    prepare(source, tmp_path, 4, max_bad=1.0, background="black")
+    assert source.decoded == 100
+
+
+def test_a_flipped_bit_is_found_before_it_is_used(tmp_path: Path) -> None:
+    prepare(Counted(30), tmp_path, 4)
+    images = bytearray((tmp_path / "images.npy").read_bytes())
+    images[128 + 48 * 17 + 5] ^= 1
+    (tmp_path / "images.npy").write_bytes(images)
+    found = load_prepared(tmp_path)
+    train, held = found.split(0.1)
+    assert len(train) + len(held) == 30 and found.images[:17].shape == (17, 4, 4, 3)
+    for rows in (17, slice(10, 20), [3, 17], np.array([17]), slice(None, None, 17)):
+        with pytest.raises(ValueError, match=r"images.npy: damaged: the picture of 17.png is not .* delete this file"):
+            found.images[rows]
+    (tmp_path / "images.npy").unlink()
+    assert prepare(Counted(30), tmp_path, 4).images[17].shape == (4, 4, 3)
+
+
+@pytest.mark.parametrize("at", [3, 200, -5])
+def test_a_flipped_bit_in_captions_is_found_when_they_are_opened(tmp_path: Path, at: int) -> None:
+    prepare(Counted(30), tmp_path, 4)
+    captions = bytearray((tmp_path / "captions.jsonl").read_bytes())
+    captions[at] ^= 1
+    (tmp_path / "captions.jsonl").write_bytes(captions)
+    with pytest.raises(ValueError, match=r"captions.jsonl: SHA-256 .*, expected"):
+        load_prepared(tmp_path)
+    again = prepare(Counted(30), tmp_path, 4)
+    assert again.captions == [(f"caption {n}",) for n in range(30)]
+
+
+def test_no_picture_is_read_to_open_and_split_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(Counted(30), tmp_path, 4)
+    monkeypatch.setattr(Pictures, "__getitem__", lambda self, rows: pytest.fail("read"))
+    load_prepared(tmp_path).split()
+
+
+def icons(folder: Path, colour: tuple[int, ...], n: int = 4) -> Path:
+    """White (or other) discs on nothing, each with its caption."""
+    folder.mkdir()
+    for number in range(n):
+        icon = Image.new("RGBA", (16, 16), (*colour, 0))
+        ImageDraw.Draw(icon).ellipse((2, 2, 9 + number, 13), fill=(*colour, 255))
+        icon.save(folder / f"{number}.png")
+        (folder / f"{number}.txt").write_text(f"icon {number}", encoding="utf-8")
+    return folder
+
+
+def test_white_icons_on_nothing_are_told_and_kept_on_a_background(tmp_path: Path) -> None:
+    source = open_source(icons(tmp_path / "icons", (255, 255, 255)))
+    found = prepare(source, tmp_path / "white", 32)
+    told = "\n".join(found.report.lines())
+    assert "! 4 of 4 pictures come out as one flat colour" in told and "--background black" in told
+    assert told.replace("enlarged", "") == "\n".join(inspect_source(source).lines()).replace("enlarged", "")
+    dark = prepare(source, tmp_path / "black", 32, background="black")
+    assert "flat colour" not in "\n".join(dark.report.lines()) and np.ptp(dark.images[0]) > 200
+    assert prepare(source, tmp_path / "black", 32).images[0].min() == 255, "prepared anew on another background"
+    other = inspect_source(open_source(icons(tmp_path / "dark", (0, 0, 0))), background="black")
+    assert "--background white" in "\n".join(other.lines())
+
+
+def test_small_pictures_and_guesses_are_told(tmp_path: Path) -> None:
+    folder = icons(tmp_path / "icons", (255, 0, 0))
+    Image.fromarray(np.arange(0, 4096, 16, dtype=np.uint16).reshape(16, 16)).save(folder / "0.png")
+    told = "\n".join(prepare(open_source(folder), tmp_path / "out", 32).report.lines())
+    assert "! 4 of 4 pictures have a side below 32 pixels and are enlarged to it" in told
+    assert "! 1 picture: its gray values end at or below 4095, which is taken as white" in told
+    assert "enlarged" not in "\n".join(prepare(open_source(folder), tmp_path / "16", 16).report.lines())
+
+
 def test_damaged_files_are_skipped_and_too_many_stop_it(metadata_folder: Maker, tmp_path: Path) -> None:
     folder, out = metadata_folder(40, damaged=4), tmp_path / "out"
     with pytest.raises(
@@ -88,7 +215,9 @@ def test_damaged_files_are_skipped_and_too_many_stop_it(metadata_folder: Maker, 
     skipped = [json.loads(line) for line in (out / "skipped.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [row["key"] for row in skipped] == ["036.png", "037.png", "038.png", "039.png"]
     assert all("damaged" in row["reason"] for row in skipped)
-    assert len(prepare(open_source(folder), out, 8, max_bad=0.1)) == 36
+    with pytest.MonkeyPatch.context() as patch:  # what was decoded is not decoded again
+        patch.setattr(preparing, "examine", lambda *given: pytest.fail("decoded"))
+        assert len(prepare(open_source(folder), out, 8, max_bad=0.1)) == 36
     with pytest.raises(ValueError, match="4 of 40"):  # also when it is opened again
         prepare(open_source(folder), out, 8)
 
@@ -144,7 +273,7 @@ def test_write_prepared(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)
     captions = [("a red dot",), ("a", "b"), ("¡ü! \U0001f600",)]
     found = write_prepared(tmp_path, images, captions, ["0", "1", "2"], "drawn", "f")
-    assert (found.images == images).all()
+    assert (found.images[:] == images).all()
     assert found.captions == captions
     assert (found.report.kind, found.report.pairs, found.report.image_size[1]) == ("drawn", 3, (4, 4))
     with pytest.raises(ValueError, match="shorter"):

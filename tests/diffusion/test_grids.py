@@ -126,13 +126,10 @@ def test_no_steps_are_refused(grid: Grid, steps: int):
         (LinearBeta(), Given((-11.0, 1.0)), 2, "-11.*LinearBeta.*-10.1"),
         (LinearBeta(), Given((-1.0, 12.0)), 2, "12.*9.2"),
         (LinearBeta(), Given((1.0, -1.0)), 2, "rise at every step, found 1, -1 at step 0"),
-        (LinearBeta(), Given((1.0, math.nan)), 2, "nan"),
         (Cosine(), UniformTime(), 5000, "steps = 5000.*-15, -15.*fewer steps"),
         (Cosine(), KarrasSteps(s_max=1e4), 5, "KarrasSteps.*Cosine.*-15"),
         (Cosine(), KarrasSteps(s_min=1e-5), 5, "KarrasSteps.*Cosine.*15"),
         (Cosine(), KarrasSteps(s_min=2.0, s_max=1.0), 5, "s_min = 2.0"),
-        (Cosine(), KarrasSteps(s_min=0.0), 5, "s_min = 0.0"),
-        (Cosine(), KarrasSteps(rho=0.0), 5, "rho = 0.0"),
     ],
 )
 def test_what_cannot_go_together_is_refused(schedule: Schedule, grid: Grid, steps: int, words: str):
@@ -142,7 +139,7 @@ def test_what_cannot_go_together_is_refused(schedule: Schedule, grid: Grid, step
 
 @pytest.mark.parametrize("counts", [(), (3, 0), (-1, 3)])
 def test_impossible_sections_are_refused(counts: tuple[int, ...]):
-    with pytest.raises(ValueError, match="counts = "):
+    with pytest.raises(ValueError, match=r"counts(\[0\])? = "):
         Sections(counts)
 
 

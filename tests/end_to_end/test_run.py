@@ -30,7 +30,7 @@ from unclip.recipes.run import train
 @pytest.fixture
 def few_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
     draw = worlds.prepare_world
-    monkeypatch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c: draw(w, o, c, scenes=64))
+    monkeypatch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=64))
 
 
 @pytest.mark.usefixtures("few_scenes")
@@ -123,7 +123,7 @@ def minutes() -> RunConfig:
 @pytest.mark.slow
 def test_trains_all_stages_and_draws_what_was_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world, draw = World(32, counts={1: 1.0}), worlds.prepare_world
-    monkeypatch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c: draw(w, o, c, scenes=4000))
+    monkeypatch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=4000))
     gates = {e.stage: e for e in train(world, tmp_path / "run", minutes(), threading.Event()) if isinstance(e, Gate)}
     assert list(gates) == list(STAGES)
     assert gates["clip"].passed and gates["prior"].passed, gates

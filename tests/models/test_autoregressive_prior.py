@@ -69,7 +69,7 @@ def test_dot_products_are_drawn_evenly_from_the_top():
     model = prior(dots=8)
     assert model._high_dots(torch.tensor([0.0, 0.24, 0.26, 0.999])).tolist() == [4, 4, 5, 7]
     assert prior(dots=8, top=1.0)._high_dots(torch.tensor([0.0, 0.5, 0.999])).tolist() == [0, 4, 7]
-    with pytest.raises(ValueError, match="top = 0.0: a share"):
+    with pytest.raises(ValueError, match="top = 0.0: expected a number above 0"):
         prior(top=0.0)
 
 

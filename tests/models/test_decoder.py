@@ -259,8 +259,8 @@ def test_what_does_not_fit_is_refused(network: str):
         ({"size": multiple + 1}, f"size = {multiple + 1}: this network needs a multiple of {multiple}"),
         ({"network": fitted(config.network, token_width=8)}, "must be 22, 16"),
         ({"network": fitted(config.network, learned_variance=network != "glide")}, "set both, or none, to learn the"),
-        ({"drop_caption": 1.5}, r"drop_caption = 1.5: a share in \[0, 1\]"),
-        ({"image_tokens": 0}, "image_tokens = 0: the embedding becomes at least one token"),
+        ({"drop_caption": 1.5}, "drop_caption = 1.5: expected a number from 0 to 1"),
+        ({"image_tokens": 0}, "image_tokens = 0: expected a whole number from 1"),
     ):
         with pytest.raises(ValueError, match=why):
             replace(config, **changes)

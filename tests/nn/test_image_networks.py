@@ -199,8 +199,8 @@ def test_settings_survive_a_file(config: Settings):
     "make, words",
     [
         (lambda: replace(ADM, attention=(True,)), "equal lengths"),
-        (lambda: replace(ADM, multipliers=(), attention=()), "one or more"),
-        (lambda: replace(ADM, blocks=0), "one or more"),
+        (lambda: replace(ADM, multipliers=(), attention=()), "multipliers = (): expected 1 to 8 values"),
+        (lambda: replace(ADM, blocks=0), "blocks = 0"),
         (lambda: replace(ADM, width=20), "block.groups = 8: must divide all widths (20, 40, 40)"),
         (lambda: replace(ADM, block=ResBlockConfig()), "block.groups = 0"),
         (lambda: replace(ADM, head_width=12), "head_width = 12: must divide the widths with attention, [32, 32]"),

@@ -102,6 +102,50 @@ def test_transparency_is_the_mask_where_there_is_no_other():
     assert off(after, BLUE, HALF) < 2 * NEAR  # its embedding saw white there, and captions name the colours
 
 
+def clear_in_part(width: int = SIZE, height: int = SIZE) -> Image.Image:
+    """Blue; the upper half is half transparent, a corner of the lower half is gone, with a colour of its own below."""
+    before = np.asarray(picture(BLUE, width, height).convert("RGBA")).copy()
+    before[: height // 2, :, 3] = 200
+    before[-3:, :2] = (1, 2, 3, 0)
+    return Image.fromarray(before)
+
+
+@pytest.mark.parametrize("side", [SIZE, 24])
+def test_transparency_outside_the_mask_is_kept_to_the_last_bit(side: int):
+    before, hole = clear_in_part(side, side), np.asarray(half(side, side)) > 0
+    [after] = model().edit(before, half(side, side), n=1, settings=Settings(steps=2))
+    assert after.mode == "RGBA" and np.array_equal(array(after)[~hole], array(before)[~hole])
+    assert (array(after)[hole][:, 3] == 255).all()
+    [wider] = model().extend(before, right=0.5, settings=Settings(steps=2))
+    assert np.array_equal(array(wider)[:, :side], array(before)) and (array(wider)[:, side:, 3] == 255).all()
+
+
+def test_what_cannot_be_kept_is_said_before_it_is_painted():
+    said, step = list[str](), Request(n=1, settings=Settings(steps=2))
+    deep = Image.fromarray(np.arange(SIZE * SIZE, dtype=np.uint16).reshape(SIZE, SIZE) * 200)
+    found = edit(model(), deep, half(), step, said.append)
+    assert any("more than 8 bits become 8 bits" in note for note in said) and said == found.notes
+    small = edit(model(), clear_in_part(8, 8), half(8, 8), step)
+    assert any("its transparency is not kept" in note for note in small.notes)
+    assert small.pictures[0].mode == "RGB"
+
+
+def test_a_mask_that_can_be_read_in_two_ways_is_told():
+    mask = Image.new("RGBA", (SIZE, SIZE))
+    mask.paste((255, 255, 255, 255), (0, 0, 4, 4))
+    found = read_masked(picture(), mask, SIZE)
+    assert found.hole.mean() == pytest.approx(240 / 256)
+    [note] = found.notes
+    assert "transparent part is painted, 94% of the picture, and not its white part, 6%" in note
+    mask.paste((0, 0, 0, 255), (0, 0, 4, 4))
+    assert read_masked(picture(), mask, SIZE).notes == ()
+
+
+def test_a_canvas_that_no_memory_holds_is_refused():
+    with pytest.raises(ValueError, match="would become 18000 x 18000 pixels, more than 40 million"):
+        extend(model(), Image.new("RGB", (2000, 2000)), Sides(4.0, 4.0, 4.0, 4.0), Request())
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "RGB", "LA", "RGBA", "P"])
 def test_masks_of_any_mode(mode: str):
     mask = half().convert(mode)
@@ -187,7 +231,6 @@ def test_requests_that_mean_nothing_are_refused():
     for how, why in (
         ({"n": 0}, "n = 0: ask for at least 1"),
         ({"method": "magic"}, "method = 'magic': known are auto, model, repaint"),
-        ({"settings": Settings(steps=0)}, "steps = 0"),
     ):
         with pytest.raises(ValueError, match=why):
             model().edit(picture(), half(), **how)

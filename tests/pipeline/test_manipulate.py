@@ -143,7 +143,7 @@ def test_a_text_diff_starts_at_the_picture_and_turns_to_the_words(model: TextToI
         (lambda m: m.vary(picture(), n=0), "n = 0"),
         (lambda m: m.vary(picture(), eta=1.5), "eta = 1.5"),
         (lambda m: m.blend(picture(), picture(), n=1), "n = 1"),
-        (lambda m: m.blend(picture(), picture(), noise="white"), "noise is slerp or fixed"),
+        (lambda m: m.blend(picture(), picture(), noise="white"), "noise = 'white': expected one of 'slerp', 'fixed'"),
         (lambda m: m.invert(picture(), settings=Settings(sampler="heun")), "only ddim can be walked backwards"),
         (lambda m: m.invert(picture(), settings=Settings(steps=0)), "steps = 0"),
         (lambda m: m.invert(picture(side=3)), "is 3 x 3 pixels, too small for a model of 16 x 16"),

@@ -1,5 +1,8 @@
 """A user's picture, whatever its size and mode, is seen as the training pictures were."""
 
+import io
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +11,7 @@ import torch
 from PIL import Image
 
 from unclip.data.loader import to_pixels
-from unclip.pipeline.read import take
+from unclip.pipeline.read import read_whole, take
 
 
 def test_wide_picture_gives_its_centre_square(tmp_path: Path) -> None:
@@ -40,3 +43,31 @@ def test_refuses_what_is_no_picture_and_names_it(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=why):
             take(path, 8)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "GIF", "WEBP", "BMP"])
+@pytest.mark.parametrize("look", [lambda p: take(p, 8), read_whole], ids=["take", "whole"])
+def test_the_callers_picture_is_never_changed(form: str, look: Callable[[Image.Image], object]) -> None:
+    file = io.BytesIO()
+    Image.effect_mandelbrot((640, 480), (-2, -1, 1, 1), 20).convert("RGB").save(file, form)
+    with Image.open(file) as mine, Image.open(io.BytesIO(file.getvalue())) as other:
+        look(mine)
+        other.load()
+        assert (mine.size, mine.mode, mine.info.keys()) == ((640, 480), other.mode, other.info.keys())
+        assert mine.tobytes() == other.tobytes()
+
+
+def test_a_pipe_or_a_device_is_no_picture(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to("/dev/zero")
+    for name in ("a.png", "b.png"):
+        with pytest.raises(ValueError, match=rf"{name}: is no ordinary file"):
+            take(tmp_path / name, 8)
+
+
+def test_a_background_lies_behind_what_is_transparent() -> None:
+    icon = Image.new("RGBA", (8, 8), (255, 255, 255, 0))
+    assert take(icon, 8).pictures.min() == 1
+    assert take(icon, 8, "black").pictures.max() == -1
+    with pytest.raises(ValueError, match="background = 'no such': no colour"):
+        take(icon, 8, "no such")

@@ -148,13 +148,3 @@ def test_the_text_tower_starts_as_clips_or_on_its_own(tmp_path: Path, text: str)
     loss = stage.module.loss(stage.feed(0), Noise.shared(0)).total
     loss.backward()
     assert torch.isfinite(loss)
-
-
-def test_run_files_of_before_mean_what_they_meant():
-    old = {"patch": 2, "widths": [24, 48, 96], "blocks": [1, 1, 4], "attention": [False, False, True], "fine": 16}
-    old |= {"level_mean": 0.6, "level_std": 1.4, "drop_embedding": 0.1, "drop_caption": 0.5, "steps": 24}
-    old |= {"guidance": 2.0, "share": 0.75, "train": PRESETS["tiny"](64).decoder.train.to_dict()}
-    table = PRESETS["tiny"](64).to_dict() | {"decoder": old}
-    assert RunConfig.from_dict(table) == PRESETS["tiny"](64)
-    with pytest.raises(ValueError, match="decoder: unknown setting 'widths'; known are network"):
-        RunConfig.from_dict(merge(PRESETS["tiny"](64).to_dict(), {"decoder": {"widths": [16, 32]}}))

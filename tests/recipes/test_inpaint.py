@@ -32,7 +32,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run that learned next to nothing."""
     with pytest.MonkeyPatch.context() as patch:
         draw = worlds.prepare_world
-        patch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c: draw(w, o, c, scenes=64))
+        patch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=64))
         folder = tmp_path_factory.mktemp("inpaint") / "run"
         list(train(World(32), folder, short(2), threading.Event(), force=True))
     return folder

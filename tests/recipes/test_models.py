@@ -51,7 +51,7 @@ def test_settings_of_the_first_version_are_unclips(tmp_path: Path):
 
 
 def test_a_stage_of_another_model_is_refused():
-    with pytest.raises(ValueError, match="mine.decoder: a run of model = 'ddpm' has no such stage; leave it out"):
+    with pytest.raises(ValueError, match="mine: decoder: a run of model = 'ddpm' has no such stage; leave it out"):
         RunConfig.from_dict({"model": "ddpm", "size": 32, "decoder": {"share": 0.5}}, "mine")
 
 

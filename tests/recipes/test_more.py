@@ -3,21 +3,18 @@
 import json
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from tests.cli import test_ddpm
-from tests.cli.test_ddpm import folder
+from tests.cli.test_ddpm import config, folder
 
 import unclip
 from unclip.core import store
 from unclip.data.source import open_source
 from unclip.pipeline.run_folder import RunFolder
-from unclip.recipes import ddpm, stage_run
 from unclip.recipes.config import RunConfig, read_settings
 from unclip.recipes.events import Event, Gate, Note, Progress, Stopped, Working
 from unclip.recipes.more import further
@@ -25,11 +22,7 @@ from unclip.recipes.run import train
 from unclip.train.checkpoint import read_log
 from unclip.train.trainer import Diverged
 
-MORE = 2.0
-
-
-def config(steps: int) -> RunConfig:
-    return replace(test_ddpm.config(steps), checkpoint_seconds=60.0)
+MORE = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +43,32 @@ def events(
     return train(open_source(data, captioned=False), run, config, stop or threading.Event(), force=True, more=more)
 
 
+class Clock:
+    """Time that goes on by itself: a step takes 20 ms, whatever else the machine does."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        self.now += 0.02
+        return self.now
+
+    def monotonic(self) -> float:
+        self.now += 0.001
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("unclip.train.trainer", "unclip.recipes.stage_run"):
+        monkeypatch.setattr(f"{module}.time", Clock())
+
+
 def rates(run: Path) -> dict[int, float]:
     return {line["step"]: line["lr"] for line in read_log(run / "logs" / "ddpm.jsonl")}
 
 
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("gone", ["nothing", "checkpoints"])
 def test_a_finished_run_is_trained_on_from_its_end(data: Path, done: Path, tmp_path: Path, gone: str) -> None:
     run = shutil.copytree(done, tmp_path / "run")
@@ -77,13 +92,14 @@ def test_a_finished_run_is_trained_on_from_its_end(data: Path, done: Path, tmp_p
     assert again is not None and (again.added, again.ends["ddpm"].steps) == (2 * MORE, len(steps))
 
 
+@pytest.mark.usefixtures("clock")
 def test_stopped_on_the_way_the_same_command_continues(data: Path, done: Path, tmp_path: Path) -> None:
     run, stop = shutil.copytree(done, tmp_path / "run"), threading.Event()
     for event in events(data, run, config(6), MORE, stop):
         if isinstance(event, Progress) and event.report.step == 12:
             stop.set()
     assert isinstance(event, Stopped)
-    with pytest.raises(ValueError, match="being trained on already, 2 seconds more"):
+    with pytest.raises(ValueError, match="being trained on already, 1 seconds more"):
         list(events(data, run, config(6), 2 * MORE))
     told = list(events(data, run, config(6), MORE))
     assert Note("ddpm", "continues at step 12") in told
@@ -107,16 +123,13 @@ def test_more_of_what_is_not_finished_says_what_to_do(data: Path, done: Path, tm
 
 
 def rated(steps: int, lr: float) -> RunConfig:
-    base = test_ddpm.config(steps)  # a checkpoint after each step, so that there was every chance to keep a bad one
+    base = config(steps)
     train = replace(base.ddpm.train, batch=2, optim=replace(base.ddpm.train.optim, lr=lr, muon_lr=lr))
     return replace(base, ddpm=replace(base.ddpm, train=train))
 
 
-@pytest.mark.parametrize("lr, steps", [(1e30, 6), (1e30, 40), (1e38, 40), (1e3, 60)])
-def test_what_diverged_is_never_kept_and_goes_on_with_a_lower_rate(
-    data: Path, tmp_path: Path, lr: float, steps: int
-) -> None:
-    run = tmp_path / "run"
+def test_what_diverged_is_never_kept_and_goes_on_with_a_lower_rate(data: Path, tmp_path: Path) -> None:
+    run, lr, steps = tmp_path / "run", 1e3, 60  # the largest rate that is a setting at all
     with pytest.raises(Diverged, match=r"ddpm: .*diverged: in \d+ of .*--set ddpm.train.optim.lr=0.001"):
         list(events(data, run, rated(steps, lr)))
     assert not (run / "ddpm").exists() and not (run / "early").exists()
@@ -128,6 +141,7 @@ def test_what_diverged_is_never_kept_and_goes_on_with_a_lower_rate(
     assert all(torch.isfinite(x).all() for x in store.load(run / "ddpm").tensors.values())
 
 
+@pytest.mark.usefixtures("clock")
 def test_the_rate_of_a_finished_stage_changes_only_with_more(data: Path, done: Path, tmp_path: Path) -> None:
     run = shutil.copytree(done, tmp_path / "run")
     other = replace(config(6).ddpm.train.optim, lr=1e-4)
@@ -149,7 +163,13 @@ def test_weights_that_are_not_finite_are_never_drawn_from(done: Path, tmp_path: 
 
 
 def test_a_budget_holds_samples_and_gate(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 5 s, samples that take 0.2 s and a gate as long as six of them: the training has what is left."""
+    """Of 4 s, samples that take 0.2 s and a gate as long as four of them: the training has what is left."""
+    import time
+
+    from unclip.recipes import ddpm, stage_run
+    from unclip.recipes.gates import PICTURES
+
+    assert PICTURES
     draw = ddpm.preview
 
     def slow(model: object):
@@ -157,19 +177,19 @@ def test_a_budget_holds_samples_and_gate(data: Path, tmp_path: Path, monkeypatch
         return draw(model)  # pyright: ignore[reportArgumentType]
 
     def gate(*given: object) -> Gate:
-        time.sleep(1.2)
+        time.sleep(0.8)
         return Gate("ddpm", True, "fine", {"odd": float("nan")})
 
     monkeypatch.setattr(ddpm, "preview", slow)
     monkeypatch.setattr(ddpm, "ddpm_gate", gate)
     monkeypatch.setattr(stage_run.plots, "available", lambda: False)
-    timed = replace(config(0), budget=5.0)
+    timed = replace(config(0), budget=4.0, checkpoint_seconds=60.0)
     began = time.monotonic()
     told = list(events(data, tmp_path / "run", timed))
-    assert time.monotonic() - began < 7
+    assert time.monotonic() - began < 9  # of a busy machine
     judging = next(e for e in told if isinstance(e, Working))
     assert judging.what == "judging it" and judging.remaining > 0.5
     figures = json.loads((tmp_path / "run" / "state.json").read_text(encoding="utf-8"))["ddpm"]
-    assert 2.5 < figures["figures"]["seconds"] < 6
+    assert 2 < figures["figures"]["seconds"] < 6
     assert figures["figures"]["odd"] is None and not figures["passed"]
     assert "cannot be judged, odd came out as no number" in figures["why"]

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
+from unclip.cli.options import SPLIT, Read
 
 if TYPE_CHECKING:
     from unclip.data.shapes_world import World
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 
 @guarded
+@on_device
 def add(
     stage: Annotated[str, Parameter(help="What to train; a wrong name lists what this run takes.")],
     data: Annotated[
@@ -24,12 +27,15 @@ def add(
     *,
     run: Annotated[Path, Parameter(help="A finished run folder.")],
     budget: Annotated[
-        str | None, Parameter(help="Time for this stage: 90s, 10m; by default a share of the run's.")
+        str | None,
+        Parameter(help="Time for this stage, with its unit; by default a share of the run's. Example: --budget 10m"),
     ] = None,
     size: Annotated[
-        int | None, Parameter(help="Of an upsampler: side of the pictures in pixels; twice that of those before it.")
+        int | None,
+        Parameter(help="Side of an upsampler's pictures in pixels; twice that of those before it. Example: --size 128"),
     ] = None,
-    split: Annotated[str, Parameter(help="train or validation, where the data has splits.")] = "train",
+    split: Annotated[str, Parameter(help=SPLIT)] = "train",
+    how: Read = Read(),
     set: Annotated[
         list[str] | None,
         Parameter(
@@ -57,7 +63,7 @@ def add(
     folder.require()
     with folder.writing(), stopping() as stop:
         config = choose(run, stage, budget, said, anew)
-        source = None if data is None else opened(data, run, config, split)
+        source = None if data is None else opened(data, run, config, split, how)
         if anew:
             folder.forget(stage)
         code = follow(train_stage(run, stage, config, stop, source), stdout())
@@ -75,6 +81,7 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
     from unclip.pipeline.run_folder import RunFolder
     from unclip.recipes.add import with_stage
     from unclip.recipes.config import RunConfig, read_settings
+    from unclip.recipes.fits import check_networks
 
     config, folder = with_stage(run, stage), RunFolder(run)
     added = stage in read_settings(folder.settings).get("added", [])
@@ -93,15 +100,17 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
         settings.check_same(config, layers, run)
     if anew or not begun:  # what was said of an attempt that never got to train does not count
         config = replace(config, **{stage: getattr(RunConfig(), stage)})
-    return settings.resolve(config, layers)
+    config = settings.resolve(config, layers)
+    check_networks(config)
+    return config
 
 
-def opened(data: str, run: Path, config: "RunConfig", split: str) -> "Source | World":
+def opened(data: str, run: Path, config: "RunConfig", split: str, how: Read = Read()) -> "Source | World":
     """The run's data at their source. Raises ValueError where these are other data."""
-    from unclip.cli.opening import is_same_data, open_data
+    from unclip.cli.opening import is_same_data, open_again
     from unclip.pipeline.run_folder import RunFolder
 
-    source = open_data(data, config.size, split, config.captioned)
+    source = open_again(data, config, split, how)
     if not is_same_data(source, RunFolder(run).data, config.captioned):
         raise ValueError(f"{data}: {run} was trained on other data (or a picture or a caption has changed since)")
     return source

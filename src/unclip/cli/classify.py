@@ -5,14 +5,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
 from unclip.cli.warn import warn, warn_size
+from unclip.core.shown import shown
 
 SHOWN = 5
 """Labels a picture that are printed, the likeliest first."""
 
 
 @guarded
+@on_device
 def classify(
     *pictures: Annotated[Path, Parameter(help="Pictures of any size.")],
     labels: Annotated[
@@ -31,10 +34,10 @@ def classify(
 ) -> None:
     """Tell which label fits each picture best; only the labels named here compete."""
     import torch
-    from rich.markup import escape
     from rich.table import Table
 
     from unclip.cli.console import stdout
+    from unclip.cli.waiting import waiting
     from unclip.pipeline import zero_shot
     from unclip.pipeline.load import load_captioned
     from unclip.pipeline.read import take
@@ -43,16 +46,18 @@ def classify(
     if not pictures:
         raise ValueError('no picture: unclip classify heart.png --labels "a red heart" "a blue heart" --run runs/mine')
     texts = zero_shot.prompts(labels, templates)
-    model, console = load_captioned(run), stdout()
-    warn(console, model, texts)
-    taken = [take(path, model.clip.config.vision.size) for path in pictures]
-    for one in taken:
-        warn_size(console, one)
-    found = zero_shot.classify(model, torch.cat([one.pictures for one in taken]), labels, templates)
+    console = stdout()
+    with waiting(f"loading {run}", console):
+        model = load_captioned(run)
+        warn(console, model, texts)
+        taken = [take(path, model.clip.config.vision.size, model.background) for path in pictures]
+        for one in taken:
+            warn_size(console, one)
+        found = zero_shot.classify(model, torch.cat([one.pictures for one in taken]), labels, templates)
     table = Table("picture", "label", "probability", box=None, pad_edge=False, header_style="dim")
     for path, row in zip(pictures, found, strict=True):
         best = row.topk(min(SHOWN, len(labels)))
         for i, (share, label) in enumerate(zip(best.values.tolist(), best.indices.tolist(), strict=True)):
-            name = "" if i else escape(str(path))
-            table.add_row(name, escape(labels[label]), f"{share:6.1%}", end_section=i == len(best.values) - 1)
+            name = "" if i else shown(path)
+            table.add_row(name, shown(labels[label]), f"{share:6.1%}", end_section=i == len(best.values) - 1)
     console.print(table)

@@ -5,21 +5,24 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
+from unclip.cli.options import SEED
 from unclip.cli.ways import ways_table
+from unclip.cli.written import check_file
 
 
 @guarded
+@on_device
 def compare_priors(
     run: Annotated[Path, Parameter(help="A finished text-to-image run, with its data.")],
-    /,
     *,
     budget: Annotated[
         str | None,
         Parameter(help="Training for each prior that is missing: 90s, 5m; by default as long as the run's prior had."),
     ] = None,
     n: Annotated[int, Parameter(name="-n", help="Held-out pairs (of drawn shapes: also scenes a category).")] = 200,
-    seed: Annotated[int, Parameter(help="Of embeddings and pictures.")] = 0,
+    seed: Annotated[int, Parameter(help=SEED)] = 0,
     json: Annotated[Path | None, Parameter(help="Where to write the figures, too.")] = None,
 ) -> None:
     """Compare the priors of a run: none, text embedding, autoregressive, diffusion, one-step, true embedding.
@@ -27,6 +30,8 @@ def compare_priors(
     Those that are missing are trained first, as `unclip add` does. The figures and
     a picture go to RUN/priors. Ctrl-C saves and ends; the same command continues.
     """
+    if json is not None:
+        check_file(json, "--json")
     from json import loads
 
     from unclip.cli.console import stdout

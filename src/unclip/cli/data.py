@@ -3,26 +3,42 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from unclip.cli.guard import guarded
+from unclip.cli.guard import FAILED, guarded
+from unclip.cli.options import SEED, SPLIT, Read
+from unclip.cli.written import check_folder
+
+if TYPE_CHECKING:
+    from unclip.data.source import Source
 
 Data = Annotated[Path, Parameter(help="A folder (or file) of captioned pictures.")]
-Split = Annotated[str, Parameter(help="train or validation, where the data has splits.")]
+Split = Annotated[str, Parameter(help=SPLIT)]
+
+Background = Annotated[str, Parameter(help="Colour behind pictures that are transparent.")]
 
 
 @guarded
-def data(data: Data, /, *, split: Split = "train") -> None:
-    """Report on captioned pictures: how many, how large, and what is wrong with them."""
-    from unclip.cli.console import stdout
-    from unclip.data.inspect import inspect_source
-    from unclip.data.source import open_source
+def data(data: Data, /, *, split: Split = "train", how: Read = Read(), background: Background = "white") -> None:
+    """Report on captioned pictures: how many, how large, what is wrong with them and what is left out.
 
-    console = stdout()
-    for line in inspect_source(open_source(data, split)).lines():
-        console.print(line, style="yellow" if line.startswith("!") else "", markup=False)
+    The exit code is 1 where not one can be used.
+    """
+    from unclip.cli.console import stdout
+    from unclip.data.advice import advice
+    from unclip.data.colours import colour
+    from unclip.data.inspect import inspect_source
+    from unclip.data.source import notes_of
+
+    colour(background)
+    console, source = stdout(), as_asked(data, split, how)
+    report = inspect_source(source, background=background)
+    for line in (*report.lines(), *notes_of(source), *advice(report)):
+        console.print(line, style="yellow" if line.startswith("!") else "")
+    if not report.pairs:
+        raise SystemExit(FAILED)
 
 
 @guarded
@@ -32,14 +48,30 @@ def pack(
     /,
     *,
     split: Split = "train",
+    how: Read = Read(),
     per_shard: Annotated[int, Parameter(help="Pairs in one shard.")] = 10_000,
 ) -> None:
     """Pack captioned pictures into WebDataset tar shards."""
-    from unclip.data import shards as tar
-    from unclip.data.source import open_source
+    check_folder(shards, "SHARDS")
+    from unclip.cli.console import stdout
+    from unclip.core.shown import shown
+    from unclip.data.item import Item
+    from unclip.data.listing import Group
+    from unclip.data.pack import pack as write_shards
+    from unclip.data.source import notes_of
 
-    count = tar.pack(open_source(folder, split), shards, per_shard)
-    print(f"{count:,} pairs in {shards}")
+    left, console = Group(), stdout()
+
+    def leave(item: Item) -> None:
+        left.add(f"{item.key}: {item.problem}")
+
+    source = as_asked(folder, split, how)
+    count = write_shards(source, shards, per_shard, leave)
+    for line in notes_of(source):
+        console.print(line, style="yellow" if line.startswith("!") else "")
+    if left.count:
+        console.print(f"! left out: {left.count:,} that cannot be used ({left.named()})", style="yellow")
+    console.print(f"{count:,} pairs in {shown(shards)}")
 
 
 @guarded
@@ -49,17 +81,27 @@ def shapes(
     *,
     n: Annotated[int, Parameter(name="-n", help="How many.")] = 1000,
     size: Annotated[Literal[32, 64], Parameter(help="Their side in pixels.")] = 32,
-    seed: Annotated[int, Parameter(help="Of the scenes.")] = 0,
+    seed: Annotated[int, Parameter(help=SEED)] = 0,
 ) -> None:
     """Draw captioned shapes: PNG files and metadata.jsonl, a data set to try things on."""
     if n < 1:
         raise ValueError(f"-n {n}: draw at least 1 picture")
+    from unclip.cli.console import stdout
+
+    check_folder(out, "OUT")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out}: is there already and not empty; name a new folder")
     out.mkdir(parents=True, exist_ok=True)
     lines = "".join(json.dumps(row) + "\n" for row in draw(out, n, size, seed))
     (out / "metadata.jsonl").write_text(lines, encoding="utf-8")
-    print(f"{n:,} pictures in {out}")
+    stdout().print(f"{n:,} pictures in {out}")
+
+
+def as_asked(folder: Path, split: str, how: Read) -> "Source":
+    """The data in a folder."""
+    from unclip.data.source import open_source
+
+    return open_source(folder, split, captions=how.captions or "auto", column=how.caption_column or "")
 
 
 def draw(out: Path, n: int, size: int, seed: int) -> Iterator[dict[str, Any]]:
@@ -67,7 +109,8 @@ def draw(out: Path, n: int, size: int, seed: int) -> Iterator[dict[str, Any]]:
     from PIL import Image
 
     from unclip.data.shapes_world import World
+    from unclip.pipeline.images import save_picture
 
     for i, (pixels, captions, _) in enumerate(World(size).sample(n, seed)):
-        Image.fromarray(pixels).save(out / f"{i:06d}.png")
+        save_picture(Image.fromarray(pixels), out / f"{i:06d}.png")
         yield from ({"file_name": f"{i:06d}.png", "text": caption} for caption in captions)

@@ -5,16 +5,21 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
+from unclip.cli.written import check_folder
+from unclip.core.shown import typed
 
 
 @guarded
+@on_device
 def demo(
     *,
     out: Annotated[Path, Parameter(help="The run folder.")] = Path("runs/demo"),
     budget: Annotated[str, Parameter(help="Time for the training: 90s, 8m, 1h.")] = "7m30s",
 ) -> None:
     """Draw captioned shapes, train every stage on them, score the result exactly, write a report."""
+    check_folder(out)
     from unclip.cli.console import stdout
     from unclip.cli.duration import seconds
     from unclip.cli.progress import follow
@@ -25,6 +30,6 @@ def demo(
     with stopping() as stop:
         code = follow(recipe.demo(out, length, stop), console, force=True)
     if code == 0:
-        console.print(f"done: open {out / 'report.html'}", highlight=False, soft_wrap=True)
-        console.print(f'or: unclip generate "a large red circle" --run {out}', highlight=False, soft_wrap=True)
+        console.print(f"done: open {out / 'report.html'}")
+        console.print(f"or: {typed('unclip', 'generate', 'a large red circle', '--run', out)}")
     raise SystemExit(code)

@@ -1,20 +1,25 @@
-"""Lengths of time as a person writes them: 90s, 30m, 2h, 1h30m; a plain number is seconds."""
+"""Lengths of time as a person writes them: 90s, 30m, 2h, 1h30m; a plain number asks for its unit."""
 
+import math
 import re
 
-_FORM = re.compile(r"(?:([\d.]+)h)?(?:([\d.]+)m(?:in)?)?(?:([\d.]+)s?)?")
+from unclip.core.ranges import told
+
+_FORM = re.compile(r"(?:([\d.]+)h)?(?:([\d.]+)m(?:in)?)?(?:([\d.]+)s)?")
 
 
 def seconds(text: str) -> float:
     """ "1h30m" -> 5400.0. Raises ValueError that names the forms."""
+    if re.fullmatch(r"[\d.]+", text.strip()):
+        raise ValueError(f"{text!r} has no unit; write {text.strip()}s, {text.strip()}m or {text.strip()}h")
     match = _FORM.fullmatch(text.strip().lower().replace(" ", ""))
     try:
         hours, minutes, rest = (float(part or 0) for part in match.groups()) if match else (0.0, 0.0, 0.0)
     except ValueError:
         hours = minutes = rest = 0.0
     total = 3600 * hours + 60 * minutes + rest
-    if total <= 0:
-        raise ValueError(f"{text!r} is no length of time above 0; write it like 90s, 30m, 2h or 1h30m")
+    if not 0 < total < math.inf:
+        raise ValueError(f"{told(text)} is no length of time above 0; write it like 90s, 30m, 2h or 1h30m")
     return total
 
 

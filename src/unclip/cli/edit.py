@@ -1,15 +1,18 @@
 """`unclip edit` and `unclip extend`: paint a part of a picture anew, or beyond its borders."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from unclip.cli.generate import free_name, slug
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
+from unclip.cli.options import FIRST_SEED
 from unclip.cli.warn import say, warn
+from unclip.cli.written import check_folder, slug, write_picture
 
 if TYPE_CHECKING:
     from unclip.pipeline.inpaint import Painted, Sides
@@ -24,7 +27,7 @@ class How:
 
     run: Annotated[Path, Parameter(help="A finished run folder.")]
     n: Annotated[int, Parameter(name="-n", help="Pictures.")] = 4
-    seed: Annotated[int, Parameter(help="Of the first picture; the next ones count up.")] = 0
+    seed: Annotated[int, Parameter(help=FIRST_SEED)] = 0
     out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out")
     steps: Annotated[int | None, Parameter(help="Denoising steps.")] = None
     guidance: Annotated[float | None, Parameter(help="How closely to follow the prompt; 1 is none.")] = None
@@ -44,7 +47,7 @@ class How:
         from unclip.pipeline.painter import Request
         from unclip.pipeline.settings import Settings
 
-        settings = Settings(steps=self.steps, guidance=self.guidance, size=self.size)
+        settings = Settings.from_dict({"steps": self.steps, "guidance": self.guidance, "size": self.size}, "")
         return Request(prompt, self.n, self.seed, settings, self.method)
 
 
@@ -68,6 +71,7 @@ class Growth:
 
 
 @guarded
+@on_device
 def edit(
     image: Annotated[Path, Parameter(help="The picture.")],
     prompt: Annotated[
@@ -85,10 +89,12 @@ def edit(
     from unclip.pipeline.inpaint import edit as paint
 
     request = how.request(prompt)
-    show(paint(opened(how.run, prompt), image, mask, request), f"{image.stem}-edit", how.out)
+    with opened(how, prompt) as model:
+        show(paint(model, image, mask, request, told), f"{image.stem}-edit", how.out)
 
 
 @guarded
+@on_device
 def extend(
     image: Annotated[Path, Parameter(help="The picture.")],
     prompt: Annotated[
@@ -103,41 +109,46 @@ def extend(
     from unclip.pipeline.inpaint import extend as paint
 
     sides, request = growth.sides(), how.request(prompt)
-    show(paint(opened(how.run, prompt), image, sides, request), f"{image.stem}-extend", how.out)
+    with opened(how, prompt) as model:
+        show(paint(model, image, sides, request, told), f"{image.stem}-extend", how.out)
 
 
-def opened(run: Path, prompt: str) -> "TextToImage":
+@contextmanager
+def opened(how: How, prompt: str) -> "Iterator[TextToImage]":
     """The run's model; warns of a prompt that it cannot read. Raises ValueError where it is no text-to-image model."""
+    check_folder(how.out)
     from unclip.cli.console import stdout
+    from unclip.cli.waiting import waiting
     from unclip.pipeline.load import load_text_to_image
 
-    model = load_text_to_image(run)
-    warn(stdout(), model, [prompt] if prompt.strip() else [])
-    return model
+    console = stdout()
+    with waiting(f"loading {how.run}", console) as tell:
+        model = load_text_to_image(how.run)
+        warn(console, model, [prompt] if prompt.strip() else [])
+        tell("painting")
+        yield model
+
+
+def told(note: str) -> None:
+    """A note before the painting begins."""
+    from unclip.cli.console import stdout
+
+    say(stdout(), note)
 
 
 def show(painted: "Painted", stem: str, out: Path) -> None:
-    """Writes what was painted and tells the notes and the paths."""
+    """Writes what was painted and tells the paths."""
     from unclip.cli.console import stdout
 
     console = stdout()
-    for note in painted.notes:
-        say(console, note)
     for path in write(painted, slug(stem), out):
-        console.print(str(path), markup=False)
+        console.print(str(path))
 
 
 def write(painted: "Painted", stem: str, out: Path) -> Iterable[Path]:
     """Writes a PNG a seed, then a sheet: original, mask, results; yields the paths."""
-    from unclip.pipeline.images import KEY, save_png
+    from unclip.pipeline.images import KEY
 
     names = [f"{stem}-{picture.info[KEY]['seed']}" for picture in painted.pictures]
     for picture, name in zip([*painted.pictures, painted.sheet()], [*names, stem], strict=True):
-        path = free_name(out, name, lambda other, mine=picture.info[KEY]: _same(mine, other))
-        save_png(picture, path)
-        yield path
-
-
-def _same(mine: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two pictures answer the same request."""
-    return all(mine.get(key) == other.get(key) for key in ("made", "shown"))
+        yield write_picture(picture, out, name)

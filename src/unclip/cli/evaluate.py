@@ -1,7 +1,7 @@
 """`unclip evaluate`: the scores of a finished run, as a table and as JSON."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
+from unclip.cli.options import SEED, Read
 from unclip.cli.ways import ways_table
+from unclip.cli.written import check_file
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from unclip.data.prepare import Prepared
     from unclip.data.shapes_world import World
     from unclip.data.source import Source
+    from unclip.recipes.config import RunConfig
     from unclip.recipes.context import Context
 
 CURVE = "rate_distortion"
@@ -26,17 +30,25 @@ FLOW_SHARE = 8
 """The ODE is taken over the first of so many parts of the pictures: it costs most."""
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Judged(Read):
+    """How the data are read that a run is judged on."""
+
+    split: Annotated[str, Parameter(help="train or validation, where the data has splits.")] = "validation"
+
+
 @guarded
+@on_device
 def evaluate(
     run: Annotated[Path, Parameter(help="A finished run folder.")],
-    /,
     *,
     data: Annotated[
         str | None, Parameter(help="Captioned pictures; `shapes`: the exact score. Default: the run's held-out pairs.")
     ] = None,
-    split: Annotated[str, Parameter(help="train or validation, where the data has splits.")] = "validation",
+    how: Judged = Judged(),
     n: Annotated[int, Parameter(name="-n", help="Pictures to generate (with shapes: a category).")] = 256,
-    seed: Annotated[int, Parameter(help="Of the generated pictures.")] = 0,
+    seed: Annotated[int, Parameter(help=SEED)] = 0,
     bpd: Annotated[bool, Parameter(help="ddpm: bits/dim, by the bound and the ODE.", negative="")] = False,
     bpd_pictures: Annotated[int, Parameter(help="Pictures for --bpd; the ODE takes an eighth of them.")] = 512,
     trace: Annotated[
@@ -49,24 +61,29 @@ def evaluate(
         raise ValueError(f"-n {n}: a score needs at least 2 pictures")
     if bpd_pictures < 2:
         raise ValueError(f"--bpd-pictures {bpd_pictures}: a standard error needs at least 2 pictures")
+    if json is not None:
+        check_file(json, "--json")
     import unclip
     from unclip.cli.console import stdout
+    from unclip.cli.waiting import waiting
     from unclip.core.files import check_written, write_atomic
     from unclip.core.store import to_json
     from unclip.pipeline.load import load
 
     if json is not None:
         check_written(json)
-    model = load(run)
-    if trace:
-        scores = traced(run, data, n, seed)
-    else:
-        scores = score(model, run, data, split, Asked(n, seed, bpd_pictures if bpd else 0))
-    about = {"run": str(run), "model": model.hash, "data": data, "n": n, "seed": seed, "unclip": unclip.__version__}
     console = stdout()
+    with waiting(f"loading {run}", console) as say:
+        model = load(run)
+        say("scoring")
+        if trace:
+            scores = traced(run, data, n, seed)
+        else:
+            scores = score(model, run, data, how, Asked(n, seed, bpd_pictures if bpd else 0))
+    about = {"run": str(run), "model": model.hash, "data": data, "n": n, "seed": seed, "unclip": unclip.__version__}
     console.print(ways_table(scores) if trace else table({k: v for k, v in scores.items() if k != CURVE}))
     if CURVE in scores and (path := drawn(scores[CURVE], run)):
-        console.print(f"drew {path}", highlight=False, soft_wrap=True)
+        console.print(f"drew {path}")
     if json is not None:
         write_atomic(json, to_json({**about, "scores": scores}))
 
@@ -80,28 +97,42 @@ class Asked:
     bpd: int = 0
 
 
-def score(model: Any, run: Path, data: str | None, split: str, asked: Asked) -> dict[str, Any]:
+def score(model: Any, run: Path, data: str | None, how: Judged, asked: Asked) -> dict[str, Any]:
     """The scores on `data`; on the data of the run itself, on those pictures only that it held out."""
-    from unclip.cli.opening import open_data
+    from unclip.cli.opening import open_data, said
     from unclip.data.shapes_world import World
     from unclip.evaluate import suite
     from unclip.pipeline.ddpm import DDPMPipeline
+    from unclip.pipeline.run_folder import RunFolder
     from unclip.pipeline.text_to_image import TextToImage
+    from unclip.recipes.config import RunConfig
 
     plain = isinstance(model, DDPMPipeline)
     if asked.bpd and not plain:
         raise ValueError(f"--bpd: {run} holds a text-to-image model; bits/dim are those of a run of --model ddpm")
     captioned = not plain or bool(model.classes)
-    source = open_data(data, model.size, split, captioned) if data is not None else None
+    source = None
+    if data is not None:
+        kept = config_of(run) if RunFolder(run).settings.exists() else RunConfig()
+        source = open_data(data, model.size, how.split, captioned, *said(how, kept))
     if isinstance(source, World) and not plain:
         return suite.evaluate_shapes(model, source, asked.n, asked.seed)
     stages = model.enlargers if isinstance(model, TextToImage) else ()
     with ExitStack() as stack:
         prepared, rows = stack.enter_context(judged_on(run, source, model.size, captioned))
+        check_enough(data or run, rows)
         if plain:
             return score_pictures(model, prepared, rows, asked)
         large = [stack.enter_context(larger(run, source, stage.size)) for stage in stages]
         return score_pairs(model, prepared, rows, asked, large)
+
+
+def check_enough(where: object, rows: Sized) -> None:
+    """Raises ValueError where there are too few pictures for any score."""
+    if len(rows) < 2:
+        raise ValueError(
+            f"{where}: {len(rows)} picture to judge on, and a score needs at least 2; name more with --data FOLDER"
+        )
 
 
 def traced(run: Path, data: str | None, n: int, seed: int) -> dict[str, Any]:
@@ -157,7 +188,8 @@ def judged_on(
         raise ValueError(f"--data shapes: {run} was trained on other pictures; draw some: unclip shapes FOLDER")
     else:
         with tempfile.TemporaryDirectory() as place:
-            prepared = prepare(source, Path(place), size, max_bad=1.0, captioned=captioned)
+            background = RunFolder(run).background
+            prepared = prepare(source, Path(place), size, max_bad=1.0, captioned=captioned, background=background)
             yield prepared, np.arange(len(prepared))
 
 
@@ -176,7 +208,7 @@ def larger(run: Path, source: "Source | World | None", size: int) -> "Iterator[t
         yield prepared, split_at(ctx, prepared)[1]
         return
     with tempfile.TemporaryDirectory() as place:
-        prepared = prepare(source, Path(place), size, max_bad=1.0, least=size)  # pyright: ignore[reportArgumentType]
+        prepared = prepare(source, Path(place), size, max_bad=1.0, least=size, background=ctx.config.background)  # pyright: ignore[reportArgumentType]
         yield prepared, np.arange(len(prepared))
 
 
@@ -185,16 +217,23 @@ def held_out(root: Path) -> Any:
     return context(root).split[1]
 
 
+def config_of(root: Path) -> "RunConfig":
+    """The settings of a run."""
+    from unclip.pipeline.run_folder import RunFolder
+    from unclip.recipes.config import RunConfig, read_settings
+
+    path = RunFolder(root).settings
+    return RunConfig.from_dict(read_settings(path), str(path))
+
+
 def context(root: Path) -> "Context":
     """A run as its stages saw it. Raises ValueError where its data are gone."""
     from unclip.core import machine
     from unclip.data.prepare import load_prepared
     from unclip.pipeline.run_folder import RunFolder
-    from unclip.recipes.config import RunConfig, read_settings
     from unclip.recipes.context import Context
 
-    run = RunFolder(root)
-    config = RunConfig.from_dict(read_settings(run.settings), str(run.settings))
+    run, config = RunFolder(root), config_of(root)
     return Context(run, config, load_prepared(run.data), machine.device(), config.precision)
 
 

@@ -5,13 +5,16 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
+from unclip.cli.options import SEED
+from unclip.cli.written import check_folder
 
 
 @guarded
+@on_device
 def explain(
     run: Annotated[Path, Parameter(help="A finished run folder.")],
-    /,
     *,
     out: Annotated[Path, Parameter(help="Where the pictures and explain.html go.")],
     steps: Annotated[
@@ -19,7 +22,7 @@ def explain(
     ] = None,
     samplers: Annotated[str | None, Parameter(help="Samplers to compare, as ddim,dpmpp-2m; by default all.")] = None,
     n: Annotated[int, Parameter(name="-n", help="Pictures for each sampler and number of steps.")] = 4,
-    seed: Annotated[int, Parameter(help="Of everything random.")] = 0,
+    seed: Annotated[int, Parameter(help=SEED)] = 0,
 ) -> None:
     """Draw how diffusion works, from a run's own pictures and model.
 
@@ -27,6 +30,7 @@ def explain(
     plane, and samples by number of steps; explain.html shows all of them.
     """
     asked = None if steps is None else tuple(_number(part) for part in _parts(steps))
+    check_folder(out)
     from unclip.cli.console import stdout
     from unclip.cli.progress import follow
     from unclip.recipes.explain import explain as recipe
@@ -34,7 +38,7 @@ def explain(
 
     ask = Ask(asked, tuple(_parts(samplers or "")), n, seed)
     code = follow(recipe(run, out, ask), console := stdout())
-    console.print(f"done: open {out / 'explain.html'}", highlight=False, soft_wrap=True)
+    console.print(f"done: open {out / 'explain.html'}")
     raise SystemExit(code)
 
 

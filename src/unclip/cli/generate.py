@@ -1,25 +1,25 @@
 """`unclip generate`: prompts, classes or seeds alone become PNG files and a labelled grid."""
 
 import math
-import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
+from unclip.cli.options import FIRST_SEED
 from unclip.cli.warn import warn
+from unclip.cli.written import check_folder, slug, write_picture
 
 if TYPE_CHECKING:
     from PIL import Image
 
+    from unclip.pipeline.image_model import ImageModel
     from unclip.pipeline.settings import Settings
-
-LONGEST = 60
-"""Letters of a prompt that go into a file's name."""
 
 
 @Parameter(name="*")
@@ -27,7 +27,7 @@ LONGEST = 60
 class Drawing:
     """How to draw; None: as the model was stored."""
 
-    steps: Annotated[int | None, Parameter(help="Denoising steps.")] = None
+    steps: Annotated[int | None, Parameter(help="How many denoising steps. Example: --steps 50")] = None
     guidance: Annotated[float | None, Parameter(help="How closely to follow the prompt or class; 1 is none.")] = None
     guidance_form: Annotated[str | None, Parameter(help="cfg, interval, rescale, apg, zero-star, dynamic, auto.")] = (
         None
@@ -49,26 +49,28 @@ class Drawing:
         """As the pipeline takes it."""
         from unclip.pipeline.settings import Settings
 
-        return Settings(
-            steps=self.steps,
-            guidance=self.guidance,
-            form=self.guidance_form,
-            sampler=self.sampler,
-            grid=self.grid,
-            classifier=self.classifier_guidance,
-            clip=self.clip_guidance,
-            size=self.size,
-        )
+        said = {
+            "steps": self.steps,
+            "guidance": self.guidance,
+            "form": self.guidance_form,
+            "sampler": self.sampler,
+            "grid": self.grid,
+            "classifier": self.classifier_guidance,
+            "clip": self.clip_guidance,
+            "size": self.size,
+        }
+        return Settings.from_dict(said, "")
 
 
 @guarded
+@on_device
 def generate(
     *prompts: Annotated[
         str, Parameter(help="What to draw, in words like those of the captions; ddpm: classes, or none.")
     ],
     run: Annotated[Path, Parameter(help="A finished run folder.")],
     n: Annotated[int, Parameter(name="-n", help="Pictures a prompt; without prompts (ddpm), pictures in all.")] = 1,
-    seed: Annotated[int, Parameter(help="Of the first picture; the next ones count up.")] = 0,
+    seed: Annotated[int, Parameter(help=FIRST_SEED)] = 0,
     out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out"),
     prior: Annotated[
         str,
@@ -77,21 +79,28 @@ def generate(
     how: Drawing = Drawing(),
 ) -> None:
     """Draw pictures for one or more prompts; a ddpm needs none."""
+    check_folder(out)
     from unclip.cli.console import stdout
+    from unclip.cli.waiting import waiting
     from unclip.pipeline.load import load
 
-    model, console = using(load(run), prior), stdout()
-    warn(console, model, prompts)
-    start = time.perf_counter()
-    pictures = model.generate(prompts, n, seed, how.settings)
-    took = time.perf_counter() - start
-    for path in write(pictures, prompts, n, out):
-        console.print(str(path), markup=False)
-    count = f"{len(pictures)} picture{'s' * (len(pictures) > 1)}"
-    console.print(f"{count} in {took:.1f} s, {len(pictures) / took:.1f} images/s")
+    console = stdout()
+    with waiting(f"loading {run}", console) as say:
+        model = using(load(run), prior)
+        warn(console, model, prompts)
+        say("drawing")
+        start, done = time.perf_counter(), list["Image.Image"]()
+        for picture, path in written(model.draw(prompts, n, seed, how.settings), out):
+            console.print(str(path))
+            done.append(picture)
+            say(f"drawing, {len(done)} done")
+        took = time.perf_counter() - start
+        console.print(str(write_sheet(done, prompts, n, out)))
+    count = f"{len(done)} picture{'s' * (len(done) > 1)}"
+    console.print(f"{count} in {took:.1f} s, {len(done) / took:.1f} images/s")
 
 
-def using(model: Any, prior: str) -> Any:
+def using(model: "ImageModel", prior: str) -> "ImageModel":
     """The model with this prior. Raises ValueError where it has none to choose."""
     if prior == "diffusion":
         return model
@@ -103,20 +112,22 @@ def using(model: Any, prior: str) -> Any:
     return with_prior(model, prior)
 
 
-def write(pictures: Sequence["Image.Image"], prompts: Sequence[str], n: int, out: Path) -> Iterable[Path]:
-    """Writes the pictures as PNG files, then their grid; yields the paths."""
-    from unclip.pipeline.images import KEY, save_png
+def written(pictures: Iterator["Image.Image"], out: Path) -> "Iterator[tuple[Image.Image, Path]]":
+    """Writes each picture as soon as it is drawn; yields it with its path."""
+    from unclip.pipeline.images import KEY
 
     for picture in pictures:
         about = picture.info[KEY]
-        path = free_name(out, f"{slug(about['prompt'])}-{about['seed']}", lambda other, mine=about: same(mine, other))
-        save_png(picture, path)
-        yield path
+        yield picture, write_picture(picture, out, f"{slug(about['prompt'])}-{about['seed']}")
+
+
+def write_sheet(pictures: Sequence["Image.Image"], prompts: Sequence[str], n: int, out: Path) -> Path:
+    """Writes the grid of all of them; returns its path."""
+    from unclip.pipeline.images import KEY
+
     sheet = sheet_of(pictures)
     sheet.info[KEY] = {**pictures[0].info[KEY], "prompts": list(prompts), "n": n}
-    path = free_name(out, "grid", lambda other: "prompts" in other)
-    save_png(sheet, path)
-    yield path
+    return write_picture(sheet, out, "grid")
 
 
 def sheet_of(pictures: Sequence["Image.Image"]) -> "Image.Image":
@@ -131,28 +142,3 @@ def sheet_of(pictures: Sequence["Image.Image"]) -> "Image.Image":
         return grid(list(rows.values()), list(rows), zoom)
     side = math.ceil(len(pictures) ** 0.5)
     return grid([pictures[i : i + side] for i in range(0, len(pictures), side)], zoom=zoom)
-
-
-def slug(prompt: str) -> str:
-    """A prompt as a file name: "A red heart!" -> "a-red-heart"."""
-    return re.sub(r"[\W_]+", "-", prompt.lower())[:LONGEST].strip("-") or "picture"
-
-
-def same(mine: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two pictures answer the same request."""
-    return all(mine[key] == other.get(key) for key in ("prompt", "seed"))
-
-
-def free_name(folder: Path, stem: str, replaces: Callable[[dict[str, Any]], bool]) -> Path:
-    """stem.png, or stem-2.png, ... : the first that is not there, or whose picture `replaces` says is the same."""
-    from unclip.pipeline.images import read_about
-
-    number = 1
-    while True:
-        path = folder / (f"{stem}.png" if number == 1 else f"{stem}-{number}.png")
-        try:
-            if not path.exists() or replaces(read_about(path)):
-                return path
-        except ValueError:  # a picture that somebody else made
-            pass
-        number += 1

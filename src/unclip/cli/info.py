@@ -8,11 +8,15 @@ from cyclopts import Parameter
 
 from unclip.cli.again import picture_lines, told
 from unclip.cli.guard import guarded
+from unclip.core.shown import shown, typed
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from unclip.pipeline.run_folder import RunFolder
+
+LONGEST = 10_000
+"""Letters of a line about a picture: a command of many prompts is long."""
 
 
 @guarded
@@ -29,7 +33,7 @@ def info(path: Annotated[Path, Parameter(help="A run folder, or a PNG that uncli
     from unclip.pipeline.images import read_about
 
     for line in picture_lines(read_about(path), Path("runs")):
-        console.print(line, markup=False)
+        console.print(shown(line, LONGEST))
 
 
 def show_run(path: Path, show: Any) -> None:
@@ -41,21 +45,25 @@ def show_run(path: Path, show: Any) -> None:
     if not run.settings.exists():
         raise ValueError(f"{path}: holds no run (no run.toml) and no stage of one; {_hint(path)}")
     state, settings = run.state(), read_settings(run.settings)
-    show(f"{path}: {_state(run)}", markup=False)
+    show(f"{path}: {_state(run)}")
     show(stages_table(state, weights(run, state)))
     for line in beside(run, state, settings):
-        show(line, markup=False)
-    show("settings  " + ", ".join(_plain(settings)), markup=False)
-    show(f"all of them: {run.settings}", markup=False)
+        show(line)
+    show("settings  " + ", ".join(_plain(settings)))
+    show(f"all of them: {run.settings}")
 
 
 def _hint(path: Path) -> str:
     """What to ask instead: of the run that the folder lies in, of a run inside, or of the data."""
     above = next((p for p in path.resolve().parents if (p / "run.toml").exists()), None)
     if above is not None:
-        return f"it belongs to the run {above}: `unclip info {above}`"
+        return f"it belongs to the run {above}: `{typed('unclip', 'info', above)}`"
     runs = sorted(p.parent for p in path.glob("*/run.toml"))
-    return f"name a run in it, as {runs[0]}" if runs else f"`unclip data {path}` reports on captioned pictures"
+    return (
+        f"name a run in it, as {runs[0]}"
+        if runs
+        else f"`{typed('unclip', 'data', path)}` reports on captioned pictures"
+    )
 
 
 def _state(run: "RunFolder") -> str:
@@ -86,7 +94,8 @@ def beside(run: "RunFolder", state: Iterable[str], settings: Mapping[str, Any]) 
         yield f"early weights of {DRAWS[run.model]}, for --guidance-form auto: {'kept' if kept else 'none'}"
     begun = [name for name in settings.get("added", ()) if name not in state]
     for name in begun:
-        yield f"{name}: begun, not finished; `unclip add {name} --run {run.root}` goes on (DATA as before)"
+        again = typed("unclip", "add", name, "--run", run.root)
+        yield f"{name}: begun, not finished; `{again}` goes on (DATA as before)"
     new = [name for name in ADDED[run.model] if name not in (*state, *begun)]
     more = [name for name in new if BUILDS_ON.get(name) in (None, *state)]
     if more and DRAWS[run.model] in state:
@@ -100,30 +109,30 @@ def show_stage(path: Path, show: Any) -> None:
 
     stored = store.load(path)
     count = sum(tensor.numel() for tensor in stored.tensors.values())
-    show(f"{path}: {stored.kind}, weights {stored.sha256[:DIGITS]}, {count:,} numbers", markup=False)
+    show(f"{path}: {stored.kind}, weights {stored.sha256[:DIGITS]}, {count:,} numbers")
     figures = {name: value for name, value in stored.extra.items() if not isinstance(value, Mapping)}
     if figures:
-        show("trained   " + ", ".join(_plain(figures)), markup=False)
+        show("trained   " + ", ".join(_plain(figures)))
     for name, value in stored.config.items():
-        show(f"{name:<9} {told(value)}", markup=False)
-    show(_hint(path), markup=False)
+        show(f"{name:<9} {told(value)}")
+    show(_hint(path))
 
 
 def stages_table(state: Mapping[str, Any], hashes: Mapping[str, str]) -> "Table":
     """One row a stage: how it ended, its size and time, its hash, and the figures of its gate."""
-    from rich.markup import escape
     from rich.table import Table
 
     from unclip.cli import duration
+    from unclip.cli.console import line
 
     heads = ("stage", "gate", "parameters", "steps", "time", "weights", "why")
     sheet = Table(*heads, box=None, pad_edge=False, header_style="dim")
     for name, end in state.items():
         figures = end.get("figures", {})
-        gate = "[green]passed[/]" if end["passed"] else "[red]failed[/]"
+        gate = line(("passed", "green") if end["passed"] else ("failed", "red"))
         counts = [f"{int(figures[k]):,}" if k in figures else "" for k in ("parameters", "steps")]
         time = duration.words(float(figures["seconds"])) if "seconds" in figures else ""
-        sheet.add_row(name, gate, *counts, time, hashes.get(name, ""), escape(end["why"]))
+        sheet.add_row(shown(name), gate, *counts, time, hashes.get(name, ""), shown(end["why"]))
     return sheet
 
 

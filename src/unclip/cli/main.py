@@ -1,23 +1,46 @@
 """The `unclip` command. What is heavy is imported inside the commands, so that `--help` is quick."""
 
-from cyclopts import App
+from collections.abc import Callable
+
+from cyclopts import App, CycloptsError, Group, Parameter, UnknownOptionError
+from rich.text import Text
 
 import unclip
 from unclip.cli.add import add
 from unclip.cli.classify import classify
 from unclip.cli.compare_priors import compare_priors
+from unclip.cli.console import ERR, OUT, Screen, line
 from unclip.cli.data import data, pack, shapes
 from unclip.cli.demo import demo
 from unclip.cli.edit import edit, extend
 from unclip.cli.evaluate import evaluate
+from unclip.cli.exact import exact
 from unclip.cli.explain import explain
 from unclip.cli.generate import generate
 from unclip.cli.info import info
 from unclip.cli.manipulate import blend, diff, invert, probe, vary
+from unclip.cli.pack_run import pack_run
 from unclip.cli.search import search
 from unclip.cli.study import study
 from unclip.cli.train import train
 from unclip.cli.upsample import upsample
+
+WORDS = ("generate", "edit", "extend", "search")
+"""Commands that take a sentence, which may begin with a dash."""
+
+
+def told(error: CycloptsError) -> Text:
+    """A command that cannot be understood, in one line."""
+    words = " ".join(str(error).split())
+    command, *_ = error.command_chain or ("",)
+    if (
+        isinstance(error, UnknownOptionError)
+        and command in WORDS
+        and " " in error.token.value + (error.token.keyword or "")
+    ):
+        words += f" Words that begin with a dash stand last, after --: unclip {command} --run RUN -- '-5 degrees'"
+    return line(("error: ", "bold red"), words)
+
 
 app = App(
     name="unclip",
@@ -25,8 +48,21 @@ app = App(
     version=unclip.__version__,
     version_flags=["--version"],
     help_format="plaintext",  # Markdown would take a third of the time of --help to import
+    default_parameter=Parameter(converter=exact),
+    console=Screen(OUT),
+    error_console=Screen(ERR),
+    error_formatter=told,
 )
-for command in (train, add, generate, edit, extend, vary, blend, diff, invert, probe, classify, search, evaluate):
-    app.command(command)
-for command in (study, upsample, compare_priors, explain, info, data, pack, shapes, demo):
-    app.command(command)
+GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Train": (train, add, demo),
+    "Look at data, pack it, draw some": (data, pack, shapes),
+    "Draw": (generate, upsample),
+    "Work on pictures": (edit, extend, vary, blend, diff, invert),
+    "Ask a model about pictures": (classify, search, probe),
+    "Measure, explain, hand on": (info, evaluate, compare_priors, study, explain, pack_run),
+}
+"""What the commands are for, in the order in which `unclip --help` shows them."""
+for number, (purpose, commands) in enumerate(GROUPS.items()):
+    group = Group(purpose, sort_key=number)
+    for place, command in enumerate(commands):
+        app.command(command, group=group, sort_key=place)

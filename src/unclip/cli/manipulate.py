@@ -1,20 +1,25 @@
 """`unclip vary`, `blend`, `diff`, `invert`, `probe`: what one can do to a picture (docs/manipulate.md)."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from unclip.cli.generate import free_name, slug
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
+from unclip.cli.options import FIRST_SEED, SEED
 from unclip.cli.warn import warn, warn_size
+from unclip.cli.written import check_folder, slug, write_picture
+from unclip.core.shown import shown
 
 if TYPE_CHECKING:
     from PIL import Image
-    from rich.console import Console
 
+    from unclip.cli.console import Screen
     from unclip.pipeline.latent import Inverted
     from unclip.pipeline.read import Taken
     from unclip.pipeline.settings import Settings
@@ -44,7 +49,7 @@ class How:
         """As the pipeline takes it."""
         from unclip.pipeline.settings import Settings
 
-        return Settings(steps=self.steps, guidance=self.guidance)
+        return Settings.from_dict({"steps": self.steps, "guidance": self.guidance}, "")
 
 
 @dataclass(frozen=True)
@@ -53,24 +58,30 @@ class Bench:
 
     model: "TextToImage"
     sources: "Sequence[Taken | Inverted]"
-    console: "Console"
+    console: "Screen"
     out: Path
 
     @classmethod
-    def open(cls, how: How, pictures: Sequence[Path], prompts: Sequence[str] = ()) -> "Bench":
+    @contextmanager
+    def open(cls, how: How, pictures: Sequence[Path], prompts: Sequence[str] = ()) -> "Iterator[Bench]":
         """Loads the run and looks at what was given. Raises ValueError for a run of another kind, or a bad picture."""
+        check_folder(how.out)
         from unclip.cli.console import stdout
+        from unclip.cli.waiting import waiting
         from unclip.pipeline.invert import opened
         from unclip.pipeline.load import load_text_to_image
         from unclip.pipeline.read import Taken
 
-        model, console = load_text_to_image(how.run), stdout()
-        sources = [opened(model, picture) for picture in pictures]
-        for source in sources:
-            if isinstance(source, Taken):
-                warn_size(console, source)
-        warn(console, model, [prompt for prompt in prompts if prompt])
-        return cls(model, sources, console, how.out)
+        console = stdout()
+        with waiting(f"loading {how.run}", console) as say:
+            model = load_text_to_image(how.run)
+            sources = [opened(model, picture) for picture in pictures]
+            for source in sources:
+                if isinstance(source, Taken):
+                    warn_size(console, source)
+            warn(console, model, [prompt for prompt in prompts if prompt])
+            say("drawing")
+            yield cls(model, sources, console, how.out)
 
     def write(self, pictures: "Sequence[Image.Image]", stem: str) -> Path:
         """Writes each picture, then all as one sheet: the original in front, a second at the end. Returns its path."""
@@ -86,24 +97,21 @@ class Bench:
         return self.save(sheet, stem)
 
     def save(self, picture: "Image.Image", stem: str) -> Path:
-        """Writes one picture, in the place of one that was made by the same command of the same picture."""
-        from unclip.pipeline.images import KEY, save_png
-
-        mine = picture.info[KEY]
-        path = free_name(self.out, stem, lambda other: all(other.get(k) == mine.get(k) for k in ("made", "shown")))
-        save_png(picture, path)
-        self.console.print(str(path), markup=False)
+        """Writes one picture; returns its path."""
+        path = write_picture(picture, self.out, stem)
+        self.console.print(str(path))
         return path
 
 
 @guarded
+@on_device
 def vary(
     picture: Picture,
     /,
     *,
     how: How,
     n: Count = 4,
-    seed: Annotated[int, Parameter(help="Of the first picture; the next ones count up.")] = 0,
+    seed: Annotated[int, Parameter(help=FIRST_SEED)] = 0,
     eta: Annotated[
         float, Parameter(help="Fresh noise in each step: 0 is the picture again, 1 as much as DDPM's.")
     ] = 1.0,
@@ -113,12 +121,13 @@ def vary(
     prompt: Prompt = "",
 ) -> None:
     """Draw other pictures of what CLIP sees in one."""
-    bench = Bench.open(how, [picture], [prompt])
-    options = {"eta": eta, "fresh": fresh, "prompt": prompt, "settings": how.settings}
-    bench.write(bench.model.vary(bench.sources[0], n, seed, **options), f"{_stem(picture)}-vary")
+    with Bench.open(how, [picture], [prompt]) as bench:
+        pictures = bench.model.vary(bench.sources[0], n, seed, eta, fresh, prompt, how.settings)
+        bench.write(pictures, f"{_stem(picture)}-vary")
 
 
 @guarded
+@on_device
 def blend(
     a: Picture,
     b: Picture,
@@ -129,16 +138,16 @@ def blend(
     noise: Annotated[
         Literal["slerp", "fixed"], Parameter(help="Interpolated, with the pictures at the ends; or one for all.")
     ] = "slerp",
-    seed: Annotated[int, Parameter(help="Of the fixed noise.")] = 0,
+    seed: Annotated[int, Parameter(help=SEED)] = 0,
 ) -> None:
     """Draw the way from one picture to another."""
-    bench = Bench.open(how, [a, b])
-    one, other = bench.sources
-    pictures = bench.model.blend(one, other, n, noise=noise, seed=seed, settings=how.settings)
-    bench.write(pictures, f"{_stem(a)}-{_stem(b)}-blend")
+    with Bench.open(how, [a, b]) as bench:
+        pictures = bench.model.blend(bench.sources[0], bench.sources[1], n, noise, seed, how.settings)
+        bench.write(pictures, f"{_stem(a)}-{_stem(b)}-blend")
 
 
 @guarded
+@on_device
 def diff(
     picture: Picture,
     /,
@@ -150,27 +159,30 @@ def diff(
     until: Annotated[float, Parameter(help="How far to turn, as a share of the angle to the words' difference.")] = 0.5,
 ) -> None:
     """Change a picture by words: --from "a red heart" --to "a blue heart"."""
-    bench = Bench.open(how, [picture], [before, to])
-    pictures = bench.model.diff(bench.sources[0], before, to, n, until=until, settings=how.settings)
-    bench.write(pictures, f"{_stem(picture)}-{slug(to)}")
+    with Bench.open(how, [picture], [before, to]) as bench:
+        pictures = bench.model.diff(bench.sources[0], before, to, n, until, how.settings)
+        bench.write(pictures, f"{_stem(picture)}-{slug(to)}")
 
 
 @guarded
+@on_device
 def invert(picture: Picture, /, *, how: How, prompt: Prompt = "") -> None:
     """Find the embedding and the noise that a picture is drawn from; says how near it comes when drawn again."""
     from unclip.pipeline.images import KEY
 
-    bench = Bench.open(how, [picture], [prompt])
-    latent = bench.model.invert(bench.sources[0], prompt, how.settings)
-    again = bench.model.reconstruct(latent)
-    place = bench.write([again], f"{_stem(picture)}-invert").with_suffix("")
-    latent.save(place)
-    bench.console.print(f"{place}  the latent: give this folder in the place of the picture", markup=False)
-    error = again.info[KEY]["error"]
-    bench.console.print(f"drawn again: PSNR {error['psnr']:.2f} dB, squared error {error['mse']:.3g} (pixels 0 to 1)")
+    with Bench.open(how, [picture], [prompt]) as bench:
+        latent = bench.model.invert(bench.sources[0], prompt, how.settings)
+        again = bench.model.reconstruct(latent)
+        place = bench.write([again], f"{_stem(picture)}-invert").with_suffix("")
+        place = write_latent(latent, place)
+        bench.console.print(f"{place}  the latent: give this folder in the place of the picture")
+        error = again.info[KEY]["error"]
+        told = f"PSNR {error['psnr']:.2f} dB, squared error {error['mse']:.3g} (pixels 0 to 1)"
+        bench.console.print(f"drawn again: {told}")
 
 
 @guarded
+@on_device
 def probe(
     picture: Picture,
     /,
@@ -182,16 +194,33 @@ def probe(
             help="What to choose from; by default the run's most frequent captions.", negative="", consume_multiple=True
         ),
     ] = None,
-    seed: Annotated[int, Parameter(help="Of the noise that all pictures start from.")] = 0,
+    seed: Annotated[int, Parameter(help=SEED)] = 0,
 ) -> None:
     """Show what CLIP sees in a picture: labels, and pictures of ever more of its embedding."""
-    bench = Bench.open(how, [picture], labels or ())
-    found = bench.model.probe(bench.sources[0], labels or (), seed=seed, settings=how.settings)
-    bench.write(found.pictures, f"{_stem(picture)}-probe")
-    for k, share in zip(found.dims, found.explained, strict=True):
-        bench.console.print(f"{k:4} dimensions hold {share:6.1%} of the variance of the run's pictures")
-    for label, chance in found.labels[:SHOWN]:
-        bench.console.print(f"{chance:6.1%}  {label}", markup=False)
+    with Bench.open(how, [picture], labels or ()) as bench:
+        found = bench.model.probe(bench.sources[0], labels or (), seed, how.settings)
+        bench.write(found.pictures, f"{_stem(picture)}-probe")
+        for k, share in zip(found.dims, found.explained, strict=True):
+            bench.console.print(f"{k:4} dimensions hold {share:6.1%} of the variance of the run's pictures")
+        for label, chance in found.labels[:SHOWN]:
+            bench.console.print(f"{chance:6.1%}  {shown(label)}")
+
+
+def write_latent(latent: "Inverted", place: Path) -> Path:
+    """Writes it to `place`, or beside it where something else has this name; returns the folder."""
+    from unclip.pipeline.latent import Inverted
+
+    number, folder = 1, place
+    while os.path.lexists(folder):
+        try:
+            if Inverted.load(folder).same(latent):
+                return folder
+        except (ValueError, OSError):  # no latent, and not ours to replace
+            pass
+        number += 1
+        folder = place.with_name(f"{place.name}-{number}")
+    latent.save(folder)
+    return folder
 
 
 def _stem(picture: Path) -> str:

@@ -2,20 +2,41 @@
 
 from pathlib import Path
 
+from unclip.cli.options import Read
 from unclip.data.inspect import inspect_source
+from unclip.data.layouts import Captions
 from unclip.data.prepared import read_about
 from unclip.data.same import is_prepared
 from unclip.data.shapes_world import World
 from unclip.data.source import Source, open_source
+from unclip.recipes.config import RunConfig
 
 SHAPES = "shapes"
 LOOK = 1000
 """So many pairs tell the size of a data set's pictures."""
 
 
-def open_data(data: str, size: int = 32, split: str = "train", captioned: bool = True) -> Source | World:
+def open_data(
+    data: str,
+    size: int = 32,
+    split: str = "train",
+    captioned: bool = True,
+    captions: Captions = "auto",
+    column: str = "",
+) -> Source | World:
     """The data that `data` names; size: of a drawn world. Raises ValueError for a path without pairs."""
-    return World(size) if data == SHAPES else open_source(Path(data), split, captioned)
+    return World(size) if data == SHAPES else open_source(Path(data), split, captioned, captions, column)
+
+
+def open_again(data: str, config: RunConfig, split: str, how: Read = Read()) -> Source | World:
+    """The data that `data` names, read as those of a run were, unless another way is asked for."""
+    return open_data(data, config.size, split, config.captioned, *said(how, config))
+
+
+def said(how: Read, config: RunConfig) -> tuple[Captions, str]:
+    """(captions, column): as they are asked for, else those of a run."""
+    column = config.caption_column if how.caption_column is None else how.caption_column
+    return how.captions or config.captions, column
 
 
 def mirrors(source: Source | World) -> bool:

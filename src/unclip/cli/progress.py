@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rich import progress as bars
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
+from unclip.cli.console import Screen, line
 from unclip.cli.duration import words
 from unclip.cli.guard import FAILED, STOPPED
+from unclip.cli.waiting import column
+from unclip.core.watching import watching
 from unclip.pipeline.run_folder import ADDED, MODELS
 from unclip.recipes.events import Drawn, Event, Gate, Note, Progress, Stopped, Working
 
@@ -84,64 +86,82 @@ def place(stage: str) -> str:
     return f"{stage} ({learned.index(stage) + 1} of {len(learned)})" if len(learned) > 1 else stage
 
 
-def told(event: Event) -> str | None:
-    """An event other than Progress and Working as a line with rich's markup."""
+def told(event: Event) -> Text | None:
+    """An event other than Progress and Working as a line."""
     match event:
         case Note(stage, text):
-            return f"[dim]{stage}:[/] {escape(text)}"
+            return line((f"{stage}:", "dim"), f" {text}")
         case Drawn(stage, path):
-            return f"[dim]{stage}:[/] drew {escape(str(path))}"
+            return line((f"{stage}:", "dim"), f" drew {path}")
         case Gate(stage, True, why):
-            return f"[bold green]{stage}: passed[/], {escape(why)}"
+            return line((f"{stage}: passed", "bold green"), f", {why}")
         case Gate(stage, _, why):
-            return f"[bold red]{stage}: failed[/], {escape(why)}"
+            return line((f"{stage}: failed", "bold red"), f", {why}")
     return None
 
 
 @contextmanager
-def display(console: Console) -> Iterator[Show]:
+def display(console: Screen) -> Iterator[Show]:
     """A function that shows events, in the way that suits where they go."""
-    if console.is_terminal:
-        with _live(console) as show:
-            yield show
-    else:
-        yield _plain(console)
-
-
-@contextmanager
-def _live(console: Console) -> Iterator[Show]:
-    columns = ["{task.fields[now].stage}", "{task.percentage:>3.0f}%", "{task.fields[now].step}"]
-    columns += ["{task.fields[now].speed}", "{task.fields[now].loss}", "[cyan]{task.fields[now].left}"]
-    first, *rest = map(bars.TextColumn, columns)
-    bar = bars.Progress(first, bars.BarColumn(None), *rest, console=console, expand=True, transient=True)
-    reader, task = Reader(), bar.add_task("", total=1.0, now=Figures("data", "", "", "", "", 0.0))
-
-    def show(event: Event) -> None:
-        if isinstance(event, Progress | Working):
-            bar.update(task, completed=event.share, now=reader.read(event))
-        elif (line := told(event)) is not None:
-            bar.console.print(line, highlight=False, soft_wrap=True)
-
-    with bar:
+    with _live(console) if console.is_terminal else _plain(console) as show:
         yield show
 
 
-def _plain(console: Console) -> Show:
-    reader, last = Reader(), -EVERY
+@contextmanager
+def _live(console: Screen) -> Iterator[Show]:
+    rest = [column(f"{{task.fields[now].{name}}}") for name in ("step", "speed", "loss")]
+    shown = [column("{task.fields[now].stage}"), bars.BarColumn(None), column("{task.percentage:>3.0f}%"), *rest]
+    left = column("{task.fields[now].left}", "cyan")
+    bar = bars.Progress(*shown, left, console=console, expand=True, transient=True)
+    now = Figures("data", "", "", "", "", 0.0)
+    reader, task = Reader(), bar.add_task("", total=1.0, now=now)
 
     def show(event: Event) -> None:
+        nonlocal now
+        if isinstance(event, Progress | Working):
+            now = reader.read(event)
+            bar.update(task, completed=event.share, now=now)
+        elif (text := told(event)) is not None:
+            bar.console.print(text)
+
+    def watch(done: int, of: int) -> None:
+        bar.update(task, now=drawing(now, done, of))
+
+    with bar, watching(watch):
+        yield show
+
+
+def drawing(now: Figures, done: int, of: int) -> Figures:
+    """While samples and gates draw, nothing is trained, and no time is left that would run down."""
+    return Figures(now.stage, f"drawing, step {done:,} of {of:,}", "", "", "", now.share)
+
+
+@contextmanager
+def _plain(console: Screen) -> Iterator[Show]:
+    reader, last, now = Reader(), -EVERY, Figures("data", "", "", "", "", 0.0)
+
+    def tell(figures: Figures) -> None:
         nonlocal last
-        figures = reader.read(event) if isinstance(event, Progress | Working) else None
-        if figures is None and (line := told(event)) is not None:
-            console.print(line, highlight=False, soft_wrap=True)
-        if figures is not None and time.monotonic() - last >= EVERY:
-            console.print(figures.line(), highlight=False, soft_wrap=True, markup=False)
+        if time.monotonic() - last >= EVERY:
+            console.print(figures.line())
             last = time.monotonic()
 
-    return show
+    def show(event: Event) -> None:
+        nonlocal now
+        if isinstance(event, Progress | Working):
+            now = reader.read(event)
+            tell(now)
+        elif (text := told(event)) is not None:
+            console.print(text)
+
+    def watch(done: int, of: int) -> None:
+        tell(drawing(now, done, of))
+
+    with watching(watch):
+        yield show
 
 
-def follow(events: Iterable[Event], console: Console, force: bool = False) -> int:
+def follow(events: Iterable[Event], console: Screen, force: bool = False) -> int:
     """Shows a run to its end; the exit code: 0, 1 after a failed gate (unless `force`), 130 when it was stopped."""
     failed, stopped = list[Gate](), False
     with display(console) as show:
@@ -151,15 +171,15 @@ def follow(events: Iterable[Event], console: Console, force: bool = False) -> in
             if isinstance(event, Gate) and not event.passed:
                 failed.append(event)
     if stopped:
-        console.print("stopped; the same command continues", highlight=False)
+        console.print("stopped; the same command continues")
         return STOPPED
     if failed and not force:
-        console.print(_advice(failed[0]), highlight=False, soft_wrap=True)
+        console.print(_advice(failed[0]))
         return FAILED
     return 0
 
 
-def _advice(gate: Gate) -> str:
+def _advice(gate: Gate) -> Text:
     stage, longer = gate.stage, "train it on: the same command with --more 30m"
     causes = {
         "clip": "captions that do not tell the pictures apart, too few pairs, or too little time",
@@ -176,4 +196,4 @@ def _advice(gate: Gate) -> str:
         after = (
             "It is kept and can be used as it is; the same command with --anew and a larger --budget trains it again."
         )
-    return f"[bold]The stage {stage} did not pass.[/] The usual reasons: {cause}.\n{after}"
+    return line((f"The stage {stage} did not pass.", "bold"), f" The usual reasons: {cause}.\n{after}")

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from unclip.cli.generate import free_name, slug
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
 from unclip.cli.warn import warn, warn_size
+from unclip.cli.written import check_folder, slug, write_picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 
 @guarded
+@on_device
 def search(
     query: Annotated[str, Parameter(help="Words, or a picture file.")],
     /,
@@ -25,19 +27,20 @@ def search(
     out: Annotated[Path, Parameter(help="Where the sheet goes.")] = Path("out"),
 ) -> None:
     """Find the pictures of a run's data that are nearest to words; to a picture, the nearest pictures and captions."""
+    check_folder(out)
     from PIL import Image
 
     import unclip
     from unclip.cli.console import stdout
     from unclip.data.prepare import load_prepared
     from unclip.pipeline.embeddings import data_folder, run_embeddings
-    from unclip.pipeline.images import KEY, grid, save_png
+    from unclip.pipeline.images import KEY, grid
     from unclip.pipeline.load import load_captioned
     from unclip.pipeline.read import Taken
     from unclip.pipeline.search import asked, captions_near, embedded, nearest
 
     model, console = load_captioned(run), stdout()
-    wanted = asked(model, query)
+    wanted = asked(model, query, model.background)
     seen = isinstance(wanted, Taken)
     if seen:
         warn_size(console, wanted)
@@ -59,16 +62,15 @@ def search(
     by = {"model": model.hash, "stages": model.stages.hashes(["clip"]), "unclip": unclip.__version__}
     sheet.info[KEY] = {"made": made, **by}
     stem = slug(Path(query).stem if seen else query)
-    path = free_name(out, f"search-{stem}", lambda other: other.get("made") == made)
-    save_png(sheet, path)
-    console.print(str(path), markup=False)
+    console.print(str(write_picture(sheet, out, f"search-{stem}")))
 
 
 def _table(*heads: str, rows: "Sequence[Sequence[str]]") -> "Table":
-    from rich.markup import escape
     from rich.table import Table
+
+    from unclip.core.shown import shown
 
     table = Table(*heads, box=None, pad_edge=False, header_style="dim")
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(shown, row))
     return table

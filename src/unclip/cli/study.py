@@ -5,13 +5,16 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
+from unclip.cli.options import SEED
+from unclip.cli.written import check_folder
 
 
 @guarded
+@on_device
 def study(
     run: Annotated[Path, Parameter(help="A finished run folder of a text-to-image model.")],
-    /,
     *,
     out: Annotated[Path, Parameter(help="Where study.html, study.json and the plots go.")],
     what: Annotated[str, Parameter(help="Parts; clip-guidance is one more.")] = "inversion,interpolation,guidance",
@@ -19,11 +22,12 @@ def study(
     pairs: Annotated[int, Parameter(help="Pairs of pictures to blend.")] = 8,
     steps: Annotated[str, Parameter(help="Numbers of steps of the inversion; blends take the least.")] = "50,250",
     scales: Annotated[str, Parameter(help="Guidance scales of the sweeps.")] = "1,1.5,2,3,4,6",
-    seed: Annotated[int, Parameter(help="Of everything random.")] = 0,
+    seed: Annotated[int, Parameter(help=SEED)] = 0,
 ) -> None:
     """Measure inversion error, smoothness of blends, and guidance, on pictures that the run was not trained on."""
     counts, strengths = (tuple(_number(name, word) for word in _words(text)) for name, text in
                          (("--steps", steps), ("--scales", scales)))  # fmt: skip
+    check_folder(out)
     from unclip.cli.console import stdout
     from unclip.cli.progress import follow
     from unclip.recipes.study import Ask
@@ -31,7 +35,7 @@ def study(
 
     ask = Ask(tuple(_words(what)), n, pairs, tuple(int(count) for count in counts), strengths, seed)
     code = follow(recipe(run, out, ask), console := stdout())
-    console.print(f"done: open {out / 'study.html'}", highlight=False, soft_wrap=True)
+    console.print(f"done: open {out / 'study.html'}")
     raise SystemExit(code)
 
 

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
-from unclip.cli.options import Given
+from unclip.cli.options import SPLIT, Given
+from unclip.cli.written import check_folder
+from unclip.core.shown import typed
 
 if TYPE_CHECKING:
     from unclip.data.shapes_world import World
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
 
 @guarded
+@on_device
 def train(
     data: Annotated[
         str, Parameter(help="A folder of captioned pictures (--model ddpm: of pictures), or `shapes` for drawn ones.")
@@ -25,7 +29,7 @@ def train(
     *,
     out: Annotated[Path, Parameter(help="The run folder; one that is unfinished is continued.")],
     given: Given = Given(),
-    split: Annotated[str, Parameter(help="train or validation, where the data has splits.")] = "train",
+    split: Annotated[str, Parameter(help=SPLIT)] = "train",
     force: Annotated[bool, Parameter(help="Go on after a stage that did not pass.", negative="")] = False,
     more: Annotated[
         str | None,
@@ -36,8 +40,9 @@ def train(
 
     Ctrl-C saves and ends; the same command continues. Settings, the later wins:
     preset, settings file, environment (UNCLIP_MODEL, UNCLIP_BUDGET, UNCLIP_SIZE, UNCLIP_SEED,
-    UNCLIP_PRECISION, UNCLIP_SET="a.b=1,c.d=2"), options.
+    UNCLIP_PRECISION, UNCLIP_BACKGROUND, UNCLIP_SET="a.b=1,c.d=2"), options.
     """
+    check_folder(out)
     from unclip.cli.console import stdout
     from unclip.cli.duration import length
     from unclip.cli.progress import follow
@@ -50,8 +55,8 @@ def train(
         source, config = choose(data, out, given, split, os.environ)
         code = follow(run.train(source, out, config, stop, force, longer), console := stdout(), force)
     if code == 0:
-        words = '"a prompt" ' if config.model != "ddpm" else ""
-        console.print(f"done: unclip generate {words}--run {out}", highlight=False, soft_wrap=True)
+        words = ["a prompt"] if config.model != "ddpm" else []
+        console.print(f"done: {typed('unclip', 'generate', *words, '--run', out)}")
     raise SystemExit(code)
 
 
@@ -63,28 +68,31 @@ def choose(
     Raises ValueError where something was asked for that differs from what the run was begun with.
     """
     from unclip.cli import settings
-    from unclip.cli.opening import mirrors, natural_size, open_data
+    from unclip.cli.opening import mirrors, natural_size, open_again
     from unclip.pipeline.run_folder import RunFolder
+    from unclip.recipes.fits import check_networks
 
     said, run = settings.layers(given, environ), RunFolder(out)
     if run.settings.exists() and run.begun:
         return _begun(data, run.root, given, split, said)
     size = settings.last(said, "size")
-    captioned = settings.resolve(settings.base(given, said, size or 32, True), said).captioned
-    source = open_data(data, size or 32, split, captioned)
-    base = settings.base(given, said, size or natural_size(source, captioned), mirrors(source))
-    return source, settings.resolve(base, said)
+    first = settings.resolve(settings.base(given, said, size or 32, True), said)
+    source = open_again(data, first, split)
+    base = settings.base(given, said, size or natural_size(source, first.captioned), mirrors(source))
+    config = settings.resolve(base, said)
+    check_networks(config)
+    return source, config
 
 
 def _begun(data: str, out: Path, given: Given, split: str, said: list) -> "tuple[Source | World, RunConfig]":
     from unclip.cli import settings
-    from unclip.cli.opening import is_same_data, mirrors, open_data
+    from unclip.cli.opening import is_same_data, mirrors, open_again
     from unclip.pipeline.run_folder import RunFolder
-    from unclip.recipes.config import RunConfig, read_settings
+    from unclip.recipes.config import stored_config
 
     run = RunFolder(out)
-    stored = RunConfig.from_dict(read_settings(run.settings), str(run.settings))
-    source = open_data(data, stored.size, split, stored.captioned)
+    stored = stored_config(run.settings)
+    source = open_again(data, stored, split)
     if given.preset:
         base = settings.base(given, said, stored.size, mirrors(source))
         said = [settings.Layer(f"--preset {given.preset}", base.to_dict()), *said]

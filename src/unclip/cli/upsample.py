@@ -6,11 +6,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from unclip.cli.generate import free_name, slug
+from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
+from unclip.cli.options import SEED
+from unclip.cli.written import check_folder, slug, write_picture
 
 
 @guarded
+@on_device
 def upsample(
     *pictures: Annotated[Path, Parameter(help="Pictures of any size.")],
     run: Annotated[Path, Parameter(help="A finished run with an upsampler.")],
@@ -21,24 +24,25 @@ def upsample(
     strength: Annotated[
         float, Parameter(help="How blurred or damaged the pictures are, 0 to 1; more is mended more freely.")
     ] = 0.0,
-    seed: Annotated[int, Parameter(help="Of the details that are drawn.")] = 0,
+    seed: Annotated[int, Parameter(help=SEED)] = 0,
     out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out"),
 ) -> None:
     """Enlarge pictures by drawing the details that they lack."""
     if not pictures:
         raise ValueError("no picture: name one, as unclip upsample small.png --run runs/mine")
+    check_folder(out)
     from unclip.cli.console import stdout
-    from unclip.pipeline.images import KEY, save_png
+    from unclip.cli.waiting import waiting
     from unclip.pipeline.load import load_text_to_image
 
-    model, console = load_text_to_image(run), stdout()
-    start = time.perf_counter()
-    for path in pictures:
-        done = model.upsample(path, seed, size, strength)
-        made = done.info[KEY]["made"]
-        stem = f"{slug(path.stem)}-{done.width}x{done.height}"
-        place = free_name(out, stem, lambda other, made=made: other.get("made") == made)
-        save_png(done, place)
-        console.print(str(place), markup=False)
-    took = time.perf_counter() - start
+    console = stdout()
+    with waiting(f"loading {run}", console) as say:
+        model = load_text_to_image(run)
+        start = time.perf_counter()
+        for path in pictures:
+            say(f"enlarging {path}")
+            done = model.upsample(path, seed, size, strength)
+            place = write_picture(done, out, f"{slug(path.stem)}-{done.width}x{done.height}")
+            console.print(str(place))
+        took = time.perf_counter() - start
     console.print(f"{len(pictures)} picture{'s' * (len(pictures) > 1)} in {took:.1f} s")

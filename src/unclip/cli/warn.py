@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from unclip.cli.console import Screen
     from unclip.pipeline.image_model import ImageModel
     from unclip.pipeline.read import Taken
 
 
-def warn(console: "Console", model: "ImageModel", prompts: Sequence[str]) -> None:
+def warn(console: "Screen", model: "ImageModel", prompts: Sequence[str]) -> None:
     """Prompts that are longer than the model reads, and words that it never saw."""
     for read, lost in model.cut(prompts).values():
         say(console, f"too long for this model, cut: it reads {read!r}, not {lost!r}")
@@ -19,13 +18,15 @@ def warn(console: "Console", model: "ImageModel", prompts: Sequence[str]) -> Non
         say(console, f"no caption of the training data has the word{'s' * (len(words) > 1)} {names}: {prompt!r}")
 
 
-def warn_size(console: "Console", picture: "Taken") -> None:
-    """A picture with less in it than the model looks for."""
+def warn_size(console: "Screen", picture: "Taken") -> None:
+    """A picture with less in it than the model looks for, or whose values were guessed."""
+    if picture.note:
+        say(console, f"{picture.names[0]}: {picture.note}")
     if picture.enlarged:
         size = picture.pictures.shape[-1]
         say(console, f"{picture.names[0]}: its shorter side has {picture.side} pixels, enlarged to the model's {size}")
 
 
-def say(console: "Console", words: str) -> None:
+def say(console: "Screen", words: str) -> None:
     """One line of a warning."""
-    console.print(f"! {words}", style="yellow", markup=False)
+    console.print(f"! {words}", style="yellow")

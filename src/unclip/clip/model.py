@@ -13,6 +13,7 @@ from unclip.clip.text import TextConfig, TextTower
 from unclip.clip.vision import ImageTowerConfig
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import Count
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Float, Ids, Images, Mask, Tensor, Tokens, Vectors
 
@@ -23,7 +24,7 @@ class CLIPConfig(Config):
 
     text: TextConfig
     vision: ImageTowerConfig
-    width: int = 128
+    width: Count = 128
     form: Literal["softmax", "sigmoid"] = "softmax"
 
 

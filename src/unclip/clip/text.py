@@ -1,11 +1,13 @@
 """CLIP's text tower: a causal transformer; the feature at <end> is the caption's (Radford et al. 2021, section 2.4)."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import nn
 
 from unclip.core.config import Config
+from unclip.core.ranges import Count, Depth, Range
 from unclip.core.typing import Ids, Mask, Tokens, Vectors
 from unclip.nn.transformer import Activation, Transformer
 
@@ -17,11 +19,11 @@ class TextConfig(Config):
     Beside the paper's ViT-B stand width 512, 12 layers, 8 heads and quick_gelu.
     """
 
-    vocabulary: int
-    context: int
-    width: int = 128
-    layers: int = 3
-    heads: int = 4
+    vocabulary: Annotated[int, Range(1, 10_000_000)]
+    context: Annotated[int, Range(1, 65536)]
+    width: Count = 128
+    layers: Depth = 3
+    heads: Depth = 4
     activation: Activation = "gelu"
 
     def __post_init__(self) -> None:

@@ -3,10 +3,15 @@
 import ctypes
 import platform
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 
 import torch
 from torch import Tensor
+
+from unclip.core.ranges import told
 
 
 def prepare_memory() -> None:
@@ -22,8 +27,38 @@ def prepare_memory() -> None:
     libc.mallopt(m_trim_threshold, 2**30)
 
 
+def check_device(device: str) -> None:
+    """Raises ValueError where a device is unknown, or not there for this build of torch."""
+    try:
+        kind = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device = {told(device)}: known are cpu, cuda, cuda:1 ..., mps") from error
+    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if kind.type not in there:
+        raise ValueError(f"device = {told(device)}: known are cpu, cuda, cuda:1 ..., mps")
+    if (kind.index or 0) >= there[kind.type]:
+        built = "" if kind.type != "cuda" or torch.version.cuda else f" (torch {torch.__version__} is built for CPUs)"
+        raise ValueError(f"device = {told(device)}: this machine has no such device for torch{built}; take 'cpu'")
+
+
+_CHOSEN: ContextVar[str | None] = ContextVar("device", default=None)
+
+
+@contextmanager
+def using(name: str) -> Iterator[None]:
+    """Inside, `device` is this one. Raises ValueError where it is not there."""
+    check_device(name)
+    before = _CHOSEN.set(name)
+    try:
+        yield
+    finally:
+        _CHOSEN.reset(before)
+
+
 def device() -> str:
-    """The best device at hand: cuda, mps or cpu."""
+    """The device that was chosen (`using`), else the best at hand: cuda, mps or cpu."""
+    if (chosen := _CHOSEN.get()) is not None:
+        return chosen
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
@@ -42,7 +77,7 @@ def matmul_peak(dtype: torch.dtype, where: str = "cpu", size: int = 1024, second
 def _seconds(a: Tensor, where: str) -> float:
     start = time.perf_counter()
     torch.matmul(a, a)
-    if where == "cuda":
+    if where.startswith("cuda"):
         torch.cuda.synchronize()
     return time.perf_counter() - start
 

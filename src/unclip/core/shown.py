@@ -4,6 +4,7 @@ A terminal obeys control characters: ESC may recolour it, move the cursor or set
 of a line around. Whatever unclip did not write itself passes `shown` before a person sees it.
 """
 
+import shlex
 import unicodedata
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -20,6 +21,16 @@ def shown(text: object, most: int = 1000) -> str:
     whole = str(text)
     line = "".join(_escaped(letter) for letter in whole[:most])
     return line + "…" * (len(whole) > most)
+
+
+def visible(text: str) -> str:
+    r"""As `shown`, of any length, and its lines stay lines."""
+    return text if text.isprintable() else "\n".join("".join(map(_escaped, part)) for part in text.split("\n"))
+
+
+def typed(*words: object) -> str:
+    """A command as a shell takes it: unclip generate 'a red heart' --run 'runs/my run'."""
+    return shlex.join(map(str, words))
 
 
 def _escaped(letter: str) -> str:

@@ -11,6 +11,7 @@ import math
 import torch
 
 from unclip.core.typing import PerSample, State, Tensor
+from unclip.core.wide import wide
 
 NEAR = 1e-6
 """Radians: below this angle the arc is its chord; as near to opposite, the way is not determined."""
@@ -27,18 +28,19 @@ def slerp(a: State, b: State, t: float | PerSample) -> State:
 
     Raises ValueError where two are opposite (no way between them is the shortest) or one is zero.
     """
-    w, t = angle(a, b), torch.as_tensor(t, dtype=torch.float64, device=a.device).expand(len(a))
+    w = angle(a, b)
+    t = (wide(t) if isinstance(t, Tensor) else torch.tensor(t)).to(w).expand(len(a))
     if (w > math.pi - NEAR).any():
         raise ValueError("two vectors are opposite to each other: no way between them is the shortest; take others")
     flat = w < NEAR
     sine = torch.where(flat, 1.0, w.sin())
     own, other = (torch.where(flat, share, (share * w).sin() / sine) for share in (1 - t, t))
     shape = (-1, *[1] * (a.dim() - 1))
-    return (own.view(shape) * a.double() + other.view(shape) * b.double()).to(a.dtype)
+    return (own.view(shape) * wide(a) + other.view(shape) * wide(b)).to(a)
 
 
 def _unit(x: State) -> Tensor:
-    flat = x.double().flatten(1)
+    flat = wide(x).flatten(1)
     length = flat.norm(dim=1, keepdim=True)
     if (length == 0).any():
         raise ValueError("a vector of zeros has no direction; take another one")

@@ -18,8 +18,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+import unclip
 from unclip.core.files import check_room, leftovers, room_told, write_folder
+from unclip.core.ranges import told
 from unclip.core.shown import shown
+from unclip.core.tables import read_json
+from unclip.core.versions import WRITTEN_BY
 
 FORMAT = 2
 WEIGHTS, HEAD = "model.safetensors", "config.json"
@@ -39,6 +43,7 @@ class Stored:
     extra: dict[str, Any]
     sha256: str
     identity: str
+    written_by: str = ""
 
 
 def to_json(value: Any) -> str:
@@ -79,7 +84,7 @@ def save(
     def fill(folder: Path) -> None:
         _save_weights(plain, folder / WEIGHTS)
         found.append(sha256(folder / WEIGHTS))
-        head = {"format": FORMAT, "kind": kind, "config": config, "extra": extra or {}}
+        head = {"format": FORMAT, "kind": kind, "config": config, "extra": extra or {}, WRITTEN_BY: unclip.__version__}
         head["sha256"] = {WEIGHTS: found[0]}
         head["sha256"][HEAD] = _digest(head)
         (folder / HEAD).write_text(json.dumps(head, indent=1), encoding="utf-8")
@@ -119,13 +124,14 @@ def load(path: Path, kind: str | None = None) -> Stored:
     place = _whole(path)
     head = _read_head(place)
     if kind is not None and head["kind"] != kind:
-        raise ValueError(f"{path}: holds a {shown(head['kind'])}, not a {kind}; point at the folder of a {kind}")
+        raise ValueError(f"{path}: holds a {shown(head['kind'], 60)}, not a {kind}; point at the folder of a {kind}")
     found = _check_weights(place, head)
     try:
         tensors = load_file(place / WEIGHTS)
     except SafetensorError as error:
         raise Damaged(f"{path / WEIGHTS}: not a safetensors file ({shown(error)})") from error
-    return Stored(head["kind"], head["config"], tensors, head["extra"], found, _identity(head, found))
+    written_by = str(head.get(WRITTEN_BY, ""))
+    return Stored(head["kind"], head["config"], tensors, head["extra"], found, _identity(head, found), written_by)
 
 
 def there(path: Path) -> bool:
@@ -176,13 +182,15 @@ def _read_head(path: Path) -> dict[str, Any]:
         if not (path / name).is_file():
             raise Damaged(f"{path / name}: not found; a model folder holds {HEAD} and {WEIGHTS}")
     try:
-        head = json.loads((path / HEAD).read_text(encoding="utf-8"))
-        version = head["format"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Damaged(f"{path / HEAD}: not a model's config ({shown(error)}); {MEND}") from error
+        head = read_json(path / HEAD, "a model's config")
+    except ValueError as error:
+        raise Damaged(f"{error}; {MEND}") from error
+    version = head.get("format")
+    if not isinstance(version, int):
+        raise Damaged(f"{path / HEAD}: not a model's config (format = {told(version)}); {MEND}")
     if version != FORMAT:
         raise ValueError(
-            f"{path / HEAD}: format {shown(version)}, but this unclip reads {FORMAT}; use the one that wrote it"
+            f"{path / HEAD}: format {told(version)}, but this unclip reads {FORMAT}; use the one that wrote it"
         )
     _check_head(path, head)
     return head

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from unclip.core.noise import Noise
@@ -40,7 +41,7 @@ class Batch:
                 part[name] = piece
         return [Batch(**part) for part in parts]
 
-    def to(self, device: str) -> "Batch":
+    def to(self, device: torch.device | str) -> "Batch":
         """The batch on another device."""
         parts = {k: None if v is None else v.to(device, non_blocking=True) for k, v in vars(self).items()}
         return Batch(**parts)

@@ -1,18 +1,20 @@
 """Encoded image bytes -> a square RGB picture, as a person would expect it to look."""
 
-import io
 import math
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, TiffImagePlugin, WebPImagePlugin
+from PIL import Image
 
-# A closed list: Pillow knows formats that call other programs (EPS). JPEG includes what some phones write (MPO).
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
-_LOADED = (TiffImagePlugin, WebPImagePlugin)  # Pillow does not load these two by itself
-MAX_PIXELS = 178_956_970  # where Pillow, too, speaks of a decompression bomb
+from unclip.data.colours import WHITE, Colours, alpha, strips
+from unclip.data.opened import Opened, check_size, opened, reason
+
+MOST_WHOLE = 40_000_000
+"""Pixels of a picture that is kept at its own size: in the end as arrays beside the decoded one."""
+_LARGE = 2**22
+"""A decoded picture of more pixels is brought to colours and reduced strip by strip: no second one of its size."""
 
 _ORIENTATION = 0x0112  # EXIF tag; its values 2..8 in Pillow's words
 _TURNS = {
@@ -24,104 +26,133 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_STRANGERS = (  # (how the file begins, what to tell its owner)
-    (rb"version https://git-lfs", "a Git LFS pointer, not the picture; run git lfs pull"),
-    (rb"\s*<(!doctype|html|\?xml|svg)", "a web page or an SVG, not a picture; download it again, or convert it to PNG"),
-    (rb"....ftyp(heic|heix|mif1|avif)", "a HEIC or AVIF picture; convert it to JPEG or PNG"),
-)
 
 Pixels = UInt8[np.ndarray, "size size 3"]
 
 
-def decode(data: bytes, size: int) -> Pixels:
-    """Decode, turn as EXIF says, lay over white, crop the centre square and scale: uint8 [size, size, 3] RGB.
+@dataclass(frozen=True)
+class Decoded:
+    """pixels: RGB [size, size, 3]; size: (width, height) that the file had; clear: whether a background shows;
+    note: what was guessed of its values."""
 
-    Transparency is laid over white, gray is repeated, CMYK is converted, 16-bit gray is divided by 257, an
-    animation gives its first frame. Raises ValueError with the reason when the picture is damaged, truncated,
-    in no supported format, or has more than MAX_PIXELS pixels.
+    pixels: Pixels
+    size: tuple[int, int]
+    clear: bool = False
+    note: str = ""
+
+
+def decode(data: bytes, size: int, background: str = WHITE) -> Pixels:
+    """Decode, turn as EXIF says, lay over the background, crop the centre square and scale: uint8 [size, size, 3] RGB.
+
+    Gray is repeated, colours are converted to sRGB by the file's profile, gray of more than 8 bits is scaled by its
+    range, an animation gives its first frame. Raises ValueError with the reason when the picture is damaged,
+    truncated, in no supported format, or takes more memory than `opened` allows.
     """
-    return decode_sized(data, size)[0]
+    return decode_sized(data, size, background).pixels
 
 
-def decode_sized(data: bytes, size: int) -> tuple[Pixels, tuple[int, int]]:
-    """`decode`, and the (width, height) in pixels that the file had; raises as `decode` does."""
+def decode_sized(data: bytes, size: int, background: str = WHITE) -> Decoded:
+    """`decode`, and what the picture was; raises as `decode` does."""
     if size < 1:
         raise ValueError(f"size is {size}; it must be at least 1 pixel")
+    with opened(data, enough=2 * size) as found:
+        return _decoded(found, size, background)
+
+
+def decode_opened(image: Image.Image, size: int, background: str = WHITE) -> Decoded:
+    """`decode` for a picture that is in memory already, which is not changed; raises ValueError where it is empty,
+    huge or damaged."""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            original = image.size  # `draft` may change it
-            return _pixels(image, size), original
+        return _decoded(_given(image), size, background)
     except Exception as error:  # Pillow's decoders raise almost anything on damaged bytes
-        raise ValueError(_reason(data, error)) from error
-
-
-def decode_opened(image: Image.Image, size: int) -> Pixels:
-    """`decode` for a picture that is in memory already; raises ValueError where it is empty, huge or damaged."""
-    try:
-        return _pixels(image, size)
-    except Exception as error:  # as above
-        raise ValueError(_reason(b"a picture", error)) from error
+        raise ValueError(reason(b"a picture", error)) from error
 
 
 @dataclass(frozen=True)
 class Whole:
-    """A picture at its own size; rgb: over white; alpha: 255 where it is opaque."""
+    """A picture at its own size; rgb: over the background; own: the same without it, as the file has it; alpha: 255
+    where it is opaque; notes: what of it cannot be kept."""
 
     rgb: UInt8[np.ndarray, "h w 3"]
+    own: UInt8[np.ndarray, "h w 3"]
     alpha: UInt8[np.ndarray, "h w"]
+    notes: tuple[str, ...] = ()
 
 
-def decode_whole(picture: bytes | Image.Image) -> Whole:
+def decode_whole(picture: bytes | Image.Image, background: str = WHITE) -> Whole:
     """All of a picture, encoded or in memory, neither cropped nor scaled, and where it is transparent.
 
-    Otherwise as `decode` does it; raises as `decode` does.
+    Otherwise as `decode` does it; raises as `decode` does, and for more than `MOST_WHOLE` pixels.
     """
-    data = picture if isinstance(picture, bytes) else b"a picture"
+    if isinstance(picture, bytes):
+        with opened(picture, most=MOST_WHOLE) as found:
+            return _whole(found, background)
     try:
-        if isinstance(picture, Image.Image):
-            return _whole(picture)
-        with Image.open(io.BytesIO(picture), formats=FORMATS) as image:
-            return _whole(image)
+        return _whole(_given(picture), background)
     except Exception as error:  # as above
-        raise ValueError(_reason(data, error)) from error
-
-
-def _whole(image: Image.Image) -> Whole:
-    _check_size(*image.size)
-    image.load()
-    turn = _TURNS.get(_orientation(image))
-    if image.has_transparency_data or image.mode in ("La", "RGBa"):
-        alpha = image.convert("RGBA").getchannel("A")
-    else:
-        alpha = Image.new("L", image.size, 255)
-    parts = [part if turn is None else part.transpose(turn) for part in (_rgb(image), alpha)]
-    return Whole(*(np.asarray(part, dtype=np.uint8) for part in parts))
-
-
-def _pixels(image: Image.Image, size: int) -> Pixels:
-    _check_size(*image.size)
-    image.draft(None, (2 * size, 2 * size))  # a JPEG decodes at 1/2, 1/4 or 1/8 where that is still enough
-    image.load()
-    turn = _TURNS.get(_orientation(image))
-    small = _square(_rgb(image), size)
-    return np.asarray(small if turn is None else small.transpose(turn), dtype=np.uint8)
+        raise ValueError(reason(b"a picture", error)) from error
 
 
 def format_of(data: bytes) -> str:
     """The usual file ending of encoded image bytes: "png", "jpg", …; "jpg" also where they are damaged."""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            name = (image.format or "JPEG").lower()
-    except Exception:  # as above; the damage is reported when the picture is decoded
+        with opened(data, enough=1) as found:
+            name = (found.image.format or "JPEG").lower()
+    except ValueError:  # the damage is reported when the picture is decoded
         name = "jpeg"
     return {"jpeg": "jpg", "mpo": "jpg"}.get(name, name)
 
 
-def _check_size(width: int, height: int) -> None:
-    if width < 1 or height < 1:
-        raise ValueError(f"is {width} x {height} pixels: it is empty")
-    if width * height > MAX_PIXELS:
-        raise Image.DecompressionBombError
+def _given(image: Image.Image) -> Opened:
+    """A caller's picture: never `draft`, which would shrink it under their hands."""
+    return Opened(image, image.size, image.info.get("icc_profile"))
+
+
+def _whole(found: Opened, background: str) -> Whole:
+    image = found.image
+    check_size(*image.size, MOST_WHOLE)
+    image.load()
+    turn, colours = _TURNS.get(_orientation(image)), Colours.of(image, found.profile, found.bits)
+    own = _array(image, colours.rgb, turn)
+    if alpha(image.crop((0, 0, 1, 1))) is None:
+        return Whole(own, own, np.full(own.shape[:2], 255, dtype=np.uint8), _lost(found, colours))
+    rgb = _array(image, lambda part: colours.over(part, background), turn)
+    return Whole(
+        rgb, own, _array(image, lambda part: alpha(part) or Image.new("L", part.size, 255), turn), _lost(found, colours)
+    )
+
+
+def _array(
+    image: Image.Image, look: Callable[[Image.Image], Image.Image], turn: Image.Transpose | None
+) -> UInt8[np.ndarray, "..."]:
+    """What `look` makes of each strip, as one array, turned: no second picture of this size but the result."""
+    found, at = None, 0
+    for strip in strips(image):
+        part = np.asarray(look(strip), dtype=np.uint8)
+        if found is None:
+            found = np.empty((image.height, *part.shape[1:]), dtype=np.uint8)
+        found[at : at + len(part)], at = part, at + len(part)
+    assert found is not None
+    return found if turn is None else np.asarray(Image.fromarray(found).transpose(turn), dtype=np.uint8)
+
+
+def _lost(found: Opened, colours: Colours) -> tuple[str, ...]:
+    """What an edited picture cannot keep of the one it was."""
+    mode = found.image.mode
+    lost = ["its gray values of more than 8 bits become 8 bits"] if mode.startswith("I") or mode == "F" else []
+    lost += [colours.note] if colours.note else []
+    lost += ["its colour profile is another than sRGB: colours stay, as numbers of sRGB"] if colours.profile else []
+    return (*lost, "it is in the colours of print (CMYK): they become sRGB") if mode == "CMYK" else tuple(lost)
+
+
+def _decoded(found: Opened, size: int, background: str) -> Decoded:
+    image = found.image
+    check_size(*image.size)
+    image.load()
+    turn, colours = _TURNS.get(_orientation(image)), Colours.of(image, found.profile, found.bits)
+    small = _square(image, size, colours, background)
+    pixels = np.asarray(small if turn is None else small.transpose(turn), dtype=np.uint8)
+    return Decoded(pixels, found.size, image.has_transparency_data, colours.note)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -132,43 +163,21 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """Any Pillow mode -> RGB over white."""
-    if image.mode.startswith("I") or image.mode == "F":
-        image = Image.fromarray(_to_8_bit(np.asarray(image), image.mode))
-    if image.has_transparency_data or image.mode in ("La", "RGBa"):
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _to_8_bit(values: np.ndarray, mode: str) -> UInt8[np.ndarray, "h w"]:
-    """16-bit gray / 257 (65535 -> 255); floats count as [0, 1] unless one of them is larger than 1."""
-    values = np.nan_to_num(values.astype(np.float32))
-    scale = 1 / 257 if mode.startswith("I") else 255 if values.max() <= 1 else 1
-    return np.clip(np.round(values * scale), 0, 255).astype(np.uint8)
-
-
-def _square(image: Image.Image, size: int) -> Image.Image:
+def _square(image: Image.Image, size: int, colours: Colours, background: str) -> Image.Image:
     """The centre square, scaled to size x size: Lanczos down (after a box reduction), bicubic up."""
     side = min(image.size)
     left, top = (image.width - side) / 2, (image.height - side) / 2  # halves are fine: the resampling is exact
-    how = Image.Resampling.LANCZOS if side > size else Image.Resampling.BICUBIC
-    return image.resize((size, size), how, box=(left, top, left + side, top + side), reducing_gap=3.0)
-
-
-def _reason(data: bytes, error: Exception) -> str:
-    """What to tell the owner of a picture that cannot be decoded."""
-    if not data:
-        return "the file is empty"
-    for beginning, meaning in _STRANGERS:
-        if re.match(beginning, data[:64], re.IGNORECASE | re.DOTALL):
-            return meaning
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return f"has more than {math.floor(MAX_PIXELS / 1e6)} million pixels; make it smaller first"
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "no picture in a supported format (PNG, JPEG, WebP, BMP, GIF, TIFF), or damaged at its start"
-    if isinstance(error, MemoryError):
-        return "does not fit into memory; make it smaller first"
-    return f"is damaged ({error or type(error).__name__})"
+    how, factor = Image.Resampling.LANCZOS if side > size else Image.Resampling.BICUBIC, int(side / size / 3)
+    box = (left, top, left + side, top + side)
+    if image.width * image.height <= _LARGE or factor < 2:
+        return colours.over(image, background).resize((size, size), how, box, reducing_gap=3.0)
+    outer = (math.floor(left), math.floor(top), math.ceil(left + side), math.ceil(top + side))
+    parts = [colours.over(part, background).reduce(factor) for part in strips(image, factor, outer)]
+    small = Image.new("RGB", (parts[0].width, sum(part.height for part in parts)))
+    at = 0
+    for part in parts:
+        small.paste(part, (0, at))
+        at += part.height
+    x, y = (left - outer[0]) / factor, (top - outer[1]) / factor
+    inner = (x, y, x + side / factor, y + side / factor)
+    return small.resize((size, size), how, inner, reducing_gap=3.0)

@@ -1,156 +1,117 @@
-"""Folders of picture files: with metadata files, with one text file per picture, or sorted into class folders."""
+"""Folders of picture files: with metadata files, with a caption file per picture, sorted into class folders, or with
+names that say what they show."""
 
-import csv
 import json
 import posixpath
-import unicodedata
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
-from unclip.data import parquet
-from unclip.data.item import FileSource, Item, captions_in, extension, is_picture, key_of, no_picture, stem, text_lines
+from unclip.core.shown import shown
+from unclip.data.item import (
+    CAPTION_FILES,
+    FileSource,
+    Item,
+    captions_in,
+    extension,
+    is_picture,
+    key_of,
+    lacks_captions,
+    no_picture,
+    normal,
+    same,
+    stem,
+    text_lines,
+)
+from unclip.data.names import Words
+from unclip.data.regular import MOST_CAPTION, read_regular
 
-_METADATA = frozenset({"metadata.jsonl", "metadata.csv", "metadata.parquet"})
 _NOT_CAPTIONS = frozenset({"readme", "license", "licence", "notice", "copying", "changelog"})
-
-Row = dict[str, object]
-
-
-def is_metadata(name: str) -> bool:
-    """Whether a file is one of metadata.jsonl, metadata.csv, metadata.parquet, in any folder."""
-    return name.rpartition("/")[2] in _METADATA
+REPEATS = re.compile(r"\d+_(?=.*[^\W\d_])")
+"""What other trainers write before the name of a class folder: how often its pictures count in one pass."""
 
 
 @dataclass(frozen=True)
 class Folder(FileSource):
-    """What the three kinds of image folder share."""
+    """What the kinds of image folder share."""
 
-    def pictures(self) -> list[str]:
+    def pictures(self) -> Iterator[str]:
         """The names of the picture files, sorted."""
-        return [file.name for file in self.files if is_picture(file.name)]
+        return filter(is_picture, self.files.names())
 
     def item(self, name: str, captions: tuple[str, ...], problem: str | None = None) -> Item:
         """The pair of a picture file."""
-        return Item(key_of(name), partial(Path.read_bytes, self.root / name), captions, problem)
+        return Item(key_of(name), partial(read_regular, self.root / name), captions, problem)
 
 
-@dataclass(frozen=True)
-class MetadataFolder(Folder):
-    """Hugging Face `imagefolder`: metadata files whose `file_name` is relative to the metadata file's own folder.
-
-    Pairs come in the order of the metadata (several lines about one picture add up), pictures without a line last.
-    """
-
-    kind: str = field(default="image folder with metadata.jsonl", init=False)
-
-    def __iter__(self) -> Iterator[Item]:
-        pictures = {unicodedata.normalize("NFC", name): name for name in self.pictures()}
-        captions: dict[str, tuple[str, ...]] = {}
-        for file in self.files:
-            if not is_metadata(file.name):
-                continue
-            for where, row in _rows(self.root, file.name):
-                read = self._place(where, row, posixpath.dirname(file.name), pictures)
-                if isinstance(read, Item):
-                    yield read
-                else:  # a dict keeps the order of its first insertions, and joins the captions of repeated lines
-                    captions[read[0]] = tuple(dict.fromkeys(captions.get(read[0], ()) + read[1]))
-        for name, texts in captions.items():
-            yield self.item(name, texts, None if texts else 'its metadata line has no "text"; add a caption')
-        for name in pictures.values():
-            if name not in captions:
-                yield self.item(name, (), "no metadata line names this picture; add one, or delete the picture")
-
-    def _place(
-        self, where: str, row: Row | str, folder: str, pictures: dict[str, str]
-    ) -> Item | tuple[str, tuple[str, ...]]:
-        """The picture and captions of a line, or an Item that says what is wrong with the line."""
-        if isinstance(row, str):
-            return Item(where, no_picture, (), row)
-        wanted, captions = row.get("file_name"), captions_in(row)
-        if not isinstance(wanted, str) or not wanted:
-            return Item(where, no_picture, captions, 'has no "file_name"; add the name of the picture')
-        name = posixpath.normpath(posixpath.join(folder, wanted.replace("\\", "/")))
-        name = pictures.get(unicodedata.normalize("NFC", name))
-        if name is None:
-            reason = f'no picture named "{wanted}" in the data set; add the picture, or delete the line'
-            return Item(where, no_picture, captions, reason)
-        return name, captions
-
-
-def _rows(root: Path, name: str) -> Iterator[tuple[str, Row | str]]:
-    """(place, row) for each line of a metadata file; in place of a row that cannot be read: the reason."""
-    readers = {"jsonl": _jsonl_rows, "csv": _csv_rows, "parquet": _parquet_rows}
-    for line, row in readers[extension(name)](root / name):
-        yield f"{key_of(name)}:{line}", row
-
-
-def _jsonl_rows(path: Path) -> Iterator[tuple[int, Row | str]]:
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line.decode("utf-8-sig"))
-                yield number, row if isinstance(row, dict) else 'is no JSON object like {"file_name": …, "text": …}'
-            except UnicodeDecodeError:
-                yield number, "is not UTF-8; save the file as UTF-8"
-            except (ValueError, RecursionError) as error:
-                yield number, f"is not JSON ({error}); each line must be one JSON object"
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[int, Row | str]]:
-    # Bytes that are not UTF-8 become half surrogates, so that one bad row does not cost the whole file.
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-        reader = csv.DictReader(lines)
-        try:
-            if "file_name" not in (reader.fieldnames or ()):
-                raise ValueError(f"{path}: its columns are {reader.fieldnames}; it needs file_name and text")
-            for row in reader:
-                good = not any(isinstance(text, str) and _has_surrogates(text) for text in row.values())
-                yield reader.line_num, dict(row) if good else "is not UTF-8; save the file as UTF-8"
-        except csv.Error as error:
-            raise ValueError(f"{path}: line {reader.line_num}: {error}; save it again as plain CSV") from error
-
-
-def _has_surrogates(text: str) -> bool:
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[int, Row | str]]:
-    yield from enumerate(parquet.rows(path))
+def beside(name: str) -> str | None:
+    """The picture that a caption file may speak of, without its ending: of "1.txt" and "1.png.txt" that is "1"."""
+    if extension(name) not in CAPTION_FILES:
+        return None
+    of = stem(name)
+    return same(stem(of) if is_picture(of) else of)
 
 
 @dataclass(frozen=True)
 class PairFolder(Folder):
-    """`cat.png` beside `cat.txt`, one caption per non-empty line, in any sub-folder."""
+    """`cat.png` beside `cat.txt` (or .caption, .json, `cat.png.txt`) in any sub-folder, a caption per line that is not
+    empty."""
 
     kind: str = field(default="image + text pairs", init=False)
 
     def __iter__(self) -> Iterator[Item]:
-        texts = {stem(file.name): file.name for file in self.files if extension(file.name) == "txt"}
-        lonely = dict(texts)
+        texts = {ending: self._beside(ending) for ending in CAPTION_FILES}
+        led = set[str]()
         for name in self.pictures():
-            lonely.pop(stem(name), None)
-            yield self.item(name, *self._captions(texts.get(stem(name))))
-        for where, name in lonely.items():
-            if posixpath.basename(where).lower() not in _NOT_CAPTIONS:
-                captions, _ = self._captions(name)
-                yield Item(key_of(name), no_picture, captions, "no picture beside it; add the picture, or delete it")
+            of = same(stem(name))
+            found = [self.files.name(texts[ending][of]) for ending in CAPTION_FILES if of in texts[ending]]
+            if found:
+                led.add(of)
+            yield self.item(name, *self._captions(found))
+        for of, i in ((of, i) for ending in ("txt", "caption") for of, i in texts[ending].items()):
+            if of not in led and posixpath.basename(of).lower() not in _NOT_CAPTIONS:
+                captions, _ = self._captions([self.files.name(i)])
+                reason = "no picture beside it; add the picture, or delete it"
+                yield Item(key_of(self.files.name(i)), no_picture, captions, reason)
 
-    def _captions(self, name: str | None) -> tuple[tuple[str, ...], str | None]:
-        """The captions in a text file, and what is wrong with it."""
-        if name is None:
-            return (), "no text file beside it; add one with a caption, or delete the picture"
+    def _beside(self, ending: str) -> dict[str, int]:
+        """Picture without its ending -> the number of its caption file of that ending."""
+        found = enumerate(self.files.names())
+        return {of: i for i, name in found if extension(name) == ending and (of := beside(name)) is not None}
+
+    def _captions(self, names: list[str]) -> tuple[tuple[str, ...], str | None]:
+        """The captions in the first of the files that holds any, and what is wrong with the first."""
+        problem = None
+        for name in names:
+            captions, why = self._read(name)
+            if captions:
+                return captions, None
+            problem = problem or why
+        return (), problem or "no caption file beside it; add a .txt with a caption, or delete the picture"
+
+    def _read(self, name: str) -> tuple[tuple[str, ...], str | None]:
         try:
-            captions = text_lines((self.root / name).read_bytes())
+            data = read_regular(self.root / name, MOST_CAPTION)
+            if extension(name) == "json":
+                return _json_captions(name, data, self.column)
+            captions = text_lines(data)
             return captions, None if captions else f"{key_of(name)} is empty; write a caption into it"
         except UnicodeDecodeError:
             return (), f"{key_of(name)} is not UTF-8; save it as UTF-8"
         except OSError as error:
             return (), f"{key_of(name)} cannot be read ({error.strerror}); check its permissions"
+
+
+def _json_captions(name: str, data: bytes, column: str) -> tuple[tuple[str, ...], str | None]:
+    try:
+        row = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        return (), f"{key_of(name)} is not JSON in UTF-8 ({error})"
+    if not isinstance(row, dict):
+        return (), f'{key_of(name)} is no JSON object like {{"text": …}}'
+    captions = captions_in(normal(row), column)
+    return captions, None if captions else lacks_captions(key_of(name), row, column)
 
 
 @dataclass(frozen=True)
@@ -160,9 +121,39 @@ class ClassFolder(Folder):
     kind: str = field(default="class folders", init=False)
 
     def __iter__(self) -> Iterator[Item]:
+        repeats = counted(self.classes())
         for name in self.pictures():
-            caption = key_of(posixpath.basename(posixpath.dirname(name))).replace("_", " ").strip()
+            caption = class_caption(posixpath.basename(posixpath.dirname(name)), repeats)
             problem = None if caption else "lies in no class folder; move it into one, or delete it"
+            yield self.item(name, (caption,) if caption else (), problem)
+
+    def classes(self) -> set[str]:
+        """The names of the folders that pictures lie in."""
+        return {posixpath.basename(posixpath.dirname(name)) for name in self.pictures()} - {""}
+
+
+def counted(classes: set[str]) -> bool:
+    """Whether the folders are named as other trainers want it: all of them "10_sks dog", the repeats first."""
+    return bool(classes) and all(REPEATS.match(name) for name in classes)
+
+
+def class_caption(folder: str, repeats: bool) -> str:
+    """The caption of a class folder; repeats: its leading number is none of its words."""
+    words = REPEATS.sub("", folder, count=1) if repeats else folder
+    return " ".join(key_of(words).replace("_", " ").split())
+
+
+@dataclass(frozen=True)
+class NameFolder(Folder):
+    """`arrow_left.png`, captioned by its own name: "arrow left"."""
+
+    kind: str = field(default="file names as captions", init=False)
+
+    def __iter__(self) -> Iterator[Item]:
+        words = Words(self.pictures())
+        for name in self.pictures():
+            caption = words.of(name)
+            problem = None if caption else f"its name {shown(posixpath.basename(name))} has no words; rename it"
             yield self.item(name, (caption,) if caption else (), problem)
 
 

@@ -9,13 +9,21 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from unclip.data.decode import Pixels, decode_sized
-from unclip.data.item import Item, Source
+import numpy as np
+
+from unclip.core.shown import shown
+from unclip.data.colours import WHITE
+from unclip.data.decode import Decoded, Pixels, decode_sized
+from unclip.data.item import Item, Refused, Source
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 EXAMPLES = 5
+SMALLEST = 32
+"""Pixels of the smallest pictures that `unclip train` takes by itself."""
+MOST_HELD = 128_000_000
+"""Bytes of encoded pictures that wait in memory to be decoded."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,9 @@ class DataReport:
     distinct_captions: int = 0
     caption_words: tuple[int, int, int] = (0, 0, 0)
     image_size: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0), (0, 0))  # by area
+    small: tuple[int, int] = (0, 0)  # (usable pairs whose shorter side is below so many px, px)
+    flat: tuple[int, str] = (0, "")  # (pictures that come out as one colour, another background to try)
+    notes: tuple[tuple[str, int], ...] = ()  # (what was guessed of a picture's values, of how many)
     problems: tuple[str, ...] = ()  # the first few, as "key: reason; fix"
 
     @property
@@ -46,8 +57,9 @@ class DataReport:
     def from_dict(cls, values: dict[str, Any]) -> "DataReport":
         """The inverse of `as_dict` after a trip through JSON; raises TypeError on unknown or missing fields."""
         low, middle, high = (tuple(size) for size in values["image_size"])
-        tuples = {name: tuple(values[name]) for name in ("caption_words", "problems")}
-        return cls(**{**values, **tuples, "image_size": (low, middle, high)})
+        tuples = {name: tuple(values[name]) for name in ("caption_words", "problems", "small", "flat")}
+        notes = tuple((note, count) for note, count in values["notes"])
+        return cls(**{**values, **tuples, "image_size": (low, middle, high), "notes": notes})
 
     def lines(self) -> list[str]:
         """The report for a terminal; a line that begins with "!" says what is off and how to put it right."""
@@ -72,6 +84,7 @@ class DataReport:
                 f"! {self.duplicates:,} pictures have the same bytes as an earlier one: repeated pictures are learnt "
                 "by heart; delete the copies, or give one picture several captions"
             )
+        yield from self._doubts()
         if self.orphans:
             yield f"! {self.orphans:,} pictures have no caption: write one for each, or delete them"
         if self.caption_orphans:
@@ -80,6 +93,21 @@ class DataReport:
             yield f"! {self.unreadable:,} pictures cannot be read: replace or delete them"
         if self.problems:
             yield f"the first {len(self.problems)} of {self.bad:,}:" if self.bad > len(self.problems) else "in full:"
+
+    def _doubts(self) -> Iterator[str]:
+        """Pictures that can be used, but may not be what their owner sees."""
+        flat, background = self.flat
+        if flat:
+            other = f"; where they are transparent: --background {background}" if background else ""
+            yield f"! {flat:,} of {self.pairs:,} pictures come out as one flat colour: nothing is seen on them{other}"
+        small, side = self.small
+        if small:
+            yield (
+                f"! {small:,} of {self.pairs:,} pictures have a side below {side} pixels and are enlarged to it: they "
+                "get no sharper, and the model learns the blur"
+            )
+        for note, count in self.notes:
+            yield f"! {count:,} picture{'s' * (count > 1)}: {note}"
 
 
 @dataclass(frozen=True)
@@ -91,9 +119,11 @@ class Examined:
     original: tuple[int, int] = (0, 0)  # width, height
     digest: bytes = b""  # of the encoded bytes
     problem: str | None = None
+    flat: str = ""  # of a picture of one colour: a background on which a transparent one might be seen, else "opaque"
+    note: str = ""  # what was guessed of its values
 
 
-def examine(item: Item, size: int, captioned: bool = True, least: int = 0) -> Examined:
+def examine(item: Item, size: int, captioned: bool = True, least: int = 0, background: str = WHITE) -> Examined:
     """Read and decode one item to `size` pixels; never raises on a bad picture. least: px, of its shorter side.
 
     Unless `captioned`, a picture is of use without a caption: what an item with a picture lacks is nothing else.
@@ -102,26 +132,42 @@ def examine(item: Item, size: int, captioned: bool = True, least: int = 0) -> Ex
         return Examined(item, problem=item.problem or "no caption")
     try:
         data = item.read()
-        pixels, original = decode_sized(data, size)
+        found = decode_sized(data, size, background)
     except OSError as error:
         return Examined(item, problem=f"cannot be read ({error.strerror or error}); check its permissions")
     except ValueError as error:
         return Examined(item, problem=str(error))
-    if min(original) < least:
-        width, height = original
+    if min(found.size) < least:
+        width, height = found.size
         return Examined(item, problem=f"{width} x {height} px, smaller than the {least} px that are wanted")
-    return Examined(item, pixels, original, hashlib.blake2b(data, digest_size=16).digest())
+    digest = hashlib.blake2b(data, digest_size=16).digest()
+    return Examined(item, found.pixels, found.size, digest, flat=_flat(found), note=found.note)
+
+
+def _flat(found: Decoded) -> str:
+    """ "" for a picture on which something is to be seen, or that is too small to say; else as in `Examined`."""
+    if min(found.size) < 2 or len(found.pixels) < 2 or np.ptp(found.pixels, axis=(0, 1)).max() > 2:
+        return ""
+    if not found.clear:
+        return "opaque"
+    return "black" if found.pixels.mean() > 127 else "white"
 
 
 @dataclass
 class Tally:
-    """Counts examined items into a DataReport; holds some 50 bytes per pair, never a picture."""
+    """Counts examined items into a DataReport; holds some 50 bytes per pair, never a picture.
 
+    size: px, below which a picture's shorter side is enlarged.
+    """
+
+    size: int
     counts: Counter[str] = field(default_factory=Counter)
     pictures: set[bytes] = field(default_factory=set)
     captions: set[bytes] = field(default_factory=set)
     words: Counter[int] = field(default_factory=Counter)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    flat: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
     def add(self, found: Examined) -> None:
@@ -129,16 +175,21 @@ class Tally:
         if found.problem is None:
             return self._add_pair(found)
         item = found.item
-        no_picture = "caption_orphans" if not item.has_picture else None
-        self.counts[no_picture or ("orphans" if not item.captions else "unreadable")] += 1
+        kind = "orphans" if not item.captions and not isinstance(item.read, Refused) else "unreadable"
+        self.counts[kind if item.has_picture else "caption_orphans"] += 1
         if len(self.problems) < EXAMPLES:
-            self.problems.append(f"{item.key}: {found.problem}")
+            self.problems.append(f"{shown(item.key)}: {shown(found.problem)}")
 
     def _add_pair(self, found: Examined) -> None:
         self.counts["pairs"] += 1
         self.counts["duplicates"] += found.digest in self.pictures
         self.pictures.add(found.digest)
         self.sizes[found.original] += 1
+        self.counts["small"] += min(found.original) < self.size
+        if found.flat:
+            self.flat[found.flat] += 1
+        if found.note:
+            self.notes[found.note] += 1
         for caption in found.item.captions:
             self.words[len(caption.split())] += 1
             self.captions.add(hashlib.blake2b(caption.encode(), digest_size=8).digest())
@@ -155,6 +206,9 @@ class Tally:
             distinct_captions=len(self.captions),
             caption_words=_spread(self.words, lambda words: words, 0),
             image_size=_spread(self.sizes, lambda size: (size[0] * size[1], size), (0, 0)),
+            small=(self.counts["small"], self.size),
+            flat=(self.flat.total(), next((c for c, _ in self.flat.most_common() if c != "opaque"), "")),
+            notes=tuple(self.notes.most_common(EXAMPLES)),
             problems=tuple(self.problems),
         )
 
@@ -170,26 +224,32 @@ def _spread(counts: Counter[A], order: Callable[[A], Any], empty: A) -> tuple[A,
 
 
 def ordered(work: Callable[[A], B], things: Iterable[A], workers: int = 2, ahead: int = 32) -> Generator[B, None, None]:
-    """`map` over threads (Pillow decodes outside the interpreter lock), in order, at most `ahead` things early."""
-    waiting: deque[Future[B]] = deque()
+    """`map` over threads (Pillow decodes outside the interpreter lock), in order.
+
+    At most `ahead` things are worked on early, and less where they hold more than MOST_HELD bytes.
+    """
+    waiting: deque[tuple[Future[B], int]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for thing in things:
-                waiting.append(pool.submit(work, thing))
-                if len(waiting) >= ahead:
-                    yield waiting.popleft().result()
+                waiting.append((pool.submit(work, thing), thing.held if isinstance(thing, Item) else 0))
+                del thing  # its bytes go when its work is done
+                while len(waiting) >= ahead or sum(size for _, size in waiting) > MOST_HELD:
+                    yield waiting.popleft()[0].result()
             while waiting:
-                yield waiting.popleft().result()
+                yield waiting.popleft()[0].result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def inspect_source(source: Source, limit: int | None = None, captioned: bool = True) -> DataReport:
+def inspect_source(
+    source: Source, limit: int | None = None, captioned: bool = True, background: str = WHITE
+) -> DataReport:
     """Read the first `limit` items (all, when None), decode every picture, and report.
 
     Pictures are decoded in full, if coarsely: a header alone does not show that a file was cut short.
     """
-    tally = Tally()
-    for found in ordered(lambda item: examine(item, 8, captioned), itertools.islice(source, limit)):
+    tally, items = Tally(SMALLEST), itertools.islice(source, limit)
+    for found in ordered(lambda item: examine(item, 8, captioned, background=background), items):
         tally.add(found)
     return tally.report(source.kind)

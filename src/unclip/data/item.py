@@ -1,15 +1,22 @@
 """One candidate pair, what a source of pairs can do, and the small words that every layout shares."""
 
 import hashlib
-import os
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn, Protocol, runtime_checkable
 
-PICTURES = frozenset({"png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"})
+from unclip.core.shown import shown
+from unclip.data.listing import Listing
+
+PICTURES = frozenset({"png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "gif", "tif", "tiff"})
 CAPTION_NAMES = ("text", "caption", "captions", "texts")
+CAPTION_FILES = ("txt", "caption", "json")
+"""Endings of a file that holds the captions of one picture; where there are several, the first counts."""
+
+Row = dict[str, object]
 
 
 def no_picture() -> NoReturn:
@@ -18,18 +25,31 @@ def no_picture() -> NoReturn:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """The `read` of an item whose picture is there but is not read, with the reason."""
+
+    reason: str
+
+    def __call__(self) -> NoReturn:
+        """Raises ValueError."""
+        raise ValueError(self.reason)
+
+
+@dataclass(frozen=True)
 class Item:
     """One candidate pair, before decoding.
 
     `key` is the path inside the data set, e.g. "cats/1.png", "shard-000.tar/0001.png" or "train.parquet#17".
     `read` gives the encoded image bytes and may raise OSError. `captions` is () when none was found (an orphan).
-    `problem` says why the pair cannot be used, with the fix where one is known.
+    `problem` says why the pair cannot be used, with the fix where one is known. `held`: bytes that `read` keeps in
+    memory.
     """
 
     key: str
     read: Callable[[], bytes]
     captions: tuple[str, ...]
     problem: str | None = None
+    held: int = 0
 
     @property
     def has_picture(self) -> bool:
@@ -53,20 +73,17 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class File:
-    """A file as the file system lists it: posix name relative to the data set, bytes, nanoseconds."""
-
-    name: str
-    size: int
-    mtime_ns: int
-
-
-@dataclass(frozen=True)
 class FileSource(ABC):
-    """A source that is a fixed list of files: `root` is a folder, or the one file itself."""
+    """A source that is a fixed list of files: `root` is a folder, or the one file itself.
+
+    column: of the captions in metadata, Parquet or JSON, where it has none of the usual names. notes: lines for a
+    person, about what lies there and is left out; "!" before those that matter.
+    """
 
     root: Path
-    files: tuple[File, ...]
+    files: Listing
+    column: str = ""
+    notes: tuple[str, ...] = ()
     kind: str = field(init=False)
 
     @abstractmethod
@@ -77,41 +94,11 @@ class FileSource(ABC):
         return self.root / name if self.root.is_dir() else self.root
 
     def fingerprint(self) -> str:
-        """sha256 (hex) over the kind and each file's relative name, size and modification time."""
-        digest = hashlib.sha256(self.kind.encode())
-        for file in sorted(self.files, key=lambda file: file.name):
-            digest.update(f"\0{file.name}\0{file.size}\0{file.mtime_ns}".encode("utf-8", "surrogateescape"))
+        """sha256 (hex) over the kind, the column and each file's relative name, size and modification time."""
+        digest = hashlib.sha256(f"{self.kind}\0{self.column}".encode("utf-8", "surrogatepass"))
+        for file in self.files:
+            digest.update(f"\0{file.name}\0{file.size}\0{file.mtime_ns}".encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
-
-
-def list_files(path: Path) -> tuple[File, ...]:
-    """Every file below a folder (or the file itself), sorted by name; hidden files and folders are left out.
-
-    Raises ValueError when a folder cannot be listed.
-    """
-    if path.is_file():
-        stat = path.stat()
-        return (File(path.name, stat.st_size, stat.st_mtime_ns),)
-    try:
-        return tuple(sorted(_walk(path, "", frozenset()), key=lambda file: file.name))
-    except OSError as error:
-        raise ValueError(f"{error.filename}: cannot be listed ({error.strerror}); check its permissions") from error
-
-
-def _walk(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[File]:
-    stat = folder.stat()
-    here = (stat.st_dev, stat.st_ino)
-    if here in above:  # a symbolic link that leads back up would never end
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", above | {here})
-            elif entry.is_file():
-                stat = entry.stat()
-                yield File(prefix + entry.name, stat.st_size, stat.st_mtime_ns)
 
 
 def extension(name: str) -> str:
@@ -128,6 +115,11 @@ def stem(name: str) -> str:
 def is_picture(name: str) -> bool:
     """Whether the ending is one of PICTURES, in any case."""
     return extension(name) in PICTURES
+
+
+def same(name: str) -> str:
+    """A name as names are compared: composed, since a Mac writes an accent as a letter of its own."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def key_of(name: str) -> str:
@@ -148,9 +140,24 @@ def captions_of(value: object) -> tuple[str, ...]:
     return clean([value]) if isinstance(value, str | int | float) and not isinstance(value, bool) else ()
 
 
-def captions_in(row: dict[str, object]) -> tuple[str, ...]:
-    """The captions of a metadata row: the first of CAPTION_NAMES that holds any."""
-    return next(filter(None, (captions_of(row.get(name)) for name in CAPTION_NAMES)), ())
+def normal(row: Row) -> Row:
+    """A metadata row with its column names as they are compared: in small letters, without spaces around them."""
+    return {str(name).strip().lower(): value for name, value in row.items()}
+
+
+def captions_in(row: Row, column: str = "") -> tuple[str, ...]:
+    """The captions of a `normal` row: of that column, else the first of CAPTION_NAMES that holds any."""
+    names = (column.strip().lower(),) if column else CAPTION_NAMES
+    return next(filter(None, (captions_of(row.get(name)) for name in names)), ())
+
+
+def lacks_captions(where: str, columns: Iterable[object], column: str = "") -> str:
+    """What to tell where a row has no captions: which columns it has, and how to name the right one."""
+    names = [shown(name, 40) for name, _ in zip(columns, range(20), strict=False)]
+    wanted = f'"{shown(column)}"' if column else '"text" or "caption"'
+    others = [name for name in names if name.strip().lower() != "file_name"]
+    advice = f"name the one with the captions: --caption-column '{others[-1]}'" if others else "add a caption"
+    return f"{where} has no {wanted}, only {', '.join(names) or 'nothing'}: {advice}"
 
 
 def text_lines(data: bytes) -> tuple[str, ...]:

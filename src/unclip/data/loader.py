@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
+from unclip.data.prepared import Pictures
+
 
 @dataclass(frozen=True)
 class Order:
@@ -56,12 +58,12 @@ def gray(images: UInt8[np.ndarray, "b h w 3"]) -> UInt8[np.ndarray, "b h w 1"]:
 
 
 def chosen(
-    images: UInt8[np.ndarray, "n h w 3"], rows: Int64[np.ndarray, " b"], channels: int = 3
+    images: Pictures | UInt8[np.ndarray, "n h w 3"], rows: Int64[np.ndarray, " b"], channels: int = 3
 ) -> UInt8[np.ndarray, "b h w c"]:
     """A copy of these rows, in gray where one channel is wanted. Raises ValueError for other than 1 or 3."""
     if channels not in (1, 3):
         raise ValueError(f"channels = {channels}: pictures are gray (1) or colour (3)")
-    pixels = np.array(images[rows])
+    pixels = images[rows]
     return gray(pixels) if channels == 1 else pixels
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import Weight
 from unclip.core.typing import Bool, Float
 
 Known = Float[Tensor, "#b 1 h w"]
@@ -28,15 +29,15 @@ NUMBERS, SEGMENTS = 12, 4
 class MaskConfig(Config):
     """Shares of the kinds of holes; they are taken relative to their sum."""
 
-    rectangle: float = 0.25
-    strokes: float = 0.25
-    side: float = 0.25
-    around: float = 0.15
-    everything: float = 0.1
+    rectangle: Weight = 0.25
+    strokes: Weight = 0.25
+    side: Weight = 0.25
+    around: Weight = 0.15
+    everything: Weight = 0.1
 
     def __post_init__(self) -> None:
-        if min(astuple(self)) < 0 or sum(astuple(self)) <= 0:
-            raise ValueError(f"{self}: shares of the kinds of masks; none may be negative, one must be above 0")
+        if sum(astuple(self)) <= 0:
+            raise ValueError(f"{self}: shares of the kinds of masks; one must be above 0")
 
 
 def random_masks(n: int, height: int, width: int, noise: Noise, config: MaskConfig = MaskConfig()) -> Known:

@@ -11,7 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from unclip.core.missing import install
+from unclip.core.shown import shown
 from unclip.data.item import CAPTION_NAMES, FileSource, Item, captions_of, held, key_of, no_picture
+from unclip.data.regular import open_regular
 
 _IMAGE_NAMES = ("image", "img", "picture", "jpg", "png", "webp")
 _ROWS = 64  # at a time: pictures of 1 MB are then 64 MB
@@ -25,14 +28,14 @@ class ParquetSource(FileSource):
 
     def __iter__(self) -> Iterator[Item]:
         for file in self.files:
-            yield from _items(self.path(file.name), key_of(file.name))
+            yield from _items(self.path(file.name), key_of(file.name), self.column)
 
 
-def _items(path: Path, name: str) -> Iterator[Item]:
+def _items(path: Path, name: str, column: str) -> Iterator[Item]:
     with _opened(path) as table:
         features = _features(table.schema_arrow)
         image = _image_column(path, table.schema_arrow, features)
-        caption, caption_of = _caption_column(path, table.schema_arrow, features)
+        caption, caption_of = _caption_column(path, table.schema_arrow, features, column)
         for number, row in enumerate(_read(table, [image, caption])):
             yield _item(f"{name}#{number}", row[image], caption_of(row[caption]), caption)
 
@@ -63,12 +66,13 @@ def _opened(path: Path) -> Iterator[Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise ValueError(f"{path}: reading Parquet needs pyarrow: pip install 'unclip[parquet]'") from error
+        raise ValueError(f"{shown(path)}: {install('reading Parquet needs', 'pyarrow')}") from error
     try:
-        with pyarrow.parquet.ParquetFile(path) as table:
+        with open_regular(path) as file, pyarrow.parquet.ParquetFile(file) as table:
             yield table
     except (pyarrow.ArrowException, OSError) as error:
-        raise ValueError(f"{path}: is damaged, or no Parquet file ({error}); download it again") from error
+        known = f"is damaged, or no Parquet file ({shown(error)})"
+        raise ValueError(f"{shown(path)}: {known}; download it again") from error
 
 
 def _features(schema: Any) -> dict[str, Any]:
@@ -91,24 +95,31 @@ def _image_column(path: Path, schema: Any, features: dict[str, Any]) -> str:
             return name
         if "binary" in kind and name.lower() in _IMAGE_NAMES:
             return name
-    raise ValueError(f"{path}: its columns are {schema.names}; it needs a column image with {{bytes, path}}")
+    columns = ", ".join(shown(name, 40) for name in schema.names[:20])
+    raise ValueError(f"{shown(path)}: its columns are {columns}; it needs a column image with {{bytes, path}}")
 
 
 def _caption_column(
-    path: Path, schema: Any, features: dict[str, Any]
+    path: Path, schema: Any, features: dict[str, Any], column: str
 ) -> tuple[str, Callable[[object], tuple[str, ...]]]:
-    """The column of captions and how to read it: a text column, else a ClassLabel with names."""
-    for name in (*CAPTION_NAMES, "label"):
+    """The column of captions and how to read it: a text column, else a ClassLabel with names; only `column`, where it
+    is named."""
+    for name in (column,) if column else (*CAPTION_NAMES, "label"):
         if name in schema.names and "string" in str(schema.field(name).type):
             return name, captions_of
-    for name in schema.names:
+    for name in schema.names if not column else {column} & set(schema.names):
         names = features.get(name, {}).get("names")
         if features.get(name, {}).get("_type") == "ClassLabel" and isinstance(names, list):
             return name, partial(_class_name, names)
-    raise ValueError(
-        f"{path}: its columns are {schema.names}; it needs a column text, or a label whose names are in the file's "
-        "huggingface metadata (as datasets.Dataset.to_parquet writes it)"
+    texts = [name for name in schema.names if "string" in str(schema.field(name).type)]
+    wanted = f"has no column of captions {shown(column)}" if column else "needs a column text, or a label with names"
+    columns = ", ".join(shown(name, 40) for name in schema.names[:20])
+    advice = (
+        f"name the one with the captions: --caption-column '{shown(texts[-1], 40)}'"
+        if texts
+        else "a label's names must be in the file's huggingface metadata, as datasets.Dataset.to_parquet writes them"
     )
+    raise ValueError(f"{shown(path)}: {wanted}; its columns are {columns}: {advice}")
 
 
 def _class_name(names: list[object], value: object) -> tuple[str, ...]:

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from unclip.core.files import write_atomic
+from unclip.data.colours import WHITE
 from unclip.data.inspect import examine, ordered
 from unclip.data.item import Source
+from unclip.data.journal import kept_for
 from unclip.data.prepared import Prepared, load_prepared, read_about
 
 
@@ -19,19 +21,21 @@ def is_prepared(source: Source, out: Path, captioned: bool = True) -> bool:
     captions are compared up to the first that differs; if none does, the new times are noted. Raises ValueError where
     what was prepared is damaged.
     """
-    about, fingerprint = read_about(out), source.fingerprint()
+    about, fingerprint = read_about(out) or kept_for(out), source.fingerprint()
     if about is None or about.get("fingerprint") == fingerprint:
         return about is not None
-    same = about.get("kind") == source.kind and _equal(source, load_prepared(out), captioned)
+    how = about.get("how")
+    background = how.get("background", WHITE) if isinstance(how, dict) else WHITE
+    same = about.get("kind") == source.kind and _equal(source, load_prepared(out), captioned, background)
     if same:
         with suppress(OSError):  # a run that may only be read
             write_atomic(out / "prepared.json", json.dumps(about | {"fingerprint": fingerprint}, indent=2))
     return same
 
 
-def _equal(source: Source, kept: Prepared, captioned: bool) -> bool:
+def _equal(source: Source, kept: Prepared, captioned: bool, background: str) -> bool:
     rows = 0
-    with closing(ordered(lambda item: examine(item, kept.size, captioned), source)) as stream:
+    with closing(ordered(lambda item: examine(item, kept.size, captioned, background=background), source)) as stream:
         for found in stream:
             if found.pixels is None:
                 continue

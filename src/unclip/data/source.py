@@ -1,118 +1,122 @@
 """Find out in which layout a data set lies, and open it."""
 
-import re
-from collections.abc import Callable
+import itertools
+from dataclasses import dataclass
 from pathlib import Path
 
-from unclip.data.folder import ClassFolder, MetadataFolder, PairFolder, PictureFolder, is_metadata
-from unclip.data.item import File, Item, Source, extension, is_picture, list_files, stem
+from unclip.core.shown import shown
+from unclip.data.choose import asked, others, recognised
+from unclip.data.contents import Contents
+from unclip.data.folder import ClassFolder, NameFolder, PairFolder, PictureFolder
+from unclip.data.item import FileSource, Item, Source, extension, is_picture
+from unclip.data.layouts import Captions, Layout
+from unclip.data.left_out import PACKED, Read, doubts, notes
+from unclip.data.listing import Found, Listing, list_files
+from unclip.data.metadata import MetadataFolder, is_metadata
 from unclip.data.parquet import ParquetSource
 from unclip.data.shards import ShardSource, is_shard
+from unclip.data.splits import ORDER, Sorted, of_file, of_top, sort
 
-__all__ = ["LAYOUTS", "Item", "Source", "open_source"]
+__all__ = ["FORMS", "Item", "Source", "notes_of", "open_source"]
 
-LAYOUTS = """unclip reads these layouts:
+FORMS = """unclip reads these layouts:
   image folder with metadata   photos/1.png and photos/metadata.jsonl with lines {"file_name": "1.png", "text": "a cup"}
-                               (also metadata.csv and metadata.parquet with the columns file_name and text)
-  image + text pairs           photos/1.png and photos/1.txt, one caption per line
+                               (also metadata.json, .csv and .parquet with the columns file_name and text)
+  image + text pairs           photos/1.png and photos/1.txt, one caption per line (also .caption and .json)
   class folders                photos/golden_retriever/1.png, captioned "golden retriever"
   parquet                      train.parquet, or a folder of them: columns image {bytes, path} and text (or label)
   webdataset shards            shard-00000.tar, or a folder of them, holding 0001.jpg followed by 0001.txt or 0001.json
-pictures end in .png .jpg .jpeg .webp .bmp .gif .tif or .tiff"""
-
-_SPLITS = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test", "testing", "eval", "evaluation"),
-}
-_ORDER = {"train": ("train",), "validation": ("validation", "test")}  # the first that is there is taken
-_NOT_A_CLASS = frozenset({"images", "image", "imgs", "img", "pictures", "photos", "data"})
+  file names                   arrow_left.png, captioned "arrow left": with --captions names
+pictures end in .png .jpg .jpeg .jfif .webp .bmp .gif .tif or .tiff"""
 
 
-def open_source(path: Path, split: str = "train", captioned: bool = True) -> Source:
-    """Open a data set, its layout recognised from its files.
+@dataclass(frozen=True)
+class Reading:
+    """How data are to be read. split: "train" or "validation"; captioned: pictures without captions are of no use.
+
+    column: of the captions in metadata, Parquet and JSON, where it has none of the usual names.
+    """
+
+    split: str = "train"
+    captioned: bool = True
+    captions: Captions = "auto"
+    column: str = ""
+
+
+def open_source(
+    path: Path, split: str = "train", captioned: bool = True, captions: Captions = "auto", column: str = ""
+) -> Source:
+    """Open a data set, its layout recognised from its files where `captions` does not name it.
 
     `split` is "train" or "validation" (a test split stands in where there is no validation split); it matters
     only where the files are named after splits, as "train-00000-of-00001.parquet" or "train/cat/1.png" are.
     Unless `captioned`, a folder of nothing but pictures is a data set too.
-    Raises ValueError when the path does not exist, when nothing in it is a known layout, or has no such split.
+    Raises ValueError when the path does not exist, when nothing in it is a known layout, or has no such split, and
+    when it holds two data sets of which either may be meant.
     """
     path = Path(path).expanduser()
-    if split not in _ORDER:
-        raise ValueError(f'split is "{split}"; it must be "train" or "validation"')
+    if split not in ORDER:
+        raise ValueError(f'split is "{shown(split)}"; it must be "train" or "validation"')
     if not path.exists():
-        raise ValueError(f"{path}: there is no such file or folder; check the spelling.\n{LAYOUTS}")
-    files = list_files(path)
-    if path.is_file():
-        return _open_file(path, files)
-    return _open_folder(path, files, split, captioned)
+        raise ValueError(f"{shown(path)}: there is no such file or folder; check the spelling.\n{FORMS}")
+    found = list_files(path)
+    reading = Reading(split, captioned, captions, column)
+    return _open_file(path, found.files, reading) if path.is_file() else _open_folder(path, found, reading)
 
 
-def _open_file(path: Path, files: tuple[File, ...]) -> Source:
-    if is_metadata(path.name):
-        raise ValueError(f"{path}: is the metadata of an image folder; give the folder itself: {path.parent}")
-    if extension(path.name) == "parquet":
-        return ParquetSource(path, files)
-    if is_shard(path.name):
-        return ShardSource(path, files)
-    hint = "unpack the archive first and give the folder.\n" if extension(path.name) in {"zip", "7z", "rar"} else ""
-    raise ValueError(f"{path}: is no data set that unclip knows; {hint}{LAYOUTS}")
+def _open_file(path: Path, files: Listing, how: Reading) -> Source:
+    name = path.name
+    if is_metadata(name) and extension(name) != "parquet":
+        raise ValueError(f"{shown(path)}: is the metadata of an image folder; give the folder itself: {path.parent}")
+    kind, opened = ("parquet", ParquetSource) if extension(name) == "parquet" else ("tar", ShardSource)
+    if kind == "tar" and not is_shard(name):
+        hint = f"{PACKED[extension(name)]}.\n" if extension(name) in PACKED else ""
+        raise ValueError(f"{shown(path)}: is no data set that unclip knows; {hint}{FORMS}")
+    if how.captions not in ("auto", kind):
+        raise ValueError(f"--captions {how.captions}: {shown(path)} is a file; leave it out, or name a folder")
+    return opened(path, files, how.column)
 
 
-def _open_folder(path: Path, files: tuple[File, ...], split: str, captioned: bool) -> Source:
-    def those(wanted: Callable[[str], bool]) -> tuple[File, ...]:
-        return tuple(file for file in files if wanted(file.name))
-
-    pictures, metadata = those(is_picture), those(is_metadata)
-    if pictures and metadata:
-        return MetadataFolder(path, _below_split(pictures + metadata, split))
-    if tables := those(lambda name: extension(name) == "parquet"):
-        return ParquetSource(path, _of_split(path, tables, split))
-    if shards := those(is_shard):
-        return ShardSource(path, _of_split(path, shards, split))
-    if not pictures:
-        raise ValueError(f"{path}: holds no picture, parquet file or tar shard ({len(files)} files seen).\n{LAYOUTS}")
-    texts = those(lambda name: extension(name) == "txt")
-    if {stem(file.name) for file in pictures} & {stem(file.name) for file in texts}:
-        return PairFolder(path, _below_split(pictures + texts, split))
-    return _open_classes(path, _below_split(pictures, split), captioned)
-
-
-def _open_classes(path: Path, pictures: tuple[File, ...], captioned: bool) -> Source:
-    classes = {file.name.split("/")[-2] for file in pictures if "/" in file.name}
-    if not classes or (len(classes) == 1 and classes <= _NOT_A_CLASS):
-        if not captioned:
-            return PictureFolder(path, pictures)
-        hint = "write some, or train on pictures alone: unclip train DATA --model ddpm (without --classes)"
-        raise ValueError(f"{path}: holds {len(pictures)} pictures but no captions; {hint}\n{LAYOUTS}")
-    return ClassFolder(path, pictures)
+def _open_folder(path: Path, found: Found, how: Reading) -> Source:
+    contents = Contents(path, found.files)
+    if how.captions == "auto":
+        layout = recognised(contents, how.captioned, FORMS)
+    else:
+        layout = asked(contents, how.captions)
+    files, sorted = contents.of(layout), _by_split(path, contents.of(layout), layout, how.split)
+    taken, aside = sorted.taken, Listing()
+    if layout == "metadata" and sorted.other:  # metadata above the folders of the splits speaks of all of them
+        above = {name for name in sorted.loose.names() if is_metadata(name)}
+        kept = set(taken.names()) | above
+        taken, aside = files.those(kept.__contains__), files.those(lambda name: name not in kept and is_picture(name))
+    read = Read(layout, taken, sorted)
+    told = (*others(contents, layout), *notes(found, read), *doubts(read, contents.classes))
+    if layout == "metadata":
+        return MetadataFolder(path, taken, how.column, told, aside)
+    return _OPENED[layout](path, taken, how.column, told)
 
 
-def _split_of(name: str) -> str | None:
-    """The split that a file or folder name speaks of: "data/train-00000-of-00002.parquet" -> "train"."""
-    words = re.split(r"[^a-z]+", name.lower())
-    return next((split for split, names in _SPLITS.items() if any(word in names for word in words)), None)
+def _by_split(path: Path, files: Listing, layout: Layout, split: str) -> Sorted:
+    packed = layout in ("parquet", "tar")
+    splits = [(of_file if packed else of_top)(name) for name in files.names()]
+    found = sort(files, splits, split, alone=packed)
+    if found is None:
+        names = ", ".join(map(shown, itertools.islice(files.names(), 3)))
+        known = f'no file is named after the split "{split}" (found {names})'
+        raise ValueError(f"{shown(path)}: {known}; rename them, or name one")
+    return found
 
 
-def _of_split(path: Path, files: tuple[File, ...], split: str) -> tuple[File, ...]:
-    """The parquet files or shards of a split; all of them where no name speaks of a split."""
-    found = {_split_of(file.name) for file in files}
-    if found == {None}:
-        return files
-    for name in _ORDER[split]:
-        if name in found:
-            return tuple(file for file in files if _split_of(file.name) == name)
-    names = ", ".join(file.name for file in files[:3])
-    raise ValueError(f'{path}: no file is named after the split "{split}" (found {names}); rename them, or name one')
+_OPENED: dict[Layout, type[FileSource]] = {
+    "text": PairFolder,
+    "folders": ClassFolder,
+    "names": NameFolder,
+    "pictures": PictureFolder,
+    "parquet": ParquetSource,
+    "tar": ShardSource,
+}
 
 
-def _below_split(files: tuple[File, ...], split: str) -> tuple[File, ...]:
-    """The files below train/, validation/, ...; all of them unless every file lies in such a folder.
-
-    Only top folders count and "train" needs company: a picture or a class may well be called "train".
-    """
-    found = {_split_of(file.name.split("/")[0]) if "/" in file.name else None for file in files}
-    if None in found or len(found) < 2 or "train" not in found:
-        return files
-    wanted = next((name for name in _ORDER[split] if name in found), "train")
-    return tuple(file for file in files if _split_of(file.name.split("/")[0]) == wanted)
+def notes_of(source: object) -> tuple[str, ...]:
+    """What a source has to say about how it is read and what it leaves out; nothing of a drawn world."""
+    return source.notes if isinstance(source, FileSource) else ()

@@ -20,6 +20,7 @@ from torch.nn.functional import logsigmoid, softplus
 
 from unclip.core.noise import Noise
 from unclip.core.typing import LogSNR, PerSample, State
+from unclip.core.wide import narrow, wide
 from unclip.diffusion.level import alpha, forgotten, like
 
 
@@ -84,7 +85,7 @@ def terminal_kl(x0: State, log_snr: LogSNR) -> PerSample:
 
     (sigma^2 + alpha^2 x0^2 - 1 - log sigma^2) / (2 ln 2), mean over dimensions; DDPM's L_T (Eq. 5).
     """
-    level = log_snr.double()
+    level = wide(log_snr)
     rest = softplus(level) - torch.sigmoid(level)  # -log sigma^2 - alpha^2, in float64: about SNR^2/2 at the noisy end
-    energy = torch.sigmoid(level) * x0.double().square().flatten(1).mean(1)
-    return ((energy + rest) / (2 * math.log(2))).float()
+    energy = torch.sigmoid(level) * wide(x0).square().flatten(1).mean(1)
+    return narrow((energy + rest) / (2 * math.log(2)), x0)

@@ -11,11 +11,13 @@ Given          a list of levels: searched, or taken from another model
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from unclip.core.config import Config
+from unclip.core.ranges import Length, Range, Sigma, Signed, Spread
 from unclip.core.typing import Float, LogSNR
 from unclip.diffusion.level import resolvable
 from unclip.diffusion.schedules.base import Levels, Schedule, check_steps, to_clean, trailing
@@ -83,7 +85,7 @@ class Sections(Grid):
     section; here a section's clean end belongs to the one before, so that no two steps of a table coincide.
     """
 
-    counts: tuple[int, ...] = (10, 10, 3, 2, 2)
+    counts: Annotated[tuple[Annotated[int, Range(0, 100_000)], ...], Length(1, 1000)] = (10, 10, 3, 2, 2)
 
     def __post_init__(self) -> None:
         if not self.counts or min(self.counts) < 0 or self.counts[-1] < 1:
@@ -108,9 +110,9 @@ class UniformLogSNR(Grid):
 class KarrasSteps(Grid):
     """s = sigma/alpha with s^(1/rho) in even steps from s_max to s_min. None: the schedule's own ends."""
 
-    rho: float = 7.0
-    s_min: float | None = None
-    s_max: float | None = None
+    rho: Spread = 7.0
+    s_min: Sigma | None = None
+    s_max: Sigma | None = None
 
     def levels(self, schedule: Schedule, steps: int) -> Levels:
         s_max, s_min = (math.exp(-level / 2) for level in ends(schedule))
@@ -127,7 +129,7 @@ class Given(Grid):
     Times t instead: `Given(tuple(schedule.sampled(t).tolist()))`.
     """
 
-    log_snr: tuple[float, ...]
+    log_snr: Annotated[tuple[Signed, ...], Length(1, 100_000)]
 
     def levels(self, schedule: Schedule, steps: int) -> Levels:
         _check_count(steps, len(self.log_snr), "levels")

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from unclip.core.config import Config
+from unclip.core.ranges import Positive
 from unclip.core.typing import LogSNR
 from unclip.diffusion.level import alpha, sigma
 
@@ -84,7 +85,7 @@ class Flow(Parameterization):
 class EDM(Parameterization):
     """Input, skip and output scaled so that F has unit variance at every level; sigma_data: std of the data."""
 
-    sigma_data: float = 0.5
+    sigma_data: Positive = 0.5
 
     def scalings(self, log_snr: LogSNR) -> tuple[Tensor, Tensor]:
         d, s = self._variance(log_snr), self.sigma_data

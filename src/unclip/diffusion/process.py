@@ -9,7 +9,9 @@ from torch import nn
 from unclip.core.condition import Condition
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import CountOrNone, Positive, Steps, Weight
 from unclip.core.typing import LogSNR, PerSample, State
+from unclip.core.watching import watched
 from unclip.diffusion.denoiser import Denoise, Denoiser, within
 from unclip.diffusion.grids import Grid
 from unclip.diffusion.guidance import ClassifierFree, Guidance
@@ -17,7 +19,7 @@ from unclip.diffusion.level import alpha, like, noised, resolvable, sigma
 from unclip.diffusion.likelihood import Decoder, DiscretisedGaussian
 from unclip.diffusion.losses import ErrorForm, LevelSampling, Squared, Stratified, Uncertainty, VarianceTerm
 from unclip.diffusion.parameterization import EDM, Parameterization
-from unclip.diffusion.samplers import DDIMInversion, DPMSolverPP2M, Sampler, Step, Walk
+from unclip.diffusion.samplers import DDIMInversion, DPMSolverPP2M, RePaint, Sampler, Step, Walk
 from unclip.diffusion.schedules import LogNormal, Schedule
 from unclip.diffusion.weighting import EDMWeight, Weighting
 
@@ -36,18 +38,14 @@ class DiffusionConfig(Config):
     schedule: Schedule = field(default_factory=LogNormal)
     parameterization: Parameterization = field(default_factory=EDM)
     weighting: Weighting = field(default_factory=EDMWeight)
-    limit: float | None = None
+    limit: Positive | None = None
     error: ErrorForm = field(default_factory=Squared)
     levels: LevelSampling = field(default_factory=Stratified)
-    uncertainty: int = 0
-    vlb_weight: float = 0.0
+    uncertainty: CountOrNone = 0
+    vlb_weight: Weight = 0.0
     likelihood: Decoder = field(default_factory=DiscretisedGaussian)
 
     def __post_init__(self) -> None:
-        if self.uncertainty < 0 or not self.vlb_weight >= 0:
-            raise ValueError(
-                f"uncertainty = {self.uncertainty}, vlb_weight = {self.vlb_weight}: must be at least 0, which is off"
-            )
         self.parameterization.check(resolvable(self.schedule(torch.ones(()))))
 
 
@@ -55,11 +53,29 @@ class DiffusionConfig(Config):
 class Sampling(Config):
     """How to sample. schedule, grid: None means the process's own, and the schedule's own."""
 
-    steps: int = 16
+    steps: Steps = 16
     sampler: Sampler = field(default_factory=DPMSolverPP2M)
     guidance: Guidance = field(default_factory=ClassifierFree)
     schedule: Schedule | None = None
     grid: Grid | None = None
+
+
+def sampling_grid(config: DiffusionConfig, how: Sampling, device: torch.device | str = "cpu") -> LogSNR:
+    """The levels that `how` walks. Raises ValueError where steps, schedule, grid and parameterisation do not fit."""
+    schedule = how.schedule or config.schedule
+    grid = resolvable(how.grid(schedule, how.steps, device) if how.grid else schedule.grid(how.steps, device))
+    config.parameterization.check(grid[0])
+    return grid
+
+
+def check_sampling(config: DiffusionConfig, how: Sampling) -> None:
+    """Raises ValueError where a model of these settings could be trained, but not drawn from."""
+    sampling_grid(config, how)
+    if how.sampler.needs_variance and not config.vlb_weight:
+        raise ValueError(
+            f"sampler: {how.sampler} draws with a variance that the network has learned, and this one learns none "
+            "(diffusion.vlb_weight = 0); take beta or beta_tilde, or train with diffusion.vlb_weight = 0.001"
+        )
 
 
 class Diffusion(nn.Module):
@@ -125,7 +141,9 @@ class Diffusion(nn.Module):
         by: in the place of the settings' sampler, about pictures of which a part is known (`RePaint`, `Anchored`).
         """
         denoise = self._guided(how, cond, null)
-        yield from _without_grad((by or how.sampler)(denoise, x, self._grid(how, x.device), noise))
+        grid, walk = sampling_grid(self.config, how, x.device), by or how.sampler
+        total = walk.evaluations(len(grid) - 1) if isinstance(walk, RePaint) else len(grid) - 1
+        yield from watched(_without_grad(walk(denoise, x, grid, noise)), total)
 
     def invert(
         self, x0: State, cond: Condition, null: Condition, how: Sampling, inversion: DDIMInversion
@@ -135,17 +153,12 @@ class Diffusion(nn.Module):
         Raises as `sample` does.
         """
         denoise = self._guided(how, cond, null)
-        yield from _without_grad(inversion(denoise, x0, self._grid(how, x0.device)))
+        grid = sampling_grid(self.config, how, x0.device)
+        yield from watched(_without_grad(inversion(denoise, x0, grid)), len(grid) - 1)
 
     def _guided(self, how: Sampling, cond: Condition, null: Condition) -> Denoise:
         """What a sampler sees: the guided denoiser within the limit."""
         return within(how.guidance(self.denoiser, cond, null), self.config.limit)
-
-    def _grid(self, how: Sampling, device: torch.device) -> LogSNR:
-        schedule = how.schedule or self.config.schedule
-        grid = resolvable(how.grid(schedule, how.steps, device) if how.grid else schedule.grid(how.steps, device))
-        self.config.parameterization.check(grid[0])
-        return grid
 
 
 def _without_grad(steps: Iterator[Step]) -> Iterator[Step]:

@@ -7,12 +7,14 @@ states to those of `fine` steps of DPM-Solver++ 3M from the same noise; halve th
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import Range, Steps
 from unclip.core.typing import Float, State
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.grids import Given, Grid, KarrasSteps, QuadraticTime, UniformLogSNR, UniformTime, ends
@@ -27,12 +29,8 @@ STARTS: tuple[Grid, ...] = (UniformTime(), QuadraticTime(), UniformLogSNR(), Kar
 class Search(Config):
     """rounds: sweeps over the levels, each about 2 steps^2 evaluations of the batch. fine: steps of the reference."""
 
-    rounds: int = 12
-    fine: int = 100
-
-    def __post_init__(self) -> None:
-        if self.rounds < 1 or self.fine < 1:
-            raise ValueError(f"rounds = {self.rounds}, fine = {self.fine}: both must be at least 1")
+    rounds: Annotated[int, Range(1, 100_000)] = 12
+    fine: Steps = 100
 
     @torch.no_grad()
     def __call__(self, denoise: Denoise, sampler: Sampler, schedule: Schedule, steps: int, x: State) -> Given:

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images
+from unclip.core.wide import wide
 
 
 def kid(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
@@ -57,7 +58,7 @@ def _moved(own: Float[Tensor, "n n"], across: Float[Tensor, "n m"], s_own: Tenso
 
 
 def _kernel(x: Tensor, y: Tensor) -> Tensor:
-    return (x.double() @ y.double().t() / x.shape[1] + 1) ** 3
+    return (wide(x) @ wide(y).t() / x.shape[1] + 1) ** 3
 
 
 def _off_diagonal_mean(k: Float[Tensor, "n n"]) -> Tensor:

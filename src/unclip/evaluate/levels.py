@@ -7,6 +7,7 @@ import torch
 from unclip.core.condition import Condition
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, State, Tensor
+from unclip.core.wide import wide
 from unclip.diffusion.grids import ends
 from unclip.diffusion.level import noised
 from unclip.diffusion.process import Diffusion
@@ -25,7 +26,7 @@ class Mean:
     @staticmethod
     def of(values: Float[Tensor, " n"]) -> "Mean":
         """The mean of independent values; one value alone has no error (nan)."""
-        values = values.double()
+        values = wide(values)
         return Mean(values.mean().item(), values.std().item() / len(values) ** 0.5 if len(values) > 1 else float("nan"))
 
 

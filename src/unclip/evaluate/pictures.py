@@ -29,7 +29,10 @@ def quick(how: Sampling) -> Settings:
 
 def evaluate(model: DDPMPipeline, prepared: Prepared, rows: np.ndarray, n: int = 256, seed: int = 0) -> dict[str, Any]:
     """Scores of n generated pictures against as many of the pictures `rows`, in the model's own settings."""
-    return score(model, *held_out(model, prepared, rows[:n]), seed, Settings())
+    if len(rows) < 2:
+        raise ValueError(f"{len(rows)} picture: a score needs at least 2")
+    scores = score(model, *held_out(model, prepared, rows[:n]), seed, Settings())
+    return scores | {"class": "cannot be known: there is one class"} if len(model.classes) == 1 else scores
 
 
 def held_out(model: DDPMPipeline, prepared: Prepared, rows: np.ndarray) -> tuple[Images, Labels]:

@@ -25,6 +25,10 @@ from unclip.pipeline.text_to_image import TextToImage
 from unclip.pipeline.zero_shot import label_embeddings
 
 BATCH = 64
+WORDS = ("retrieval", "prior", "clip_score", "clip_score_real", "generated_retrieval")
+"""Scores that compare a caption with others; all but the first, of those pictures for which some are generated."""
+UNKNOWN = "cannot be known: all captions are the same"
+"""In the place of such a score."""
 
 
 def evaluate(
@@ -33,21 +37,25 @@ def evaluate(
     """Scores on the pairs `rows`: retrieval, zero-shot accuracy where the captions of the whole data set are classes,
     prior or autoencoder, and pictures generated for the captions of n of them."""
     captions = [prepared.captions[r][0] for r in rows]
+    if len(rows) < 2:
+        raise ValueError(f"{len(rows)} picture: a score needs at least 2")
     images = to_tensor(prepared.images[rows])
     real = model.embed_images(images)
     few = min(n, len(rows))
-    return {
+    scores = {
         "retrieval": score_clip(model, real, captions),
         **score_classes(model, real, captions, [c[0] for c in prepared.captions]),
         **_own(model, images[:few], real[:few], captions[:few]),
         **score_pictures(model, images[:few], real[:few], captions[:few], seed),
     }
+    unknown = WORDS if len(set(captions)) < 2 else WORDS[1:] if len(set(captions[:few])) < 2 else ()
+    return {name: UNKNOWN if name in unknown else figures for name, figures in scores.items()}
 
 
 def _own(model: CaptionedModel, images: Images, real: Vectors, captions: Sequence[str]) -> dict[str, Any]:
     """Of what only this kind of model has."""
     if isinstance(model, LatentPipeline):
-        return {"autoencoder": score_reconstruction(model.reconstruct, images)}
+        return {"autoencoder": score_reconstruction(model.reconstruct_images, images)}
     return {"prior": score_prior(model, real, captions)} if isinstance(model, TextToImage) else {}
 
 

@@ -22,6 +22,7 @@ from torch import nn
 
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import Fraction, Weight
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Float, Images, Tensor
 from unclip.models.autoencoder import Autoencoder
@@ -41,19 +42,12 @@ class AutoencoderLoss(Config):
     The defaults are those of LDM's KL autoencoders, but for critic_from, which is a step number there.
     """
 
-    kl: float = 1e-6
-    perceptual: float = 1.0
-    adversarial: float = 0.5
-    critic_from: float = 0.5
+    kl: Weight = 1e-6
+    perceptual: Weight = 1.0
+    adversarial: Weight = 0.5
+    critic_from: Fraction = 0.5
     learn_scale: bool = False
     critic: PatchCriticConfig = field(default_factory=PatchCriticConfig)
-
-    def __post_init__(self) -> None:
-        for name in ("kl", "perceptual", "adversarial"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} = {getattr(self, name)}: a weight of at least 0")
-        if not 0 <= self.critic_from <= 1:
-            raise ValueError(f"critic_from = {self.critic_from}: a share of the run in [0, 1]; 1 is never")
 
 
 class AutoencoderTraining(nn.Module):

@@ -8,6 +8,7 @@ training tells the true one, sampling draws it from the top half of what trainin
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -16,8 +17,10 @@ from torch import nn
 from unclip.core.condition import Condition
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import Count, Fraction, Range, Signed
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Float, Int, Mask, Tensor, Tokens, Vectors
+from unclip.core.wide import wide
 from unclip.models.prior_model import conditions, nearest
 from unclip.nn.buckets import Buckets, Quantiles
 from unclip.nn.caption_net import PriorNetConfig
@@ -35,18 +38,14 @@ class AutoregressivePriorConfig(Config):
     """
 
     network: PriorNetConfig
-    dims: int
-    buckets: int = 256
-    waves: int = 64
-    dots: int = 32
-    top: float = 0.5
-    drop_text: float = 0.1
-    guidance: float = 1.0
-    candidates: int = 1
-
-    def __post_init__(self) -> None:
-        if not 0 < self.top <= 1:
-            raise ValueError(f"top = {self.top}: a share of the dot products, above 0 and at most 1")
+    dims: Count
+    buckets: Annotated[int, Range(2, 65536)] = 256
+    waves: Count = 64
+    dots: Count = 32
+    top: Annotated[float, Range(0, 1, above=True)] = 0.5
+    drop_text: Fraction = 0.1
+    guidance: Signed = 1.0
+    candidates: Annotated[int, Range(1, 1024)] = 1
 
 
 class AutoregressivePrior(nn.Module):
@@ -130,5 +129,6 @@ class AutoregressivePrior(nn.Module):
 
 def drawn(logits: Logits, uniform: Float[Tensor, " b"]) -> Int[Tensor, " b"]:
     """One code a row by inverting the cumulative distribution at a uniform number in [0, 1)."""
-    below = logits.double().softmax(-1).cumsum(-1)
-    return (below <= uniform.double()[:, None]).sum(-1).clamp(max=logits.shape[-1] - 1)
+    below = wide(logits).softmax(-1).cumsum(-1)
+    code = (below <= wide(uniform)[:, None]).sum(-1).clamp(max=logits.shape[-1] - 1)
+    return code.to(logits.device)

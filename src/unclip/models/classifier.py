@@ -11,12 +11,14 @@ Theirs is the downward half of the U-Net; so is this one, small: residual blocks
 
 import itertools
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import torch.nn.functional as F
 from torch import nn
 
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import Count, Range, Widths
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Float, Images, Int, LogSNR, PerSample, Tensor
 from unclip.diffusion.guidance import LogLikelihood
@@ -36,17 +38,15 @@ class ClassifierConfig(Config):
     schedule: of the levels that training draws; take that of the diffusion that shall be guided.
     """
 
-    classes: int
-    channels: int = 3
-    widths: tuple[int, ...] = (32, 64, 96, 128)
-    embedding: int = 128
+    classes: Annotated[int, Range(2, 65536)]
+    channels: Count = 3
+    widths: Widths = (32, 64, 96, 128)
+    embedding: Count = 128
     schedule: Schedule = field(default_factory=Cosine)
 
     def __post_init__(self) -> None:
-        if self.classes < 2:
-            raise ValueError(f"classes = {self.classes}: a classifier tells at least 2 apart")
-        if not self.widths or any(w > 16 and w % 16 and w % (w // 16) for w in self.widths):
-            raise ValueError(f"widths = {self.widths}: at least one, each a multiple of 16, for the group norms")
+        if any(w > 16 and w % 16 and w % (w // 16) for w in self.widths):
+            raise ValueError(f"widths = {self.widths}: each a multiple of 16, for the group norms")
 
 
 class NoisyClassifier(nn.Module):

@@ -10,6 +10,7 @@ from torch import nn
 from unclip.clip.loss import logits, softmax_loss
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import Positive, Weight
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Float, Mask, Tensor, Tokens, Vectors
 from unclip.models.prior_model import conditions
@@ -23,8 +24,8 @@ class ContrastivePriorConfig(Config):
     """scale: 1 / temperature of the CLIP that made the embeddings; contrast: weight of the contrastive loss."""
 
     network: PriorNetConfig
-    scale: float
-    contrast: float = 0.2
+    scale: Positive
+    contrast: Weight = 0.2
 
 
 class ContrastivePrior(nn.Module):

@@ -15,6 +15,7 @@ from torch import nn
 from unclip.core.condition import Condition
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import Fraction, Side
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Images, Int, Tensor
 from unclip.diffusion.denoiser import Denoise, within
@@ -24,7 +25,7 @@ from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
 from unclip.diffusion.samplers import Ancestral, Step
 from unclip.diffusion.schedules import LinearBeta
 from unclip.diffusion.weighting import Simple
-from unclip.models.network import check_network, check_share
+from unclip.models.network import check_network
 from unclip.nn.image_network import ImageNetworkConfig
 
 Labels = Int[Tensor, " b"]
@@ -49,12 +50,12 @@ class DDPMConfig(Config):
     Raises ValueError where size or classes do not fit the network.
     """
 
-    size: int
+    size: Side
     network: ImageNetworkConfig
     classes: tuple[str, ...] = ()
     diffusion: DiffusionConfig = field(default_factory=ddpm_diffusion)
     sampling: Sampling = field(default_factory=ddpm_sampling)
-    drop_class: float = 0.1
+    drop_class: Fraction = 0.1
 
     def __post_init__(self) -> None:
         network = self.network
@@ -65,7 +66,6 @@ class DDPMConfig(Config):
             )
         if len(set(self.classes)) < len(self.classes):
             raise ValueError(f"classes = {self.classes}: each name once")
-        check_share("drop_class", self.drop_class)
 
 
 class DDPM(nn.Module):

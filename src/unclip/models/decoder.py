@@ -20,6 +20,7 @@ from unclip.clip.text import TextConfig, TextTower
 from unclip.core.condition import Condition
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import Count, Depth, Fraction, Side
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Bool, Ids, Mask, Vectors
 from unclip.diffusion.guidance import ClassifierFree
@@ -28,7 +29,7 @@ from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM, Ancestral, Step
 from unclip.diffusion.schedules import CosineBeta, LogNormal
 from unclip.diffusion.weighting import Simple
-from unclip.models.network import check_network, check_share
+from unclip.models.network import check_network
 from unclip.nn.embed import Standardize
 from unclip.nn.image_network import ImageNetworkConfig
 
@@ -61,22 +62,18 @@ class DecoderConfig(Config):
     Raises ValueError where size, conditions or a learned variance do not fit the network.
     """
 
-    size: int
-    embedding_width: int
+    size: Side
+    embedding_width: Count
     text: TextConfig
     network: ImageNetworkConfig
     diffusion: DiffusionConfig = field(default_factory=decoder_diffusion)
     sampling: Sampling = field(default_factory=decoder_sampling)
-    drop_embedding: float = 0.1
-    drop_caption: float = 0.5
-    image_tokens: int = 4
+    drop_embedding: Fraction = 0.1
+    drop_caption: Fraction = 0.5
+    image_tokens: Depth = 4
 
     def __post_init__(self) -> None:
         check_network(self.network, self.size, self.diffusion)
-        check_share("drop_embedding", self.drop_embedding)
-        check_share("drop_caption", self.drop_caption)
-        if self.image_tokens < 1:
-            raise ValueError(f"image_tokens = {self.image_tokens}: the embedding becomes at least one token")
         vector, tokens = self.embedding_width + self.text.width, self.text.width
         if (self.network.vector_width, self.network.token_width) != (vector, tokens):
             raise ValueError(f"network vector_width, token_width must be {vector}, {tokens} for this decoder")

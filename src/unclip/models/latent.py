@@ -15,6 +15,7 @@ from unclip.clip.text import TextConfig, TextTower
 from unclip.core.condition import Condition
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import Fraction, Side
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Ids, Images, Mask
 from unclip.diffusion.guidance import ClassifierFree
@@ -46,12 +47,12 @@ class LatentConfig(Config):
     Raises ValueError where side or text do not fit the network.
     """
 
-    side: int
+    side: Side
     text: TextConfig
     network: ImageNetworkConfig
     diffusion: DiffusionConfig = field(default_factory=latent_diffusion)
     sampling: Sampling = field(default_factory=latent_sampling)
-    drop_caption: float = 0.1
+    drop_caption: Fraction = 0.1
 
     def __post_init__(self) -> None:
         network, width = self.network, self.text.width
@@ -65,8 +66,6 @@ class LatentConfig(Config):
         if network.learned_variance or self.diffusion.vlb_weight:
             raise ValueError(f"diffusion.vlb_weight = {self.diffusion.vlb_weight}: a learned variance needs the "
                              "likelihood of pixels, which codes have not; leave it 0")  # fmt: skip
-        if not 0 <= self.drop_caption <= 1:
-            raise ValueError(f"drop_caption = {self.drop_caption}: a share in [0, 1]")
 
 
 class LatentDiffusion(nn.Module):

@@ -21,9 +21,3 @@ def check_network(network: ImageNetworkConfig, size: int, diffusion: DiffusionCo
             f"network.learned_variance = {network.learned_variance}, diffusion.vlb_weight = {diffusion.vlb_weight}: "
             "set both, or none, to learn the variance"
         )
-
-
-def check_share(name: str, value: float) -> None:
-    """Raises ValueError where a setting is no share."""
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} = {value}: a share in [0, 1]")

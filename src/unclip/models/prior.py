@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from torch import nn
 from unclip.core.condition import Condition
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import Fraction, Range
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Float, Mask, Tensor, Tokens, Vectors
 from unclip.diffusion.guidance import ClassifierFree
@@ -47,8 +48,8 @@ class PriorConfig(Config):
     network: PriorNetConfig
     diffusion: DiffusionConfig = field(default_factory=prior_diffusion)
     sampling: Sampling = field(default_factory=prior_sampling)
-    drop_text: float = 0.1
-    candidates: int = 2
+    drop_text: Fraction = 0.1
+    candidates: Annotated[int, Range(1, 1024)] = 2
     scaling: Literal["standardised", "unit"] = "standardised"
 
 

@@ -28,6 +28,7 @@ from torch import nn
 from unclip.core.condition import Condition
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import Side
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Float, Images, PerSample, Tensor
 from unclip.data.degradation import Degradation, GaussianBlur
@@ -81,9 +82,9 @@ class UpsamplerConfig(Config):
     lacks the place of the small picture.
     """
 
-    low: int
-    size: int
-    crop: int
+    low: Side
+    size: Side
+    crop: Side
     network: ImageNetworkConfig = field(default_factory=upsampler_network)
     diffusion: DiffusionConfig = field(default_factory=upsampler_diffusion)
     sampling: Sampling = field(default_factory=upsampler_sampling)

@@ -23,6 +23,12 @@ def attend(q: Heads, k: Float[Tensor, "b heads m k"], v: Float[Tensor, "b heads 
     return F.scaled_dot_product_attention(q, k, v, attn_mask=None if bias is None else bias.to(q.dtype))
 
 
+def check_heads(width: int, heads: int) -> None:
+    """Raises ValueError where the heads cannot share the channels evenly."""
+    if width % heads:
+        raise ValueError(f"width = {width}: must be divisible by its heads = {heads}; take a multiple of {heads}")
+
+
 def split_heads(x: Tokens, heads: int) -> Heads:
     """[b, n, heads * k] -> [b, heads, n, k]."""
     return x.unflatten(-1, (heads, -1)).transpose(1, 2)
@@ -60,6 +66,7 @@ class ImageAttention(nn.Module):
     ) -> None:
         super().__init__()
         self.heads = max(1, width // head_width)
+        check_heads(width, self.heads)
         self.norm = nn.GroupNorm(groups, width, eps=eps)
         self.qkv = nn.Linear(width, 3 * width)
         self.kv = nn.Linear(token_width, 2 * width) if token_width else None

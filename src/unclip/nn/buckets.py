@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from unclip.core.typing import Float, Int
+from unclip.core.wide import wide
 
 
 class Buckets(nn.Module):
@@ -50,10 +51,11 @@ class Quantiles(nn.Module):
     def fit(self, x: Float[Tensor, " n"]) -> None:
         """Takes the inner edges of these values."""
         count = len(self.edges) + 1
-        ordered, at = x.double().sort().values, torch.arange(1, count, device=x.device) / count * (len(x) - 1)
+        ordered = wide(x).sort().values
+        at = torch.arange(1, count, device=ordered.device) / count * (len(x) - 1)
         below = at.floor().long()
         above = (below + 1).clamp(max=len(x) - 1)
-        self.edges.copy_(torch.lerp(ordered[below], ordered[above], at.double() - below))
+        self.edges.copy_(torch.lerp(ordered[below], ordered[above], wide(at) - below))
 
     def forward(self, x: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
         return torch.bucketize(x, self.edges)

@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from unclip.core.condition import Condition
 from unclip.core.config import Config
+from unclip.core.ranges import Count, Depth, Range
 from unclip.core.typing import Float, Tokens
 from unclip.nn.attention import hide
 from unclip.nn.transformer import Transformer
@@ -22,12 +24,12 @@ Tail = Float[Tensor, "b tail width"]
 class PriorNetConfig(Config):
     """width, layers, heads of the transformer; embedding_width: of CLIP's joint space; token_width: of its tokens."""
 
-    embedding_width: int
-    token_width: int
-    context: int
-    width: int = 192
-    layers: int = 4
-    heads: int = 6
+    embedding_width: Count
+    token_width: Count
+    context: Annotated[int, Range(1, 65536)]
+    width: Count = 192
+    layers: Depth = 4
+    heads: Depth = 6
 
 
 class CaptionNet(nn.Module):

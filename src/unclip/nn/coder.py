@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from unclip.core.config import Config
+from unclip.core.ranges import Count, Depth, Patch, Widths
 from unclip.core.typing import Float, Images, Tensor
 from unclip.nn.attention import ImageAttention
 from unclip.nn.resblock import ResBlock
@@ -33,20 +34,17 @@ class CoderConfig(Config):
     Raises ValueError for sizes that cannot be built.
     """
 
-    channels: int = 3
-    latent: int = 4
-    patch: int = 2
-    widths: tuple[int, ...] = (32, 64)
-    blocks: int = 1
+    channels: Count = 3
+    latent: Count = 4
+    patch: Patch = 2
+    widths: Widths = (32, 64)
+    blocks: Depth = 1
     attention: bool = True
-    fine: int = 16
+    fine: Count = 16
 
     def __post_init__(self) -> None:
-        for name in ("channels", "latent", "patch", "blocks", "fine"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} = {getattr(self, name)}: must be at least 1")
-        if not self.widths or any(w < 1 or (w > 16 and w % 16 and w % (w // 16)) for w in self.widths):
-            raise ValueError(f"widths = {self.widths}: at least one, each a multiple of 16, for the group norms")
+        if any((w > 16 and w % 16 and w % (w // 16)) for w in self.widths):
+            raise ValueError(f"widths = {self.widths}: each a multiple of 16, for the group norms")
 
     @property
     def factor(self) -> int:

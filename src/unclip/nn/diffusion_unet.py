@@ -12,7 +12,7 @@ input of one block of the way up, so every level has one block more there.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from unclip.core.condition import Condition
 from unclip.core.noise import Noise
+from unclip.core.ranges import Count, CountOrNone, Depth, Length, Widths
 from unclip.core.typing import Float, Images, PerSample, Vectors
 from unclip.nn.attention import ImageAttention
 from unclip.nn.embed import ConditionEmbedding, LevelEmbedding, TimestepEmbedding
@@ -36,25 +37,23 @@ class DiffusionUNetConfig(ImageNetworkConfig):
     attention: after each block of these levels, and in the core unless there is none at all; head_width: 0 for a single
     head; level: what the sines are of; learned_variance: twice the channels come out."""
 
-    channels: int = 3
-    width: int = 128
-    multipliers: tuple[int, ...] = (1, 2, 2, 2)
-    blocks: int = 2
-    attention: tuple[bool, ...] = (False, True, False, False)
-    head_width: int = 64
+    channels: Count = 3
+    width: Count = 128
+    multipliers: Widths = (1, 2, 2, 2)
+    blocks: Depth = 2
+    attention: Annotated[tuple[bool, ...], Length(1, 8)] = (False, True, False, False)
+    head_width: CountOrNone = 64
     block: ResBlockConfig = field(default_factory=lambda: ResBlockConfig(groups=32))
     residual_resample: bool = True
     level: Literal["log_snr", "timestep"] = "log_snr"
-    vector_width: int = 0
-    token_width: int = 0
-    image_channels: int = 0
+    vector_width: CountOrNone = 0
+    token_width: CountOrNone = 0
+    image_channels: CountOrNone = 0
     learned_variance: bool = False
 
     def __post_init__(self) -> None:
         if len(self.multipliers) != len(self.attention):
             raise ValueError(f"multipliers {self.multipliers}, attention {self.attention}: need equal lengths")
-        if not self.multipliers or self.blocks < 1:
-            raise ValueError(f"multipliers {self.multipliers}, blocks {self.blocks}: need one or more of each")
         if self.block.groups < 1 or any(w % self.block.groups for w in self.widths):
             raise ValueError(f"block.groups = {self.block.groups}: must divide all widths {self.widths}")
         attended = [w for w, a in zip(self.widths, self.attention, strict=True) if a]

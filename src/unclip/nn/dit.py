@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unclip.core.condition import Condition
+from unclip.core.ranges import Count, CountOrNone, Depth, Patch
 from unclip.core.typing import Float, Images, PerSample, Tokens, Vectors
 from unclip.nn.attention import beside, mix
 from unclip.nn.embed import ConditionEmbedding, LevelEmbedding
@@ -36,14 +37,14 @@ class DiTConfig(ImageNetworkConfig):
     """patch: its side in pixels; width, layers, heads of the transformer; learned_variance: twice the channels come
     out."""
 
-    channels: int = 3
-    patch: int = 2
-    width: int = 384
-    layers: int = 12
-    heads: int = 6
-    vector_width: int = 0
-    token_width: int = 0
-    image_channels: int = 0
+    channels: Count = 3
+    patch: Patch = 2
+    width: Count = 384
+    layers: Depth = 12
+    heads: Depth = 6
+    vector_width: CountOrNone = 0
+    token_width: CountOrNone = 0
+    image_channels: CountOrNone = 0
     learned_variance: bool = False
 
     def __post_init__(self) -> None:

@@ -7,10 +7,12 @@ Theirs has batch norms; here group norms, so that a picture's verdict does not d
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import nn
 
 from unclip.core.config import Config
+from unclip.core.ranges import Count, Range
 from unclip.core.typing import Float, Images, Tensor
 
 
@@ -18,15 +20,13 @@ from unclip.core.typing import Float, Images, Tensor
 class PatchCriticConfig(Config):
     """width: channels of the first layer; layers: halvings."""
 
-    channels: int = 3
-    width: int = 32
-    layers: int = 2
+    channels: Count = 3
+    width: Annotated[int, Range(16, 65536)] = 32
+    layers: Annotated[int, Range(1, 8)] = 2
 
     def __post_init__(self) -> None:
-        if self.layers < 1 or self.width < 16 or self.width % 16:
-            raise ValueError(
-                f"layers = {self.layers}, width = {self.width}: at least 1 layer, the width a multiple of 16"
-            )
+        if self.width % 16:
+            raise ValueError(f"width = {self.width}: must be a multiple of 16, for the group norms")
 
     @property
     def smallest(self) -> int:

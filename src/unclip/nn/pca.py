@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from unclip.core.typing import Float, Vectors
+from unclip.core.wide import wide
 
 
 def principal(x: Vectors) -> tuple[Float[Tensor, " d"], Float[Tensor, "d d"], Float[Tensor, " d"]]:
@@ -11,7 +12,7 @@ def principal(x: Vectors) -> tuple[Float[Tensor, " d"], Float[Tensor, "d d"], Fl
 
     x: [n, d]. In float64; a column's sign makes its largest entry positive, so that it does not depend on the machine.
     """
-    x = x.double()
+    x = wide(x)
     mean = x.mean(0)
     variances, vectors = torch.linalg.eigh((x - mean).t() @ (x - mean) / max(1, len(x) - 1))
     variances, vectors = variances.flip(0).clamp(min=0), vectors.flip(1)

@@ -7,13 +7,14 @@ With e the embedding after its SiLU and (s, t) = film(e):
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import CountOrNone, Range
 from unclip.core.typing import Float, Vectors
 from unclip.nn.norm import Norm, norm_of
 
@@ -25,15 +26,11 @@ class ResBlockConfig(Config):
     """groups, eps: of the group norms (0 groups: one for 16 channels); scale_shift: else the embedding is added;
     dropout: share of features set to zero before the second convolution, in training; norm: see `nn/norm`."""
 
-    groups: int = 0
-    eps: float = 1e-5
+    groups: CountOrNone = 0
+    eps: Annotated[float, Range(0, 1, above=True)] = 1e-5
     scale_shift: bool = True
-    dropout: float = 0.0
+    dropout: Annotated[float, Range(0, 1, below=True)] = 0.0
     norm: Norm = "group"
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout = {self.dropout}: a share in [0, 1)")
 
 
 def resample(x: Float[Tensor, "b c h w"], how: Resample) -> Float[Tensor, "b c h2 w2"]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from unclip.core.typing import Float, Tokens
-from unclip.nn.attention import mix
+from unclip.nn.attention import check_heads, mix
 
 Past = Float[Tensor, "b m w2"]
 """Keys and values of earlier tokens in one layer."""
@@ -39,6 +39,7 @@ class Block(nn.Module):
 
     def __init__(self, width: int, heads: int, layers: int, activation: Activation) -> None:
         super().__init__()
+        check_heads(width, heads)
         self.heads = heads
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)

@@ -6,12 +6,14 @@ and a last 3x3 convolution beside the input at full resolution, which draws the 
 
 import itertools
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unclip.core.condition import Condition
+from unclip.core.ranges import Blocks, Count, CountOrNone, Length, Patch, Widths
 from unclip.core.typing import Float, Images, PerSample
 from unclip.nn.attention import ImageAttention
 from unclip.nn.embed import LevelEmbedding
@@ -26,17 +28,17 @@ class UNetConfig(ImageNetworkConfig):
     on the way down and again on the way up. fine: channels of the full-resolution end (0: none); norm: see `nn/norm`;
     learned_variance: twice the channels come out."""
 
-    channels: int = 3
-    patch: int = 4
-    widths: tuple[int, ...] = (64, 128)
-    blocks: tuple[int, ...] = (1, 4)
-    attention: tuple[bool, ...] = (False, True)
-    head_width: int = 32
-    embedding: int = 256
-    vector_width: int = 0
-    token_width: int = 0
-    image_channels: int = 0
-    fine: int = 16
+    channels: Count = 3
+    patch: Patch = 4
+    widths: Widths = (64, 128)
+    blocks: Blocks = (1, 4)
+    attention: Annotated[tuple[bool, ...], Length(1, 8)] = (False, True)
+    head_width: Count = 32
+    embedding: Count = 256
+    vector_width: CountOrNone = 0
+    token_width: CountOrNone = 0
+    image_channels: CountOrNone = 0
+    fine: CountOrNone = 16
     norm: Norm = "group"
     learned_variance: bool = False
 

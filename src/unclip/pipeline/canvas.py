@@ -1,10 +1,12 @@
 """Clean figures for the files that draw with matplotlib, which is imported when something is drawn."""
 
 import importlib.util
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unclip.core.files import replacing
+from unclip.core.files import write_atomic
+from unclip.core.missing import install
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +33,7 @@ def canvas(rows: int, columns: int, width: float, height: float) -> "tuple[Figur
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ValueError("plots need matplotlib: pip install 'unclip[plots]'") from error
+        raise ValueError(install("plots need", "matplotlib")) from error
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     return figure, [list(row) for row in figure.subplots(rows, columns, squeeze=False)]
 
@@ -53,6 +55,7 @@ def bare(ax: "Axes") -> None:
 
 
 def save(figure: "Figure", out: Path) -> None:
-    """Writes the figure, whole or not at all; its folder is made."""
-    with replacing(out) as part:
-        figure.savefig(part)
+    """Writes the figure in one step; its folder is made."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=out.suffix[1:])
+    write_atomic(out, drawn.getvalue())

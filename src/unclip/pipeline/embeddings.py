@@ -56,7 +56,7 @@ def _kept(
 @torch.no_grad()
 def _look(prepared: Prepared, look: Callable[[Images], Tensor], device: str, precision: str) -> Tensor:
     parts = (to_tensor(prepared.images[i : i + BATCH]).to(device) for i in range(0, len(prepared), BATCH))
-    with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
+    with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16"):
         return torch.cat([look(part).cpu() for part in parts])
 
 

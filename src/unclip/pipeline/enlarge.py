@@ -29,7 +29,7 @@ def enlarge_picture(
     stages = way(model.enlargers, size, model.size)
     if not stages:
         raise ValueError(f"size = {size} px: that is the size before the first upsampler; ask for a larger one")
-    opened, name = read_whole(picture)
+    opened, name = read_whole(picture, background=model.background)
     pixels = opened.rgb
     times = stages[-1].size // model.size
     check_largest(times * pixels.shape[0], times * pixels.shape[1])

@@ -1,11 +1,12 @@
 """How far a picture is from another one, pixel by pixel."""
 
 from unclip.core.typing import Images, PerSample
+from unclip.core.wide import wide
 
 
 def squared_error(a: Images, b: Images) -> PerSample:
     """Mean squared difference of each pair, pixels counted from 0 to 1."""
-    return ((a.double().clamp(-1, 1) - b.double().clamp(-1, 1)) / 2).square().flatten(1).mean(1)
+    return ((wide(a).clamp(-1, 1) - wide(b).clamp(-1, 1)) / 2).square().flatten(1).mean(1)
 
 
 def psnr(a: Images, b: Images) -> PerSample:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from unclip.core.files import replacing
 from unclip.core.typing import Float, Tensor
+from unclip.data.opened import opened
 from unclip.pipeline.canvas import BODY, COLOURS, HEAD, INK, SMALL, bare, canvas, save
+from unclip.pipeline.images import save_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,8 +82,7 @@ def flow_animation(
     """
     first, *rest = [frame.quantize(SHADES, dither=Image.Dither.NONE) for frame in _frames(flows, data, forward, heads)]
     lasts = [FRAME_MS] * len(rest) + [LAST_MS]
-    with replacing(out) as part:
-        first.save(part, save_all=True, append_images=rest, duration=lasts, loop=0, optimize=True)
+    save_picture(first, out, save_all=True, append_images=rest, duration=lasts, loop=0, optimize=True)
 
 
 def _frames(
@@ -123,7 +123,8 @@ class _Actor:
 def _picture(figure: "Figure") -> Image.Image:
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=100)
-    return Image.open(file).convert("RGB")
+    with opened(file.getvalue()) as found:
+        return found.image.convert("RGB")
 
 
 def _panels(

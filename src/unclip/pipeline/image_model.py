@@ -1,7 +1,7 @@
 """What every finished model can do: pictures from prompts and seeds, each with what made it inside."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -10,10 +10,13 @@ from PIL import Image
 
 import unclip
 from unclip.core import machine
+from unclip.core.asked import checked, texts
 from unclip.core.typing import Float, Tensor
+from unclip.data.colours import WHITE
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.pipeline.images import KEY, to_pictures
+from unclip.pipeline.manipulable import Manipulable
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.stored import UNSAVED, Stages
@@ -22,7 +25,7 @@ M = TypeVar("M", bound="ImageModel")
 
 
 @dataclass(kw_only=True)
-class ImageModel(ABC):
+class ImageModel(Manipulable, ABC):
     """Base of the finished models. batch: pictures drawn at a time; stages: what else of its run may be asked for."""
 
     device: str = "cpu"
@@ -41,6 +44,11 @@ class ImageModel(ABC):
     def folder(self) -> RunFolder | None:
         """The run folder that it was loaded from."""
         return self.stages.folder
+
+    @property
+    def background(self) -> str:
+        """The colour that its run laid behind transparent pictures, and that is laid behind those it is given."""
+        return self.folder.background if self.folder else WHITE
 
     @property
     @abstractmethod
@@ -76,23 +84,28 @@ class ImageModel(ABC):
         """Prompts with words that no caption of the model's data holds -> those words."""
         return {}
 
+    @checked
     def generate(
-        self, prompts: Sequence[str] = (), n: int = 1, seed: int = 0, settings: Settings | None = None
+        self, prompts: Iterable[str] = (), n: int = 1, seed: int = 0, settings: Settings | None = None
     ) -> list[Image.Image]:
-        """The pictures that `asked` lists; picture i of a prompt has seed + i.
+        """The pictures that `asked` lists; picture i of a prompt has seed + i. prompts: a list, or lines of a file.
 
         The same prompt, seed and settings give the same picture alone, in a batch and after a restart. Each picture
         carries what made it in `info["unclip"]`. Raises ValueError for a bad prompt, n < 1 or bad settings.
         """
-        if isinstance(prompts, str):
-            raise ValueError(f"prompts = {prompts!r}: pass a list of prompts, [{prompts!r}]")
+        return list(self.draw(prompts, n, seed, settings))
+
+    @checked
+    def draw(
+        self, prompts: Iterable[str] = (), n: int = 1, seed: int = 0, settings: Settings | None = None
+    ) -> Iterator[Image.Image]:
+        """The pictures of `generate`, each as soon as its batch is drawn. Raises as `generate` does, at once."""
         if n < 1:
             raise ValueError(f"n = {n}: ask for at least 1 picture")
-        settings, wanted = settings or Settings(), self.asked(prompts, n, seed)
-        pictures = []
-        for start in range(0, len(wanted), self.batch):
-            pictures += self._batch(wanted[start : start + self.batch], settings)
-        return pictures
+        wanted, how = self.asked(texts("prompts", prompts), n, seed), settings or Settings()
+        self.resolved(how)
+        batches = (wanted[start : start + self.batch] for start in range(0, len(wanted), self.batch))
+        return (picture for batch in batches for picture in self._batch(batch, how))
 
     def drawn(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Float[Tensor, "b c h w"]:
         """Finished pictures in [-1, 1] on the CPU. Raises ValueError for a size that the model does not draw."""
@@ -119,4 +132,4 @@ class ImageModel(ABC):
 
     def autocast(self) -> torch.autocast:
         """bfloat16 inside, where the model runs so."""
-        return torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16")
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bfloat16")

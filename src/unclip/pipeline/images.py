@@ -1,44 +1,105 @@
 """Pictures in and out: tensors to PIL, PNG files that say what made them, labelled grids and strips."""
 
+import io
 import json
 import math
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
+from unclip.core.files import write_atomic
+from unclip.core.shown import shown
 from unclip.core.typing import Images
 from unclip.data.loader import to_pixels
+from unclip.data.png import text_in
 
 KEY = "unclip"
 """The PNG text chunk that holds prompt, seed, settings, model hash and the command as JSON."""
 
 
+File = str | bytes | PathLike[str] | PathLike[bytes] | IO[bytes] | io.BytesIO | io.BufferedWriter
+
+
+class Signed(Image.Image):
+    """A picture whose own `save` keeps what made it (`info["unclip"]`), where the format is PNG, and whose copy does.
+
+    Pillow writes a PNG's texts only where they are handed to `save`; other formats have no place for them.
+    """
+
+    def save(self, fp: File, format: str | None = None, **params: Any) -> None:
+        super().save(fp, format, **{**_texts(self), **params})
+
+    def copy(self) -> "Signed":
+        return signed(super().copy())
+
+
+def signed(picture: Image.Image) -> Signed:
+    """The same picture, its class changed: a new one that was just made, never a caller's."""
+    picture.__class__ = Signed
+    assert isinstance(picture, Signed)
+    return picture
+
+
+def _texts(picture: Image.Image) -> dict[str, PngInfo]:
+    if KEY not in picture.info:
+        return {}
+    about = PngInfo()
+    about.add_itxt(KEY, _text(picture.info[KEY]))
+    return {"pnginfo": about}
+
+
 def to_pictures(x: Images) -> list[Image.Image]:
     """[-1, 1] tensors to pictures: RGB of three channels, gray of one."""
-    return [Image.fromarray(pixels.squeeze(-1) if x.shape[1] == 1 else pixels) for pixels in to_pixels(x)]
+    return [signed(Image.fromarray(p.squeeze(-1) if x.shape[1] == 1 else p)) for p in to_pixels(x)]
 
 
-def save_png(picture: Image.Image, path: Path) -> None:
-    """Writes a PNG with what made it (`picture.info["unclip"]`) inside."""
-    about = PngInfo()
-    if KEY in picture.info:
-        about.add_itxt(KEY, json.dumps(picture.info[KEY], ensure_ascii=False))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(path, pnginfo=about)
+def save_picture(picture: Image.Image, path: Path, **how: Any) -> None:
+    """Writes a picture in one step, in the format of the path's ending, a PNG with what made it (`info["unclip"]`).
+
+    A process that is killed leaves the old file or the new one, never a part of it.
+    """
+    write_atomic(path, encoded(picture, path.suffix, **how))
+
+
+def encoded(picture: Image.Image, suffix: str, **how: Any) -> bytes:
+    """The bytes that `save_picture` writes; suffix: ".png"."""
+    data = io.BytesIO()
+    picture.save(data, suffix[1:].upper(), **{**_texts(picture), **how})
+    return data.getvalue()
+
+
+def _text(about: dict[str, Any]) -> str:
+    text = json.dumps(about, ensure_ascii=False)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # the name of a file that is not UTF-8
+        return json.dumps(about)
+    return text
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """What a PNG says made it. Raises ValueError that names the file where it says nothing."""
+    """What a PNG says made it; anybody may have written that. No pixel is decoded.
+
+    Raises ValueError that names the file where it says nothing, or nothing that can be read.
+    """
     try:
-        with Image.open(path) as picture:
-            picture.load()
-            return json.loads(picture.info[KEY])
-    except (OSError, KeyError, ValueError) as error:
-        raise ValueError(f"{path}: not a PNG that unclip wrote (no {KEY!r} text inside)") from error
+        if not path.is_file():
+            raise ValueError("it is no ordinary file")
+        with path.open("rb") as file:
+            text = text_in(file, KEY)
+        if text is None:
+            raise ValueError(f"no {KEY!r} text inside")
+        about = json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{shown(path)}: not a PNG that unclip wrote ({shown(error, 200)})") from error
+    if not isinstance(about, dict):
+        raise ValueError(f"{shown(path)}: not a PNG that unclip wrote (its {KEY!r} text is no table)")
+    return about
 
 
 def grid(
@@ -53,7 +114,8 @@ def grid(
     left = _label_width(labels) if labels else 0
     wrapped = ["\n".join(_lines(head, max(8, width // 7))) for head in heads or ()]
     above = max((16 * (head.count("\n") + 1) for head in wrapped), default=0)
-    sheet = Image.new("RGB", (left + most * (width + gap) + gap, above + len(rows) * (height + gap) + gap), "white")
+    across, down = left + most * (width + gap) + gap, above + len(rows) * (height + gap) + gap
+    sheet = signed(Image.new("RGB", (across, down), "white"))
     pen = ImageDraw.Draw(sheet)
     for j, head in enumerate(wrapped):
         centre = (left + gap + j * (width + gap) + width // 2, above // 2)
@@ -72,7 +134,7 @@ def contact(pictures: Sequence[Image.Image], labels: Sequence[str], columns: int
     """Pictures of one size, each under its label, in rows; zoomed by a whole number towards `side`, without blur."""
     side, gap, head = pictures[0].width * max(1, side // pictures[0].width), 6, 18
     across, down = min(columns, len(pictures)), math.ceil(len(pictures) / columns)
-    sheet = Image.new("RGB", (across * (side + gap) + gap, down * (side + gap + head) + gap), "white")
+    sheet = signed(Image.new("RGB", (across * (side + gap) + gap, down * (side + gap + head) + gap), "white"))
     pen = ImageDraw.Draw(sheet)
     for i, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
         x, y = gap + i % columns * (side + gap), gap + i // columns * (side + gap + head) + head

@@ -53,7 +53,7 @@ def opened(model: "TextToImage", source: Source) -> Taken | Inverted:
     if isinstance(source, Inverted):
         source.check(model.hash)
         return source
-    return source if isinstance(source, Taken) else take(source, model.size)
+    return source if isinstance(source, Taken) else take(source, model.size, model.background)
 
 
 def embedded(model: "TextToImage", source: Taken | Inverted) -> Vectors:

@@ -6,6 +6,8 @@ z_i is what CLIP sees in a picture; x_T holds all the rest that the decoder need
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from unclip.core import store
 from unclip.core.typing import Images, Vectors
 from unclip.diffusion.process import Sampling
@@ -29,7 +31,14 @@ class Inverted:
     model: str
     names: tuple[str, ...]
 
-    def save(self, path: Path) -> None:
+    def same(self, other: "Inverted") -> bool:
+        """Whether both are of one picture, by one model, with one caption and sampling, to the last bit."""
+        kept, theirs = ((x.captions, x.how, x.model) for x in (self, other))
+        return kept == theirs and all(
+            torch.equal(a, b) for a, b in ((self.z, other.z), (self.x, other.x), (self.pictures, other.pictures))
+        )
+
+    def save(self, path: str | Path) -> None:
         """Writes the folder `path`: config.json and model.safetensors."""
         config = {
             "model": self.model,
@@ -37,12 +46,12 @@ class Inverted:
             "names": list(self.names),
             "sampling": self.how.to_dict(),
         }
-        store.save(path, KIND, config, {"z": self.z, "x": self.x, "pictures": self.pictures})
+        store.save(Path(path), KIND, config, {"z": self.z, "x": self.x, "pictures": self.pictures})
 
     @classmethod
-    def load(cls, path: Path) -> "Inverted":
+    def load(cls, path: str | Path) -> "Inverted":
         """Reads what `save` wrote. Raises ValueError that names the damaged file, or a folder of another kind."""
-        stored = store.load(path, KIND)
+        stored = store.load(Path(path), KIND)
         how = Sampling.from_dict(stored.config["sampling"], f"{path}: sampling")
         captions, model = tuple(stored.config["captions"]), stored.config["model"]
         names = tuple(str(path) for _ in captions)

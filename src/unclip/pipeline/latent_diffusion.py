@@ -73,7 +73,7 @@ class LatentPipeline(CaptionedModel):
         with torch.no_grad(), self.autocast():
             return self.autoencoder.decode(there(self.latent, "latent").codes(x)).clamp(-1, 1)
 
-    def reconstruct(self, images: Images) -> Images:
+    def reconstruct_images(self, images: Images) -> Images:
         """What is left of pictures that went through the autoencoder."""
         with torch.no_grad(), self.autocast():
             return self.autoencoder.reconstruct(images.to(self.device))

@@ -1,5 +1,6 @@
 """A picture with a hole: read from files, shrunk to what the model sees, and filled again at its own size."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,8 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from unclip.core.typing import Bool
+from unclip.data.colours import WHITE
+from unclip.data.decode import Whole
 from unclip.pipeline.read import Picture, check_large_enough, read_whole
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
@@ -17,12 +20,19 @@ HALF = 128
 
 @dataclass(frozen=True)
 class Masked:
-    """A picture at its own size and its hole. name: its path; of_mask: the mask's ("": its own transparency)."""
+    """A picture at its own size and its hole. name: its path; of_mask: the mask's ("": its own transparency); notes:
+    what to know before it is painted."""
 
-    rgb: Pixels
+    whole: Whole
     hole: Hole
     name: str
     of_mask: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rgb(self) -> Pixels:
+        """As the model sees it, over a background."""
+        return self.whole.rgb
 
     @property
     def square(self) -> tuple[slice, slice]:
@@ -64,28 +74,42 @@ class Squared:
         return full
 
 
-def read_masked(picture: Picture, mask: Picture | None, size: int) -> Masked:
+def read_masked(picture: Picture, mask: Picture | None, size: int, background: str = WHITE) -> Masked:
     """A picture and where it is to be painted: white in `mask`, or, without one, where the picture is transparent.
 
     Of a mask that has transparency itself only that counts: transparent is to be painted. Raises ValueError that names
     the file: no picture, too small for a model of `size`, a mask of another size, no mask and no transparency, a mask
     that leaves nothing to paint, or nothing to go on from.
     """
-    whole, name = read_whole(picture)
+    whole, name = read_whole(picture, background=background)
+    notes = tuple(f"{name}: {note}" for note in whole.notes)
     height, width = whole.alpha.shape
     check_large_enough(name, (width, height), size)
     if mask is None:
         if whole.alpha.min() >= HALF:
             raise ValueError(f"{name}: has no transparent part and there is no mask; give --mask, a picture of "
                              f"{width} x {height} that is white where it is to be painted")  # fmt: skip
-        return _checked(Masked(whole.rgb, whole.alpha < HALF, name))
+        return _checked(Masked(whole, whole.alpha < HALF, name, notes=notes))
     drawn, of_mask = read_whole(mask, "MASK")
     if drawn.alpha.shape != whole.alpha.shape:
         has = f"{drawn.alpha.shape[1]} x {drawn.alpha.shape[0]}"
         raise ValueError(f"{of_mask}: is {has} pixels and {name} is {width} x {height}; a mask has its "
                          f"picture's size: make it {width} x {height}")  # fmt: skip
     clear = drawn.alpha < HALF
-    return _checked(Masked(whole.rgb, clear if clear.any() else drawn.rgb.mean(2) >= HALF, name, of_mask))
+    hole = clear if clear.any() else drawn.rgb.mean(2) >= HALF
+    return _checked(Masked(whole, hole, name, of_mask, (*notes, *_doubt(of_mask, drawn))))
+
+
+def _doubt(name: str, drawn: Whole) -> Iterator[str]:
+    """What is told of a mask that can be read in two ways: white strokes on transparency."""
+    clear = drawn.alpha < HALF
+    white = ~clear & (drawn.own.mean(2) >= HALF)
+    if clear.any() and white.any():
+        yield (
+            f"{name}: is transparent in part, so its transparent part is painted, {clear.mean():.0%} of the picture, "
+            f"and not its white part, {white.mean():.0%}; to paint that, save the mask without transparency, white on "
+            "black"
+        )
 
 
 def _checked(masked: Masked) -> Masked:

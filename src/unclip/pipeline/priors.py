@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from unclip.core.shown import typed
 from unclip.core.typing import Float, Tensor
 from unclip.data.prepare import load_prepared
 from unclip.models.plain_priors import ConstantPrior, TextPrior
@@ -46,7 +47,8 @@ def _trained(model: TextToImage, name: str) -> PriorModel:
     found = model.stages.added(STAGES[name])
     if found is None:
         raise ValueError(
-            f"prior = {name!r}: {folder.root} has none; train one: unclip add {STAGES[name]} --run {folder.root}"
+            f"prior = {name!r}: {folder.root} has none; train one: "
+            f"{typed('unclip', 'add', STAGES[name], '--run', folder.root)}"
         )
     return found
 

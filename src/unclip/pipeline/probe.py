@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from unclip.core.typing import Float, Tensor, Vectors
+from unclip.core.wide import wide
 from unclip.data.prepare import Prepared, load_prepared
 from unclip.nn.pca import principal
 from unclip.pipeline.embeddings import data_folder, run_embeddings
@@ -68,10 +69,10 @@ def reconstructions(
     mean, components, variances = principal(data)
     d = len(mean)
     dims = (*(2**i for i in range(d.bit_length()) if 2**i < d), d)
-    along = (z.double() - mean) @ components
+    along = (wide(z) - mean) @ components
     kept = torch.cat([mean + along[:, :k] @ components[:, :k].t() for k in dims])
     share = variances.cumsum(0) / variances.sum()
-    return dims, F.normalize(kept, dim=1).to(z.dtype), tuple(share[k - 1].item() for k in dims)
+    return dims, F.normalize(kept, dim=1).to(z), tuple(share[k - 1].item() for k in dims)
 
 
 def likely(model: "TextToImage", z: Vectors, labels: Sequence[str]) -> list[tuple[str, float]]:

@@ -14,7 +14,6 @@ run.toml and state.json are changed by whoever holds the lock (`writing`), and r
 """
 
 import json
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from unclip.core import files, lock, store
-from unclip.core.shown import shown
+from unclip.core.ranges import told
+from unclip.core.shown import shown, typed
+from unclip.core.tables import read_json, read_toml
+from unclip.data.colours import WHITE
+from unclip.pipeline.records import began, check_record
 
 MODELS: dict[str, tuple[str, ...]] = {
     "unclip": ("tokenizer", "clip", "prior", "decoder"),
@@ -77,15 +80,21 @@ class RunFolder:
     @property
     def model(self) -> str:
         """What the run trains: a key of `MODELS`. Raises ValueError where its settings are damaged."""
-        if not self.settings.exists():
-            return "unclip"
-        try:
-            model = tomllib.loads(self.settings.read_text(encoding="utf-8")).get("model", "unclip")
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{self.settings}: not readable ({shown(error)}); restore it, or train again") from error
+        model = self._set("model", "unclip")
         if not isinstance(model, str) or model not in MODELS:
-            raise ValueError(f"{self.settings}: model = {shown(repr(model))}: known are {', '.join(MODELS)}")
+            raise ValueError(f"{self.settings}: model = {told(model)}: known are {', '.join(MODELS)}")
         return model
+
+    @property
+    def background(self) -> str:
+        """The colour behind the run's pictures where they are transparent. Raises ValueError as `model` does."""
+        return str(self._set("background", WHITE))
+
+    def _set(self, name: str, default: str) -> object:
+        """A setting of run.toml, without the rest; `default` where there is none."""
+        if not self.settings.exists():
+            return default
+        return read_toml(self.settings, "the settings of a run; restore it, or train again").get(name, default)
 
     @property
     def begun(self) -> bool:
@@ -127,14 +136,12 @@ class RunFolder:
         path = self.root / "state.json"
         if not path.exists():
             return self._told_by_stages()
-        try:
-            state = json.loads(path.read_text(encoding="utf-8"))
-            for stage, record in state.items():
-                _check_record(stage, record)
-        except (ValueError, AttributeError, RecursionError) as error:
-            raise ValueError(
-                f"{path}: not readable ({shown(error)}); delete it: how the stages ended is read from them again"
-            ) from error
+        state = read_json(path, "the state of a run; delete it: how the stages ended is read from them again")
+        for stage, record in state.items():
+            try:
+                check_record(record, f"{path}: {shown(stage, 60)}")
+            except ValueError as error:
+                raise ValueError(f"{error}; delete the file: how the stages ended is read from them again") from error
         return state
 
     def _told_by_stages(self) -> dict[str, Any]:
@@ -143,7 +150,7 @@ class RunFolder:
         for stage in (*TRAINED[self.model], *ADDED[self.model]):
             try:
                 extra = store.read_extra(self.root / stage)
-                _check_record(stage, extra["ended"])
+                check_record(extra["ended"], stage)
             except (ValueError, KeyError):
                 continue
             told = {**began(extra), **told, stage: extra["ended"]}
@@ -174,7 +181,14 @@ class RunFolder:
     def require(self) -> None:
         """Raises ValueError that says which stage is missing, for whoever wants to generate."""
         if not self.root.is_dir():
-            raise ValueError(f"{self.root}: no such run; train one with `unclip train DATA --out {self.root}`")
+            raise ValueError(
+                f"{self.root}: no such run; train one with `{typed('unclip', 'train', 'DATA', '--out', self.root)}`"
+            )
+        if not self.settings.exists() and not (self.root / "state.json").exists():
+            raise ValueError(
+                f"{self.root}: holds no run (no run.toml); name the folder that `unclip train DATA --out RUN` made, "
+                "not that of the pictures"
+            )
         state = self.state()
         missing = [s for s in MODELS[self.model] if s not in state]
         if missing:
@@ -186,24 +200,3 @@ class RunFolder:
             raise ValueError(
                 f"{self.tokenizer}: not found; copy it from the run, or the same `unclip train` command makes it again"
             )
-
-
-def began(extra: dict[str, Any]) -> dict[str, Any]:
-    """What a stage noted of how data and tokenizer ended; nothing where that is none."""
-    records = extra.get("began", {})
-    try:
-        for name, record in records.items():
-            _check_record(name, record)
-    except (ValueError, AttributeError):
-        return {}
-    return records
-
-
-def _check_record(stage: str, record: Any) -> None:
-    """Raises ValueError for what is no note of a stage's end."""
-    kinds = {"passed": bool, "why": str, "figures": dict}
-    if not isinstance(record, dict) or not all(isinstance(record.get(k), kind) for k, kind in kinds.items()):
-        raise ValueError(f"{stage!r} has no passed, why and figures")
-    wrong = [k for k, v in record["figures"].items() if not isinstance(v, int | float | None)]
-    if wrong or not isinstance(record.get("sha256", ""), str):
-        raise ValueError(f"{stage!r}: figures must be numbers, sha256 a text")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unclip.core.typing import Float, Tensor, Vectors
+from unclip.data.colours import WHITE
 from unclip.data.item import is_picture
 from unclip.pipeline.read import Taken, take
 from unclip.pipeline.zero_shot import Sees
@@ -37,11 +38,12 @@ def is_file(query: str) -> bool:
     return Path(query).is_file() or is_picture(query)
 
 
-def asked(model: Sees, query: str) -> str | Taken:
-    """The query: words, or the picture as CLIP sees it. Raises ValueError for no words, or as `take` does."""
+def asked(model: Sees, query: str, background: str = WHITE) -> str | Taken:
+    """The query: words, or the picture as CLIP sees it, over the background. Raises ValueError for no words, or as
+    `take` does."""
     if not query.strip():
         raise ValueError("an empty query: write what a picture shows, or name a picture")
-    return take(Path(query), model.clip.config.vision.size) if is_file(query) else query
+    return take(Path(query), model.clip.config.vision.size, background) if is_file(query) else query
 
 
 def embedded(model: Sees, query: str | Taken) -> Vectors:

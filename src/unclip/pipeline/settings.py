@@ -1,9 +1,9 @@
 """What a person may change at generation, by name: samplers, grids, steps, guidance."""
 
-import math
 from dataclasses import dataclass, replace
 
 from unclip.core.config import Config
+from unclip.core.ranges import Side, Signed, Steps, Weight
 from unclip.diffusion import guidance as guidances
 from unclip.diffusion import samplers
 from unclip.diffusion.grids import Grid, KarrasSteps, QuadraticTime, UniformLogSNR, UniformTime
@@ -29,14 +29,14 @@ class Settings(Config):
     guidance on top of it; size: side of the pictures, px, of those that the model's stages draw (None: the largest).
     """
 
-    steps: int | None = None
-    guidance: float | None = None
+    steps: Steps | None = None
+    guidance: Signed | None = None
     form: str | None = None
     sampler: str | None = None
     grid: str | None = None
-    classifier: float | None = None
-    clip: float | None = None
-    size: int | None = None
+    classifier: Weight | None = None
+    clip: Weight | None = None
+    size: Side | None = None
 
     def apply(self, how: Sampling, limit: float | None = RANGE) -> Sampling:
         """A stored sampling with these changes; what it samples lives in [-limit, limit] when clean (None: anywhere).
@@ -44,8 +44,6 @@ class Settings(Config):
         Raises ValueError for an unknown name or bad numbers.
         """
         if self.steps is not None:
-            if self.steps < 1:
-                raise ValueError(f"steps = {self.steps}: sampling needs at least 1 step")
             how = replace(how, steps=self.steps)
         if self.guidance is not None or self.form is not None:
             how = replace(how, guidance=self._guidance(how.guidance, limit))
@@ -56,10 +54,8 @@ class Settings(Config):
                 raise ValueError(f"grid = {self.grid!r}: known are {', '.join(GRIDS)}")
             how = replace(how, grid=GRIDS[self.grid])
         if self.classifier is not None:
-            _check_scale("classifier", self.classifier)
             how = replace(how, guidance=ClassifierGuidance(self.classifier, of=how.guidance))
         if self.clip is not None:
-            _check_scale("clip", self.clip)
             how = replace(how, guidance=StaticThreshold(CLIPGuidance(self.clip, of=how.guidance), RANGE))
         return how
 
@@ -67,8 +63,3 @@ class Settings(Config):
         form, scale = guidances.name_of(now) or ("cfg", 1.0)
         scale = scale if self.guidance is None else self.guidance
         return guidances.by_name(self.form or form, scale, limit)
-
-
-def _check_scale(by: str, scale: float) -> None:
-    if not 0 <= scale < math.inf:
-        raise ValueError(f"{by} guidance = {scale}: a scale of 0 or more; 0 is none")

@@ -11,8 +11,10 @@ import torch
 from unclip.clip.model import CLIP, CLIPConfig
 from unclip.clip.noisy import NoisyCLIP, NoisyCLIPConfig
 from unclip.core import store
+from unclip.core.bounded import Bounded, TooLarge
 from unclip.core.noise import initial_weights
 from unclip.core.shown import shown
+from unclip.core.versions import by_another
 from unclip.models.autoencoder import Autoencoder
 from unclip.models.autoregressive_prior import AutoregressivePrior, AutoregressivePriorConfig
 from unclip.models.classifier import ClassifierConfig, NoisyClassifier
@@ -24,29 +26,34 @@ from unclip.models.latent import LatentConfig, LatentDiffusion
 from unclip.models.prior import Prior, PriorConfig
 from unclip.models.upsampler import Upsampler, UpsamplerConfig
 from unclip.nn.coder import CoderConfig
-from unclip.pipeline.run_folder import DRAWS, MODELS, TRAINED, RunFolder, began
+from unclip.pipeline.records import began
+from unclip.pipeline.run_folder import DRAWS, MODELS, TRAINED, RunFolder
 from unclip.text.tokenizer import Tokenizer
 
 BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
-    "clip": lambda c: CLIP(CLIPConfig.from_dict(c)),
-    "prior": lambda c: Prior(PriorConfig.from_dict(c)),
-    "decoder": lambda c: Decoder(DecoderConfig.from_dict(c)),
-    "autoregressive_prior": lambda c: AutoregressivePrior(AutoregressivePriorConfig.from_dict(c)),
-    "contrastive_prior": lambda c: ContrastivePrior(ContrastivePriorConfig.from_dict(c)),
-    "autoencoder": lambda c: Autoencoder(CoderConfig.from_dict(c)),
-    "latent": lambda c: LatentDiffusion(LatentConfig.from_dict(c)),
-    "ddpm": lambda c: DDPM(DDPMConfig.from_dict(c)),
-    "classifier": lambda c: NoisyClassifier(ClassifierConfig.from_dict(c)),
-    "upsampler": lambda c: Upsampler(UpsamplerConfig.from_dict(c)),
-    "upsampler2": lambda c: Upsampler(UpsamplerConfig.from_dict(c)),
-    "inpaint_upsampler": lambda c: Upsampler(UpsamplerConfig.from_dict(c)),
-    "inpaint_upsampler2": lambda c: Upsampler(UpsamplerConfig.from_dict(c)),
-    "inpaint": lambda c: Inpainter(InpainterConfig.from_dict(c)),
-    "noisy_clip": lambda c: NoisyCLIP(NoisyCLIPConfig.from_dict(c)),
+    "clip": lambda c: CLIP(CLIPConfig.from_dict(c, "")),
+    "prior": lambda c: Prior(PriorConfig.from_dict(c, "")),
+    "decoder": lambda c: Decoder(DecoderConfig.from_dict(c, "")),
+    "autoregressive_prior": lambda c: AutoregressivePrior(AutoregressivePriorConfig.from_dict(c, "")),
+    "contrastive_prior": lambda c: ContrastivePrior(ContrastivePriorConfig.from_dict(c, "")),
+    "autoencoder": lambda c: Autoencoder(CoderConfig.from_dict(c, "")),
+    "latent": lambda c: LatentDiffusion(LatentConfig.from_dict(c, "")),
+    "ddpm": lambda c: DDPM(DDPMConfig.from_dict(c, "")),
+    "classifier": lambda c: NoisyClassifier(ClassifierConfig.from_dict(c, "")),
+    "upsampler": lambda c: Upsampler(UpsamplerConfig.from_dict(c, "")),
+    "upsampler2": lambda c: Upsampler(UpsamplerConfig.from_dict(c, "")),
+    "inpaint_upsampler": lambda c: Upsampler(UpsamplerConfig.from_dict(c, "")),
+    "inpaint_upsampler2": lambda c: Upsampler(UpsamplerConfig.from_dict(c, "")),
+    "inpaint": lambda c: Inpainter(InpainterConfig.from_dict(c, "")),
+    "noisy_clip": lambda c: NoisyCLIP(NoisyCLIPConfig.from_dict(c, "")),
 }
 """Stage -> its module from a stored config."""
 
 
+UNBUILT = (RuntimeError, AssertionError, ArithmeticError, TypeError, LookupError)
+"""What building a network raises where its settings do not go together and no check of theirs has told so."""
+SLACK, SMALL = 3, 2**22
+"""A network makes at most SLACK times as many numbers as it keeps, and SMALL more."""
 DIGITS = 12
 """Of a SHA-256, as many as name a model or a stage."""
 UNSAVED = "unsaved"
@@ -107,7 +114,7 @@ def _read(folder: RunFolder, name: str, device: str) -> _Read:
     stored = store.load(folder.root / name, kind)
     _check_finite(folder.root / name, stored.tensors)
     with initial_weights("read", name):  # what is built to be filled must not draw from what others draw from
-        module = BUILDERS[kind](stored.config)
+        module = built(kind, stored, folder.root / name / "config.json")
     try:
         module.load_state_dict(stored.tensors)
     except RuntimeError as error:
@@ -119,13 +126,35 @@ def _read(folder: RunFolder, name: str, device: str) -> _Read:
     return _Read(module.to(device).eval().requires_grad_(False), stored.sha256, stored.identity, words)
 
 
+def built(kind: str, stored: store.Stored, file: Path) -> torch.nn.Module:
+    """The module of a stage that settings on disk mean, with first weights.
+
+    Raises ValueError that names the file where they are none, or mean a network that is far larger than its weights.
+    """
+    held = sum(tensor.numel() for tensor in stored.tensors.values())
+    try:
+        with Bounded(SLACK * held + SMALL):
+            return BUILDERS[kind](stored.config)
+    except TooLarge as error:
+        raise ValueError(
+            f"{file}: these settings mean a network of {error}, and {store.WEIGHTS} holds {held:,}; restore the file, "
+            "or train this stage again"
+        ) from error
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}{by_another(stored.written_by)}; restore it, or train again") from error
+    except UNBUILT as error:
+        raise ValueError(
+            f"{file}: no network can be built of these settings ({shown(error, 200)}); restore it, or train again"
+        ) from error
+
+
 def _check_finite(place: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     """Raises ValueError where a weight is no number: all that such a model draws is void."""
     for name, value in tensors.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise ValueError(
-                f"{place / store.WEIGHTS}: the weights {shown(name)} are not finite, for the training diverged; "
-                "train it again with a lower learning rate and another --out"
+                f"{place / store.WEIGHTS}: the weights {shown(name)} are not finite, for the training diverged; train "
+                "it again with a lower learning rate and another --out"
             )
 
 

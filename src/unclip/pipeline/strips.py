@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from unclip.core.files import replacing
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, Tensor
 from unclip.diffusion.forward import chain
@@ -14,7 +13,7 @@ from unclip.diffusion.grids import UniformTime
 from unclip.diffusion.level import noised
 from unclip.diffusion.samplers import Step
 from unclip.diffusion.schedules import BetaTable, LinearBeta
-from unclip.pipeline.images import to_pictures
+from unclip.pipeline.images import save_picture, to_pictures
 
 States = Float[Tensor, "times c h w"]
 """One picture at several times."""
@@ -87,5 +86,4 @@ def save_sheet(
             x = left + j * (side + GAP)
             pen.rectangle((x - 1, y - 1, x + side, y + side), outline="#c6ccd3")  # a white picture has an edge, too
             sheet.paste(picture.resize((side, side), Image.Resampling.NEAREST), (x, y))
-    with replacing(out) as part:
-        sheet.save(part)
+    save_picture(sheet, out)

@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from PIL import Image
 
 from unclip.clip.noisy import NoisyCLIP
 from unclip.core.noise import Noise
@@ -17,14 +16,8 @@ from unclip.diffusion.samplers import Step
 from unclip.models.decoder import Decoder
 from unclip.models.inpainter import Inpainter
 from unclip.models.prior_model import PriorModel
-from unclip.pipeline import invert, manipulate
 from unclip.pipeline.captioned import CaptionedModel
-from unclip.pipeline.enlarge import enlarge_picture
-from unclip.pipeline.invert import Source
-from unclip.pipeline.latent import Inverted
 from unclip.pipeline.parts import there
-from unclip.pipeline.probe import Probe, probe
-from unclip.pipeline.read import Picture
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.stored import Stages
@@ -133,27 +126,6 @@ class TextToImage(CaptionedModel):
         prior = {} if self.prior_name == "diffusion" else {"prior": self.prior_name}
         return {**super().about(prompt, seed, how, by), **prior}
 
-    def edit(
-        self, image: Picture, mask: Picture | None = None, prompt: str = "", n: int = 1, seed: int = 0, **how: Any
-    ) -> list[Image.Image]:
-        """Pictures in which the white part of `mask` (without one: the transparent part of `image`) is painted anew.
-
-        how: `settings`, `method` ("auto", "model", "repaint"). Raises as `pipeline.inpaint.edit` does.
-        """
-        from unclip.pipeline import inpaint, painter  # they know this class
-
-        return inpaint.edit(self, image, mask, painter.Request(prompt, n, seed, **how)).pictures
-
-    def extend(self, image: Picture, prompt: str = "", n: int = 1, seed: int = 0, **how: Any) -> list[Image.Image]:
-        """Larger pictures around `image`. how: left, right, up, down (shares of it); settings, method.
-
-        Raises as `pipeline.inpaint.extend` does.
-        """
-        from unclip.pipeline import inpaint, painter
-
-        sides = inpaint.Sides(**{side: how.pop(side) for side in ("left", "right", "up", "down") if side in how})
-        return inpaint.extend(self, image, sides, painter.Request(prompt, n, seed, **how)).pictures
-
     def drawn(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Float[Tensor, "b c h w"]:
         """The decoder's pictures, led through the upsamplers to `settings.size`."""
         stages = way(self.enlargers, settings.size, self.size)
@@ -169,31 +141,3 @@ class TextToImage(CaptionedModel):
         hashes = {**about["stages"], **self.stages.hashes([enlarger.name for enlarger in passed])}
         size = passed[-1].size if passed else self.size
         return {**about, "stages": hashes, "size": size, "upsamplers": [enlarger.about() for enlarger in passed]}
-
-    def upsample(self, picture: Picture, seed: int = 0, size: int | None = None, strength: float = 0.0) -> Image.Image:
-        """A picture of any size, enlarged as those of the model are: `pipeline.enlarge`."""
-        return enlarge_picture(self, picture, seed, size, strength)
-
-    def invert(self, picture: Source, prompt: str = "", settings: Settings | None = None) -> Inverted:
-        """The bipartite latent (z_i, x_T) of a picture: `pipeline.invert`."""
-        return invert.invert(self, picture, prompt, settings)
-
-    def reconstruct(self, latent: Inverted) -> Image.Image:
-        """The picture of a latent again."""
-        return manipulate.reconstruct(self, latent)
-
-    def vary(self, picture: Source, n: int = 4, seed: int = 0, **how: Any) -> list[Image.Image]:
-        """n variations; `how`: eta, fresh, prompt and settings of `pipeline.manipulate.vary`."""
-        return manipulate.vary(self, picture, n, seed, **how)
-
-    def blend(self, a: Source, b: Source, n: int = 7, **how: Any) -> list[Image.Image]:
-        """n pictures on the way from a to b; `how`: noise, seed and settings of `pipeline.manipulate.blend`."""
-        return manipulate.blend(self, a, b, n, **how)
-
-    def diff(self, picture: Source, before: str, after: str, n: int = 6, **how: Any) -> list[Image.Image]:
-        """n pictures, changed by words; `how`: until and settings of `pipeline.manipulate.diff`."""
-        return manipulate.diff(self, picture, before, after, n, **how)
-
-    def probe(self, picture: Source, labels: Sequence[str] = (), **how: Any) -> Probe:
-        """What CLIP sees in a picture; `how`: seed and settings of `pipeline.probe.probe`."""
-        return probe(self, picture, labels, **how)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from unclip.core.noise import Noise
+from unclip.core.shown import typed
 from unclip.core.typing import Float, Images, Tensor
 from unclip.models.given import Given
 from unclip.models.upsampler import Upsampler
@@ -66,7 +67,7 @@ def _stored(stages: Stages, name: str, low: int, size: int | None = None) -> Enl
     if model is None:
         return None
     root = "RUN" if stages.folder is None else stages.folder.root
-    again = f"train it again: unclip add {name} DATA --run {root} --anew"
+    again = f"train it again: {typed('unclip', 'add', name, 'DATA', '--run', root, '--anew')}"
     if model.config.low != low:
         raise ValueError(
             f"{root}/{name}: enlarges {model.config.low} px, but the stage before it draws {low} px; {again}"

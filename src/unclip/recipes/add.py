@@ -10,7 +10,7 @@ from unclip.data.prepare import load_prepared
 from unclip.data.shapes_world import World
 from unclip.data.source import Source
 from unclip.pipeline.run_folder import RunFolder
-from unclip.recipes.config import RunConfig, check_addable, read_settings, write_settings
+from unclip.recipes.config import RunConfig, check_addable, stored_config, write_settings
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Stopped
 from unclip.recipes.finished import finished
@@ -44,7 +44,7 @@ def _add(
 
 def _noted(run: RunFolder, stage: str, config: RunConfig) -> RunConfig:
     """Writes what `config` says of this stage beside all that run.toml says now, and returns both."""
-    there = RunConfig.from_dict(read_settings(run.settings), str(run.settings))
+    there = stored_config(run.settings)
     added = there.added if stage in there.added else (*there.added, stage)
     both = replace(there, added=added, **{stage: config.recipe(stage)})
     write_settings(run.settings, both)
@@ -55,6 +55,6 @@ def with_stage(folder: Path, stage: str) -> RunConfig:
     """The settings of a run, and of this stage: as it was begun, or its defaults. Raises ValueError as `add` does."""
     run = RunFolder(folder)
     run.require()
-    config = RunConfig.from_dict(read_settings(run.settings), str(run.settings))
+    config = stored_config(run.settings)
     check_addable(config.model, stage)
     return config if stage in config.added else replace(config, added=(*config.added, stage))

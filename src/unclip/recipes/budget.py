@@ -1,4 +1,4 @@
-"""How a run's time is shared among its stages: all that a stage does, samples and gate included, is of its share."""
+"""How a run's time is shared among its stages; a stage's share holds its samples and its gate, too."""
 
 from dataclasses import dataclass
 

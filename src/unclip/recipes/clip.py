@@ -1,16 +1,27 @@
 """The CLIP that a run's settings mean: ours for small data, or the paper's."""
 
+from typing import Protocol, runtime_checkable
+
 from unclip.clip.model import CLIPConfig
 from unclip.clip.text import TextConfig
 from unclip.clip.vision import ImageTowerConfig, VisionConfig, ViTConfig
 from unclip.recipes.config import CLIPRecipe
-from unclip.text.tokenizer import Tokenizer
 
 HEAD, PAPER_HEAD = 32, 64
 """Channels of one attention head: ours, and those of every tower of the paper."""
 
 
-def clip_config(recipe: CLIPRecipe, size: int, tokenizer: Tokenizer) -> CLIPConfig:
+@runtime_checkable
+class Words(Protocol):
+    """What a tower must know of a tokenizer: how many tokens there are, and in the longest caption."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def context(self) -> int: ...
+
+
+def clip_config(recipe: CLIPRecipe, size: int, tokenizer: Words) -> CLIPConfig:
     """Both towers and the loss, for pictures of this side. Raises ValueError where the tower does not fit them."""
     paper = recipe.vision == "vit"
     text = TextConfig(

@@ -13,7 +13,7 @@ import unclip
 from unclip.core.files import write_atomic
 from unclip.core.store import to_json
 from unclip.evaluate.ways import Against, Found, Way
-from unclip.pipeline.images import KEY, grid, save_png, to_pictures
+from unclip.pipeline.images import KEY, grid, save_picture, to_pictures
 from unclip.pipeline.priors import STAGES, with_prior
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.text_to_image import TextToImage
@@ -79,7 +79,7 @@ def _compare(root: Path, ask: Ask, stop: threading.Event) -> Iterator[Event]:
     yield from judged(model, ways, against, found)
     write(root, model, against, found)
     path = RunFolder(root).priors / "priors.png"
-    save_png(sheet(root, opened, model, against, found), path)
+    save_picture(sheet(opened, model, against, found), path)
     yield Drawn("priors", path)
 
 
@@ -107,7 +107,7 @@ def write(root: Path, model: TextToImage, against: Against, found: dict[str, Fou
     write_atomic(RunFolder(root).priors / "priors.json", to_json({**about, "priors": figures}))
 
 
-def sheet(root: Path, opened: Opened, model: TextToImage, against: Against, found: dict[str, Found]) -> Image.Image:
+def sheet(opened: Opened, model: TextToImage, against: Against, found: dict[str, Found]) -> Image.Image:
     """The same captions with every prior, a column each; the true picture last."""
     captions, seed = list(against.pairs.captions), against.pairs.seed
     shown = sorted({captions.index(caption) for caption in captions})[:ROWS]
@@ -116,10 +116,10 @@ def sheet(root: Path, opened: Opened, model: TextToImage, against: Against, foun
     rows = [list(row) for row in zip(*columns, strict=True)]
     heads, labels = [*found, "true picture"], [captions[i] for i in shown]
     picture = grid(rows, labels, zoom=-(-96 // model.size), heads=heads)
-    command = f"unclip compare-priors {root} -n {len(captions)} --seed {seed}"
+    made = {"command": "compare-priors", "of": [], "options": {"n": len(captions), "seed": seed}}
     sampling = model.sampling.to_dict()
     about = {"prompt": labels[0], "prompts": labels, "seed": seed, "sampling": sampling, "model": model.hash}
-    picture.info[KEY] = {**about, "stages": judged_stages(model), "unclip": unclip.__version__, "command": command}
+    picture.info[KEY] = {**about, "stages": judged_stages(model), "unclip": unclip.__version__, "made": made}
     return picture
 
 

@@ -1,15 +1,21 @@
 """The settings of a whole run, from folder to model: what `run.toml` holds."""
 
-import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tomli_w
 
-from unclip.core.config import Config
+import unclip
+from unclip.core.config import Config, WrongSetting
 from unclip.core.files import write_atomic
-from unclip.diffusion.guidance import Unguided
+from unclip.core.ranges import Fraction, Range, Side
+from unclip.core.tables import read_toml
+from unclip.core.versions import WRITTEN_BY, by_another
+from unclip.data.colours import colour
+from unclip.data.layouts import Captions
+from unclip.diffusion.process import check_sampling
 from unclip.pipeline.run_folder import ADDED, TRAINED
 from unclip.recipes.added_settings import (
     AutoregressivePriorRecipe,
@@ -47,20 +53,24 @@ class RunConfig(Config):
     budget: seconds for the whole run (stages with `train.steps` ignore it). precision `auto` measures the machine once.
     added: stages trained later, by `unclip add`; their share of the budget is time of its own.
     workers: on a CPU, threads that each take a share of a batch (1: the threads share each operation instead, slower
-    for small networks). held_out: share of the pairs kept for the scores.
+    for small networks). held_out: share of the pairs kept for the scores. captions, caption_column: how the data
+    were read. background: the colour behind pictures that are transparent.
     """
 
     model: Literal["unclip", "latent", "ddpm"] = "unclip"
-    size: int = 64
-    budget: float = 1800.0
-    seed: int = 0
+    size: Side = 64
+    budget: Annotated[float, Range(0, 1e9, above=True)] = 1800.0
+    seed: Annotated[int, Range(0, 2**63 - 1)] = 0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    workers: int = 2
-    vocabulary: int = 4096
-    longest_caption: int = 77
-    held_out: float = 0.05
-    max_bad: float = 0.01
-    checkpoint_seconds: float = 60.0
+    workers: Annotated[int, Range(1, 256)] = 2
+    vocabulary: Annotated[int, Range(1, 1_000_000)] = 4096
+    longest_caption: Annotated[int, Range(3, 4096)] = 77
+    captions: Captions = "auto"
+    caption_column: str = ""
+    held_out: Annotated[float, Range(0, 1, below=True)] = 0.05
+    background: str = "white"
+    max_bad: Fraction = 0.01
+    checkpoint_seconds: Annotated[float, Range(0, 1e9)] = 60.0
     clip: CLIPRecipe = field(default_factory=CLIPRecipe)
     prior: PriorRecipe = field(default_factory=PriorRecipe)
     decoder: DecoderRecipe = field(default_factory=DecoderRecipe)
@@ -81,17 +91,19 @@ class RunConfig(Config):
     def __post_init__(self) -> None:
         multiple = (self.ddpm if self.model == "ddpm" else self.decoder).network.multiple
         if self.model == "unclip" and self.size not in (32, 64):
-            raise ValueError(f"size = {self.size}: the decoder draws 32 or 64 px")
+            raise ValueError(
+                f"size = {self.size}: the decoder draws 32 or 64 px; for larger pictures train with size 64, then "
+                f"`unclip add upsampler DATA --run RUN --size {max(128, self.size)}` draws on"
+            )
         if self.model != "latent" and (self.size < 1 or self.size % multiple):
             raise ValueError(f"size = {self.size}: this network draws multiples of {multiple} px")
         if self.model == "latent":
             check_latent(self.size, self.clip.vision, self.autoencoder, self.latent)
-        if self.budget <= 0:
-            raise ValueError(f"budget = {self.budget} s: must be above 0")
+        colour(self.background)
         for name in self.added:
             check_addable(self.model, name)
         for name in (*self.stages, *self.added):
-            _check_sampling(name, self.recipe(name))
+            check_recipe(name, self.recipe(name))
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -123,7 +135,8 @@ class RunConfig(Config):
         config = super().from_dict(data, where)
         for name in cls._foreign(config.model, config.added):
             if name in data:
-                raise ValueError(f"{where}.{name}: a run of model = {config.model!r} has no such stage; leave it out")
+                at = f"{where}: {name}" if where else name
+                raise WrongSetting(f"{at}: a run of model = {config.model!r} has no such stage; leave it out", name)
         return config
 
     @staticmethod
@@ -132,14 +145,24 @@ class RunConfig(Config):
         return every - set(TRAINED[model]) - set(added)
 
 
-def _check_sampling(stage: str, recipe: Recipe) -> None:
-    """Training draws previews with these settings alone, so they must say it all."""
-    guidance = getattr(getattr(recipe, "sampling", None), "guidance", Unguided())
+def check_recipe(stage: str, recipe: Recipe) -> None:
+    """Raises ValueError where a stage would have no time, or could not draw: training draws previews with these
+    settings alone, so they must say it all."""
+    if not recipe.share and not recipe.train.steps:
+        raise ValueError(f"{stage}.share = 0: a stage needs time; give it a share above 0, or {stage}.train.steps")
+    if not (hasattr(recipe, "sampling") and hasattr(recipe, "diffusion")):
+        return
+    diffusion, sampling = recipe.diffusion, recipe.sampling  # pyright: ignore[reportAttributeAccessIssue]
+    guidance = sampling.guidance
     if lacks := ", ".join(sorted(guidance.lacks())):
         raise ValueError(
             f"{stage}.sampling.guidance: {type(guidance).__name__} needs a model ({lacks}), which is no setting; train "
             "without it and draw with it: unclip generate --guidance-form auto, --clip-guidance, --classifier-guidance"
         )
+    try:
+        check_sampling(diffusion, sampling)
+    except ValueError as error:
+        raise ValueError(f"{stage}.sampling.{error}") from error
 
 
 def check_addable(model: str, stage: str) -> None:
@@ -150,16 +173,32 @@ def check_addable(model: str, stage: str) -> None:
 
 
 def write_settings(path: Path, config: RunConfig) -> None:
-    """Writes `run.toml`, which `--config` reads back."""
-    write_atomic(path, tomli_w.dumps(config.to_dict()))
+    """Writes `run.toml`, which `--config` reads back; with the version of unclip that wrote it."""
+    write_atomic(path, tomli_w.dumps({WRITTEN_BY: unclip.__version__, **config.to_dict()}))
 
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The table of a settings file. Raises ValueError that names the file where it is missing or not TOML."""
+    table = read_toml(path, "a settings file; a run's run.toml shows the form")
+    return {name: value for name, value in table.items() if name != WRITTEN_BY}
+
+
+def stored_config(path: Path) -> RunConfig:
+    """The settings of a run.toml. Raises ValueError that names the file, and another version that wrote it."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: not a settings file ({error}); a run's run.toml shows the form") from error
+        return RunConfig.from_dict(read_settings(path), str(path))
+    except WrongSetting as error:
+        raise ValueError(f"{error}{by_another(read_toml(path, 'a settings file').get(WRITTEN_BY))}") from error
+
+
+def together(tables: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Tables as one; of a value that stands in several, the last. Their order says nothing else."""
+    every: dict[str, Any] = {}
+    for table in tables:
+        for key, value in table.items():
+            both = isinstance(value, dict) and isinstance(every.get(key), dict)
+            every[key] = together([every[key], value]) if both else value
+    return every
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -56,8 +56,8 @@ class Context:
         if isinstance(self.source, World):
             return prepare_world(World(size), place, replace(self.config, size=size))
         if self.source is not None:
-            captioned = self.config.captioned
-            return prepare(self.source, place, size, max_bad=1.0, captioned=captioned, least=size)
+            captioned, background = self.config.captioned, self.config.background
+            return prepare(self.source, place, size, 1.0, captioned, least=size, background=background, stop=self.stop)
         if (place / "prepared.json").exists():
             return load_prepared(place)
         raise ValueError(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from unclip.core.config import Config
+from unclip.core.ranges import Fraction, Share
 from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM
@@ -37,6 +38,6 @@ class DDPMRecipe(Config):
     )
     diffusion: DiffusionConfig = field(default_factory=fast_diffusion)
     sampling: Sampling = field(default_factory=fast_sampling)
-    drop_class: float = 0.1
-    share: float = 1.0
+    drop_class: Fraction = 0.1
+    share: Share = 1.0
     train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))

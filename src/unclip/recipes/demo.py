@@ -18,7 +18,7 @@ from unclip.data.shapes_world import World
 from unclip.evaluate.suite import evaluate_shapes
 from unclip.models.network import fitted
 from unclip.pipeline import plots
-from unclip.pipeline.images import grid, save_png
+from unclip.pipeline.images import grid, save_picture
 from unclip.pipeline.report import Section, write_report
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.strips import denoising_strip, noising_strip
@@ -82,8 +82,8 @@ def _demo(folder: Path, budget: float, stop: threading.Event, n: int) -> Iterato
 def _pictures(model: TextToImage, folder: Path, scores: dict[str, Any]) -> Iterator[Path]:
     asked = unseen_prompts()
     made = model.generate([p.text for p in asked], n=4)
-    sheet = grid([made[i : i + 4] for i in range(0, len(made), 4)], [p.text for p in asked], zoom=3)
-    save_png(sheet, folder / "grid.png")
+    rows = [made[i : i + 4] for i in range(0, len(made), 4)]
+    save_picture(grid(rows, [p.text for p in asked], zoom=3), folder / "grid.png")
     yield folder / "grid.png"
     noising_strip(_first_picture(folder), folder / "noising.png")
     yield folder / "noising.png"

@@ -9,6 +9,7 @@ import torch
 
 from unclip.core.files import write_atomic
 from unclip.core.lock import hold
+from unclip.core.missing import install
 from unclip.core.noise import Noise
 from unclip.core.store import to_json
 from unclip.diffusion.samplers import NAMES
@@ -47,7 +48,7 @@ def explain(root: Path, out: Path, ask: Ask) -> Iterator[Event]:
 
 def _explain(root: Path, out: Path, ask: Ask) -> Iterator[Event]:
     if not available():
-        raise ValueError("the pictures need matplotlib: pip install 'unclip[plots]'")
+        raise ValueError(install("the pictures need", "matplotlib"))
     look = Look(open_run(root), ask, out)
     yield Note("explain", f"{len(look.samplers)} samplers with {', '.join(map(str, look.steps))} steps, "
                           f"{len(look.prompts)} pictures each")  # fmt: skip

@@ -94,7 +94,7 @@ def reconstructions(ctx: Context, model: LatentPipeline) -> Image.Image:
     """Held-out pictures, and below each row what is left of them."""
     rows = np.concatenate(ctx.split[::-1])[: 4 * COLUMNS]
     images = to_tensor(ctx.prepared.images[rows])
-    before, after = to_pictures(images), to_pictures(model.reconstruct(images).cpu())
+    before, after = to_pictures(images), to_pictures(model.reconstruct_images(images).cpu())
     starts = range(0, len(before), COLUMNS)
     pairs = [
         (which, part[i : i + COLUMNS]) for i in starts for which, part in (("picture", before), ("decoded", after))
@@ -105,7 +105,7 @@ def reconstructions(ctx: Context, model: LatentPipeline) -> Image.Image:
 def autoencoder_gate(ctx: Context, rows: np.ndarray, model: LatentPipeline) -> Gate:
     """Codes keep nine tenths of the pictures' variance; what comes back is neither noise nor a blur; KL is a number."""
     images = to_tensor(ctx.prepared.images[rows[: 2 * PICTURES]])
-    figures = score_reconstruction(model.reconstruct, images)
+    figures = score_reconstruction(model.reconstruct_images, images)
     figures["kl"] = model.autoencoder.encode(images.to(ctx.device)).kl().mean().item()
     gain, rough = figures["gain"], figures["roughness"]
     good = gain > ENOUGH and 1 / ROUGHEST < rough < ROUGHEST and math.isfinite(figures["kl"])

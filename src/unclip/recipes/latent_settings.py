@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from unclip.core.config import Config
+from unclip.core.ranges import Fraction, Share
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.models.autoencoder_training import AutoencoderLoss
 from unclip.models.latent import latent_diffusion, latent_sampling
@@ -19,7 +20,7 @@ class AutoencoderRecipe(Config):
 
     coder: CoderConfig = field(default_factory=CoderConfig)
     loss: AutoencoderLoss = field(default_factory=AutoencoderLoss)
-    share: float = 0.3
+    share: Share = 0.3
     train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
 
 
@@ -32,8 +33,8 @@ class LatentRecipe(Config):
     )
     diffusion: DiffusionConfig = field(default_factory=latent_diffusion)
     sampling: Sampling = field(default_factory=latent_sampling)
-    drop_caption: float = 0.1
-    share: float = 0.58
+    drop_caption: Fraction = 0.1
+    share: Share = 0.58
     train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
 
 

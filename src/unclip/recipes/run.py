@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from unclip.core import machine, store
+from unclip.data.advice import advice
 from unclip.data.prepare import Prepared, prepare
 from unclip.data.same import is_prepared
 from unclip.data.shapes_world import World
-from unclip.data.source import Source
-from unclip.pipeline.images import save_png, thumbnail_sheet
+from unclip.data.source import Source, notes_of
+from unclip.pipeline.images import save_picture, thumbnail_sheet
 from unclip.pipeline.run_folder import RunFolder
 from unclip.recipes.changes import changed, with_changes
-from unclip.recipes.config import RunConfig, read_settings, write_settings
+from unclip.recipes.config import RunConfig, stored_config, write_settings
 from unclip.recipes.context import Context
 from unclip.recipes.events import Drawn, Event, Note, Stopped
 from unclip.recipes.finished import finished
+from unclip.recipes.foresight import foreseen
 from unclip.recipes.more import check_more, train_on
 from unclip.recipes.worlds import is_drawn, prepare_world
 from unclip.text.tokenizer import Tokenizer
@@ -61,12 +63,16 @@ def _train(
         yield Note("settings", f"{path} = {now} from here on, {before} before")
     _check_data(source, run, config)
     yield from train_on(run, config, more)
-    prepared = prepare_world(source, run.data, config) if isinstance(source, World) else _read(source, run, config)
-    yield from _data_events(run, prepared)
+    try:
+        prepared = _prepared(source, run, config, stop)
+    except KeyboardInterrupt:  # what is prepared is kept
+        yield Stopped("data")
+        return
+    yield from _data_events(run, prepared, source, config)
     ctx = Context(run, config, prepared, machine.device(), config.precision, stop, source)
     yield from BEFORE[config.model](ctx)
     for name in config.stages:
-        yield from finished(ctx, name)
+        yield from foreseen(finished(ctx, name), name, config.recipe(name).train.batch, len(ctx.split[0]))
         if name not in run.state():
             yield Stopped(name)
             return
@@ -103,7 +109,7 @@ def _stored(run: RunFolder) -> RunConfig:
             f"{run.settings}: is gone, and with it the settings of what is trained there; restore it, or name "
             "another --out"
         )
-    return RunConfig.from_dict(read_settings(run.settings), str(run.settings))
+    return stored_config(run.settings)
 
 
 def _check_in_time(run: RunFolder, changes: Iterable[str], more: float | None) -> None:
@@ -123,21 +129,26 @@ def _check_data(source: Source | World, run: RunFolder, config: RunConfig) -> No
     if not run.begun or not (run.data / "prepared.json").exists():
         return
     drawn = isinstance(source, World)
-    if (is_drawn(run.data) != drawn) if drawn else not is_prepared(source, run.data, config.captioned):
+    if not (is_drawn(run.data) if drawn else is_prepared(source, run.data, config.captioned)):
         raise ValueError(f"{run.root}: was begun with other data (or they have changed since); name another --out")
 
 
-def _read(source: Source, run: RunFolder, config: RunConfig) -> Prepared:
-    return prepare(source, run.data, config.size, config.max_bad, captioned=config.captioned)
+def _prepared(source: Source | World, run: RunFolder, config: RunConfig, stop: threading.Event) -> Prepared:
+    """Raises KeyboardInterrupt where it was stopped."""
+    if isinstance(source, World):
+        return prepare_world(source, run.data, config, stop=stop)
+    captioned, background = config.captioned, config.background
+    return prepare(source, run.data, config.size, config.max_bad, captioned, background=background, stop=stop)
 
 
-def _data_events(run: RunFolder, prepared: Prepared) -> Iterator[Event]:
-    for line in prepared.report.lines():
+def _data_events(run: RunFolder, prepared: Prepared, source: Source | World, config: RunConfig) -> Iterator[Event]:
+    worded = advice(prepared.report, config.model != "ddpm")
+    for line in (*prepared.report.lines(), *notes_of(source), *worded):
         yield Note("data", line)
     path = run.samples / "data.png"
     if not path.exists():
         every = max(1, len(prepared) // 48)
-        save_png(thumbnail_sheet(prepared.images[::every][:48]), path)
+        save_picture(thumbnail_sheet(prepared.images[: 48 * every : every]), path)
     yield Drawn("data", path)
 
 

@@ -11,9 +11,10 @@ from typing import Any
 from PIL.Image import Image
 
 from unclip.core import files, lock, store
+from unclip.core.missing import install
 from unclip.core.task import Task
 from unclip.pipeline import plots
-from unclip.pipeline.images import save_png
+from unclip.pipeline.images import save_picture
 from unclip.pipeline.run_folder import DRAWS
 from unclip.recipes.budget import StageTime
 from unclip.recipes.context import Context
@@ -53,7 +54,7 @@ class StageRun:
             ctx.config.workers,
         )
         self.averaged = copy.deepcopy(self.stage.module).eval().requires_grad_(False)
-        self.kept, self.early = 0, 0  # the steps of the last checkpoint and of the early weights
+        self.kept = 0  # the step of the last checkpoint
 
     def events(self) -> Iterator[Event]:
         """Progress after every step; previews; the gate last. Sets of files are written as they are ready.
@@ -88,20 +89,17 @@ class StageRun:
         trainer, end = self.trainer, self.time.end
         if end is None:
             return
-        begun = trainer.plan if trainer.plan.first == end.steps else None
-        if begun is None and trainer.step != end.steps:
+        further = Plan(seconds=self.time.further, cooldown=self.stage.train.cooldown)
+        if trainer.plan.first == end.steps:  # the checkpoint is of this further training, and so is its plan
+            further.load(trainer.plan.state())
+            trainer.plan = further
+            return
+        if trainer.step != end.steps:
             if not self._take_finished(end):
                 yield "its finished weights are gone, so it is trained without them"
                 return
             yield f"goes on from its finished weights at step {end.steps}; the optimiser's moments begin anew"
-        trainer.plan = Plan(
-            seconds=self.time.further,
-            total=begun.total if begun else None,
-            cooldown=self.stage.train.cooldown,
-            first=end.steps,
-            before=begun.before if begun else trainer.elapsed,
-            reserve=begun.reserve if begun else 0.0,
-        )
+        trainer.plan = replace(further, first=trainer.step, before=trainer.elapsed)
 
     def _take_finished(self, end: End) -> bool:
         try:
@@ -137,7 +135,6 @@ class StageRun:
         early = self.name == DRAWS[self.ctx.config.model] and self.time.end is None
         if early and share < EARLY_AT <= report.share:
             self._store(self.ctx.folder.early / self.name)
-            self.early = report.step
         if self.stage.preview and any(share < p <= report.share for p in PREVIEWS):
             yield self._preview(report, self.stage.preview)
 
@@ -159,7 +156,7 @@ class StageRun:
         self.averaged.load_state_dict(self.trainer.ema.average)
         path = self.ctx.folder.samples / f"{self.name}-{report.step:06d}.png"
         lock.check_held(self.ctx.folder.root)
-        save_png(draw(self.averaged), path)
+        save_picture(draw(self.averaged), path)
         took = time.monotonic() - began
         self.trainer.waited(took)
         if report.share < 1:
@@ -194,13 +191,11 @@ class StageRun:
         return store.save(place, self.name, self.stage.config.to_dict(), weights, extra)
 
     def _drop_lost(self) -> None:
-        """Takes away what was kept after the last good step: whoever went on from it would diverge, too."""
-        good = self.trainer.step - self.trainer.lost
-        newest = next((place for place in self.checkpoint if place.exists()), None)
-        if newest is not None and self.trainer.lost and self.kept >= good:
-            files.remove(newest)
-        if self.trainer.lost and self.early >= good:
-            files.remove(self.ctx.folder.early / self.name)
+        """Takes a checkpoint away after which not one step was good: whoever went on from it would diverge, too."""
+        if self.trainer.lost and self.kept >= self.trainer.step - self.trainer.lost:
+            newest = next((place for place in self.checkpoint if place.exists()), None)
+            if newest is not None:
+                files.remove(newest)
 
     def _way_out(self) -> str:
         """What can be done about a training that diverged."""
@@ -216,7 +211,7 @@ class StageRun:
 
     def _plot(self) -> Iterator[Event]:
         if not plots.available():
-            yield Note(self.name, "no plots: pip install 'unclip[plots]'")
+            yield Note(self.name, install("no plots, they need", "matplotlib"))
             return
         config = self.ctx.config
         logs = {n: p for n in (*config.stages, *config.added) if (p := self.ctx.folder.logs / f"{n}.jsonl").exists()}

@@ -15,13 +15,12 @@ from unclip.data.prepare import Prepared, load_prepared
 from unclip.diffusion.process import Diffusion, Sampling
 from unclip.diffusion.samplers import Step
 from unclip.pipeline.ddpm import DDPMPipeline
-from unclip.pipeline.latent_diffusion import LatentPipeline
 from unclip.pipeline.load import load
 from unclip.pipeline.parts import there
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.text_to_image import TextToImage
-from unclip.recipes.config import RunConfig, read_settings
+from unclip.recipes.config import stored_config
 from unclip.recipes.context import Context
 from unclip.recipes.gates import judged_rows
 
@@ -143,7 +142,7 @@ class Opened:
 def open_run(root: Path) -> Opened:
     """A finished run with its data. Raises ValueError for one that is unfinished, damaged, or without its data."""
     model, run = load(root), RunFolder(root)
-    if isinstance(model, LatentPipeline):
+    if not isinstance(model, TextToImage | DDPMPipeline):
         raise ValueError(
             f"{root}: denoises codes, and this looks at how pictures are denoised; take a run of another --model"
         )
@@ -152,8 +151,7 @@ def open_run(root: Path) -> Opened:
             f"{run.data}: the run's prepared pictures are gone; the same `unclip train` command again prepares them "
             "(what is trained stays)"
         )
-    config, prepared = RunConfig.from_dict(read_settings(run.settings), str(run.settings)), load_prepared(run.data)
+    config, prepared = stored_config(run.settings), load_prepared(run.data)
     rows, note = judged_rows(Context(run, config, prepared, model.device, model.precision))
-    unclip = isinstance(model, TextToImage)
-    subject = UnclipSubject(model, prepared) if unclip else DDPMSubject(model, prepared)
+    subject = UnclipSubject(model, prepared) if isinstance(model, TextToImage) else DDPMSubject(model, prepared)
     return Opened(subject, prepared, rows, note, model.device)

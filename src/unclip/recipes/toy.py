@@ -3,12 +3,14 @@
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import torch
 
 from unclip.core.condition import Condition
 from unclip.core.config import Config
 from unclip.core.noise import Noise, initial_weights
+from unclip.core.ranges import Count, Range, Steps
 from unclip.core.typing import LogSNR, State
 from unclip.data.moons import Points, two_moons
 from unclip.diffusion.denoiser import Denoise, Prediction
@@ -37,14 +39,14 @@ class ToyConfig(Config):
     """points: of the data; samples: that the samplers make; steps: of the samplers; scenes: of the animation's forward
     half; updates, batch, lr: of training."""
 
-    points: int = 250
-    samples: int = 400
-    steps: int = 20
-    scenes: int = 11
-    updates: int = 1500
-    batch: int = 512
-    lr: float = 3e-3
-    seed: int = 0
+    points: Count = 250
+    samples: Count = 400
+    steps: Steps = 20
+    scenes: Annotated[int, Range(2, 1000)] = 11
+    updates: Steps = 1500
+    batch: Count = 512
+    lr: Annotated[float, Range(0, 1, above=True)] = 3e-3
+    seed: Annotated[int, Range(0, 2**63 - 1)] = 0
     diffusion: DiffusionConfig = field(default_factory=plane)
 
     def data(self) -> Points:

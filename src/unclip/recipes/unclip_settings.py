@@ -1,10 +1,10 @@
 """The settings of the stages of an unCLIP run."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 from unclip.core.config import Config
-from unclip.diffusion.guidance import ClassifierFree
+from unclip.core.ranges import Count, Depth, Fraction, Patch, Range, Share, Steps, Widths
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.models.decoder import decoder_diffusion, decoder_sampling
 from unclip.nn.image_network import ImageNetworkConfig
@@ -21,16 +21,16 @@ class CLIPRecipe(Config):
     paper's text tower and loss with it. form: of the loss; None: sigmoid for the stem, softmax for the ViT.
     """
 
-    width: int = 128
+    width: Count = 128
     form: Literal["softmax", "sigmoid"] | None = None
-    text_width: int = 128
-    text_layers: int = 3
+    text_width: Count = 128
+    text_layers: Depth = 3
     vision: Literal["conv", "vit"] = "conv"
-    vision_stem: tuple[int, ...] = (32, 64, 128)
-    vision_patch: int = 8
-    vision_width: int = 192
-    vision_layers: int = 3
-    share: float = 0.17
+    vision_stem: Widths = (32, 64, 128)
+    vision_patch: Patch = 8
+    vision_width: Count = 192
+    vision_layers: Depth = 3
+    share: Share = 0.17
     train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3, decay=0.05)))
 
 
@@ -38,13 +38,13 @@ class CLIPRecipe(Config):
 class PriorRecipe(Config):
     """Sizes of the prior's transformer. The paper's prior: scaling "unit", 64 steps; see `PriorConfig`."""
 
-    width: int = 192
-    layers: int = 4
-    drop_text: float = 0.1
-    candidates: int = 2
-    steps: int = 32
+    width: Count = 192
+    layers: Depth = 4
+    drop_text: Fraction = 0.1
+    candidates: Annotated[int, Range(1, 1024)] = 2
+    steps: Steps = 32
     scaling: Literal["standardised", "unit"] = "standardised"
-    share: float = 0.08
+    share: Share = 0.08
     train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3)))
 
 
@@ -61,32 +61,12 @@ class DecoderRecipe(Config):
         default_factory=lambda: UNetConfig(patch=2, widths=(32, 64), blocks=(1, 4), attention=(False, True))
     )
     text: Literal["clip", "own"] = "clip"
-    text_width: int = 128
-    text_layers: int = 3
+    text_width: Count = 128
+    text_layers: Depth = 3
     diffusion: DiffusionConfig = field(default_factory=lambda: decoder_diffusion(0.8, 1.2))
     sampling: Sampling = field(default_factory=decoder_sampling)
-    drop_embedding: float = 0.1
-    drop_caption: float = 0.5
-    image_tokens: int = 4
-    share: float = 0.75
+    drop_embedding: Fraction = 0.1
+    drop_caption: Fraction = 0.5
+    image_tokens: Depth = 4
+    share: Share = 0.75
     train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
-
-    @classmethod
-    def from_dict(cls, data: Any, where: str = "settings") -> "DecoderRecipe":
-        """Takes the run files of before `network` was a setting, too."""
-        old = isinstance(data, dict) and data.keys() >= OLD
-        return super().from_dict(as_today(data) if old else data, where)
-
-
-OLD = {"patch", "widths", "blocks", "attention", "fine", "level_mean", "level_std", "steps", "guidance"}
-"""Settings of a decoder that run files held, all of them, before `network`, `diffusion` and `sampling` were."""
-
-
-def as_today(old: dict[str, Any]) -> dict[str, Any]:
-    """The settings of such a file in today's form."""
-    network = {"kind": "UNetConfig", **{k: old[k] for k in ("patch", "widths", "blocks", "attention", "fine")}}
-    diffusion = decoder_diffusion(old["level_mean"], old["level_std"]).to_dict()
-    sampling = decoder_sampling().to_dict() | {"steps": old["steps"]}
-    sampling["guidance"] = ClassifierFree(old["guidance"], limit=1.0).to_dict()
-    kept = {name: value for name, value in old.items() if name not in OLD}
-    return {**kept, "network": network, "diffusion": diffusion, "sampling": sampling}

@@ -1,8 +1,10 @@
 """The settings of the upsamplers of a run: the first draws on the decoder's pictures, the second on the first's."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from unclip.core.config import Config
+from unclip.core.ranges import Range, Share
 from unclip.data.degradation import BSR, Degradation, GaussianBlur
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.models.upsampler import upsampler_diffusion, upsampler_network, upsampler_sampling
@@ -17,13 +19,13 @@ class UpsamplerRecipe(Config):
     the side, but not less than 64. network: without attention, its image_channels and vector_width follow.
     """
 
-    size: int = 0
-    crop: int = 0
+    size: Annotated[int, Range(0, 4096)] = 0
+    crop: Annotated[int, Range(0, 4096)] = 0
     network: ImageNetworkConfig = field(default_factory=upsampler_network)
     diffusion: DiffusionConfig = field(default_factory=upsampler_diffusion)
     sampling: Sampling = field(default_factory=upsampler_sampling)
     degradation: Degradation = field(default_factory=GaussianBlur)
-    share: float = 0.5
+    share: Share = 0.5
     train: TrainConfig = field(default_factory=lambda: TrainConfig(16, OptimConfig(lr=2e-3, muon_lr=3e-3)))
 
 

@@ -1,10 +1,11 @@
 """The drawn world as a data set of a run."""
 
 import hashlib
+import threading
 from pathlib import Path
 
-from unclip.data.prepare import Prepared, load_prepared, write_prepared
-from unclip.data.prepared import read_about
+from unclip.data.prepare import Prepared, write_prepared
+from unclip.data.prepared import read_about, reusable
 from unclip.data.shapes_world import World
 from unclip.recipes.config import RunConfig
 
@@ -18,18 +19,24 @@ def is_drawn(prepared: Path) -> bool:
     return (read_about(prepared) or {}).get("kind") == KIND
 
 
-def prepare_world(world: World, out: Path, config: RunConfig, scenes: int = SCENES) -> Prepared:
-    """Draws `scenes` captioned pictures into `out`, or opens them where they were drawn before."""
+def prepare_world(
+    world: World, out: Path, config: RunConfig, scenes: int = SCENES, stop: threading.Event | None = None
+) -> Prepared:
+    """Draws `scenes` captioned pictures into `out`, or opens them where they were drawn before.
+
+    Raises KeyboardInterrupt soon after `stop` is set.
+    """
     if world.size != config.size:
         raise ValueError(f"size = {config.size}: this world is drawn at {world.size} px; use --size {world.size}")
     fingerprint = hashlib.sha256(f"{world} {config.seed} {scenes}".encode()).hexdigest()
-    about = read_about(out)
-    if about is not None and about["fingerprint"] == fingerprint:
-        return load_prepared(out)
+    if (done := reusable(out, world.size, fingerprint, {})) is not None:
+        return done
     captions: list[tuple[str, ...]] = []
 
     def pictures():
         for picture, texts, _ in world.sample(scenes, config.seed):
+            if stop is not None and stop.is_set():
+                raise KeyboardInterrupt
             captions.append(texts)
             yield picture
 

@@ -11,9 +11,18 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from unclip.core.files import write_atomic
+from unclip.core.shown import shown
 from unclip.core.typing import Ids, Mask
 
 PAD, START, END = "<pad>", "<start>", "<end>"
+
+
+def check_text(text: str) -> None:
+    """Raises ValueError for what is no text, as the words of a command that were not typed in UTF-8."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{shown(text)}: not UTF-8 text (letter {error.start + 1}); type it in UTF-8") from error
 
 
 class Tokenizer:
@@ -28,6 +37,8 @@ class Tokenizer:
     def train(cls, captions: Iterable[str], vocabulary: int = 4096, longest: int = 77) -> "Tokenizer":
         """Learns at most `vocabulary` tokens; the context is the longest caption's length, at most `longest`."""
         captions = list(captions)
+        for caption in captions:
+            check_text(caption)
         backend = Backend(models.BPE())
         backend.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase(), normalizers.Strip()])
         backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
@@ -49,11 +60,11 @@ class Tokenizer:
 
     def lengths(self, captions: Sequence[str]) -> list[int]:
         """Tokens of each caption before any cut, <start> and <end> included."""
-        return [len(e.ids) + 2 for e in self.backend.encode_batch(list(captions))]
+        return [len(ids) + 2 for ids in self._encoded(captions)]
 
     def __call__(self, captions: Sequence[str]) -> tuple[Ids, Mask]:
         """ids [b, n] and the mask of real tokens [b, n]; n: the longest caption; those over `context` are cut."""
-        rows = [[self.start, *e.ids[: self.context - 2], self.end] for e in self.backend.encode_batch(list(captions))]
+        rows = [[self.start, *ids[: self.context - 2], self.end] for ids in self._encoded(captions)]
         longest = max(map(len, rows))
         ids = torch.tensor([row + [self.pad] * (longest - len(row)) for row in rows])
         lengths = torch.tensor([len(row) for row in rows])
@@ -61,8 +72,13 @@ class Tokenizer:
 
     def split(self, caption: str) -> tuple[str, str]:
         """What of a caption is within the context, and the rest of it, as the tokens spell them."""
-        ids, most = self.backend.encode(caption).ids, self.context - 2
+        [ids], most = self._encoded([caption]), self.context - 2
         return self.decode(ids[:most]), self.decode(ids[most:])
+
+    def _encoded(self, captions: Sequence[str]) -> list[list[int]]:
+        for caption in captions:
+            check_text(caption)
+        return [e.ids for e in self.backend.encode_batch(list(captions))]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text without special tokens."""

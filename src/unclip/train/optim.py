@@ -3,13 +3,16 @@
 Weight decay on all that has two or more dimensions: "all weights that are not gains or biases" (CLIP, section 2.5).
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import nn
 
 from unclip.core.config import Config
+from unclip.core.ranges import Range
 from unclip.train.muon import Muon
 
 
@@ -20,13 +23,13 @@ class OptimConfig(Config):
     warmup: steps of linear rise; decay: weight decay of both; clip: largest gradient norm.
     """
 
-    lr: float = 2e-3
-    muon_lr: float = 0.0
-    warmup: int = 50
-    decay: float = 0.01
-    beta1: float = 0.9
-    beta2: float = 0.99
-    clip: float = 1.0
+    lr: Annotated[float, Range(0, 1e3, above=True)] = 2e-3
+    muon_lr: Annotated[float, Range(0, 1e3)] = 0.0
+    warmup: Annotated[int, Range(0, 10**9)] = 50
+    decay: Annotated[float, Range(0, 1e3)] = 0.01
+    beta1: Annotated[float, Range(0, 1, below=True)] = 0.9
+    beta2: Annotated[float, Range(0, 1, below=True)] = 0.99
+    clip: Annotated[float, Range(0, math.inf, above=True)] = 1.0
 
 
 def optimizers(model: nn.Module, config: OptimConfig) -> list[torch.optim.Optimizer]:
@@ -60,4 +63,4 @@ def hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
 
 def clip_gradients(parameters: Iterable[nn.Parameter], most: float) -> float:
     """Scales the gradients to norm `most` at the largest; returns the norm before, which may not be finite."""
-    return float(nn.utils.clip_grad_norm_(list(parameters), most, foreach=True))
+    return float(nn.utils.clip_grad_norm_(list(parameters), most))

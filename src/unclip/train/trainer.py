@@ -4,12 +4,14 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import Count, Fraction, Range
 from unclip.core.task import Batch, Losses, Paced, Settles, Task
 from unclip.train.ema import EMA
 from unclip.train.gradients import Gradients
@@ -30,12 +32,12 @@ class TrainConfig(Config):
     ema_decay: a fixed decay of the average in the place of ema_gamma (0: not); cooldown: see `Plan`.
     """
 
-    batch: int = 32
+    batch: Count = 32
     optim: OptimConfig = field(default_factory=OptimConfig)
-    steps: int = 0
-    ema_gamma: float = 16.0
-    ema_decay: float = 0.0
-    cooldown: float = COOLDOWN
+    steps: Annotated[int, Range(0, 10**9)] = 0
+    ema_gamma: Annotated[float, Range(0, 1e4)] = 16.0
+    ema_decay: Annotated[float, Range(0, 1, below=True)] = 0.0
+    cooldown: Fraction = COOLDOWN
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class Trainer:
         assert isinstance(task, nn.Module)
         self.task, self.module, self.feed, self.config, self.plan = task, task, feed, config, plan
         self.seed, self.precision = seed, precision
-        self.device = next(task.parameters()).device.type
+        self.place = next(task.parameters()).device
+        self.device = self.place.type
         self.workers = workers if task.per_sample and self.device == "cpu" else 1
         self.settling = [module for module in task.modules() if isinstance(module, Settles)]
         self.paced = [module for module in task.modules() if isinstance(module, Paced)]
@@ -128,8 +131,8 @@ class Trainer:
             gradients.close()
 
     def _one(self, gradients: Gradients) -> tuple[Losses, float]:
-        batch = self.feed(self.step).to(self.device)
-        noises = [Noise.shared(self.seed, rank, self.step, device=self.device) for rank in range(self.workers)]
+        batch = self.feed(self.step).to(self.place)
+        noises = [Noise.shared(self.seed, rank, self.step, device=self.place) for rank in range(self.workers)]
         rate = self.plan.rate(self.step, self.config.optim.warmup)
         for group in (g for optimizer in self.optimizers for g in optimizer.param_groups):
             group["lr"] = group["peak"] * rate

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from unclip.clip.vision.base import ImageTower, ImageTowerConfig
+from unclip.core.ranges import Count, Depth, Side, Widths
 from unclip.core.typing import Float, Images, Tensor, Vectors
 from unclip.nn.transformer import Transformer
 
@@ -20,12 +21,12 @@ from unclip.nn.transformer import Transformer
 class VisionConfig(ImageTowerConfig):
     """size: side of the square input in px; stem: channels of the stride-2 convolutions, one a halving."""
 
-    size: int
-    channels: int = 3
-    stem: tuple[int, ...] = (32, 64, 128)
-    width: int = 192
-    layers: int = 3
-    heads: int = 6
+    size: Side
+    channels: Count = 3
+    stem: Widths = (32, 64, 128)
+    width: Count = 192
+    layers: Depth = 3
+    heads: Depth = 6
 
     def __post_init__(self) -> None:
         if self.size % 2 ** len(self.stem):

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from unclip.clip.vision.base import ImageTower, ImageTowerConfig
+from unclip.core.ranges import Count, Depth, Patch, Side
 from unclip.core.typing import Float, Images, Tensor, Vectors
 from unclip.nn.transformer import Transformer
 
@@ -20,12 +21,12 @@ from unclip.nn.transformer import Transformer
 class ViTConfig(ImageTowerConfig):
     """size, patch: sides of the square input and of its patches in px. ViT-B/32: 224, 32, width 768, 12 layers."""
 
-    size: int
-    channels: int = 3
-    patch: int = 8
-    width: int = 192
-    layers: int = 3
-    heads: int = 3
+    size: Side
+    channels: Count = 3
+    patch: Patch = 8
+    width: Count = 192
+    layers: Depth = 3
+    heads: Depth = 3
 
     def __post_init__(self) -> None:
         if self.patch < 1 or self.size % self.patch:

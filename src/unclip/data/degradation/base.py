@@ -49,9 +49,3 @@ class Clean(Degradation):
 def share_of(strength: PerSample, share: float, noise: Noise) -> PerSample:
     """The strengths of a share of the samples; 0 for the others."""
     return strength * (noise.uniform((len(strength),)) < share)
-
-
-def check_share(share: float) -> None:
-    """Raises ValueError where it is none."""
-    if not 0 <= share <= 1:
-        raise ValueError(f"share = {share}: a share of the pictures in [0, 1]")

@@ -5,13 +5,15 @@ The picture's border is repeated outwards.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 
 from unclip.core.noise import Noise
+from unclip.core.ranges import Fraction, Positive, Range
 from unclip.core.typing import Float, Images, PerSample, Tensor
-from unclip.data.degradation.base import Degradation, check_share, share_of
+from unclip.data.degradation.base import Degradation, share_of
 
 LEAST = 0.05
 """px: a Gaussian this narrow is one pixel, exactly so in float32."""
@@ -24,15 +26,12 @@ class GaussianBlur(Degradation):
     The paper's kernel and sigma. Half the pictures stay sharp, so that the upsampler knows those, too.
     """
 
-    kernel: int = 3
-    sigma: float = 0.6
-    share: float = 0.5
+    kernel: Annotated[int, Range(1, 99)] = 3
+    sigma: Positive = 0.6
+    share: Fraction = 0.5
 
     def __post_init__(self) -> None:
         check_kernel(self.kernel)
-        check_share(self.share)
-        if not self.sigma > 0:
-            raise ValueError(f"sigma = {self.sigma} px: must be above 0")
 
     def draw(self, n: int, noise: Noise) -> PerSample:
         return share_of(torch.ones(n, device=noise.device), self.share, noise)

@@ -11,13 +11,15 @@ light variant (noise 2, quality 80; Rombach et al. 2022).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 
 from unclip.core.noise import Noise
+from unclip.core.ranges import Fraction, Range, Weight
 from unclip.core.typing import Float, Images, PerSample, Tensor
-from unclip.data.degradation.base import Degradation, check_share, share_of
+from unclip.data.degradation.base import Degradation, share_of
 from unclip.data.degradation.blur import check_kernel, filtered, gaussian
 from unclip.data.degradation.jpeg import compressed
 
@@ -31,21 +33,15 @@ class BSR(Degradation):
     """At strength 1, the most that may happen: sigma: of the blurs, px, in a window of `kernel` px; smallest: share of
     the side that a resize leaves; noise: std in the unit of bytes; quality: of JPEG. share: of pictures touched."""
 
-    kernel: int = 7
-    sigma: float = 1.2
-    smallest: float = 0.5
-    noise: float = 10.0
-    quality: int = 40
-    share: float = 0.9
+    kernel: Annotated[int, Range(1, 99)] = 7
+    sigma: Weight = 1.2
+    smallest: Annotated[float, Range(0, 1, above=True)] = 0.5
+    noise: Annotated[float, Range(0, 255)] = 10.0
+    quality: Annotated[int, Range(1, 100)] = 40
+    share: Fraction = 0.9
 
     def __post_init__(self) -> None:
         check_kernel(self.kernel)
-        check_share(self.share)
-        if not (self.sigma >= 0 and self.noise >= 0 and 0 < self.smallest <= 1 and 1 <= self.quality <= 100):
-            raise ValueError(
-                f"sigma = {self.sigma}, noise = {self.noise}, smallest = {self.smallest}, quality = {self.quality}: "
-                "sigma and noise at least 0, smallest in (0, 1], quality 1 to 100"
-            )
 
     def draw(self, n: int, noise: Noise) -> PerSample:
         return share_of(noise.uniform((n,)), self.share, noise)

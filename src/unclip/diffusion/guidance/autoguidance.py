@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from unclip.core.condition import Condition
 from unclip.core.config import runtime
+from unclip.core.ranges import Signed
 from unclip.core.typing import LogSNR, State
 from unclip.diffusion.denoiser import ConditionalDenoise
 from unclip.diffusion.guidance.base import Guidance, Guide, Guided, Unguided, guided
@@ -25,7 +26,7 @@ class Autoguidance(Guidance):
     its own in its place: `under(early.diffusion.denoiser, early_cond)`.
     """
 
-    scale: float = 2.0
+    scale: Signed = 2.0
     worse: ConditionalDenoise | None = runtime()
 
     def guide(self, denoiser: ConditionalDenoise, cond: Condition, null: Condition) -> Guide:

@@ -6,6 +6,7 @@ Here on x0, which is the same line because x0 is affine in eps at a fixed x.
 from dataclasses import dataclass
 
 from unclip.core.condition import Condition
+from unclip.core.ranges import Positive, Signed
 from unclip.core.typing import LogSNR, State
 from unclip.diffusion.denoiser import ConditionalDenoise
 from unclip.diffusion.guidance.base import Guidance, Guide, Guided, Unguided, branches, guided
@@ -15,8 +16,8 @@ from unclip.diffusion.guidance.base import Guidance, Guide, Guided, Unguided, br
 class ClassifierFree(Guidance):
     """scale 1 is no guidance. Both branches run as one batch. limit: clamp of the guided x0 (None: no clamp)."""
 
-    scale: float = 3.0
-    limit: float | None = None
+    scale: Signed = 3.0
+    limit: Positive | None = None
 
     def guide(self, denoiser: ConditionalDenoise, cond: Condition, null: Condition) -> Guide:
         if self.scale == 1:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from unclip.core.condition import Condition
 from unclip.core.config import runtime
+from unclip.core.ranges import Weight
 from unclip.core.typing import LogSNR, PerSample, State
 from unclip.diffusion.denoiser import ConditionalDenoise
 from unclip.diffusion.guidance.base import Guidance, Guide, Guided, Unguided, guided
@@ -38,7 +39,7 @@ class GradientGuidance(Guidance, ABC):
     log_p: no setting, give it in code or by `using`; one for each batch, since it knows what each sample shall be.
     """
 
-    scale: float = 1.0
+    scale: Weight = 1.0
     of: Guidance = field(default_factory=Unguided)
     log_p: LogLikelihood | None = runtime()
 

@@ -4,11 +4,14 @@ Early, at high noise, guidance narrows the choice to few outcomes; late, at low 
 changes nothing. In between it is worth its price. Their interval of EDM's sigma is here one of log-SNR, -2 ln sigma.
 """
 
+import math
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import torch
 
 from unclip.core.condition import Condition
+from unclip.core.ranges import Range
 from unclip.core.typing import LogSNR, State
 from unclip.diffusion.denoiser import ConditionalDenoise
 from unclip.diffusion.guidance.base import Guidance, Guide, Guided, Unguided, guided
@@ -24,8 +27,8 @@ class LimitedInterval(Guidance):
     """
 
     of: Guidance = field(default_factory=ClassifierFree)
-    low: float = -2.13
-    high: float = 2.55
+    low: Annotated[float, Range(-math.inf, math.inf)] = -2.13
+    high: Annotated[float, Range(-math.inf, math.inf)] = 2.55
 
     def __post_init__(self) -> None:
         if not self.low < self.high:

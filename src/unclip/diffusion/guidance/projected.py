@@ -7,11 +7,14 @@ The parallel part is what saturates colours, the orthogonal part brings detail. 
 where the last step went; the threshold keeps single steps small.
 """
 
+import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 
 from unclip.core.condition import Condition
+from unclip.core.ranges import Range, Signed
 from unclip.core.typing import LogSNR, State, Tensor
 from unclip.diffusion.denoiser import ConditionalDenoise
 from unclip.diffusion.guidance.base import Guidance, Guide, Guided, Unguided, branches, guided
@@ -22,16 +25,10 @@ class APG(Guidance):
     """eta = 1 without momentum and threshold is classifier-free guidance. norm_threshold: L2 norm of a whole sample's
     update, 0: none. It grows with the root of the number of dimensions; the paper tunes it by model (2.5 to 15)."""
 
-    scale: float = 3.0
-    eta: float = 0.0
-    norm_threshold: float = 15.0
-    momentum: float = -0.5
-
-    def __post_init__(self) -> None:
-        if self.norm_threshold < 0:
-            raise ValueError(f"norm_threshold = {self.norm_threshold}: a length, or 0 for none")
-        if not -1 < self.momentum < 1:
-            raise ValueError(f"momentum = {self.momentum}: lies in (-1, 1), else the sum of past updates never ends")
+    scale: Signed = 3.0
+    eta: Signed = 0.0
+    norm_threshold: Annotated[float, Range(0, math.inf)] = 15.0
+    momentum: Annotated[float, Range(-1, 1, above=True, below=True)] = -0.5
 
     def guide(self, denoiser: ConditionalDenoise, cond: Condition, null: Condition) -> Guide:
         if self.scale == 1:

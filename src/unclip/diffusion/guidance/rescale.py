@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+from unclip.core.ranges import Fraction
 from unclip.core.typing import Float, State, Tensor
 from unclip.diffusion.guidance.adjusted import Adjusted
 
@@ -18,11 +19,7 @@ from unclip.diffusion.guidance.adjusted import Adjusted
 class Rescale(Adjusted):
     """phi = 0: `of` as it is; 1: exactly the conditional's spread; the paper's 0.7."""
 
-    phi: float = 0.7
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.phi <= 1:
-            raise ValueError(f"phi = {self.phi}: a share in [0, 1]")
+    phi: Fraction = 0.7
 
     def adjust(self, x0: State, conditional: State) -> Tensor:
         spread = std(x0)

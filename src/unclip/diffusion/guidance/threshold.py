@@ -5,9 +5,11 @@ dynamic   limit clamp(x0, -s, s) / s  with  s = max(limit, percentile of |x0| in
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 
+from unclip.core.ranges import Positive, Range
 from unclip.core.typing import State, Tensor
 from unclip.diffusion.guidance.adjusted import Adjusted
 
@@ -16,10 +18,7 @@ from unclip.diffusion.guidance.adjusted import Adjusted
 class StaticThreshold(Adjusted):
     """Cuts what lies outside: colours saturate at high scales, but never leave the range."""
 
-    limit: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_limit(self.limit)
+    limit: Positive = 1.0
 
     def adjust(self, x0: State, conditional: State) -> Tensor:
         return x0.clamp(-self.limit, self.limit)
@@ -32,21 +31,10 @@ class DynamicThreshold(Adjusted):
     percentile: a share, 0.995. `of` must not clamp, or nothing is left to scale.
     """
 
-    percentile: float = 0.995
-    limit: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_limit(self.limit)
-        if not 0 < self.percentile <= 1:
-            raise ValueError(f"percentile = {self.percentile}: a share in (0, 1], such as 0.995")
+    percentile: Annotated[float, Range(0, 1, above=True)] = 0.995
+    limit: Positive = 1.0
 
     def adjust(self, x0: State, conditional: State) -> Tensor:
         s = torch.quantile(x0.abs().flatten(1), self.percentile, dim=1).clamp(min=self.limit)
         s = s.view(-1, *[1] * (x0.dim() - 1))
         return x0.clamp(-s, s) * (self.limit / s)
-
-
-def check_limit(limit: float) -> None:
-    """Raises ValueError where no range is left."""
-    if not limit > 0:
-        raise ValueError(f"limit = {limit}: clean data lie in [-limit, limit], above 0; 1 for pictures")

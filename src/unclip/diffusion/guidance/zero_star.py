@@ -12,11 +12,12 @@ is the default; u = 0 then means x0 = alpha x, eps = sigma x. `flow` is the pape
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 
 from unclip.core.condition import Condition
+from unclip.core.ranges import Range, Signed
 from unclip.core.typing import Float, LogSNR, State, Tensor
 from unclip.diffusion.denoiser import ConditionalDenoise, Prediction
 from unclip.diffusion.guidance.base import Guidance, Guide, Guided, branches, guided
@@ -27,13 +28,9 @@ from unclip.diffusion.level import alpha, like, sigma
 class ZeroStar(Guidance):
     """scale 1: the condition alone, after the first steps. zero_steps: at so many first levels the state stays."""
 
-    scale: float = 3.0
-    zero_steps: int = 1
+    scale: Signed = 3.0
+    zero_steps: Annotated[int, Range(0, 100_000)] = 1
     velocity: Literal["v", "flow"] = "v"
-
-    def __post_init__(self) -> None:
-        if self.zero_steps < 0:
-            raise ValueError(f"zero_steps = {self.zero_steps}: the number of first steps that stay, 0 or more")
 
     def guide(self, denoiser: ConditionalDenoise, cond: Condition, null: Condition) -> Guide:
         both, first = branches(denoiser, cond, null), FirstLevels(self.zero_steps)

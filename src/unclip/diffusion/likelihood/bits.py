@@ -12,14 +12,15 @@ from torch import Tensor
 
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, PerSample, State
+from unclip.core.wide import narrow, wide
 
 LEVELS = 256
 """Values of a colour channel with 8 bits."""
 
 
-def bits_a_dimension(nats: State) -> PerSample:
-    """Nats of each dimension to their mean in bits, [b], summed in float64."""
-    return (nats.double().flatten(1).mean(1) / math.log(2)).float()
+def bits_a_dimension(nats: State, x0: State) -> PerSample:
+    """Nats of each dimension to their mean in bits, [b], summed in float64; in float32 on the device of x0."""
+    return narrow(wide(nats).flatten(1).mean(1) / math.log(2), x0)
 
 
 def dequantised(x0: State, noise: Noise, levels: int = LEVELS) -> State:
@@ -43,8 +44,8 @@ class Estimate:
     @staticmethod
     def of(values: Float[Tensor, " n"]) -> "Estimate":
         """From one value a sample."""
-        wide, n = values.double(), len(values)
-        return Estimate(wide.mean().item(), wide.std().item() / math.sqrt(n) if n > 1 else math.nan, n)
+        values, n = wide(values), len(values)
+        return Estimate(values.mean().item(), values.std().item() / math.sqrt(n) if n > 1 else math.nan, n)
 
     def __str__(self) -> str:
         return f"{self.mean:.4f} ± {self.error:.4f}"

@@ -12,13 +12,16 @@ the time it takes and half by the log-SNR it crosses, as most bits are spent in 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import Range
 from unclip.core.typing import Float, Int, LogSNR, PerSample, State
+from unclip.core.wide import wide
 from unclip.diffusion.denoiser import Denoise, Prediction
 from unclip.diffusion.forward import terminal_kl
 from unclip.diffusion.level import noised
@@ -33,11 +36,7 @@ class BoundSettings(Config):
 
     variance: Variance = "beta"
     decoder: Decoder = DiscretisedGaussian()
-    at: int = 0
-
-    def __post_init__(self) -> None:
-        if self.at < 0:
-            raise ValueError(f"at = {self.at}: steps visited for each picture; at least 1, or 0 for all of them")
+    at: Annotated[int, Range(0, 100_000)] = 0
 
 
 @dataclass(frozen=True)
@@ -112,11 +111,11 @@ def _chosen(levels: Float[Tensor, " T"], at: int, batch: int, noise: Noise) -> l
     steps = len(levels) - 1
     if at == 0 or at >= steps:
         return [(torch.tensor(i, device=levels.device), levels.new_ones(())) for i in range(steps)]
-    crossed = levels.double().diff()
+    crossed = wide(levels).diff()
     share = (1 / steps + crossed / crossed.sum()) / 2
-    ends, offset = share.cumsum(0), noise.uniform((batch,)).double()
+    ends, offset = share.cumsum(0), wide(noise.uniform((batch,)))
     found = [torch.searchsorted(ends, (j + offset) / at * ends[-1], right=True).clamp(max=steps - 1) for j in range(at)]
-    return [(index, (1 / (at * share[index])).to(levels.dtype)) for index in found]
+    return [(index.to(levels.device), (1 / (at * share[index])).to(levels)) for index in found]
 
 
 def _predict(denoise: Denoise, level: LogSNR, x0: State, noise: Noise) -> Prediction:
@@ -147,4 +146,4 @@ def _last(
     before = levels[-2] if len(levels) > 1 else levels.new_tensor(-math.inf)
     log_variance = last_log_variance(x0, mix_of(p, how.variance), levels[-1], before)
     nats = how.decoder.nats(x0, p.x0, log_variance)
-    return bits_a_dimension(nats), (x0 - p.x0).square().flatten(1).mean(1)
+    return bits_a_dimension(nats, x0), (x0 - p.x0).square().flatten(1).mean(1)

@@ -53,10 +53,10 @@ def _part(denoise: Denoise, level: LogSNR, width: float, x0: State, noise: Noise
     """(bits of this part, mean squared error of the clean estimate)."""
     eps = noise.normal(x0.shape).to(x0.dtype)
     p = denoise(noised(x0, level, eps), level)
-    return bits_a_dimension(width / 2 * (eps - p.eps).square()), (x0 - p.x0).square().flatten(1).mean(1)
+    return bits_a_dimension(width / 2 * (eps - p.eps).square(), x0), (x0 - p.x0).square().flatten(1).mean(1)
 
 
 def _last(denoise: Denoise, level: LogSNR, x0: State, noise: Noise, decoder: Decoder) -> tuple[PerSample, PerSample]:
     p = denoise(noised(x0, level, noise.normal(x0.shape).to(x0.dtype)), level)
     nats = decoder.nats(x0, p.x0, logsigmoid(-level))
-    return bits_a_dimension(nats), (x0 - p.x0).square().flatten(1).mean(1)
+    return bits_a_dimension(nats, x0), (x0 - p.x0).square().flatten(1).mean(1)

@@ -7,12 +7,15 @@ bin reach to -inf and +inf, so the probabilities of all values sum to 1.
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from unclip.core.config import Config
+from unclip.core.ranges import Range
 from unclip.core.typing import State
+from unclip.core.wide import wide
 from unclip.diffusion.likelihood.bits import LEVELS
 
 
@@ -32,8 +35,8 @@ class GaussianDensity(Decoder):
     """For data that is not discrete (embeddings): the density itself. Bits of it may be negative."""
 
     def nats(self, x0: State, mean: State, log_variance: Tensor) -> State:
-        square = (x0.double() - mean.double()).square()
-        log_variance = log_variance.double()
+        square = (wide(x0) - wide(mean)).square()
+        log_variance = wide(log_variance)
         return (math.log(2 * math.pi) + log_variance + square * torch.exp(-log_variance)) / 2
 
 
@@ -41,16 +44,13 @@ class GaussianDensity(Decoder):
 class DiscretisedGaussian(Decoder):
     """For pictures whose channels have `levels` values, evenly in [-1, 1]."""
 
-    levels: int = LEVELS
-
-    def __post_init__(self) -> None:
-        if self.levels < 2:
-            raise ValueError(f"levels = {self.levels}: discrete data has at least 2 values; 8 bits are 256")
+    levels: Annotated[int, Range(2, 65536)] = LEVELS
 
     def nats(self, x0: State, mean: State, log_variance: Tensor) -> State:
         """In the logarithm throughout, so that it stays finite however far the mean is from x0."""
-        half, scale = 1 / (self.levels - 1), torch.exp(-log_variance.double() / 2)
-        off = x0.double() - mean.double()
+        half, scale = 1 / (self.levels - 1), torch.exp(-wide(log_variance) / 2)
+        x0 = wide(x0)
+        off = x0 - wide(mean)
         low, high = (off - half) * scale, (off + half) * scale
         mirrored = low > 0  # Phi(high) - Phi(low) = Phi(-low) - Phi(-high): take it in the lower tail
         a, b = torch.where(mirrored, -high, low), torch.where(mirrored, -low, high)
@@ -62,7 +62,7 @@ class DiscretisedGaussian(Decoder):
 
     def check(self, x0: State) -> None:
         """Raises ValueError where values lie between or beyond the `levels` that there are."""
-        place = (x0.double() + 1) * (self.levels - 1) / 2
+        place = (wide(x0) + 1) * (self.levels - 1) / 2
         rounded = place.round().clamp(0, self.levels - 1)
         worst = int((place - rounded).abs().argmax())
         if (place - rounded).abs().flatten()[worst] > 0.02:

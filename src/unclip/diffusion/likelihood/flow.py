@@ -16,6 +16,7 @@ from torch import Tensor
 from unclip.core.config import Config
 from unclip.core.noise import Noise
 from unclip.core.typing import PerSample, State
+from unclip.core.wide import wide
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.level import alpha, sigma
 from unclip.diffusion.likelihood.bits import LEVELS, dequantised, quantisation_bits
@@ -64,10 +65,10 @@ def flow_bits(
     start = alpha(x0.new_tensor(clean))
     found = how.solver(field, (start * x0, x0.new_zeros(len(x0))), clean, noisy)
     x, traced = found.y
-    latent = (math.log(2 * math.pi) + x.double().square().flatten(1).mean(1)) / 2
-    volume = -traced.double() - start.log().double()
+    latent = (math.log(2 * math.pi) + wide(x).square().flatten(1).mean(1)) / 2
+    volume = -wide(traced) - wide(start.log())
     to_bits = 1 / math.log(2)
-    latent, volume = (latent * to_bits).to(x0.dtype), (volume * to_bits).to(x0.dtype)
+    latent, volume = (latent * to_bits).to(x0), (volume * to_bits).to(x0)
     return FlowBits(latent + volume, latent, volume, x, found.evaluations)
 
 

@@ -7,10 +7,13 @@ RK45       Dormand & Prince 1980: 5th order, each step as long as its 4th-order 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor
 
 from unclip.core.config import Config
+from unclip.core.ranges import Fraction, Range, Steps
+from unclip.core.wide import wide
 
 Parts = tuple[Tensor, ...]
 Field = Callable[[Parts, float], Parts]
@@ -73,7 +76,7 @@ def _fixed(field: Field, y: Parts, start: float, end: float, steps: int, rows: R
 class Heun(Solver):
     """Two evaluations a step."""
 
-    steps: int = 100
+    steps: Steps = 100
 
     def __call__(self, field: Field, y: Parts, start: float, end: float) -> Solution:
         return _fixed(field, y, start, end, self.steps, HEUN)
@@ -83,7 +86,7 @@ class Heun(Solver):
 class RK4(Solver):
     """Four evaluations a step."""
 
-    steps: int = 50
+    steps: Steps = 50
 
     def __call__(self, field: Field, y: Parts, start: float, end: float) -> Solution:
         return _fixed(field, y, start, end, self.steps, CLASSIC)
@@ -96,13 +99,9 @@ class RK45(Solver):
     The step is common to the batch, so a sample's result depends on its neighbours within the tolerance.
     """
 
-    rtol: float = 1e-4
-    atol: float = 1e-4
-    most: int = 2000
-
-    def __post_init__(self) -> None:
-        if not (self.rtol >= 0 and self.atol > 0 and self.most >= 1):
-            raise ValueError(f"rtol = {self.rtol}, atol = {self.atol}, most = {self.most}: need >= 0, > 0, >= 1")
+    rtol: Fraction = 1e-4
+    atol: Annotated[float, Range(0, 1, above=True)] = 1e-4
+    most: Annotated[int, Range(1, 10_000_000)] = 2000
 
     def __call__(self, field: Field, y: Parts, start: float, end: float) -> Solution:
         """Raises ValueError where `most` steps do not reach the end."""
@@ -131,6 +130,6 @@ class RK45(Solver):
         for i, (before, after) in enumerate(zip(y, new, strict=True)):
             wrong = h * sum(w * k[i] for w, k in zip(gap, slopes, strict=True) if w)
             scaled = wrong / (self.atol + self.rtol * before.abs().maximum(after.abs()))
-            size = scaled.double().square().reshape(len(before), -1).mean(1).max().sqrt().item()
+            size = wide(scaled).square().reshape(len(before), -1).mean(1).max().sqrt().item()
             worst = max(worst, size) if size == size else 1e10
         return worst

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from unclip.core.typing import Float, Int
+from unclip.core.wide import narrow, wide
 from unclip.diffusion.likelihood.bound import Bound
 
 
@@ -35,17 +36,19 @@ def rate_distortion(bounds: Sequence[Bound]) -> RateDistortion:
     index = torch.cat([b.index for b in bounds])
     kl, mse = (_by_step(index, torch.cat([getattr(b, n) for b in bounds]), len(levels) - 1) for n in ("kl", "mse"))
     terminal, decoder, last = (
-        torch.cat([getattr(b, n) for b in bounds]).double().mean() for n in ("terminal", "decoder", "decoder_mse")
+        wide(torch.cat([getattr(b, n) for b in bounds])).mean() for n in ("terminal", "decoder", "decoder_mse")
     )
     rate = torch.cat([terminal[None], kl, decoder[None]]).cumsum(0)
     distortion = torch.cat([mse, last[None], last.new_zeros(1)]).sqrt() * 127.5
-    return RateDistortion(torch.cat([levels, levels.new_tensor([torch.inf])]), rate.float(), distortion.float())
+    ends = torch.cat([levels, levels.new_tensor([torch.inf])])
+    return RateDistortion(ends, narrow(rate, levels), narrow(distortion, levels))
 
 
 def _by_step(index: Int[Tensor, "b n"], values: Float[Tensor, "b n"], steps: int) -> Float[Tensor, " steps"]:
     """The mean of the values that were found at each step."""
-    index, values = index.flatten(), values.double().flatten()
-    count = torch.zeros(steps, dtype=torch.float64, device=values.device).index_add_(0, index, torch.ones_like(values))
+    index, values = index.flatten(), wide(values).flatten()
+    index = index.to(values.device)
+    count = values.new_zeros(steps).index_add_(0, index, torch.ones_like(values))
     if (count == 0).any():
         missed = int((count == 0).sum())
         raise ValueError(f"{missed} of {steps} steps were visited for no picture; give more pictures, or at = 0 (all)")

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from unclip.core.typing import LogSNR, PerSample, State
+from unclip.core.wide import wide
 from unclip.diffusion.denoiser import Prediction
 from unclip.diffusion.level import forgotten, like
 from unclip.diffusion.likelihood.bits import bits_a_dimension
@@ -32,20 +33,20 @@ def mix_of(p: Prediction, variance: Variance) -> Tensor:
     if variance == "learned":
         if p.variance_mix is None:
             raise ValueError("variance = learned: this model learned none; choose beta or beta_tilde")
-        return p.variance_mix.double()
-    return p.x0.new_tensor(float(variance == "beta"), dtype=torch.float64)
+        return wide(p.variance_mix)
+    return torch.tensor(float(variance == "beta"), dtype=torch.float64)
 
 
 def step_kl(x0: State, estimate: State, mix: Tensor, t: LogSNR, s: LogSNR) -> PerSample:
     """L_{t-1} of DDPM's Eq. 5, bits a dimension, [b]. t, s: one level for all, or one a sample; both finite."""
-    noisier, cleaner = like(t.double(), x0), like(s.double(), x0)
+    noisier, cleaner = like(wide(t), x0), like(wide(s), x0)
     log_r = mix * (logsigmoid(-noisier) - logsigmoid(-cleaner))
     gain = torch.exp(cleaner) * forgotten(noisier, cleaner)  # SNR_s - SNR_t
-    square = (x0.double() - estimate.double()).square()
-    return bits_a_dimension((log_r + torch.expm1(-log_r) + gain * square * torch.exp(-log_r)) / 2)
+    square = (wide(x0) - wide(estimate)).square()
+    return bits_a_dimension((log_r + torch.expm1(-log_r) + gain * square * torch.exp(-log_r)) / 2, x0)
 
 
 def last_log_variance(x0: State, mix: Tensor, t: LogSNR, before: LogSNR) -> Tensor:
     """log of the decoder's variance at the cleanest level t; `before`: the level that comes before it in sampling."""
-    noisier, cleaner = like(before.double(), x0), like(t.double(), x0)
+    noisier, cleaner = like(wide(before), x0), like(wide(t), x0)
     return logsigmoid(-cleaner) + (1 - mix) * torch.log(forgotten(noisier, cleaner))

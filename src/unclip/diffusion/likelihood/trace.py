@@ -5,12 +5,14 @@ Rademacher, GaussianProbes: v random with E v v^T = I/probes (Hutchinson 1990), 
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import Range
 from unclip.core.typing import Float, PerSample, State
 
 Probes = Float[Tensor, "p b ..."]
@@ -24,19 +26,11 @@ class Trace(Config, ABC):
         """The probes, drawn once for a whole path, so that what the solver sees is smooth."""
 
 
-def _check_probes(probes: int) -> None:
-    if probes < 1:
-        raise ValueError(f"probes = {probes}: the trace needs at least 1")
-
-
 @dataclass(frozen=True)
 class Rademacher(Trace):
     """v = +-1: exact where J is diagonal, the least variance among independent entries."""
 
-    probes: int = 1
-
-    def __post_init__(self) -> None:
-        _check_probes(self.probes)
+    probes: Annotated[int, Range(1, 65536)] = 1
 
     def draw(self, x: State, noise: Noise) -> Probes:
         signs = torch.stack([torch.where(noise.uniform(x.shape) < 0.5, -1.0, 1.0) for _ in range(self.probes)])
@@ -47,10 +41,7 @@ class Rademacher(Trace):
 class GaussianProbes(Trace):
     """v ~ N(0, I)."""
 
-    probes: int = 1
-
-    def __post_init__(self) -> None:
-        _check_probes(self.probes)
+    probes: Annotated[int, Range(1, 65536)] = 1
 
     def draw(self, x: State, noise: Noise) -> Probes:
         return torch.stack([noise.normal(x.shape) for _ in range(self.probes)]).to(x.dtype) / self.probes**0.5

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from unclip.core.config import Config
+from unclip.core.ranges import Positive
 from unclip.core.typing import PerSample, State
 
 
@@ -36,11 +37,7 @@ class Squared(ErrorForm):
 class Huber(ErrorForm):
     """Squared near zero, linear beyond delta: an outlying pixel pulls no harder than one at delta."""
 
-    delta: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not self.delta > 0:
-            raise ValueError(f"delta = {self.delta}: must be above 0")
+    delta: Positive = 1.0
 
     def __call__(self, error: State) -> PerSample:
         size = error.abs()
@@ -52,11 +49,7 @@ class Huber(ErrorForm):
 class PseudoHuber(ErrorForm):
     """Nearly the norm of the error, smooth at zero: an outlying picture pulls no harder than any other."""
 
-    c: float = 0.00054
-
-    def __post_init__(self) -> None:
-        if not self.c > 0:
-            raise ValueError(f"c = {self.c}: must be above 0")
+    c: Positive = 0.00054
 
     def __call__(self, error: State) -> PerSample:
         mean = error.square().flatten(1).mean(1)

@@ -13,10 +13,14 @@ import torch
 from torch import Tensor
 
 from unclip.core.typing import Float, Int, PerSample, State
+from unclip.core.wide import narrow, wide
 from unclip.diffusion.likelihood.bits import bits_a_dimension
 from unclip.diffusion.likelihood.decoder import Decoder
 from unclip.diffusion.likelihood.terms import last_log_variance, step_kl
 from unclip.diffusion.schedules import Schedule
+
+TINY = 1e-12
+"""No level is drawn that stands for a smaller fraction; it keeps a division from 0."""
 
 
 class Cells(NamedTuple):
@@ -47,21 +51,21 @@ class VarianceTerm:
 
     def __call__(self, x0: State, estimate: State, mix: State, log_snr: PerSample) -> PerSample:
         """The terms [b] of levels as `schedule.draw` gave them. The gradient reaches `mix` and nothing else."""
-        levels, _, fraction = (part.to(log_snr.device) for part in self.cells)
-        mean, mix, last = estimate.detach(), mix.double(), len(levels) - 1
+        mean, mix, last = estimate.detach(), wide(mix), len(self.cells.levels) - 1
+        levels, _, fraction = (part.to(mix.device) for part in self.cells)
         place = self._nearest(log_snr)
         index = place.clamp(0, last)
         kl = step_kl(x0, mean, mix, levels[index], levels[(index + 1).clamp(max=last)])
-        terms = torch.where(place == index, kl, 0.0)
+        terms = torch.where(place == index, wide(kl), 0.0)
         ends = (place == last).nonzero()[:, 0]
         if len(ends):
             here, before = levels[last].expand(len(ends)), levels[last - 1].expand(len(ends))
             log_variance = last_log_variance(x0[ends], mix[ends], here, before)
             nats = self.decoder.nats(x0[ends], mean[ends], log_variance)
-            terms = terms.index_put((ends,), bits_a_dimension(nats).to(terms))
-        return terms / fraction[index].clamp(min=torch.finfo(terms.dtype).tiny).to(terms)
+            terms = terms.index_put((ends,), wide(bits_a_dimension(nats, x0)))
+        return narrow(terms / fraction[index].clamp(min=TINY), x0)
 
     def _nearest(self, log_snr: PerSample) -> Int[Tensor, " b"]:
         """The index of the nearest level: 0 is x_T, T - 1 is x_1; -1 and T are beyond the outer bounds."""
-        bounds = self.cells.bounds.to(log_snr.device)
-        return torch.searchsorted(bounds, log_snr.double().contiguous(), right=True) - 1
+        level = wide(log_snr).contiguous()
+        return torch.searchsorted(self.cells.bounds.to(level.device), level, right=True) - 1

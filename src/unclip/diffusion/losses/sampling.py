@@ -12,13 +12,16 @@ enters them in the order of their noise's keys. So a run is reproducible with an
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from unclip.core.config import Config
 from unclip.core.noise import Noise
+from unclip.core.ranges import Count, Range
 from unclip.core.typing import Float, Int, PerSample
+from unclip.core.wide import narrow, wide
 from unclip.diffusion.schedules.base import Schedule, stratified
 
 FLOOR = 1e-3
@@ -64,12 +67,8 @@ class Stratified(LevelSampling):
 class LossAware(LevelSampling):
     """bins: K, equal parts of time. keep: losses remembered in each; until all have so many, draws are uniform."""
 
-    bins: int = 64
-    keep: int = 10
-
-    def __post_init__(self) -> None:
-        if self.bins < 2 or self.keep < 1:
-            raise ValueError(f"bins = {self.bins}, keep = {self.keep}: need at least 2 bins and 1 loss in each")
+    bins: Annotated[int, Range(2, 65536)] = 64
+    keep: Count = 10
 
     def sampler(self) -> LevelSampler:
         return LossHistory(self.bins, self.keep)
@@ -100,8 +99,8 @@ class LossHistory(LevelSampler):
     def probabilities(self) -> Float[Tensor, " bins"]:
         """p_k in float64; uniform in evaluation, and until every bin has its losses."""
         bins, keep = self.losses.shape
-        uniform = torch.full((bins,), 1 / bins, dtype=torch.float64, device=self.losses.device)
-        size = self.losses.double().square().mean(1).sqrt()
+        size = wide(self.losses).square().mean(1).sqrt()
+        uniform = torch.full_like(size, 1 / bins)
         if not self.training or bool((self.count < keep).any()) or not size.sum() > 0:
             return uniform
         return (1 - FLOOR) * size / size.sum() + FLOOR * uniform
@@ -110,11 +109,13 @@ class LossHistory(LevelSampler):
         """Stratified in the share of the draws, so a batch covers the bins as evenly as p allows."""
         p = self.probabilities()
         ends = p.cumsum(0)
-        share = stratified(n, noise).double() * ends[-1]
+        uniform = stratified(n, noise)
+        share = wide(uniform) * ends[-1]
         bins = torch.searchsorted(ends, share, right=True).clamp(max=len(p) - 1)
         inside = ((share - ends[bins]) / p[bins] + 1).clamp(0, 1)
         t = (bins + inside) / len(p)
-        return Drawn(schedule.training_levels(t), (1 / (len(p) * p[bins])).float(), bins)
+        levels, weight = (narrow(part, uniform) for part in (schedule.training_levels(t), 1 / (len(p) * p[bins])))
+        return Drawn(levels, weight, bins)
 
     def record(self, drawn: Drawn, loss: PerSample, noise: Noise) -> None:
         assert drawn.bins is not None

@@ -14,16 +14,17 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from unclip.core.noise import Noise
+from unclip.core.ranges import Range
 from unclip.core.typing import Float, LogSNR, State
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.level import alpha, sigma
-from unclip.diffusion.samplers.base import Sampler, Step, check_order, exact
+from unclip.diffusion.samplers.base import Sampler, Step, exact
 from unclip.diffusion.samplers.polynomial import even, moments, weights
 
 Span = Float[Tensor, " n"]
@@ -33,10 +34,6 @@ class _Adams(Sampler):
     """One evaluation a step; the first steps are of lower order."""
 
     order: int
-    highest: ClassVar[int] = 4
-
-    def __post_init__(self) -> None:
-        check_order(self.order, self.highest)
 
     @abstractmethod
     def mean_weights(self, levels: Span) -> list[float]:
@@ -65,7 +62,7 @@ def _nodes(places: Span) -> list[float]:
 class LMS(_Adams):
     """eps a polynomial in sigma/alpha."""
 
-    order: int = 4
+    order: Annotated[int, Range(1, 4)] = 4
 
     def mean_weights(self, levels: Span) -> list[float]:
         return weights(_nodes(torch.exp(-levels / 2)), even(len(levels) - 1))
@@ -75,8 +72,7 @@ class LMS(_Adams):
 class DEIS(_Adams):
     """eps a polynomial in log-SNR. The step to +inf is of first order, for there the logarithm ends."""
 
-    order: int = 3
-    highest: ClassVar[int] = 3
+    order: Annotated[int, Range(1, 3)] = 3
 
     def mean_weights(self, levels: Span) -> list[float]:
         n = len(levels) - 1
@@ -90,7 +86,7 @@ class DEIS(_Adams):
 class IPNDM(_Adams):
     """(3, -1)/2, (23, -16, 5)/12, (55, -59, 37, -9)/24: exact for even steps of sigma/alpha, else of second order."""
 
-    order: int = 4
+    order: Annotated[int, Range(1, 4)] = 4
 
     def mean_weights(self, levels: Span) -> list[float]:
         n = len(levels) - 1

@@ -10,18 +10,19 @@ k^2 + (alpha_s - sqrt(sigma_s^2 - k^2) alpha_t/sigma_t)^2 limit^2.
 """
 
 import itertools
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from unclip.core.noise import Noise
+from unclip.core.ranges import Fraction, Length, Signed, Weight
 from unclip.core.typing import Float, LogSNR, State
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.level import alpha, forgotten, noised, sigma
-from unclip.diffusion.samplers.base import Sampler, Step, check_fraction, exact
+from unclip.diffusion.samplers.base import Sampler, Step, exact
 from unclip.diffusion.samplers.ddim import step
 
 
@@ -33,22 +34,17 @@ class AnalyticDPM(Sampler):
     lines, beyond them the ends. limit: of the data's absolute value, 0 for unbounded.
     """
 
-    levels: tuple[float, ...]
-    gamma: tuple[float, ...]
-    eta: float = 1.0
-    limit: float = 0.0
+    levels: Annotated[tuple[Signed, ...], Length(1, 65536)]
+    gamma: Annotated[tuple[Signed, ...], Length(1, 65536)]
+    eta: Fraction = 1.0
+    limit: Weight = 0.0
 
     def __post_init__(self) -> None:
-        check_fraction("eta", self.eta)
-        if not self.levels or len(self.levels) != len(self.gamma):
+        if len(self.levels) != len(self.gamma):
             raise ValueError(f"{len(self.levels)} levels, {len(self.gamma)} gamma: need one gamma for each level, at "
                              "least one; mean_square_eps estimates them")  # fmt: skip
         if any(not t < s for t, s in itertools.pairwise(self.levels)):
             raise ValueError(f"levels = {self.levels}: must rise, from noisy to clean")
-        if not all(math.isfinite(value) for value in (*self.levels, *self.gamma)):
-            raise ValueError(f"levels = {self.levels}, gamma = {self.gamma}: all must be finite")
-        if not self.limit >= 0:
-            raise ValueError(f"limit = {self.limit}: the data's largest absolute value, or 0 for unbounded")
 
     def walk(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
         levels = exact(grid)

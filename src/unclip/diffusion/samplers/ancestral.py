@@ -29,6 +29,10 @@ class Ancestral(Sampler):
 
     variance: Literal["beta", "beta_tilde", "learned"] = "beta"
 
+    @property
+    def needs_variance(self) -> bool:
+        return self.variance == "learned"
+
     def walk(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
         for t, s in itertools.pairwise(grid):
             p = denoise(x, t)
@@ -49,7 +53,10 @@ def learned_std(mix: State | None, t: LogSNR, s: LogSNR) -> State:
     Raises ValueError where the denoiser predicts no variance.
     """
     if mix is None:
-        raise ValueError("variance = 'learned': this denoiser predicts no variance; take beta or beta_tilde, or train "
-                         "a network that predicts it (iDDPM)")  # fmt: skip
+        raise ValueError(
+            "variance = 'learned': this model has learned no variance; draw with --sampler ddpm (Ancestral('beta')) or "
+            "--sampler ancestral (Ancestral('beta_tilde')), or train one that learns it: "
+            "unclip train DATA --model ddpm --set ddpm.diffusion.vlb_weight=0.001"
+        )
     ratio = torch.exp((torch.nn.functional.logsigmoid(-t) - torch.nn.functional.logsigmoid(-s)) / 2)
     return sigma(s) * forgotten(t, s).sqrt() * ratio**mix

@@ -38,6 +38,11 @@ class Walk(Protocol):
 class Sampler(Config, ABC):
     """Base of all samplers; calling one yields its steps, so progress and previews need no callbacks."""
 
+    @property
+    def needs_variance(self) -> bool:
+        """Whether the network must have learned a variance."""
+        return False
+
     def __call__(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
         """Walks x from grid[0] to grid[-1], one `Step` for each later level of the grid.
 
@@ -75,19 +80,13 @@ def check_known(known: State, mask: Tensor) -> None:
 
 def exact(grid: LogSNR) -> Tensor:
     """The grid in float64 on the CPU: its entries multiply states of any dtype and place as numbers do."""
-    return grid.detach().double().cpu()
+    return grid.detach().cpu().double()
 
 
 def check_fraction(name: str, value: float) -> None:
     """Raises ValueError where `value` lies outside [0, 1]."""
     if not 0 <= value <= 1:
         raise ValueError(f"{name} = {value}: lies in [0, 1]; 0 is deterministic, 1 the reverse process's own noise")
-
-
-def check_order(order: int, highest: int) -> None:
-    """Raises ValueError where `order` is not one of 1..highest."""
-    if not 1 <= order <= highest:
-        raise ValueError(f"order = {order}: this solver has orders 1 to {highest}")
 
 
 def fresh(x: State, noise: Noise) -> Tensor:

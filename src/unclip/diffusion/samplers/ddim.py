@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from unclip.core.noise import Noise
+from unclip.core.ranges import Fraction
 from unclip.core.typing import LogSNR, State
 from unclip.diffusion.denoiser import Denoise, Prediction
 from unclip.diffusion.level import alpha, forgotten, sigma
-from unclip.diffusion.samplers.base import Sampler, Step, check_fraction, fresh
+from unclip.diffusion.samplers.base import Sampler, Step, fresh
 
 
 def reverse(p: Prediction, t: LogSNR, s: LogSNR, eta: float) -> tuple[State, Tensor]:
@@ -38,10 +39,7 @@ def step(x: State, p: Prediction, t: LogSNR, s: LogSNR, noise: Noise, eta: float
 class DDIM(Sampler):
     """eta = 0: deterministic. eta = 1: ancestral with beta-tilde."""
 
-    eta: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_fraction("eta", self.eta)
+    eta: Fraction = 0.0
 
     def walk(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
         for t, s in itertools.pairwise(grid):

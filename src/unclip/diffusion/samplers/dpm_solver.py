@@ -18,10 +18,11 @@ import torch
 from torch import Tensor
 
 from unclip.core.noise import Noise
+from unclip.core.ranges import Fraction
 from unclip.core.typing import Float, LogSNR, State
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.level import alpha, sigma
-from unclip.diffusion.samplers.base import Sampler, Step, check_fraction, exact, fresh
+from unclip.diffusion.samplers.base import Sampler, Step, exact, fresh
 from unclip.diffusion.samplers.polynomial import moments, weights
 
 
@@ -49,9 +50,6 @@ class _Multistep(Sampler):
 
     eta: float
     order: ClassVar[int]
-
-    def __post_init__(self) -> None:
-        check_fraction("eta", self.eta)
 
     @abstractmethod
     def integrals(self, h: float, n: int) -> list[float]:
@@ -82,7 +80,7 @@ def midpoint(h: float, n: int) -> list[float]:
 class DPMSolverPP2M(_Multistep):
     """Second order, one evaluation a step (alg. 2). Good at 10-30 steps."""
 
-    eta: float = 0.0
+    eta: Fraction = 0.0
     order: ClassVar[int] = 2
 
     def integrals(self, h: float, n: int) -> list[float]:
@@ -97,7 +95,7 @@ class DPMSolverPP3M(_Multistep):
     method of second order. Its second step is that of 2M.
     """
 
-    eta: float = 0.0
+    eta: Fraction = 0.0
     halved: bool = False
     order: ClassVar[int] = 3
 

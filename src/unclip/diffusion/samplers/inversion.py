@@ -11,8 +11,10 @@ iteration puts in the last x_t (Pan et al. 2023) until DDIM at eta 0 on the same
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 from unclip.core.config import Config
+from unclip.core.ranges import Range
 from unclip.core.typing import LogSNR, State
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.level import alpha, sigma
@@ -23,11 +25,7 @@ from unclip.diffusion.samplers.base import Step, check_grid, exact
 class DDIMInversion(Config):
     """Not a `Sampler`: it starts from clean data and needs no noise. iterations: evaluations a step."""
 
-    iterations: int = 1
-
-    def __post_init__(self) -> None:
-        if self.iterations < 1:
-            raise ValueError(f"iterations = {self.iterations}: each step needs at least 1")
+    iterations: Annotated[int, Range(1, 1000)] = 1
 
     def __call__(self, denoise: Denoise, x: State, grid: LogSNR) -> Iterator[Step]:
         """Walks x from grid[-1] back to grid[0]; `grid` is what the sampler walked, noisy to clean.

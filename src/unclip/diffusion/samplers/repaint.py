@@ -65,6 +65,10 @@ class RePaint:
                 yield i, i - self.jump
                 i -= self.jump
 
+    def evaluations(self, steps: int) -> int:
+        """Steps that are yielded, those walked again too."""
+        return sum(i < j for i, j in self.visits(steps))
+
     def _walk(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
         for i, j in self.visits(len(grid) - 1):
             if j < i:

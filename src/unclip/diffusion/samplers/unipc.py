@@ -9,14 +9,15 @@ import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 
 from unclip.core.noise import Noise
+from unclip.core.ranges import Range
 from unclip.core.typing import LogSNR, State
 from unclip.diffusion.denoiser import Denoise
-from unclip.diffusion.samplers.base import Sampler, Step, check_order, exact
+from unclip.diffusion.samplers.base import Sampler, Step, exact
 from unclip.diffusion.samplers.dpm_solver import Estimate, advance, along
 from unclip.diffusion.samplers.polynomial import moments, weights
 
@@ -25,11 +26,8 @@ from unclip.diffusion.samplers.polynomial import moments, weights
 class UniPC(Sampler):
     """One evaluation a step; better than 2M at 5-10 steps. On the way to +inf the order falls to 1 (`x0`)."""
 
-    order: int = 2
+    order: Annotated[int, Range(1, 3)] = 2
     solver: Literal["bh1", "bh2"] = "bh2"
-
-    def __post_init__(self) -> None:
-        check_order(self.order, 3)
 
     def walk(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
         levels, known = exact(grid), deque[Estimate](maxlen=self.order)

@@ -9,6 +9,7 @@ from torch import Tensor
 from unclip.core.config import Config
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, LogSNR
+from unclip.core.wide import narrow, wide
 
 Times = Float[Tensor, " n"]
 Levels = Float[Tensor, " n"]
@@ -45,7 +46,7 @@ class Schedule(Config, ABC):
         low, high = torch.zeros_like(levels, dtype=torch.float64), torch.ones_like(levels, dtype=torch.float64)
         for _ in range(_BISECTIONS):
             middle = (low + high) / 2
-            cleaner = self(middle).double() > levels
+            cleaner = wide(self(middle)) > levels
             low, high = torch.where(cleaner, middle, low), torch.where(cleaner, high, middle)
         return 1 - low
 
@@ -96,12 +97,7 @@ def to_clean(levels: Levels, device: torch.device | str = "cpu") -> Float[Tensor
 
 def interpolated(table: Levels, t: Float[Tensor, "..."]) -> LogSNR:
     """Linear interpolation of a table whose n entries stand at t = 0, 1/(n - 1), ..., 1; float32."""
-    table, place = table.to(t.device), t.double().clamp(0, 1) * (len(table) - 1)
+    place = wide(t).clamp(0, 1) * (len(table) - 1)
+    table = table.to(place.device)
     below = place.floor().clamp(max=len(table) - 2).long()
-    return torch.lerp(table[below], table[below + 1], place - below).float()
-
-
-def check_limit(limit: float) -> None:
-    """Raises ValueError where a clip of the log-SNR to +-limit leaves no schedule or leaves float32."""
-    if not 0 < limit <= 20:
-        raise ValueError(f"limit = {limit}: the log-SNR is clipped to +-limit, choose it in (0, 20]")
+    return narrow(torch.lerp(table[below], table[below + 1], place - below), t)

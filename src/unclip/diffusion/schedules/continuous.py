@@ -11,67 +11,61 @@ Shifted        another schedule with `shift` added to its log-SNR
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from unclip.core.ranges import Fraction, Length, Limit, Range, Signed, Spread
 from unclip.core.typing import Float, LogSNR
-from unclip.diffusion.schedules.base import Levels, Schedule, Times, check_limit, interpolated, to_clean
+from unclip.core.wide import narrow, wide
+from unclip.diffusion.schedules.base import Levels, Schedule, Times, interpolated, to_clean
 
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
     """alpha-bar(t) = cos^2(((t + s) / (1 + s)) pi / 2), normalised to 1 at t = 0, log-SNR clipped to +-limit."""
 
-    s: float = 0.008
-    limit: float = 15.0
-
-    def __post_init__(self) -> None:
-        check_limit(self.limit)
+    s: Fraction = 0.008
+    limit: Limit = 15.0
 
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
-        angle = (t.double() + self.s) / (1 + self.s) * math.pi / 2
+        angle = (wide(t) + self.s) / (1 + self.s) * math.pi / 2
         start = math.log(math.cos(self.s / (1 + self.s) * math.pi / 2)) * 2
         log_bar = (2 * torch.log(torch.cos(angle).clamp(min=1e-12)) - start).clamp(max=-1e-12)
-        return (log_bar - torch.log(-torch.expm1(log_bar))).clamp(-self.limit, self.limit).float()
+        return narrow((log_bar - torch.log(-torch.expm1(log_bar))).clamp(-self.limit, self.limit), t)
 
 
 @dataclass(frozen=True)
 class Sigmoid(Schedule):
     """A sigmoid of time, normalised to alpha-bar 1 at t = 0 and 0 at t = 1. The larger tau, the straighter."""
 
-    start: float = -3.0
-    end: float = 3.0
-    tau: float = 1.0
-    limit: float = 15.0
+    start: Annotated[float, Range(-100, 100)] = -3.0
+    end: Annotated[float, Range(-100, 100)] = 3.0
+    tau: Spread = 1.0
+    limit: Limit = 15.0
 
     def __post_init__(self) -> None:
-        check_limit(self.limit)
-        if not (self.start < self.end and self.tau > 0):
-            raise ValueError(
-                f"start = {self.start}, end = {self.end}, tau = {self.tau}: need start < end and tau above 0"
-            )
+        if not self.start < self.end:
+            raise ValueError(f"start = {self.start}, end = {self.end}: need start < end")
 
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
-        place = self.start + t.double().clamp(0, 1) * (self.end - self.start)
+        place = self.start + wide(t).clamp(0, 1) * (self.end - self.start)
         first, last = (torch.tensor(v / self.tau, dtype=torch.float64).sigmoid() for v in (self.start, self.end))
         here = (place / self.tau).sigmoid()
         ratio = (last - here).clamp(min=0).log() - (here - first).clamp(min=0).log()
-        return ratio.clamp(-self.limit, self.limit).float()
+        return narrow(ratio.clamp(-self.limit, self.limit), t)
 
 
 @dataclass(frozen=True)
 class RectifiedFlow(Schedule):
     """log-SNR = 2 log((1 - t)/t). DDIM at eta 0 on its grid is the Euler method of rectified flow, step for step."""
 
-    limit: float = 15.0
-
-    def __post_init__(self) -> None:
-        check_limit(self.limit)
+    limit: Limit = 15.0
 
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
-        time = t.double().clamp(0, 1)
-        return (2 * (torch.log1p(-time) - torch.log(time))).clamp(-self.limit, self.limit).float()
+        time = wide(t).clamp(0, 1)
+        return narrow((2 * (torch.log1p(-time) - torch.log(time))).clamp(-self.limit, self.limit), t)
 
 
 @dataclass(frozen=True)
@@ -81,7 +75,7 @@ class Tabulated(Schedule):
     Two levels: linear in log-SNR (VDM's fixed schedule). Also what a learned schedule becomes once it is learned.
     """
 
-    levels: tuple[float, ...] = (10.0, -10.0)
+    levels: Annotated[tuple[Signed, ...], Length(2, 65536)] = (10.0, -10.0)
 
     def __post_init__(self) -> None:
         if len(self.levels) < 2:
@@ -109,7 +103,7 @@ class Shifted(Schedule):
     """
 
     of: Schedule = field(default_factory=Cosine)
-    shift: float = -2 * math.log(2)
+    shift: Annotated[float, Range(-40, 40)] = -2 * math.log(2)
 
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
         return self.of(t) + self.shift

@@ -7,43 +7,40 @@ Laplace      log-SNR ~ Laplace(mu, b) (Hang et al. 2024), sampling on the cosine
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from unclip.core.ranges import Limit, Range, Sigma, Spread
 from unclip.core.typing import Float, LogSNR
-from unclip.diffusion.schedules.base import Schedule, check_limit, to_clean
+from unclip.core.wide import narrow, wide
+from unclip.diffusion.schedules.base import Schedule, to_clean
 from unclip.diffusion.schedules.continuous import Cosine, RectifiedFlow
 from unclip.diffusion.schedules.karras import check_polynomial, karras_levels
 
 
 def normal_quantile(t: Float[Tensor, "..."], mean: float, std: float) -> Float[Tensor, "..."]:
     """The t-quantile of N(mean, std^2) in float64, 1e-7 away from both ends at least."""
-    return mean + std * torch.special.ndtri(t.double().clamp(1e-7, 1 - 1e-7))
-
-
-def _check_spread(name: str, value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"{name} = {value}: the spread of the levels must be above 0")
+    return mean + std * torch.special.ndtri(wide(t).clamp(1e-7, 1 - 1e-7))
 
 
 @dataclass(frozen=True)
 class LogNormal(Schedule):
     """Training: ln s ~ N(mean, std), s = sigma/alpha = exp(-l/2). Sampling: s^(1/rho) linear from s_max to s_min."""
 
-    mean: float = -1.2
-    std: float = 1.2
-    s_min: float = 0.002
-    s_max: float = 80.0
-    rho: float = 7.0
+    mean: Annotated[float, Range(-20, 20)] = -1.2
+    std: Spread = 1.2
+    s_min: Sigma = 0.002
+    s_max: Sigma = 80.0
+    rho: Spread = 7.0
 
     def __post_init__(self) -> None:
         check_polynomial(self.s_min, self.s_max, self.rho)
-        _check_spread("std", self.std)
 
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
         log_s = normal_quantile(t, self.mean, self.std).clamp(math.log(self.s_min), math.log(self.s_max))
-        return (-2 * log_s).float()
+        return narrow(-2 * log_s, t)
 
     def grid(self, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
         """Karras et al. 2022, Eq. 5, with the step to zero appended."""
@@ -54,16 +51,12 @@ class LogNormal(Schedule):
 class LogitNormal(Schedule):
     """Training: flow time sigmoid(N(mean, std)), so ln(sigma/alpha) = logit of it ~ N(mean, std). mean > 0: noisier."""
 
-    mean: float = 0.0
-    std: float = 1.0
-    limit: float = 15.0
-
-    def __post_init__(self) -> None:
-        check_limit(self.limit)
-        _check_spread("std", self.std)
+    mean: Annotated[float, Range(-20, 20)] = 0.0
+    std: Spread = 1.0
+    limit: Limit = 15.0
 
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
-        return (-2 * normal_quantile(t, self.mean, self.std)).clamp(-self.limit, self.limit).float()
+        return narrow((-2 * normal_quantile(t, self.mean, self.std)).clamp(-self.limit, self.limit), t)
 
     def grid(self, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
         """Even steps of flow time."""
@@ -74,18 +67,14 @@ class LogitNormal(Schedule):
 class Laplace(Schedule):
     """log-SNR = mu - b sign(1/2 - t) log(1 - 2 |t - 1/2|), clipped to +-limit: most levels near mu."""
 
-    mu: float = 0.0
-    b: float = 0.5
-    limit: float = 15.0
-
-    def __post_init__(self) -> None:
-        check_limit(self.limit)
-        _check_spread("b", self.b)
+    mu: Annotated[float, Range(-20, 20)] = 0.0
+    b: Spread = 0.5
+    limit: Limit = 15.0
 
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
-        from_middle = 0.5 - t.double().clamp(0, 1)
+        from_middle = 0.5 - wide(t).clamp(0, 1)
         tail = torch.log1p(-2 * from_middle.abs())
-        return (self.mu - self.b * from_middle.sign() * tail).clamp(-self.limit, self.limit).float()
+        return narrow((self.mu - self.b * from_middle.sign() * tail).clamp(-self.limit, self.limit), t)
 
     def grid(self, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
         """The cosine schedule's: quantiles of a distribution this narrow would cross all the noise in one step."""

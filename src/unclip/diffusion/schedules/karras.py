@@ -5,14 +5,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from unclip.core.ranges import Sigma, Spread
 from unclip.core.typing import Float, LogSNR
+from unclip.core.wide import narrow, wide
 from unclip.diffusion.schedules.base import Schedule, check_steps, to_clean
 
 
 def polynomial(t: Float[Tensor, "..."], s_min: float, s_max: float, rho: float) -> LogSNR:
     """log-SNR at t in [0, 1] of s = (s_min^(1/rho) + t (s_max^(1/rho) - s_min^(1/rho)))^rho, in float64."""
     low, high = s_min ** (1 / rho), s_max ** (1 / rho)
-    return -2 * rho * torch.log(low + t.double().clamp(0, 1) * (high - low))
+    return -2 * rho * torch.log(low + wide(t).clamp(0, 1) * (high - low))
 
 
 def karras_levels(steps: int, s_min: float, s_max: float, rho: float) -> Float[Tensor, " steps"]:
@@ -33,15 +35,15 @@ def check_polynomial(s_min: float, s_max: float, rho: float) -> None:
 class Karras(Schedule):
     """s^(1/rho) linear in t between s_min and s_max, in training too. rho -> infinity is linear in log-SNR."""
 
-    s_min: float = 0.002
-    s_max: float = 80.0
-    rho: float = 7.0
+    s_min: Sigma = 0.002
+    s_max: Sigma = 80.0
+    rho: Spread = 7.0
 
     def __post_init__(self) -> None:
         check_polynomial(self.s_min, self.s_max, self.rho)
 
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
-        return polynomial(t, self.s_min, self.s_max, self.rho).float()
+        return narrow(polynomial(t, self.s_min, self.s_max, self.rho), t)
 
     def grid(self, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
         """Eq. 5: both ends of s are used, then the step to zero."""

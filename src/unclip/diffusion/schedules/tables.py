@@ -16,7 +16,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from unclip.core.ranges import Beta, Fraction, TableLength
 from unclip.core.typing import Float, LogSNR
+from unclip.core.wide import narrow, wide
 from unclip.diffusion.schedules.base import Levels, Schedule, Times, interpolated
 
 Betas = Float[Tensor, " T"]
@@ -65,44 +67,39 @@ class BetaTable(Schedule):
 
     def training_levels(self, times: Times) -> Levels:
         """The table's own entries, each as often as any other: t uniform in 1..T (DDPM, algorithm 1)."""
-        entry = (times.double() * len(self.table)).long().clamp(max=len(self.table) - 1)
-        return self.table.to(times.device)[entry].float()
+        entry = (wide(times) * len(self.table)).long().clamp(max=len(self.table) - 1)
+        return narrow(self.table.to(entry.device)[entry], times)
 
     def fraction_below(self, levels: Levels) -> Float[Tensor, " n"]:
         """The number of entries below each level, over T."""
-        rising = self.table.flip(0).to(levels.device)
-        return torch.searchsorted(rising, levels.double().contiguous()).double() / len(rising)
+        wanted = wide(levels).contiguous()
+        rising = self.table.flip(0).to(wanted.device)
+        return torch.searchsorted(rising, wanted).to(wanted) / len(rising)
 
     def sampled(self, times: Times) -> Levels:
         """The table's own entries round(t T), pushed apart where they would coincide; all T of them are DDPM itself.
 
         Raises ValueError where there are more times than entries.
         """
-        T, steps, table = len(self.table), len(times), self.table.to(times.device)
+        T, steps = len(self.table), len(times)
         if steps > T:
             raise ValueError(f"steps = {steps}: this table has T = {T}; ask for at most that many")
-        rank = torch.arange(steps, 0, -1, device=times.device)
-        entry = torch.maximum(torch.round(times.double() * T).long(), rank)
-        return table[entry.clamp(max=T) - 1].float()
+        entry = torch.round(wide(times) * T).long()
+        entry = torch.maximum(entry, torch.arange(steps, 0, -1, device=entry.device)).clamp(max=T)
+        return narrow(self.table.to(entry.device)[entry - 1], times)
 
 
 @dataclass(frozen=True)
 class _Ends(BetaTable):
     """Tables between two ends."""
 
-    beta_1: float = 1e-4
-    beta_T: float = 0.02
-    T: int = 1000
+    beta_1: Beta = 1e-4
+    beta_T: Beta = 0.02
+    T: TableLength = 1000
 
     def __post_init__(self) -> None:
-        if not 0 < self.beta_1 <= self.beta_T < 1:
-            raise ValueError(f"beta_1 = {self.beta_1}, beta_T = {self.beta_T}: need 0 < beta_1 <= beta_T < 1")
-        _check_length(self.T)
-
-
-def _check_length(T: int) -> None:
-    if T < 2:
-        raise ValueError(f"T = {T}: a table needs at least 2 steps")
+        if not self.beta_1 <= self.beta_T:
+            raise ValueError(f"beta_1 = {self.beta_1}, beta_T = {self.beta_T}: need beta_1 <= beta_T")
 
 
 @dataclass(frozen=True)
@@ -129,8 +126,8 @@ class QuadraticBeta(_Ends):
 class ScaledLinearBeta(QuadraticBeta):
     """`QuadraticBeta` with the ends of latent diffusion; `scaled_linear` in diffusers."""
 
-    beta_1: float = 0.00085
-    beta_T: float = 0.012
+    beta_1: Beta = 0.00085
+    beta_T: Beta = 0.012
 
 
 @dataclass(frozen=True)
@@ -146,14 +143,9 @@ class SigmoidBeta(_Ends):
 class CosineBeta(BetaTable):
     """The cosine alpha-bar as a table, betas capped; `squaredcos_cap_v2` in diffusers."""
 
-    T: int = 1000
-    s: float = 0.008
-    cap: float = 0.999
-
-    def __post_init__(self) -> None:
-        _check_length(self.T)
-        if not (self.s >= 0 and 0 < self.cap < 1):
-            raise ValueError(f"s = {self.s}, cap = {self.cap}: need s >= 0 and 0 < cap < 1")
+    T: TableLength = 1000
+    s: Fraction = 0.008
+    cap: Beta = 0.999
 
     def make(self) -> Betas:
         t = torch.arange(self.T + 1, dtype=torch.float64) / self.T

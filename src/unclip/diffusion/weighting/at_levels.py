@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from unclip.core.ranges import Positive, Weight
 from unclip.core.typing import LogSNR
 from unclip.diffusion.weighting.base import Weighting
 
@@ -36,7 +37,7 @@ class PlainX0(Weighting):
 class MinSNR(Weighting):
     """min(SNR, gamma) on x0."""
 
-    gamma: float = 5.0
+    gamma: Positive = 5.0
 
     def __call__(self, log_snr: LogSNR) -> Tensor:
         return torch.clamp(self.gamma * torch.exp(-log_snr), max=1.0)
@@ -46,12 +47,8 @@ class MinSNR(Weighting):
 class P2(Weighting):
     """Less weight on the clean levels, where nothing but imperceptible detail is left to learn."""
 
-    k: float = 1.0
-    gamma: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not (self.k > 0 and self.gamma >= 0):
-            raise ValueError(f"k = {self.k}, gamma = {self.gamma}: need k above 0 and gamma at least 0")
+    k: Positive = 1.0
+    gamma: Weight = 1.0
 
     def __call__(self, log_snr: LogSNR) -> Tensor:
         return (self.k + torch.exp(log_snr)) ** -self.gamma
@@ -61,7 +58,7 @@ class P2(Weighting):
 class EDMWeight(Weighting):
     """lambda(sigma) = (sigma^2 + s^2)/(sigma s)^2 on x0 (Karras et al. 2022, Eq. 8), in eps space."""
 
-    sigma_data: float = 0.5
+    sigma_data: Positive = 0.5
 
     def __call__(self, log_snr: LogSNR) -> Tensor:
         return 1 + torch.exp(-log_snr) / self.sigma_data**2

@@ -7,11 +7,12 @@ The 1/2 is part of the weight here, so that `VariationalBound` trains the bound'
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
+from unclip.core.ranges import Range
 from unclip.core.typing import LogSNR
 from unclip.diffusion.weighting.base import Weighting
 
@@ -33,7 +34,7 @@ class Sigmoid(Weighting):
     The larger the pictures, the lower it should be: their details drown at lower log-SNR (SiD2).
     """
 
-    bias: float = 2.0
+    bias: Annotated[float, Range(-40, 40)] = 2.0
     per_log_snr: ClassVar[bool] = True
 
     def __call__(self, log_snr: LogSNR) -> Tensor:

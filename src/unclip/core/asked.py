@@ -1,0 +1,112 @@
+"""What a person calls in Python, checked at the door: keywords by their names, values by their annotated types."""
+
+import difflib
+import functools
+import inspect
+import types
+from collections.abc import Callable, Iterable
+from dataclasses import fields, is_dataclass
+from numbers import Integral, Real
+from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
+
+from unclip.core.shown import shown
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Refused(TypeError, ValueError):
+    """A call that cannot be meant: a TypeError as Python's own, a ValueError as all that unclip refuses."""
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, or method, that refuses an unknown keyword or a value of another type by name.
+
+    Of types it knows numbers, words, truth values, a choice of words, dataclasses, and None beside one of these;
+    arguments of other types are left to the function.
+    """
+    signature = inspect.signature(function)
+    hints = dict[str, Any]()
+    for name, each in signature.parameters.items():
+        if each.kind is each.VAR_KEYWORD:  # **options: Unpack[SomeTypedDict]
+            hints |= get_args(each.annotation)[0].__annotations__
+        elif name != "self":
+            hints[name] = each.annotation
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name in kwargs:
+            if name not in hints:
+                raise Refused(f"{function.__name__}: unknown option {name!r}; {_known(name, hints)}")
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise Refused(f"{function.__name__}: {error}") from None
+        for name, value in (bound.arguments | kwargs).items():
+            wanted = _wanted(hints.get(name), value)
+            if wanted:
+                raise Refused(f"{function.__name__}: {name} = {shown(repr(value), 80)}: expected {wanted}")
+        return function(*args, **kwargs)
+
+    return call
+
+
+def _known(name: str, hints: dict[str, Any]) -> str:
+    for place, hint in hints.items():
+        for option in _options(hint):
+            if is_dataclass(option) and name in {f.name for f in fields(option)}:
+                return f"it goes into {place}={option.__name__}({name}=...)"  # pyright: ignore
+    near = difflib.get_close_matches(name, hints, 1)
+    return (f"did you mean {near[0]!r}? " if near else "") + f"known are {', '.join(hints)}"
+
+
+def _options(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+def _wanted(hint: Any, value: Any) -> str:
+    """What was expected of a value that is none of that; "" where it is, or nobody can say."""
+    wanted = []
+    for option in _options(hint):
+        told, fits = _judge(option, value)
+        if fits:
+            return ""
+        wanted.append(told)
+    return " or ".join(wanted)
+
+
+def _judge(hint: Any, value: Any) -> tuple[str, bool]:
+    """What a type is called, and whether the value is of it."""
+    if hint is type(None):
+        return "None", value is None
+    if hint is bool:
+        return "True or False", isinstance(value, bool)
+    if hint is int:
+        return "a whole number", isinstance(value, Integral) and not isinstance(value, bool)
+    if hint is float:
+        return "a number", isinstance(value, Real) and not isinstance(value, bool) and value == value
+    if hint is str:
+        return "words", isinstance(value, str)
+    if get_origin(hint) is Literal:
+        return f"one of {', '.join(map(repr, get_args(hint)))}", value in get_args(hint)
+    if isinstance(hint, type) and is_dataclass(hint):
+        return f"a {hint.__name__}", isinstance(value, hint)
+    return "", True
+
+
+def texts(name: str, given: object) -> list[str]:
+    """Prompts or labels from a list, a generator or an open file, the ends of lines taken off, empty lines left out.
+
+    Raises Refused for a single string, and for what is no words.
+    """
+    if isinstance(given, str):
+        raise Refused(f"{name} = {shown(repr(given), 80)}: pass a list, [{shown(repr(given), 80)}]")
+    if not isinstance(given, Iterable):
+        raise Refused(f"{name} = {shown(repr(given), 80)}: expected a list of words")
+    found = []
+    for text in given:
+        if not isinstance(text, str):
+            raise Refused(f"{name}: {shown(repr(text), 80)} is no words (str)")
+        if text not in ("\n", "\r\n"):
+            found.append(text.rstrip("\r\n"))
+    return found

@@ -1,0 +1,10 @@
+"""Packages that only some features need: a hint that works wherever unclip was installed from."""
+
+import sys
+
+from unclip.core.shown import typed
+
+
+def install(what: str, package: str) -> str:
+    """ "plots need matplotlib: /path/to/python -m pip install matplotlib"."""
+    return f"{what} {package}: {typed(sys.executable, '-m', 'pip', 'install', package)}"

@@ -1,0 +1,9 @@
+"""The names of the layouts; light, because `--help` shows them."""
+
+from typing import Literal
+
+Layout = Literal["metadata", "text", "folders", "names", "pictures", "parquet", "tar"]
+"""Where captions come from: metadata files, a file beside each picture, folder names, file names, nowhere, tables,
+tar shards."""
+Captions = Literal["auto", "metadata", "text", "folders", "names", "parquet", "tar"]
+"""What can be asked for; auto: found out."""
