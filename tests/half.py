@@ -64,9 +64,9 @@ def decoder() -> Decoder:
 
 @cache
 def inpainter() -> Inpainter:
-    """The decoder after 160 steps with masks."""
+    """The decoder after 240 steps with masks."""
     made = built(lambda: Inpainter.start(decoder(), MaskConfig(everything=0.2)))
-    learn(made, batch(), steps=160, lr=4e-3)
+    learn(made, batch(), steps=240, lr=4e-3)
     return made
 
 

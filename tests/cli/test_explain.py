@@ -24,7 +24,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run: 64 drawn scenes, one step a stage."""
     folder, draw = tmp_path_factory.mktemp("explain") / "tiny", worlds.prepare_world
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "prepare_world", lambda world, out, config, **how: draw(world, out, config, **how, scenes=64))
+        patch.setattr(run, "prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=64))
         list(run.train(World(32), folder, short(1), threading.Event(), force=True))
     return folder
 

@@ -165,5 +165,5 @@ def test_prompts_come_from_a_generator_and_pictures_one_by_one(place: Path) -> N
     with watching(lambda done, of: seen.append((done, of))):
         model.generate(["a red circle"], settings=settings)
     assert seen[-2:] == [(1, 2), (2, 2)]
-    with pytest.raises(ValueError, match="take the sampler ddpm"):
+    with pytest.raises(ValueError, match="draw with --sampler ddpm"):
         model.generate(["a red circle"], settings=unclip.Settings(steps=2, sampler="ddpm-learned"))
