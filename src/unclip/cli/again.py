@@ -109,8 +109,7 @@ def command(about: About, run: str) -> str:
     """
     if "made" in about:
         return made_again(about["made"], run)
-    from unclip.diffusion import guidance, samplers
-    from unclip.pipeline.settings import GRIDS
+    from unclip.diffusion import grids, guidance, samplers
 
     sampling = about["sampling"]
     words = ["--run", run, "--seed", _number(about["seed"])]
@@ -129,7 +128,7 @@ def command(about: About, run: str) -> str:
     if guided is not None:
         form, scale = guided
         words += ["--guidance", str(scale)] + (["--guidance-form", form] if form != "cfg" else [])
-    for option, table in (("sampler", samplers.NAMES), ("grid", GRIDS)):
+    for option, table in (("sampler", samplers.NAMES), ("grid", grids.NAMES)):
         names = [name for name, member in table.items() if member.to_dict() == sampling.get(option)]
         words += [f"--{option}", names[0]] if names else []
     return typed("generate", [prompt for prompt in _prompts(about) if prompt], words)

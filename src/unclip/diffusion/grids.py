@@ -142,13 +142,13 @@ def _check_count(steps: int, found: int, what: str) -> None:
 
 
 NAMES: dict[str, Grid] = {
-    "time": UniformTime(),
+    "uniform": UniformTime(),
     "quadratic": QuadraticTime(),
     "log-snr": UniformLogSNR(),
     "karras": KarrasSteps(),
     "sections": Sections(),
 }
-"""Names that a person types. sections: 27 steps. Searched levels are `Given`."""
+"""Names that a person types, as --grid karras. sections: 27 steps. Searched levels are `Given`."""
 
 
 def named(name: str) -> Grid:

@@ -4,19 +4,11 @@ from dataclasses import dataclass, replace
 
 from unclip.core.config import Config
 from unclip.core.ranges import Side, Signed, Steps, Weight
+from unclip.diffusion import grids, samplers
 from unclip.diffusion import guidance as guidances
-from unclip.diffusion import samplers
-from unclip.diffusion.grids import Grid, KarrasSteps, QuadraticTime, UniformLogSNR, UniformTime
 from unclip.diffusion.guidance import ClassifierGuidance, CLIPGuidance, Guidance, StaticThreshold
 from unclip.diffusion.process import Sampling
 
-GRIDS: dict[str, Grid] = {
-    "uniform": UniformTime(),
-    "quadratic": QuadraticTime(),
-    "log-snr": UniformLogSNR(),
-    "karras": KarrasSteps(),
-}
-"""Where the steps lie; without a name: as the model was stored."""
 RANGE = 1.0
 """Clean pictures live in [-RANGE, RANGE]."""
 
@@ -50,9 +42,7 @@ class Settings(Config):
         if self.sampler is not None:
             how = replace(how, sampler=samplers.named(self.sampler))
         if self.grid is not None:
-            if self.grid not in GRIDS:
-                raise ValueError(f"grid = {self.grid!r}: known are {', '.join(GRIDS)}")
-            how = replace(how, grid=GRIDS[self.grid])
+            how = replace(how, grid=grids.named(self.grid))
         if self.classifier is not None:
             how = replace(how, guidance=ClassifierGuidance(self.classifier, of=how.guidance))
         if self.clip is not None:
