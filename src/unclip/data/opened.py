@@ -6,7 +6,6 @@ that is named `a.png`.
 
 import io
 import re
-import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from PIL import Image, TiffImagePlugin, WebPImagePlugin
 
 from unclip.core.shown import shown
 from unclip.data.png import lightened
+from unclip.data.regular import read_regular
 
 # A closed list: Pillow knows formats that call other programs (EPS). JPEG includes what some phones write (MPO).
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
@@ -79,18 +79,15 @@ def opened(data: bytes, enough: int | None = None, most: int = MAX_PIXELS) -> It
 def read_file(path: Path) -> bytes:
     """The bytes of a picture's file. Raises ValueError that names it: none there, a folder, no regular file (a pipe
     would never end), too large, or not to be read."""
+    if path.is_dir():
+        raise ValueError(f"{shown(path)}: is a folder; name a picture")
     try:
-        about = path.stat()
-        if stat.S_ISDIR(about.st_mode):
-            raise ValueError(f"{shown(path)}: is a folder; name a picture")
-        if not stat.S_ISREG(about.st_mode):
-            raise ValueError(f"{shown(path)}: is no ordinary file; name a picture")
-        if about.st_size > MOST_MEMORY:
-            raise ValueError(f"{shown(path)}: has {about.st_size / 1e6:,.0f} MB, no picture; at most 440 MB are read")
-        return path.read_bytes()
+        return read_regular(path, MOST_MEMORY)
     except FileNotFoundError as error:
         raise ValueError(f"{shown(path)}: no such picture") from error
     except OSError as error:
+        if error.errno is None:  # of `read_regular`
+            raise ValueError(f"{shown(path)}: {error.strerror}; name a picture") from error
         raise ValueError(f"{shown(path)}: cannot be read ({error.strerror}); check its permissions") from error
 
 
