@@ -107,7 +107,7 @@ def test_lists_in_the_environment():
         (Given(), {"UNCLIP_MODEL": "gan"}, "model = 'gan': known are unclip, latent, ddpm"),
         (Given(classes=True), {}, "--classes: ddpm: a run of model = 'unclip' has no such stage"),
         (Given(model="ddpm", set=["decoder.share=2"]), {}, "--set: decoder: a run of model = 'ddpm' has no such stage"),
-        (Given(model="ddpm", size=33), {}, "size = 33: this network draws multiples of 4 px"),
+        (Given(model="ddpm", size=33), {}, "size = 33: .* draws multiples of 4 px"),
         (Given(config=Path("nowhere.toml")), {}, "nowhere.toml: not a settings file"),
     ],
 )

@@ -302,3 +302,15 @@ def test_what_others_laid_into_a_run_is_never_touched(run: RunFolder) -> None:
     assert len(kept) >= len(places) - 1  # of the two checkpoints, one folder may carry both
     assert {".", "prior", "checkpoints", "samples", "early/decoder"} <= set(kept)
     assert any(place.startswith("checkpoints/prior") for place in kept)
+
+
+def test_what_a_kill_left_half_written_beside_the_previews_is_swept(run: RunFolder) -> None:
+    """Found by 100 kills: `samples/.data.28990.part.png` stayed for ever."""
+    left = [run.samples / ".data.28990.part.png", run.plots / ".loss.17.part.png", run.logs / ".clip.3.part.jsonl"]
+    theirs = [run.samples / "data.part.png", run.samples / ".hidden.png", run.plots / ".notes.part.d"]
+    for path in (*left, *theirs):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("half", encoding="utf-8")
+    with run.writing():
+        assert [path.exists() for path in left] == [False] * 3
+    assert all(path.exists() for path in theirs)

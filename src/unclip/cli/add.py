@@ -81,7 +81,6 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
     from unclip.pipeline.run_folder import RunFolder
     from unclip.recipes.add import with_stage
     from unclip.recipes.config import RunConfig, read_settings
-    from unclip.recipes.fits import check_networks
 
     config, folder = with_stage(run, stage), RunFolder(run)
     added = stage in read_settings(folder.settings).get("added", [])
@@ -101,7 +100,7 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
     if anew or not begun:  # what was said of an attempt that never got to train does not count
         config = replace(config, **{stage: getattr(RunConfig(), stage)})
     config = settings.resolve(config, layers)
-    check_networks(config)
+    settings.check_fit(config, layers)
     return config
 
 

@@ -189,6 +189,19 @@ def _origin(error: WrongSetting, said: Sequence[Layer]) -> str | None:
     return None
 
 
+def check_fit(config: RunConfig, said: Sequence[Layer]) -> None:
+    """Raises ValueError, with what was said of the stage, where its network cannot be or is too large."""
+    from unclip.recipes.fits import check_networks
+
+    try:
+        check_networks(config)
+    except ValueError as error:
+        stage = re.split(r"[.:]", str(error), maxsplit=1)[0]
+        every = [(path, value) for layer in said for path, value in leaves(layer.table)]
+        of = [f"{path} = {told(value)}" for path, value in every if path.partition(".")[0] == stage]
+        raise ValueError(f"{error} (said: {', '.join(of)})" if of else str(error)) from error
+
+
 def check_same(stored: RunConfig, said: Sequence[Layer], out: Path) -> None:
     """Raises ValueError where something was said that cannot be, or that differs from what the run was begun with."""
     try:

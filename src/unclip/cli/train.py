@@ -70,7 +70,6 @@ def choose(
     from unclip.cli import settings
     from unclip.cli.opening import mirrors, natural_size, open_again
     from unclip.pipeline.run_folder import RunFolder
-    from unclip.recipes.fits import check_networks
 
     said, run = settings.layers(given, environ), RunFolder(out)
     if run.settings.exists() and run.begun:
@@ -80,7 +79,7 @@ def choose(
     source = open_again(data, first, split)
     base = settings.base(given, said, size or natural_size(source, first.captioned), mirrors(source))
     config = settings.resolve(base, said)
-    check_networks(config)
+    settings.check_fit(config, said)
     return source, config
 
 

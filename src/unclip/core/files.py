@@ -15,6 +15,8 @@ from pathlib import Path
 
 OURS = re.compile(r"config\.json|model\.safetensors|shard-\d+\.tar")
 """Names of the files that unclip writes into folders which it replaces or removes as a whole."""
+PART = re.compile(r"\..+\.\d+\.part(\.\w+)?")
+"""How `replacing` calls a file that is not whole yet."""
 FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 """What the system says where there is no room: disk, file size, quota."""
 
@@ -80,6 +82,13 @@ def recover(path: Path) -> None:
             os.replace(old, path)
     for part in leftovers(path, "part"):
         remove(part)
+
+
+def sweep(folder: Path) -> None:
+    """Removes what a killed `replacing` left in a folder, whatever its name was to be."""
+    for found in folder.glob(".*.part*"):
+        if PART.fullmatch(found.name) and found.is_file() and not found.is_symlink():
+            found.unlink()
 
 
 def leftovers(path: Path, end: str) -> list[Path]:

@@ -115,6 +115,8 @@ class RunFolder:
         with lock.hold(self.root, known=self.is_run):
             for path in (self.settings, self.root / "state.json", self.tokenizer, *self._stages()):
                 files.recover(path)
+            for folder in (self.samples, self.plots, self.logs, self.priors):
+                files.sweep(folder)
             yield
 
     def _stages(self) -> list[Path]:

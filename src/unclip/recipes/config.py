@@ -98,7 +98,10 @@ class RunConfig(Config):
                 f"`{larger}` draws on"
             )
         if self.model != "latent" and (self.size < 1 or self.size % multiple):
-            raise ValueError(f"size = {self.size}: this network draws multiples of {multiple} px")
+            raise ValueError(
+                f"size = {self.size}: with its patch and its levels this network draws multiples of {multiple} px; "
+                "take such a size, or another patch or number of widths"
+            )
         if self.model == "latent":
             check_latent(self.size, self.clip.vision, self.autoencoder, self.latent)
         colour(self.background)
