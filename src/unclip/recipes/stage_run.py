@@ -39,7 +39,7 @@ class StageRun:
     """Trains one stage of a run, keeps it safe, and judges it."""
 
     def __init__(self, ctx: Context, name: str) -> None:
-        self.ctx, self.name, self.began = ctx, name, time.monotonic()
+        self.ctx, self.name = ctx, name
         self.time = StageTime.of(ctx.folder, ctx.config, name)
         self.stage: Stage = stage(ctx, name)
         self.checkpoint = ctx.folder.checkpoint(name)
@@ -66,7 +66,7 @@ class StageRun:
         check_room(self.checkpoint, self.trainer)
         log = Log(self.ctx.folder.logs / f"{self.name}.jsonl", self.trainer.step)
         try:
-            self.trainer.waited(time.monotonic() - self.began)
+            # Set-up is not of the stage's share: the embeddings of all pictures can take longer than that.
             yield from self._train(log)
             if not self.ctx.stop.is_set():
                 yield from self._finish()
