@@ -1,7 +1,7 @@
 """Float64 where it is needed, on any device: Apple's GPUs (mps) have none, so there it is computed on the CPU.
 
 Levels and likelihoods lose digits in float32. `wide` is the package's only way to float64 for a tensor that may lie on
-a device, `narrow` the way back; a test holds to that.
+a device, `narrow` the way back; tests train on a device without float64.
 """
 
 from torch import Tensor
