@@ -1,6 +1,27 @@
-"""`python -m unclip`: the same as the command `unclip`, where the latter is not on the path."""
+"""The command `unclip`, which is `python -m unclip`, too, where the former is not on the path."""
 
-from unclip.cli.main import app
+import codecs
+import os
+import sys
+
+
+def main() -> None:
+    """Runs the command that was typed."""
+    _ensure_utf8()
+    from unclip.cli.main import app
+
+    app()
+
+
+def _ensure_utf8() -> None:
+    """Begins again in Python's UTF-8 mode where the locale has Python take file names and typed words for ASCII.
+
+    Letters beyond it would be half surrogates in a prompt, and no name of a file that is to be written could hold them.
+    Python itself does this since 3.7 (PEP 540), unless LC_ALL or PYTHONUTF8=0 forbids it.
+    """
+    if os.name == "posix" and codecs.lookup(sys.getfilesystemencoding()).name == "ascii":
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
 
 if __name__ == "__main__":
-    app()
+    main()

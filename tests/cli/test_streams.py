@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -114,6 +116,23 @@ def test_same_files_whatever_stdout_is(name: str, place: Path, call: Call, monke
             out.rename(place / f"{name}-{kind}")
     for kind, found in kept.items():
         assert found == kept["utf-8"], kind
+
+
+def test_same_files_where_the_locale_knows_ascii_only(place: Path) -> None:
+    """A process of its own: what was typed, and names of files, are decoded before any of our code runs."""
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for name in ("generate", "blend"):
+        kept: list[dict[str, bytes]] = []
+        for added in ({"PYTHONUTF8": "1"}, ascii_only):
+            out = place / "out é"
+            typed = [word.replace("OUT", "out é") for word in COMMANDS[name]]
+            words = [sys.executable, "-m", "unclip", *typed]
+            done = subprocess.run(words, cwd=place, env={**os.environ, **added}, capture_output=True, check=False)
+            assert (done.returncode, done.stderr) == (0, b"")
+            kept.append(files(out))
+            shutil.rmtree(out)
+        assert kept[0] == kept[1]
+        assert any("ü" in path for path in kept[1])
 
 
 def test_a_full_disk_is_told(place: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

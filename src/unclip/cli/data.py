@@ -87,13 +87,12 @@ def shapes(
     if n < 1:
         raise ValueError(f"-n {n}: draw at least 1 picture")
     from unclip.cli.console import stdout
+    from unclip.core.fresh import new_folder
 
     check_folder(out, "OUT")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{out}: is there already and not empty; name a new folder")
-    out.mkdir(parents=True, exist_ok=True)
-    lines = "".join(json.dumps(row) + "\n" for row in draw(out, n, size, seed))
-    (out / "metadata.jsonl").write_text(lines, encoding="utf-8")
+    with new_folder(out) as folder:
+        lines = "".join(json.dumps(row) + "\n" for row in draw(folder, n, size, seed))
+        (folder / "metadata.jsonl").write_text(lines, encoding="utf-8")
     stdout().print(f"{n:,} pictures in {out}")
 
 
@@ -109,8 +108,8 @@ def draw(out: Path, n: int, size: int, seed: int) -> Iterator[dict[str, Any]]:
     from PIL import Image
 
     from unclip.data.shapes_world import World
-    from unclip.pipeline.images import save_picture
+    from unclip.pipeline.images import encoded
 
     for i, (pixels, captions, _) in enumerate(World(size).sample(n, seed)):
-        save_picture(Image.fromarray(pixels), out / f"{i:06d}.png")
+        (out / f"{i:06d}.png").write_bytes(encoded(Image.fromarray(pixels), ".png"))
         yield from ({"file_name": f"{i:06d}.png", "text": caption} for caption in captions)

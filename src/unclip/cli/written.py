@@ -63,13 +63,13 @@ def write_picture(picture: "Image.Image", folder: Path, stem: str) -> Path:
 
     A picture that lies there already, the same in every byte with all that made it, is not written again.
     """
-    from unclip.pipeline.images import encoded, save_picture
+    from unclip.core.fresh import write_new
+    from unclip.pipeline.images import encoded
 
     data, number = encoded(picture, ".png"), 1
     while True:
         path = folder / (f"{stem}.png" if number == 1 else f"{stem}-{number}.png")
-        if not os.path.lexists(path):
-            save_picture(picture, path)
+        if write_new(path, data):
             return path
         if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
             return path

@@ -55,8 +55,10 @@ def check_own(folder: Path, known: bool = False) -> None:
 
 
 @contextmanager
-def hold(folder: Path, known: bool = False) -> Iterator[None]:
+def hold(folder: Path, known: bool = False, told: Path | None = None) -> Iterator[None]:
     """Inside, no other process writes into `folder`, which is made where it is not there; known: as `check_own`.
+
+    told: what an error calls the folder, where that is a place on the way to what was asked for.
 
     The thread that holds it may hold it again. A folder that may only be read needs no lock: nobody can write there.
     Raises ValueError for a folder that is not ours, and where another process (or thread) is writing there.
@@ -64,7 +66,7 @@ def hold(folder: Path, known: bool = False) -> Iterator[None]:
     root = Path(os.path.realpath(folder))
     if (held := _HELD.get(root)) is not None:
         if held.thread != threading.get_ident():
-            raise ValueError(_busy(folder, {"pid": os.getpid(), "host": socket.gethostname()}))
+            raise ValueError(_busy(told or folder, {"pid": os.getpid(), "host": socket.gethostname()}))
         held.depth += 1
         try:
             yield
@@ -73,7 +75,7 @@ def hold(folder: Path, known: bool = False) -> Iterator[None]:
         return
     check_own(folder, known)
     root.mkdir(parents=True, exist_ok=True)
-    file = _locked(folder, root / MARK)
+    file = _locked(told or folder, root / MARK)
     if file is None:
         yield
         return

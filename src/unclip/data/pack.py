@@ -6,7 +6,7 @@ import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from unclip.core.files import write_folder
+from unclip.core.fresh import new_folder
 from unclip.core.shown import shown
 from unclip.data.decode import format_of
 from unclip.data.item import Item, Source, extension, is_picture
@@ -18,21 +18,16 @@ def pack(source: Source, out: Path, per_shard: int = 10_000, left: Callable[[Ite
     Pictures keep their original bytes; captions go into `.txt`, one per line; items with a problem are left out,
     and `left` is called with each.
     The same data gives the same bytes. The folder appears only when it is complete.
-    Raises ValueError when `out` is there already and not empty, per_shard < 1, or there is not one pair.
+    Raises ValueError when `out` is there already and not empty, or is being made, per_shard < 1, or there is not one
+    pair.
     """
     if per_shard < 1:
         raise ValueError(f"per_shard is {per_shard}; it must be at least 1")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{shown(out)}: is there already and not empty; name a new folder")
-    counts: list[int] = []
-
-    def fill(building: Path) -> None:
-        counts.append(_write(building, _usable(source, left), per_shard))
-        if not counts[0]:
+    with new_folder(out) as building:
+        count = _write(building, _usable(source, left), per_shard)
+        if not count:
             raise ValueError(f"{shown(source.root)}: there is no usable pair to pack; every picture needs a caption")
-
-    write_folder(out, fill)
-    return counts[0]
+    return count
 
 
 def _usable(source: Source, left: Callable[[Item], None] | None) -> Iterator[Item]:

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from unclip.core.store import write_folder
+from unclip.core.fresh import new_folder
 from unclip.pipeline.load import load
 from unclip.pipeline.run_folder import DRAWS, RunFolder
 from unclip.pipeline.stored import BUILDERS, model_hash
@@ -17,22 +17,22 @@ def pack_run(root: str | Path, out: str | Path) -> int:
     """
     run, place = RunFolder(Path(root)), Path(out)
     run.require()
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise ValueError(f"{place}: is there already and not empty; name a new folder")
     if place.resolve().is_relative_to(run.root.resolve()):
         raise ValueError(f"{place}: lies in the run itself; name a folder outside")
 
-    def fill(folder: Path) -> None:
-        for file in (run.settings, run.tokenizer, run.root / "state.json"):
-            if file.exists():
-                shutil.copyfile(file, folder / file.name)
-        stages = [name for name in run.state() if name in BUILDERS]
-        for name in [*stages, f"early/{DRAWS[run.model]}"]:
-            if (run.root / name).is_dir():
-                shutil.copytree(run.root / name, folder / name)
+    with new_folder(place) as folder:
+        _copy(run, folder)
         load(folder, "cpu")
         if model_hash(RunFolder(folder)) != model_hash(run):
             raise ValueError(f"{run.root}: has changed while it was copied; try again")
-
-    write_folder(place, fill)
     return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
+
+
+def _copy(run: RunFolder, folder: Path) -> None:
+    for file in (run.settings, run.tokenizer, run.root / "state.json"):
+        if file.exists():
+            shutil.copyfile(file, folder / file.name)
+    stages = [name for name in run.state() if name in BUILDERS]
+    for name in [*stages, f"early/{DRAWS[run.model]}"]:
+        if (run.root / name).is_dir():
+            shutil.copytree(run.root / name, folder / name)
