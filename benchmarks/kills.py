@@ -119,6 +119,27 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def forked(words: list[str], said: Path, before: Callable[[], object] = lambda: None) -> int:
+    """The real command line in a process of its own, after `before`; what it says is appended to a file."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child:
+        return child
+    out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(out, stream)
+    before()
+    code: object = 3
+    try:
+        app(words)
+        code = 0
+    except SystemExit as stop:
+        code = stop.code
+    finally:
+        sys.stdout.flush()
+        os._exit(code if isinstance(code, int) else 3)
+
+
 @dataclass
 class Bench:
     """Data, settings, and the run to which nothing happened."""
@@ -162,10 +183,7 @@ class Bench:
 
     def process(self, words: list[str], run: Path, instant: Instant | None) -> str:
         """Runs a command in a process of its own: "done", "killed", or what else became of it."""
-        sys.stdout.flush()
-        child = os.fork()
-        if child == 0:
-            self.become(words, run, instant)
+        child = forked(words, self.root / f"{run.name}.txt", lambda: instant and instant.arm(run))
         if instant is not None and instant.seconds:
             time.sleep(instant.seconds)
             os.kill(child, signal.SIGKILL)
@@ -173,23 +191,6 @@ class Bench:
         if os.WIFSIGNALED(status):
             return "killed" if os.WTERMSIG(status) == signal.SIGKILL else f"signal {os.WTERMSIG(status)}"
         return "done" if os.WEXITSTATUS(status) in (0, 1) else f"exit code {os.WEXITSTATUS(status)}"
-
-    def become(self, words: list[str], run: Path, instant: Instant | None) -> None:
-        """The child: the real command line, its words kept beside the run."""
-        out = os.open(self.root / f"{run.name}.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        for stream in (1, 2):
-            os.dup2(out, stream)
-        if instant is not None:
-            instant.arm(run)
-        code: object = 3
-        try:
-            app(words)
-            code = 0
-        except SystemExit as stop:
-            code = stop.code
-        finally:
-            sys.stdout.flush()
-            os._exit(code if isinstance(code, int) else 3)
 
     def instant(self, number: int) -> Instant:
         """Where kill `number` shall strike."""
