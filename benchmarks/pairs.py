@@ -71,10 +71,6 @@ class Bench:
         words = [word.replace("OUT", str(self.out)) for word in commands(self.place)[name]]
         return forked(words, self.said(number))
 
-    def left(self) -> Found:
-        """What there is now. Which checkpoints are kept beside finished stages is a matter of time."""
-        return 0, {name: data for name, data in files(self.out) if "/checkpoints/" not in name}
-
     def said(self, number: int) -> Path:
         """Where a process writes what it says."""
         return self.place.root / f"said {number}.txt"
@@ -96,7 +92,7 @@ class Bench:
             self.fresh(pair)
             for name in names:
                 self.wait(self.start(name, 0), 0)
-            self.serial[key] = self.left()
+            self.serial[key] = (0, dict(files(self.out)))
         return self.serial[key]
 
     def at_once(self, pair: tuple[str, str]) -> tuple[list[str], list[str]]:
@@ -112,7 +108,7 @@ class Bench:
             self.wait(child, number, REFUSED + NO_RUN * (begun and pair[number] not in FROM_NOTHING))
             for number, child in enumerate(children)
         ]
-        return ended, [*self.wrong(pair, ended, self.left())]
+        return ended, [*self.wrong(pair, ended, (0, dict(files(self.out))))]
 
     def wrong(self, pair: tuple[str, str], ended: list[str], left: Found) -> Iterator[str]:
         """What is not as it must be."""

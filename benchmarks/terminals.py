@@ -155,8 +155,10 @@ def result(words: list[str], setting: str, out: Path) -> tuple[int, dict[str, by
 
 
 def files(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Names and contents below a folder, without times."""
+    """Names and contents below a folder, without times; which checkpoints stay beside finished stages is one of them."""
     for path in sorted(folder.rglob("*")):
+        if "checkpoints" in path.parts:
+            continue
         if path.is_file() and path.suffix in (".json", ".jsonl"):
             lines = path.read_text(encoding="utf-8").splitlines() if path.suffix == ".jsonl" else [path.read_bytes()]
             yield str(path.relative_to(folder)), repr([timeless(json.loads(line)) for line in lines]).encode()
