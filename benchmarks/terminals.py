@@ -155,7 +155,7 @@ def result(words: list[str], setting: str, out: Path) -> tuple[int, dict[str, by
 
 
 def files(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Names and contents below a folder, without times; which checkpoints stay beside finished stages is one of them."""
+    """Names and contents below a folder, without times; which checkpoints stay is a matter of time."""
     for path in sorted(folder.rglob("*")):
         if "checkpoints" in path.parts:
             continue
