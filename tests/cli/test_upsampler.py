@@ -187,7 +187,7 @@ def test_a_second_one_on_top(run: Path, data: Path, call: Call, tmp_path: Path):
     assert [len(picture.info[KEY]["upsamplers"]) for picture in pictures] == [2, 2, 1, 0]
     assert [len(picture.info[KEY]["stages"]) for picture in pictures] == [5, 5, 4, 3]
     assert model.enlargers[1].model.config.degradation == BSR()
-    assert model.upsample(pictures[3], size=128).size == (128, 128)
+    assert unclip.upsample(model, pictures[3], size=128).size == (128, 128)
 
 
 def test_the_stage_for_inpainting(run: Path, call: Call, tmp_path: Path):

@@ -4,9 +4,11 @@ from typing import Literal
 
 import pytest
 
+import unclip
 from unclip.core.asked import Refused, checked, texts
-from unclip.pipeline.manipulable import Manipulable
+from unclip.pipeline.ddpm import DDPMPipeline
 from unclip.pipeline.settings import Settings
+from unclip.pipeline.text_to_image import TextToImage
 
 
 @checked
@@ -73,14 +75,16 @@ def test_what_is_no_list_of_words(given: object, why: str):
         texts("prompts", given)
 
 
-def test_a_side_of_extend_is_checked_as_the_rest_is():
-    model = Manipulable()
+def test_what_is_asked_of_a_model_is_checked():
+    model = object.__new__(TextToImage)
     with pytest.raises(Refused, match="unknown option 'rigth'; did you mean 'right'"):
-        model.extend("x.png", rigth=1.0)  # pyright: ignore
+        unclip.extend(model, "x.png", rigth=1.0)  # pyright: ignore
     with pytest.raises(Refused, match="right = '1': expected a number"):
-        model.extend("x.png", right="1")  # pyright: ignore
+        unclip.extend(model, "x.png", right="1")  # pyright: ignore
 
 
-def test_a_model_of_another_kind_says_so():
-    with pytest.raises(ValueError, match="vary: this is a Manipulable; only a run of --model unclip can do it"):
-        Manipulable().vary("x.png")
+def test_a_model_of_another_kind_is_refused():
+    with pytest.raises(ValueError, match="vary: this is a DDPMPipeline; only a run of --model unclip can do it"):
+        unclip.vary(object.__new__(DDPMPipeline), "x.png")
+    with pytest.raises(Refused, match=r"vary: model = 'runs/demo': expected a model, as unclip.load\(RUN\) gives it"):
+        unclip.vary("runs/demo", "x.png")  # pyright: ignore

@@ -7,8 +7,10 @@ import pytest
 from PIL import Image
 from tests.half import COLOURS, SIZE, model
 
+import unclip
+from unclip.pipeline.framed import Sides
 from unclip.pipeline.images import KEY
-from unclip.pipeline.inpaint import Sides, edit, extend
+from unclip.pipeline.inpaint import fill_hole, grow
 from unclip.pipeline.masked import read_masked
 from unclip.pipeline.painter import Request
 from unclip.pipeline.settings import Settings
@@ -51,7 +53,7 @@ HALF = np.asarray(half()) > 0
 @pytest.mark.parametrize("colour", [RED, GREEN, BLUE])
 def test_a_half_is_painted_like_the_other_and_the_known_is_kept(method, colour: tuple[int, ...]):
     before = picture(colour)
-    pictures = model().edit(before, half(), n=3, method=method, settings=FEW)
+    pictures = unclip.edit(model(), before, half(), n=3, method=method, settings=FEW)
     assert len(pictures) == 3
     for after in pictures:
         assert np.array_equal(array(after)[~HALF], array(before)[~HALF])
@@ -63,14 +65,16 @@ def test_a_prompt_says_what_to_paint(method):
     """All but a strip is to be painted, and the prompt is guided towards."""
     mask = Image.fromarray(np.where(np.arange(SIZE)[None] < 2, 0, 255).repeat(SIZE, 0).astype(np.uint8))
     how = {"method": method, "settings": Settings(steps=12, guidance=3.0)}
-    found = [model().edit(picture((140, 140, 140)), mask, f"a {c} picture", n=2, **how) for c in ("red", "blue")]
+    found = [
+        unclip.edit(model(), picture((140, 140, 140)), mask, f"a {c} picture", n=2, **how) for c in ("red", "blue")
+    ]
     red, blue = (np.mean([array(p)[:, 4:].mean((0, 1)) for p in pair], 0) for pair in found)
     assert red[0] > blue[0] + 30 and blue[2] > red[2] + 30
 
 
 def test_each_picture_depends_on_its_own_seed_alone():
-    many = model().edit(picture(), half(), n=4, seed=5, settings=FEW)
-    alone = model().edit(picture(), half(), n=1, seed=7, settings=FEW)[0]
+    many = unclip.edit(model(), picture(), half(), n=4, seed=5, settings=FEW)
+    alone = unclip.edit(model(), picture(), half(), n=1, seed=7, settings=FEW)[0]
     assert np.abs(array(alone) - array(many[2])).max() <= 1
     assert np.abs(array(many[1]) - array(many[2])).max() > 1
 
@@ -79,7 +83,7 @@ def test_each_picture_depends_on_its_own_seed_alone():
 def test_a_larger_picture_is_kept_outside_the_mask(width: int, height: int):
     before, mask = picture(GREEN, width, height), np.zeros((height, width), dtype=np.uint8)
     mask[-12:-2, -14:-3] = 255
-    found = edit(model(), before, Image.fromarray(mask), Request(n=1, settings=FEW))
+    found = fill_hole(model(), before, Image.fromarray(mask), Request(n=1, settings=FEW))
     [after] = found.pictures
     assert after.size == (width, height) and found.seen[0].size == (SIZE, SIZE)
     assert np.array_equal(array(after)[mask == 0], array(before)[mask == 0])
@@ -88,7 +92,7 @@ def test_a_larger_picture_is_kept_outside_the_mask(width: int, height: int):
 
 
 def test_a_small_picture_is_enlarged():
-    found = edit(model(), picture(RED, 12, 8), half(12, 8), Request(n=1, settings=FEW))
+    found = fill_hole(model(), picture(RED, 12, 8), half(12, 8), Request(n=1, settings=FEW))
     assert found.pictures[0].size == (SIZE, SIZE)
     assert any("12 x 8 pixels" in note and "enlarged first" in note for note in found.notes)
 
@@ -97,7 +101,7 @@ def test_transparency_is_the_mask_where_there_is_no_other():
     before = picture(BLUE)
     clear = before.copy()
     clear.putalpha(Image.fromarray(np.where(HALF, 0, 255).astype(np.uint8)))
-    [after] = model().edit(clear, n=1, seed=3, settings=FEW)
+    [after] = unclip.edit(model(), clear, n=1, seed=3, settings=FEW)
     assert np.array_equal(array(after)[~HALF], array(before)[~HALF])
     assert off(after, BLUE, HALF) < 2 * NEAR  # its embedding saw white there, and captions name the colours
 
@@ -113,19 +117,19 @@ def clear_in_part(width: int = SIZE, height: int = SIZE) -> Image.Image:
 @pytest.mark.parametrize("side", [SIZE, 24])
 def test_transparency_outside_the_mask_is_kept_to_the_last_bit(side: int):
     before, hole = clear_in_part(side, side), np.asarray(half(side, side)) > 0
-    [after] = model().edit(before, half(side, side), n=1, settings=Settings(steps=2))
+    [after] = unclip.edit(model(), before, half(side, side), n=1, settings=Settings(steps=2))
     assert after.mode == "RGBA" and np.array_equal(array(after)[~hole], array(before)[~hole])
     assert (array(after)[hole][:, 3] == 255).all()
-    [wider] = model().extend(before, right=0.5, settings=Settings(steps=2))
+    [wider] = unclip.extend(model(), before, right=0.5, settings=Settings(steps=2))
     assert np.array_equal(array(wider)[:, :side], array(before)) and (array(wider)[:, side:, 3] == 255).all()
 
 
 def test_what_cannot_be_kept_is_said_before_it_is_painted():
     said, step = list[str](), Request(n=1, settings=Settings(steps=2))
     deep = Image.fromarray(np.arange(SIZE * SIZE, dtype=np.uint16).reshape(SIZE, SIZE) * 200)
-    found = edit(model(), deep, half(), step, said.append)
+    found = fill_hole(model(), deep, half(), step, said.append)
     assert any("more than 8 bits become 8 bits" in note for note in said) and said == found.notes
-    small = edit(model(), clear_in_part(8, 8), half(8, 8), step)
+    small = fill_hole(model(), clear_in_part(8, 8), half(8, 8), step)
     assert any("its transparency is not kept" in note for note in small.notes)
     assert small.pictures[0].mode == "RGB"
 
@@ -143,7 +147,7 @@ def test_a_mask_that_can_be_read_in_two_ways_is_told():
 
 def test_a_canvas_that_no_memory_holds_is_refused():
     with pytest.raises(ValueError, match="would become 18000 x 18000 pixels, more than 40 million"):
-        extend(model(), Image.new("RGB", (2000, 2000)), Sides(4.0, 4.0, 4.0, 4.0), Request())
+        grow(model(), Image.new("RGB", (2000, 2000)), Sides(4.0, 4.0, 4.0, 4.0), Request())
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "RGB", "LA", "RGBA", "P"])
@@ -163,7 +167,7 @@ def test_masks_of_any_mode(mode: str):
 @pytest.mark.parametrize("method", ["model", "repaint"])
 def test_a_picture_goes_on_beyond_its_borders(method, sides: Sides, size: tuple[int, int]):
     before = picture(GREEN)
-    found = extend(model(), before, sides, Request(n=2, settings=FEW, method=method))
+    found = grow(model(), before, sides, Request(n=2, settings=FEW, method=method))
     hole = np.asarray(found.mask)[..., 0] > 0
     for after in found.pictures:
         assert after.size == size
@@ -173,7 +177,7 @@ def test_a_picture_goes_on_beyond_its_borders(method, sides: Sides, size: tuple[
 
 def test_a_larger_picture_is_extended_at_its_own_size():
     before = picture(RED, 48, 32)
-    [after] = model().extend(before, left=0.25, down=0.5, settings=FEW)
+    [after] = unclip.extend(model(), before, left=0.25, down=0.5, settings=FEW)
     assert after.size == (60, 48)
     assert np.array_equal(array(after)[:32, 12:], array(before))
 
@@ -182,7 +186,7 @@ def test_what_made_it_is_inside(tmp_path: Path):
     picture().save(tmp_path / "a.png")
     half().save(tmp_path / "m.png")
     request = Request("a red picture", 2, 4, FEW)
-    found = edit(model(), tmp_path / "a.png", tmp_path / "m.png", request)
+    found = fill_hole(model(), tmp_path / "a.png", tmp_path / "m.png", request)
     about = found.pictures[1].info[KEY]
     assert (about["prompt"], about["seed"], about["sampling"]["steps"]) == ("a red picture", 5, 12)
     assert about["made"]["command"] == "edit"
@@ -201,12 +205,12 @@ def test_what_made_it_is_inside(tmp_path: Path):
 
 def test_without_a_stage_the_decoder_paints_and_says_so():
     alone = model(inpainting=False)
-    found = edit(alone, picture(), half(), Request(n=1, settings=FEW))
+    found = fill_hole(alone, picture(), half(), Request(n=1, settings=FEW))
     assert any("by RePaint" in note for note in found.notes)
     assert any("the picture's own embedding" in note for note in found.notes)
     assert found.pictures[0].info[KEY]["made"]["options"]["method"] == "repaint"
     with pytest.raises(ValueError, match=r"method = 'model': .*unclip add inpaint"):
-        alone.edit(picture(), half(), method="model")
+        unclip.edit(alone, picture(), half(), method="model")
 
 
 def test_what_cannot_be_edited_is_refused(tmp_path: Path):
@@ -224,7 +228,7 @@ def test_what_cannot_be_edited_is_refused(tmp_path: Path):
         (picture(), tmp_path / "none.png", r"none\.png: no such picture"),
     ):
         with pytest.raises(ValueError, match=why):
-            model().edit(image, mask)
+            unclip.edit(model(), image, mask)
 
 
 def test_requests_that_mean_nothing_are_refused():
@@ -233,9 +237,9 @@ def test_requests_that_mean_nothing_are_refused():
         ({"method": "magic"}, "method = 'magic': expected one of 'auto', 'model', 'repaint'"),
     ):
         with pytest.raises(ValueError, match=why):
-            model().edit(picture(), half(), **how)
+            unclip.edit(model(), picture(), half(), **how)
     for sides, why in (({}, "nothing to paint"), ({"left": -0.5}, "left = -0.5"), ({"up": 9.0}, "up = 9.0: a share")):
         with pytest.raises(ValueError, match=why):
-            model().extend(picture(), **sides)
+            unclip.extend(model(), picture(), **sides)
     with pytest.raises(ValueError, match="less than a pixel"):
-        model().extend(picture(), left=0.01)
+        unclip.extend(model(), picture(), left=0.01)

@@ -8,10 +8,11 @@ from PIL import Image
 from tests.enlarging import upsampler
 from tests.half import SIZE, newborn
 
+import unclip
 from unclip.models.upsampler import Upsampler
 from unclip.pipeline.framed import Framed, Sides
 from unclip.pipeline.images import KEY
-from unclip.pipeline.inpaint import edit, extend
+from unclip.pipeline.inpaint import fill_hole, grow
 from unclip.pipeline.painter import Request
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.stored import Stages
@@ -47,7 +48,7 @@ def masked(width: int, height: int) -> tuple[Image.Image, np.ndarray]:
 )  # fmt: skip
 def test_known_pixels_are_kept_at_every_size(width: int, height: int, painted: int, inpainting: bool):
     before, (mask, hole) = picture(width, height), masked(width, height)
-    found = edit(model(inpainting), before, mask, Request(n=2, settings=FEW))
+    found = fill_hole(model(inpainting), before, mask, Request(n=2, settings=FEW))
     for after in found.pictures:
         assert after.size == before.size
         assert np.array_equal(np.asarray(after)[~hole], np.asarray(before)[~hole])
@@ -61,24 +62,24 @@ def test_known_pixels_are_kept_at_every_size(width: int, height: int, painted: i
 
 def test_the_size_can_be_chosen():
     before, (mask, hole) = picture(LARGE, LARGE), masked(LARGE, LARGE)
-    small, large = (model().edit(before, mask, settings=Settings(steps=2, size=s))[0] for s in (SIZE, None))
+    small, large = (unclip.edit(model(), before, mask, settings=Settings(steps=2, size=s))[0] for s in (SIZE, None))
     pixels = [np.asarray(p, dtype=int) for p in (small, large)]
     assert np.array_equal(pixels[0][~hole], pixels[1][~hole]) and not np.array_equal(*pixels)
     with pytest.raises(ValueError, match="size = 100 px: this model draws 16, 32"):
-        model().edit(before, mask, settings=Settings(steps=2, size=100))
+        unclip.edit(model(), before, mask, settings=Settings(steps=2, size=100))
 
 
 def test_a_small_picture_is_painted_at_the_decoder_s_size_unless_told_otherwise():
     mask, _ = masked(12, 8)
     for size, wanted in ((None, SIZE), (LARGE, LARGE)):
-        [after] = model().edit(picture(12, 8), mask, settings=Settings(steps=2, size=size))
+        [after] = unclip.edit(model(), picture(12, 8), mask, settings=Settings(steps=2, size=size))
         assert after.size == (wanted, wanted)
 
 
 @pytest.mark.parametrize("width, height", [(32, 32), (48, 32), (37, 53), (20, 90)])
 def test_extended_pictures_hold_the_one_they_began_with(width: int, height: int):
     before, sides = picture(width, height), Sides(left=0.3, down=0.21)
-    found = extend(model(), before, sides, Request(n=2, settings=FEW))
+    found = grow(model(), before, sides, Request(n=2, settings=FEW))
     (_, below), (left, _) = sides.margins(width, height)
     for after in found.pictures:
         assert after.size == (width + left, height + below)

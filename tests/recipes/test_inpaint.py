@@ -47,7 +47,7 @@ def test_it_is_trained_judged_kept_and_used(run: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("unclip.recipes.inpaint.PICTURES", 8)
     before = model_hash(RunFolder(run))
     picture = Image.fromarray(next(World(32).sample(1))[0])
-    assert unclip.load(run).edit(picture, HALF, settings=Settings(steps=2))[0].info[KEY]["made"]["options"][
+    assert unclip.edit(unclip.load(run), picture, HALF, settings=Settings(steps=2))[0].info[KEY]["made"]["options"][
         "method"
     ] == "repaint"  # fmt: skip
     for event in add(run, "inpaint", config(run, 6), threading.Event()):
@@ -62,12 +62,12 @@ def test_it_is_trained_judged_kept_and_used(run: Path, monkeypatch: pytest.Monke
     assert sorted(p.name for p in (run / "samples").glob("inpaint-*.png"))
     model = unclip.load(run)
     assert model.inpainter is not None and model.hash == before == model_hash(RunFolder(run))
-    [after] = model.edit(picture, HALF, "a red circle", settings=Settings(steps=2))
+    [after] = unclip.edit(model, picture, HALF, "a red circle", settings=Settings(steps=2))
     assert after.info[KEY]["made"]["options"]["method"] == "model"
     assert after.info[KEY]["stages"] == {n: store.load(run / n).sha256[:12] for n in ("clip", "prior", "inpaint")}
     with pytest.raises(ValueError, match="no early weights of its inpainting stage; .* method repaint"):
-        model.edit(picture, HALF, settings=Settings(steps=2, form="auto"))
-    [auto] = model.edit(picture, HALF, method="repaint", settings=Settings(steps=2, form="auto"))
+        unclip.edit(model, picture, HALF, settings=Settings(steps=2, form="auto"))
+    [auto] = unclip.edit(model, picture, HALF, method="repaint", settings=Settings(steps=2, form="auto"))
     assert list(auto.info[KEY]["stages"]) == ["clip", "decoder", "early/decoder"]  # no prompt, so no prior
     assert [p.name for p in (run / "early").iterdir()] == ["decoder"]
     assert np.array_equal(np.asarray(after)[:, :16], np.asarray(picture)[:, :16])

@@ -15,7 +15,8 @@ from unclip.cli.warn import say, warn
 from unclip.cli.written import check_folder, slug, write_picture
 
 if TYPE_CHECKING:
-    from unclip.pipeline.inpaint import Painted, Sides
+    from unclip.pipeline.framed import Sides
+    from unclip.pipeline.inpaint import Painted
     from unclip.pipeline.painter import Request
     from unclip.pipeline.text_to_image import TextToImage
 
@@ -64,7 +65,7 @@ class Growth:
 
     def sides(self) -> "Sides":
         """As the pipeline takes it."""
-        from unclip.pipeline.inpaint import Sides
+        from unclip.pipeline.framed import Sides
 
         every = self.by or 0.0
         return Sides(*(every if side is None else side for side in (self.left, self.right, self.up, self.down)))
@@ -86,11 +87,11 @@ def edit(
     ] = None,
 ) -> None:
     """Paint a part of a picture anew; every pixel outside the mask is kept."""
-    from unclip.pipeline.inpaint import edit as paint
+    from unclip.pipeline.inpaint import fill_hole
 
     request = how.request(prompt)
     with opened(how, prompt) as model:
-        show(paint(model, image, mask, request, told), f"{image.stem}-edit", how.out)
+        show(fill_hole(model, image, mask, request, told), f"{image.stem}-edit", how.out)
 
 
 @guarded
@@ -106,11 +107,11 @@ def extend(
     growth: Growth = Growth(),
 ) -> None:
     """Paint on beyond the borders of a picture, which is kept as it is."""
-    from unclip.pipeline.inpaint import extend as paint
+    from unclip.pipeline.inpaint import grow
 
     sides, request = growth.sides(), how.request(prompt)
     with opened(how, prompt) as model:
-        show(paint(model, image, sides, request, told), f"{image.stem}-extend", how.out)
+        show(grow(model, image, sides, request, told), f"{image.stem}-extend", how.out)
 
 
 @contextmanager

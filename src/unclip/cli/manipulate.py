@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+import unclip
 from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
 from unclip.cli.options import FIRST_SEED, SEED
@@ -122,7 +123,7 @@ def vary(
 ) -> None:
     """Draw other pictures of what CLIP sees in one."""
     with Bench.open(how, [picture], [prompt]) as bench:
-        pictures = bench.model.vary(bench.sources[0], n, seed, eta, fresh, prompt, how.settings)
+        pictures = unclip.vary(bench.model, bench.sources[0], n, seed, eta, fresh, prompt, how.settings)
         bench.write(pictures, f"{_stem(picture)}-vary")
 
 
@@ -142,7 +143,7 @@ def blend(
 ) -> None:
     """Draw the way from one picture to another."""
     with Bench.open(how, [a, b]) as bench:
-        pictures = bench.model.blend(bench.sources[0], bench.sources[1], n, noise, seed, how.settings)
+        pictures = unclip.blend(bench.model, bench.sources[0], bench.sources[1], n, noise, seed, how.settings)
         bench.write(pictures, f"{_stem(a)}-{_stem(b)}-blend")
 
 
@@ -160,7 +161,7 @@ def diff(
 ) -> None:
     """Change a picture by words: --from "a red heart" --to "a blue heart"."""
     with Bench.open(how, [picture], [before, to]) as bench:
-        pictures = bench.model.diff(bench.sources[0], before, to, n, until, how.settings)
+        pictures = unclip.diff(bench.model, bench.sources[0], before, to, n, until, how.settings)
         bench.write(pictures, f"{_stem(picture)}-{slug(to)}")
 
 
@@ -171,8 +172,8 @@ def invert(picture: Picture, /, *, how: How, prompt: Prompt = "") -> None:
     from unclip.pipeline.images import KEY
 
     with Bench.open(how, [picture], [prompt]) as bench:
-        latent = bench.model.invert(bench.sources[0], prompt, how.settings)
-        again = bench.model.reconstruct(latent)
+        latent = unclip.invert(bench.model, bench.sources[0], prompt, how.settings)
+        again = unclip.reconstruct(bench.model, latent)
         place = bench.write([again], f"{_stem(picture)}-invert").with_suffix("")
         place = write_latent(latent, place)
         bench.console.print(f"{place}  the latent: give this folder in the place of the picture")
@@ -198,7 +199,7 @@ def probe(
 ) -> None:
     """Show what CLIP sees in a picture: labels, and pictures of ever more of its embedding."""
     with Bench.open(how, [picture], labels or ()) as bench:
-        found = bench.model.probe(bench.sources[0], labels or (), seed, how.settings)
+        found = unclip.probe(bench.model, bench.sources[0], labels or (), seed, how.settings)
         bench.write(found.pictures, f"{_stem(picture)}-probe")
         for k, share in zip(found.dims, found.explained, strict=True):
             bench.console.print(f"{k:4} dimensions hold {share:6.1%} of the variance of the run's pictures")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+import unclip
 from unclip.cli.device import on_device
 from unclip.cli.guard import guarded
 from unclip.cli.options import SEED
@@ -41,7 +42,7 @@ def upsample(
         start = time.perf_counter()
         for path in pictures:
             say(f"enlarging {path}")
-            done = model.upsample(path, seed, size, strength)
+            done = unclip.upsample(model, path, seed, size, strength)
             place = write_picture(done, out, f"{slug(path.stem)}-{done.width}x{done.height}")
             console.print(str(place))
         took = time.perf_counter() - start

@@ -22,8 +22,8 @@ class Refused(TypeError, ValueError):
 def checked(function: Callable[P, R]) -> Callable[P, R]:
     """The function, or method, that refuses an unknown keyword or a value of another type by name.
 
-    Of types it knows numbers, words, truth values, a choice of words, dataclasses, and None beside one of these;
-    arguments of other types are left to the function.
+    Of types it knows numbers, words, truth values, a choice of words, dataclasses (whose MEANT may say what they are to
+    a person), and None beside one of these; arguments of other types are left to the function.
     """
     signature = inspect.signature(function)
     hints = dict[str, Any]()
@@ -90,7 +90,7 @@ def _judge(hint: Any, value: Any) -> tuple[str, bool]:
     if get_origin(hint) is Literal:
         return f"one of {', '.join(map(repr, get_args(hint)))}", value in get_args(hint)
     if isinstance(hint, type) and is_dataclass(hint):
-        return f"a {hint.__name__}", isinstance(value, hint)
+        return getattr(hint, "MEANT", f"a {hint.__name__}"), isinstance(value, hint)
     return "", True
 
 

@@ -1,22 +1,21 @@
 """A person's own small picture, enlarged by the upsamplers of a run."""
 
-from typing import TYPE_CHECKING
-
 from PIL import Image
 
 import unclip
+from unclip.core.asked import checked
 from unclip.data.loader import to_tensor
 from unclip.models.upsampler import check_largest
+from unclip.pipeline.image_model import ImageModel
 from unclip.pipeline.images import KEY, to_pictures
 from unclip.pipeline.read import Picture, read_whole
+from unclip.pipeline.text_to_image import text_to_image
 from unclip.pipeline.upsampling import upsampled, way
 
-if TYPE_CHECKING:
-    from unclip.pipeline.text_to_image import TextToImage
 
-
-def enlarge_picture(
-    model: "TextToImage", picture: Picture, seed: int = 0, size: int | None = None, strength: float = 0.0
+@checked
+def upsample(
+    model: ImageModel, picture: Picture, seed: int = 0, size: int | None = None, strength: float = 0.0
 ) -> Image.Image:
     """The whole picture, as many times larger as the run's pictures of `size` px (None: the largest) are.
 
@@ -24,6 +23,7 @@ def enlarge_picture(
     compressed). Raises ValueError for a model without upsamplers, a size that it does not draw, a picture that cannot
     be read or is too large already.
     """
+    model = text_to_image(model, "upsample")
     if not model.enlargers:
         raise ValueError("this run has no upsampler; train one: unclip add upsampler DATA --run RUN")
     stages = way(model.enlargers, size, model.size)

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from PIL import Image
@@ -16,7 +16,6 @@ from unclip.data.colours import WHITE
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.pipeline.images import KEY, to_pictures
-from unclip.pipeline.manipulable import Manipulable
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
 from unclip.pipeline.stored import UNSAVED, Stages
@@ -25,8 +24,10 @@ M = TypeVar("M", bound="ImageModel")
 
 
 @dataclass(kw_only=True)
-class ImageModel(Manipulable, ABC):
+class ImageModel(ABC):
     """Base of the finished models. batch: pictures drawn at a time; stages: what else of its run may be asked for."""
+
+    MEANT: ClassVar[str] = "a model, as unclip.load(RUN) gives it"
 
     device: str = "cpu"
     precision: str = "float32"

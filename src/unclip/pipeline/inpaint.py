@@ -51,7 +51,7 @@ Tell = Callable[[str], None]
 """Takes what a person should know, before anything is painted."""
 
 
-def edit(
+def fill_hole(
     model: TextToImage, picture: Picture, mask: Picture | None, request: Request, tell: Tell | None = None
 ) -> Painted:
     """Paints where `mask` is white, or, without one, where the picture is transparent; the rest is kept exactly.
@@ -76,7 +76,7 @@ def edit(
     return _answer(painter, scene, low, (asked, kept, notes))
 
 
-def extend(model: TextToImage, picture: Picture, sides: Sides, request: Request, tell: Tell | None = None) -> Painted:
+def grow(model: TextToImage, picture: Picture, sides: Sides, request: Request, tell: Tell | None = None) -> Painted:
     """A larger picture that holds the given one unchanged; the model paints windows of its size, half known at least
     where there is room, and the upsamplers all of it. Raises ValueError for a picture, sides or settings that cannot
     work.

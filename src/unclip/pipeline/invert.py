@@ -7,10 +7,10 @@ nearly as the iterations of each step converge. All in float32: a solver would w
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
+from unclip.core.asked import checked
 from unclip.core.condition import Condition
 from unclip.core.noise import Noise
 from unclip.core.typing import Images, Vectors
@@ -18,13 +18,12 @@ from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import DDIM, DDIMInversion
 from unclip.models.decoder import Decoder
+from unclip.pipeline.image_model import ImageModel
 from unclip.pipeline.latent import Inverted
 from unclip.pipeline.parts import there
 from unclip.pipeline.read import Picture, Taken, take
 from unclip.pipeline.settings import RANGE, Settings
-
-if TYPE_CHECKING:
-    from unclip.pipeline.text_to_image import TextToImage
+from unclip.pipeline.text_to_image import TextToImage, text_to_image
 
 STEPS = 50
 INVERSION = DDIMInversion(iterations=4)
@@ -45,7 +44,7 @@ class Start:
         return Start(self.z[rows], self.x[rows], self.captions[rows])
 
 
-def opened(model: "TextToImage", source: Source) -> Taken | Inverted:
+def opened(model: TextToImage, source: Source) -> Taken | Inverted:
     """The picture as the model sees it, or the latent that the folder holds. Raises ValueError for what is neither,
     a picture that is too small, or the latent of another model."""
     if isinstance(source, str | Path) and (Path(source) / "config.json").is_file():
@@ -56,12 +55,12 @@ def opened(model: "TextToImage", source: Source) -> Taken | Inverted:
     return source if isinstance(source, Taken) else take(source, model.size, model.background)
 
 
-def embedded(model: "TextToImage", source: Taken | Inverted) -> Vectors:
+def embedded(model: TextToImage, source: Taken | Inverted) -> Vectors:
     """z_i of an opened source, unit vectors in float32 on the CPU."""
     return source.z if isinstance(source, Inverted) else _seen(model, source.pictures).cpu()
 
 
-def exact(model: "TextToImage", settings: Settings | None = None, base: Sampling | None = None) -> Sampling:
+def exact(model: TextToImage, settings: Settings | None = None, base: Sampling | None = None) -> Sampling:
     """DDIM at eta 0 with these settings; unless they or `base` say otherwise, 50 steps and no guidance.
 
     Raises ValueError for another sampler: none of them can be walked backwards.
@@ -73,11 +72,13 @@ def exact(model: "TextToImage", settings: Settings | None = None, base: Sampling
     return replace(settings.apply(base or plain), sampler=DDIM(0.0))
 
 
-def invert(model: "TextToImage", source: Source, caption: str = "", settings: Settings | None = None) -> Inverted:
+@checked
+def invert(model: ImageModel, source: Source, caption: str = "", settings: Settings | None = None) -> Inverted:
     """The latent of one picture; one that is inverted already only gets the settings for its way back.
 
     caption: what the decoder is told; the empty one is none. Raises ValueError as `opened` and `exact` do.
     """
+    model = text_to_image(model, "invert")
     source = opened(model, source)
     if isinstance(source, Inverted):
         return replace(source, how=exact(model, settings, source.how))
@@ -85,7 +86,7 @@ def invert(model: "TextToImage", source: Source, caption: str = "", settings: Se
 
 
 def invert_images(
-    model: "TextToImage", images: Images, captions: Sequence[str], how: Sampling, names: Sequence[str]
+    model: TextToImage, images: Images, captions: Sequence[str], how: Sampling, names: Sequence[str]
 ) -> Inverted:
     """The latents of pictures in [-1, 1] of the model's size, in batches."""
     parts = []
@@ -99,7 +100,7 @@ def invert_images(
     return Inverted(z, x, images.cpu(), tuple(captions), how, model.hash, tuple(names))
 
 
-def paint(model: "TextToImage", start: Start, how: Sampling, seeds: Sequence[int]) -> Images:
+def paint(model: TextToImage, start: Start, how: Sampling, seeds: Sequence[int]) -> Images:
     """The pictures that start there, in [-1, 1] on the CPU; seeds: of the sampler's own noise, where it has any."""
     parts = []
     for rows in _batches(len(start.z), model.batch):
@@ -110,27 +111,27 @@ def paint(model: "TextToImage", start: Start, how: Sampling, seeds: Sequence[int
     return torch.cat(parts)
 
 
-def draw_noise(model: "TextToImage", seeds: Sequence[int]) -> Images:
+def draw_noise(model: TextToImage, seeds: Sequence[int]) -> Images:
     """x_T of these seeds, on the CPU."""
     shape = (len(seeds), _decoder(model).config.network.channels, model.size, model.size)
     return _noise(model, seeds).fork("start").normal(shape).cpu()
 
 
-def _noise(model: "TextToImage", seeds: Sequence[int]) -> Noise:
+def _noise(model: TextToImage, seeds: Sequence[int]) -> Noise:
     return Noise.per_sample(seeds, model.device).fork("decoder")
 
 
 @torch.no_grad()
-def _seen(model: "TextToImage", images: Images) -> Vectors:
+def _seen(model: TextToImage, images: Images) -> Vectors:
     return model.clip.embed_images(images.to(model.device))
 
 
-def _decoder(model: "TextToImage") -> Decoder:
+def _decoder(model: TextToImage) -> Decoder:
     return there(model.decoder, "decoder")
 
 
 def _led(
-    model: "TextToImage", z: Vectors, captions: Sequence[str], how: Sampling
+    model: TextToImage, z: Vectors, captions: Sequence[str], how: Sampling
 ) -> tuple[Condition, Condition, Sampling]:
     """Both branches of guidance, and how to sample, with the models that a guidance lacks."""
     ids, mask = (t.to(model.device) for t in model.tokenizer(captions))

@@ -2,26 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from unclip.core.asked import checked
 from unclip.core.slerp import slerp
 from unclip.core.typing import Images, Vectors
 from unclip.diffusion.guidance import name_of
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import DDIM
 from unclip.pipeline.fidelity import psnr, squared_error
+from unclip.pipeline.image_model import ImageModel
 from unclip.pipeline.images import KEY, to_pictures
 from unclip.pipeline.invert import Source, Start, draw_noise, embedded, exact, invert, opened, paint
 from unclip.pipeline.latent import Inverted
 from unclip.pipeline.read import Taken
 from unclip.pipeline.settings import Settings
-
-if TYPE_CHECKING:
-    from unclip.pipeline.text_to_image import TextToImage
+from unclip.pipeline.text_to_image import TextToImage, text_to_image
 
 SAME = 1e-3
 """Captions whose embeddings are not farther apart than this mean the same to the model."""
@@ -36,8 +36,10 @@ class Made:
     options: Mapping[str, Any]
 
 
-def reconstruct(model: "TextToImage", latent: Inverted) -> Image.Image:
+@checked
+def reconstruct(model: ImageModel, latent: Inverted) -> Image.Image:
     """The picture again, by DDIM at eta 0, with its error inside. Raises ValueError for a latent of another model."""
+    model = text_to_image(model, "reconstruct")
     latent.check(model.hash)
     images = paint(model, Start(latent.z, latent.x, latent.captions), latent.how, [0])
     made = Made("invert", latent.names, {"prompt": latent.captions[0]})
@@ -47,8 +49,9 @@ def reconstruct(model: "TextToImage", latent: Inverted) -> Image.Image:
     return picture
 
 
+@checked
 def vary(
-    model: "TextToImage",
+    model: ImageModel,
     picture: Source,
     n: int = 4,
     seed: int = 0,
@@ -62,6 +65,7 @@ def vary(
     fresh: x_T too is drawn from the seeds; then steps and guidance are as the model was stored. prompt: a caption for
     the decoder. Raises ValueError for n < 1, eta outside [0, 1], and as `invert` does.
     """
+    model = text_to_image(model, "vary")
     sampler, source = DDIM(eta), opened(model, picture)
     if n < 1:
         raise ValueError(f"n = {n}: ask for at least 1 variation")
@@ -78,12 +82,13 @@ def vary(
     return signed(model, images, made, how, seeds, [f"seed {s}" for s in seeds])
 
 
+@checked
 def blend(
-    model: "TextToImage",
+    model: ImageModel,
     a: Source,
     b: Source,
     n: int = 7,
-    noise: str = "slerp",
+    noise: Literal["slerp", "fixed"] = "slerp",
     seed: int = 0,
     settings: Settings | None = None,
 ) -> list[Image.Image]:
@@ -93,6 +98,7 @@ def blend(
     for all; there is one way for each seed, and its ends are variations of the two pictures.
     Raises ValueError for n < 2, an unknown noise, opposite embeddings, and as `invert` does.
     """
+    model = text_to_image(model, "blend")
     if n < 2 or noise not in ("slerp", "fixed"):
         raise ValueError(f"n = {n}, noise = {noise!r}: a blend has at least 2 pictures; noise is slerp or fixed")
     ends = [opened(model, source) for source in (a, b)]
@@ -102,7 +108,7 @@ def blend(
 
 
 def blended(
-    model: "TextToImage",
+    model: TextToImage,
     ends: Sequence[Taken | Inverted],
     n: int,
     noise: str,
@@ -124,8 +130,9 @@ def blended(
     return paint(model, Start(_between(first, last, n), x, [captions[0]] * n), how, [seed] * n), how
 
 
+@checked
 def diff(
-    model: "TextToImage",
+    model: ImageModel,
     picture: Source,
     before: str,
     after: str,
@@ -140,6 +147,7 @@ def diff(
     before: what the picture shows now; "" is the empty caption. Raises ValueError for an `after` that is empty or means
     the same to the model, n < 2, until outside (0, 1], and as `invert` does.
     """
+    model = text_to_image(model, "diff")
     if n < 2 or not 0 < until <= 1:
         raise ValueError(f"n = {n}, until = {until}: a text diff has at least 2 pictures and goes to a share in (0, 1]")
     towards, source = direction(model, before, after), opened(model, picture)
@@ -152,7 +160,7 @@ def diff(
     return signed(model, images, made, latent.how, [0] * n, [f"{share:.2f}" for share in shares.tolist()])
 
 
-def direction(model: "TextToImage", before: str, after: str) -> Vectors:
+def direction(model: TextToImage, before: str, after: str) -> Vectors:
     """z_d = norm(z_after - z_before), [1, d] on the CPU. Raises ValueError where there is no difference."""
     if not after.strip():
         raise ValueError("to: an empty caption; write what the picture should show")
@@ -164,7 +172,7 @@ def direction(model: "TextToImage", before: str, after: str) -> Vectors:
 
 
 def signed(
-    model: "TextToImage", images: Images, made: Made, how: Sampling, seeds: Sequence[int], shown: Sequence[str]
+    model: TextToImage, images: Images, made: Made, how: Sampling, seeds: Sequence[int], shown: Sequence[str]
 ) -> list[Image.Image]:
     """Pictures with what made them inside; shown: what each of them is."""
     named = name_of(how.guidance)

@@ -1,26 +1,25 @@
 """What CLIP sees in a picture: PCA reconstructions (unCLIP, figure 7) and zero-shot labels (figure 6)."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from unclip.core.asked import checked, texts
 from unclip.core.typing import Float, Tensor, Vectors
 from unclip.core.wide import wide
 from unclip.data.prepare import Prepared, load_prepared
 from unclip.nn.pca import principal
 from unclip.pipeline.embeddings import data_folder, run_embeddings
+from unclip.pipeline.image_model import ImageModel
 from unclip.pipeline.invert import Source, Start, draw_noise, embedded, exact, opened, paint
 from unclip.pipeline.manipulate import Made, signed
 from unclip.pipeline.settings import Settings
+from unclip.pipeline.text_to_image import TextToImage, text_to_image
 from unclip.pipeline.zero_shot import probabilities
-
-if TYPE_CHECKING:
-    from unclip.pipeline.text_to_image import TextToImage
 
 MOST = 5000
 """Labels that are taken from the data where none are given: CLIP reads about 2,000 a second on one core."""
@@ -39,15 +38,17 @@ class Probe:
     labels: list[tuple[str, float]]
 
 
+@checked
 def probe(
-    model: "TextToImage", picture: Source, labels: Sequence[str] = (), seed: int = 0, settings: Settings | None = None
+    model: ImageModel, picture: Source, labels: Iterable[str] = (), seed: int = 0, settings: Settings | None = None
 ) -> Probe:
     """The picture's embedding, projected on 1, 2, 4, ... d principal components of the run's own pictures and decoded.
 
     All from the same x_T, drawn from the seed, by DDIM at eta 0, without a caption. labels: what to choose from; by
     default the run's most frequent captions. Raises ValueError where the run's data are gone, and for a single label.
     """
-    source, folder = opened(model, picture), data_folder(model.folder)
+    model = text_to_image(model, "probe")
+    labels, source, folder = texts("labels", labels), opened(model, picture), data_folder(model.folder)
     prepared = load_prepared(folder.data)
     names = list(dict.fromkeys(labels)) or frequent(prepared)
     if len(names) < 2 or any(not name.strip() for name in names):
@@ -57,7 +58,7 @@ def probe(
     dims, projected, explained = reconstructions(z, data)
     n = len(dims)
     start = Start(projected, draw_noise(model, [seed]).expand(n, -1, -1, -1), [""] * n)
-    made = Made("probe", source.names, {"labels": list(labels), "seed": seed})
+    made = Made("probe", source.names, {"labels": labels, "seed": seed})
     pictures = signed(model, paint(model, start, how, [seed] * n), made, how, [seed] * n, [f"{k} dim" for k in dims])
     return Probe(pictures, dims, explained, likely(model, z, names))
 
@@ -75,7 +76,7 @@ def reconstructions(
     return dims, F.normalize(kept, dim=1).to(z), tuple(share[k - 1].item() for k in dims)
 
 
-def likely(model: "TextToImage", z: Vectors, labels: Sequence[str]) -> list[tuple[str, float]]:
+def likely(model: TextToImage, z: Vectors, labels: Sequence[str]) -> list[tuple[str, float]]:
     """CLIP's zero-shot choice: softmax of scale z . z_t over the labels, the most likely first."""
     chances = probabilities(model, z, model.embed_captions(labels))[0].tolist()
     return sorted(zip(labels, chances, strict=True), key=lambda found: -found[1])

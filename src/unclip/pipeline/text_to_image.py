@@ -17,6 +17,7 @@ from unclip.models.decoder import Decoder
 from unclip.models.inpainter import Inpainter
 from unclip.models.prior_model import PriorModel
 from unclip.pipeline.captioned import CaptionedModel
+from unclip.pipeline.image_model import ImageModel
 from unclip.pipeline.parts import there
 from unclip.pipeline.run_folder import RunFolder
 from unclip.pipeline.settings import Settings
@@ -141,3 +142,10 @@ class TextToImage(CaptionedModel):
         hashes = {**about["stages"], **self.stages.hashes([enlarger.name for enlarger in passed])}
         size = passed[-1].size if passed else self.size
         return {**about, "stages": hashes, "size": size, "upsamplers": [enlarger.about() for enlarger in passed]}
+
+
+def text_to_image(model: ImageModel, what: str) -> TextToImage:
+    """The model, if it is one that can do this. what: the name of the function. Raises ValueError otherwise."""
+    if not isinstance(model, TextToImage):
+        raise ValueError(f"{what}: this is a {type(model).__name__}; only a run of --model unclip can do it")
+    return model
