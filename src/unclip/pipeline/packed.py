@@ -4,9 +4,8 @@ import shutil
 from pathlib import Path
 
 from unclip.core.fresh import new_folder
-from unclip.pipeline.load import load
 from unclip.pipeline.run_folder import DRAWS, RunFolder
-from unclip.pipeline.stored import BUILDERS, model_hash
+from unclip.pipeline.stored import BUILDERS, Stages, model_hash
 
 
 def pack_run(root: str | Path, out: str | Path) -> int:
@@ -21,18 +20,21 @@ def pack_run(root: str | Path, out: str | Path) -> int:
         raise ValueError(f"{place}: lies in the run itself; name a folder outside")
 
     with new_folder(place) as folder:
-        _copy(run, folder)
-        load(folder, "cpu")
+        names, copy = _copy(run, folder), Stages(RunFolder(folder))
+        for name in names:
+            copy(name)
         if model_hash(RunFolder(folder)) != model_hash(run):
             raise ValueError(f"{run.root}: has changed while it was copied; try again")
     return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
 
 
-def _copy(run: RunFolder, folder: Path) -> None:
+def _copy(run: RunFolder, folder: Path) -> list[str]:
+    """The names of the stages that were copied."""
     for file in (run.settings, run.tokenizer, run.root / "state.json"):
         if file.exists():
             shutil.copyfile(file, folder / file.name)
-    stages = [name for name in run.state() if name in BUILDERS]
-    for name in [*stages, f"early/{DRAWS[run.model]}"]:
-        if (run.root / name).is_dir():
-            shutil.copytree(run.root / name, folder / name)
+    names = [*(name for name in run.state() if name in BUILDERS), f"early/{DRAWS[run.model]}"]
+    found = [name for name in names if (run.root / name).is_dir()]
+    for name in found:
+        shutil.copytree(run.root / name, folder / name)
+    return found
