@@ -10,11 +10,11 @@ from pathlib import Path
 from PIL import Image
 
 import unclip
-from unclip.data.prepare import Prepared, load_prepared
-from unclip.pipeline.images import grid
-from unclip.pipeline.run_folder import RunFolder
-from unclip.pipeline.settings import Settings
-from unclip.recipes.config import RunConfig, read_settings
+from unclip.data.prepare.write import Prepared, load_prepared
+from unclip.generation.settings import Settings
+from unclip.images.files import grid
+from unclip.recipes.settings.run import RunConfig, read_settings
+from unclip.runs.folder import RunFolder
 
 
 def draw_rows(prepared: Prepared, held_out: float, n: int, seed: int) -> list[int]:

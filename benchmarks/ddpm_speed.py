@@ -18,11 +18,11 @@ from unclip.core import machine
 from unclip.core.noise import Noise, initial_weights
 from unclip.core.task import Batch
 from unclip.models.ddpm import DDPM, NO_CLASS
-from unclip.recipes.config import RunConfig
-from unclip.recipes.ddpm import ddpm_config
-from unclip.recipes.presets import ddpm_cifar10, ddpm_fast
-from unclip.train.plan import Plan
-from unclip.train.trainer import Trainer
+from unclip.recipes.settings.presets import ddpm_cifar10, ddpm_fast
+from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.stages.ddpm import ddpm_config
+from unclip.training.plan import Plan
+from unclip.training.trainer import Trainer
 
 CLASSES = tuple("abcdefghij")
 

@@ -24,21 +24,21 @@ from typing import Any
 import tomli_w
 
 import unclip
-from unclip.cli.info import show_run
+from unclip.cli.commands.info import show_run
+from unclip.cli.commands.train import choose
 from unclip.cli.main import app
-from unclip.cli.train import choose
 from unclip.clip.model import CLIP, CLIPConfig
 from unclip.clip.text import TextConfig
 from unclip.clip.vision import VisionConfig
-from unclip.core import store
+from unclip.core.disk import store
 from unclip.core.noise import initial_weights
 from unclip.models.decoder import Decoder, DecoderConfig
-from unclip.models.prior import Prior, PriorConfig
-from unclip.nn.caption_net import PriorNetConfig
-from unclip.nn.unet import UNetConfig
-from unclip.pipeline.run_folder import RunFolder
-from unclip.recipes.config import stored_config, write_settings
-from unclip.recipes.presets import PRESETS
+from unclip.models.priors.diffusion import Prior, PriorConfig
+from unclip.nn.backbones.unet import UNetConfig
+from unclip.nn.prior.caption_net import PriorNetConfig
+from unclip.recipes.settings.presets import PRESETS
+from unclip.recipes.settings.run import stored_config, write_settings
+from unclip.runs.folder import RunFolder
 from unclip.text.tokenizer import Tokenizer
 
 SECONDS = 20

@@ -19,12 +19,12 @@ from unclip.core.noise import Noise
 from unclip.core.typing import Images
 from unclip.data.loader import to_tensor
 from unclip.data.masks import random_masks
-from unclip.data.prepare import load_prepared
+from unclip.data.prepare.write import load_prepared
 from unclip.diffusion.samplers import Anchored, RePaint, Sampler, Walk
-from unclip.evaluate.inpainting import HOLES, hole_error, seam
-from unclip.models.given import Given
-from unclip.pipeline.run_folder import RunFolder
-from unclip.pipeline.text_to_image import TextToImage
+from unclip.evaluation.inpainting import HOLES, hole_error, seam
+from unclip.generation.text_to_image import TextToImage
+from unclip.models.known_region import Given
+from unclip.runs.folder import RunFolder
 
 Make = Callable[[Given, Sampler], Walk]
 WALKS: dict[str, Make] = {

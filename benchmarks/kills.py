@@ -35,16 +35,16 @@ import numpy as np
 from PIL import Image
 
 from unclip.cli.main import app
-from unclip.core import store
-from unclip.data.shapes_world import World
+from unclip.core.disk import store
+from unclip.data.shapes.world import World
 from unclip.models.decoder import decoder_sampling
-from unclip.nn.unet import UNetConfig
-from unclip.pipeline.run_folder import RunFolder
-from unclip.recipes.added_settings import AutoregressivePriorRecipe
-from unclip.recipes.config import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig, write_settings
-from unclip.train.checkpoint import read_log
-from unclip.train.optim import OptimConfig
-from unclip.train.trainer import TrainConfig, Trainer
+from unclip.nn.backbones.unet import UNetConfig
+from unclip.recipes.settings.added import AutoregressivePriorRecipe
+from unclip.recipes.settings.run import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig, write_settings
+from unclip.runs.folder import RunFolder
+from unclip.training.checkpoint import read_log
+from unclip.training.optim import OptimConfig
+from unclip.training.trainer import TrainConfig, Trainer
 
 PICTURES, STEPS = 48, 5
 ADDED = "autoregressive_prior"
@@ -56,8 +56,8 @@ OPERATIONS = frozenset({"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir"
 TIMES = frozenset({"elapsed", "images_per_s"})
 """What of a log's line may differ."""
 WORK = "somebody's work"
-LOADED = ("unclip.recipes.run", "unclip.recipes.add", "unclip.cli.opening", "unclip.cli.progress", "matplotlib.figure",
-          "matplotlib.backends.backend_agg")  # fmt: skip
+LOADED = ("unclip.recipes.run", "unclip.recipes.add", "unclip.cli.arguments.data", "unclip.cli.screen.progress",
+          "matplotlib.figure", "matplotlib.backends.backend_agg")  # fmt: skip
 """What the commands import when they run."""
 
 

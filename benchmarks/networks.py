@@ -14,9 +14,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from unclip.core.condition import Condition
-from unclip.nn.diffusion_unet import DiffusionUNet, adm_imagenet64, ddpm_cifar10
-from unclip.nn.dit import DiT, dit_config
-from unclip.nn.unet import UNet, UNetConfig
+from unclip.nn.backbones.diffusion_unet import DiffusionUNet, adm_imagenet64, ddpm_cifar10
+from unclip.nn.backbones.dit import DiT, dit_config
+from unclip.nn.backbones.unet import UNet, UNetConfig
 
 PIXELS = {"channels": 3, "vector_width": 1000}
 NETWORKS = {

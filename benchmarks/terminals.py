@@ -23,8 +23,8 @@ from typing import Any
 from kills import settings
 from PIL import Image
 
-from unclip.data.shapes_world import World
-from unclip.recipes.config import write_settings
+from unclip.data.shapes.world import World
+from unclip.recipes.settings.run import write_settings
 
 WORDS = "ein grüner Würfel ❤ :heart: [b]x[/b]"
 SCENES = 48

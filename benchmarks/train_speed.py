@@ -18,15 +18,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from unclip.core import machine
 from unclip.core.noise import Noise
-from unclip.data.shapes_world import World
-from unclip.pipeline.run_folder import RunFolder
+from unclip.data.shapes.world import World
 from unclip.recipes.context import Context
-from unclip.recipes.presets import tiny
-from unclip.recipes.stages import stage
+from unclip.recipes.settings.presets import tiny
+from unclip.recipes.stages.build import stage
 from unclip.recipes.worlds import prepare_world
+from unclip.runs.folder import RunFolder
 from unclip.text.tokenizer import Tokenizer
-from unclip.train.plan import Plan
-from unclip.train.trainer import Trainer
+from unclip.training.plan import Plan
+from unclip.training.trainer import Trainer
 
 
 def context(size: int, root: Path) -> Context:

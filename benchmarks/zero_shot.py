@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 from unclip.data.loader import to_tensor
-from unclip.data.shapes_draw import COLOURS, SHAPES
-from unclip.data.shapes_world import World
-from unclip.pipeline.run_folder import RunFolder
-from unclip.pipeline.stored import load_stage
-from unclip.pipeline.text_to_image import TextToImage
-from unclip.pipeline.zero_shot import classify
+from unclip.data.shapes.draw import COLOURS, SHAPES
+from unclip.data.shapes.world import World
+from unclip.generation.text_to_image import TextToImage
+from unclip.latents.zero_shot import classify
+from unclip.runs.folder import RunFolder
+from unclip.runs.modules import load_stage
 from unclip.text.tokenizer import Tokenizer
 
 SIZES = ("small", "large")

@@ -24,12 +24,12 @@ from zero_shot import seeing
 import unclip
 from unclip.core.typing import Images
 from unclip.data.loader import to_tensor
-from unclip.data.prepare import Prepared, load_prepared
-from unclip.pipeline.images import grid
-from unclip.pipeline.run_folder import RunFolder
-from unclip.pipeline.settings import Settings
-from unclip.pipeline.text_to_image import TextToImage
-from unclip.recipes.config import read_settings
+from unclip.data.prepare.write import Prepared, load_prepared
+from unclip.generation.settings import Settings
+from unclip.generation.text_to_image import TextToImage
+from unclip.images.files import grid
+from unclip.recipes.settings.run import read_settings
+from unclip.runs.folder import RunFolder
 
 GENDERS = ("man", "woman", "person")
 TONES = ("light", "medium-light", "medium", "medium-dark", "dark")

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from unclip.core.condition import Condition
 from unclip.core.noise import Noise
-from unclip.data.shapes_draw import COLOURS, SHAPES
-from unclip.data.shapes_world import World
+from unclip.data.shapes.draw import COLOURS, SHAPES
+from unclip.data.shapes.world import World
 from unclip.diffusion.denoiser import Prediction
 from unclip.diffusion.guidance import Guidance
 from unclip.diffusion.level import alpha, like

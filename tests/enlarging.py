@@ -8,7 +8,7 @@ from tests.fakes import awake, built, tiny_unet, trainer_of
 
 from unclip.core.task import Batch
 from unclip.data.loader import Order, to_tensor
-from unclip.data.shapes_world import World
+from unclip.data.shapes.world import World
 from unclip.models.upsampler import Upsampler, UpsamplerConfig, upsampler_sampling
 
 NETWORK = tiny_unet(attention=(False, False), norm="position", vector_width=1, image_channels=3)

@@ -11,18 +11,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unclip.core import store
 from unclip.core.condition import Condition
+from unclip.core.disk import store
 from unclip.core.noise import Noise, initial_weights
 from unclip.core.task import Batch
 from unclip.diffusion.denoiser import Prediction
 from unclip.diffusion.level import alpha
 from unclip.diffusion.process import Diffusion
 from unclip.diffusion.samplers import AnalyticDPM, Sampler
-from unclip.nn.unet import UNet, UNetConfig
-from unclip.train.optim import OptimConfig
-from unclip.train.plan import Plan
-from unclip.train.trainer import Report, TrainConfig, Trainer
+from unclip.nn.backbones.unet import UNet, UNetConfig
+from unclip.training.optim import OptimConfig
+from unclip.training.plan import Plan
+from unclip.training.trainer import Report, TrainConfig, Trainer
 
 M = TypeVar("M", bound=nn.Module)
 NOTHING = Condition()

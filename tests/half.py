@@ -14,12 +14,12 @@ from unclip.data.masks import MaskConfig
 from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import DDIM
+from unclip.generation.text_to_image import TextToImage
 from unclip.models.decoder import Decoder, DecoderConfig
 from unclip.models.inpainter import Inpainter
-from unclip.models.prior import Prior, PriorConfig
-from unclip.nn.prior_net import PriorNetConfig
-from unclip.pipeline.stored import Stages
-from unclip.pipeline.text_to_image import TextToImage
+from unclip.models.priors.diffusion import Prior, PriorConfig
+from unclip.nn.prior.prior_net import PriorNetConfig
+from unclip.runs.modules import Stages
 from unclip.text.tokenizer import Tokenizer
 
 COLOURS = {

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from unclip.data.shapes_world import World
+from unclip.data.shapes.world import World
 from unclip.models.decoder import decoder_sampling
-from unclip.nn.unet import UNetConfig
-from unclip.pipeline.run_folder import RunFolder
-from unclip.recipes.config import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
+from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.events import Event
 from unclip.recipes.run import train
-from unclip.train.checkpoint import read_log
-from unclip.train.optim import OptimConfig
-from unclip.train.trainer import TrainConfig
+from unclip.recipes.settings.run import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
+from unclip.runs.folder import RunFolder
+from unclip.training.checkpoint import read_log
+from unclip.training.optim import OptimConfig
+from unclip.training.trainer import TrainConfig
 
 STAGES = ("clip", "prior", "decoder")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from unclip.cli.arguments.output import slug
 from unclip.cli.main import app
-from unclip.cli.written import slug
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", *(f"docs/{n}.md" for n in ("clip", "ddpm", "inpainting", "latent", "manipulate", "priors")))

@@ -173,7 +173,7 @@ def test_no_paths_of_one_machine():
 
 def test_pictures_are_opened_and_written_in_one_place():
     """`Image.open` without formats starts Ghostscript for an EPS named a.png; `save` in place leaves half a picture."""
-    opener, writer = PACKAGE / "data" / "opened.py", PACKAGE / "pipeline" / "images.py"
+    opener, writer = PACKAGE / "data/images/open.py", PACKAGE / "images/files.py"
     others = {"store", "self", "latent", "made"}  # their own `save`: models, a command's, a latent, a tokenizer
     found = []
     for path in MODULES:
@@ -184,7 +184,7 @@ def test_pictures_are_opened_and_written_in_one_place():
             if name == "open" and of in {"Image", "PIL.Image", "ImageFile"} and path != opener:
                 found.append(f"{where(path, node)}: open it by data.opened")
             if name == "save" and of not in others and path != writer:
-                found.append(f"{where(path, node)}: write it by pipeline.images.save_picture")
+                found.append(f"{where(path, node)}: write it by images.files.save_picture")
         found += [
             f"{path}: {name}" for name, _ in names_used(parse(path)) if name in {"PIL.Image.open", "ImageFile.Parser"}
         ]
@@ -221,12 +221,12 @@ def test_text_files_name_their_encoding():
 
 
 def test_every_number_of_a_setting_declares_its_range():
-    """`batch: Annotated[int, Range(1, 65536)]` (core/ranges.py): nan, -8 and 10**12 are refused where they are said."""
+    """`batch: Annotated[int, Range(1, 65536)]` (core/config/ranges.py): nan, -8 and 10**12 are refused."""
     for path in MODULES:
         if path.name != "__main__.py":
             parts = path.relative_to(ROOT / "src").with_suffix("").parts
             importlib.import_module(".".join(parts).removesuffix(".__init__"))
-    from unclip.core.config import Config, hints_of
+    from unclip.core.config.base import Config, hints_of
 
     def below(cls: type) -> Iterator[type]:
         for member in cls.__subclasses__():
@@ -245,7 +245,7 @@ def test_every_number_of_a_setting_declares_its_range():
 
 def lacks_range(hint: Any) -> bool:
     """Whether a type holds an int, a float or a list of any length that no range bounds."""
-    from unclip.core.ranges import unpacked
+    from unclip.core.config.ranges import unpacked
 
     plain, ranges = unpacked(hint)
     endless = get_origin(plain) is tuple and get_args(plain)[-1] is Ellipsis and get_args(plain)[0] is not str
@@ -271,8 +271,8 @@ def prints_by_itself(node: ast.AST) -> str:
 
 
 def test_one_place_prints():
-    """cli/console.py: nothing from outside is markup, an emoji code or a control character, and no stream can fail."""
-    own = {PACKAGE / "cli" / "console.py", PACKAGE / "cli" / "waiting.py"}
+    """cli/screen/console.py: nothing from outside is markup, an emoji code or a control; no stream can fail."""
+    own = {PACKAGE / "cli/screen/console.py", PACKAGE / "cli/screen/waiting.py"}
     found = [
         f"{where(path, node)}: {what}"  # pyright: ignore
         for path in MODULES
@@ -280,7 +280,7 @@ def test_one_place_prints():
         for node in ast.walk(parse(path))
         if (what := prints_by_itself(node))
     ]
-    assert not found, "print by cli/console: stdout().print(words), line(...) for style:\n" + "\n".join(found)
+    assert not found, "print by cli/screen/console: stdout().print(words), line(...) for style:\n" + "\n".join(found)
 
 
 COMMAND = re.compile(

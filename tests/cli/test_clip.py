@@ -14,16 +14,16 @@ from tests.cli.conftest import Call
 
 import unclip
 from unclip.data.loader import to_tensor
-from unclip.data.shapes_world import World
+from unclip.data.shapes.world import World
 from unclip.data.source import open_source
+from unclip.generation.settings import Settings
+from unclip.images.files import read_about
 from unclip.models.decoder import decoder_sampling
-from unclip.nn.unet import UNetConfig
-from unclip.pipeline.images import read_about
-from unclip.pipeline.settings import Settings
-from unclip.recipes.config import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
+from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.run import train
-from unclip.train.optim import OptimConfig
-from unclip.train.trainer import TrainConfig
+from unclip.recipes.settings.run import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
+from unclip.training.optim import OptimConfig
+from unclip.training.trainer import TrainConfig
 
 NARROW = UNetConfig(patch=2, widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8)
 
@@ -194,7 +194,7 @@ def test_the_recipe_chooses_the_papers_clip(run: Path):
         "quick_gelu",
     )
     small = replace(tiny().clip, vision="conv")
-    from unclip.recipes.clip import clip_config
+    from unclip.recipes.stages.clip import clip_config
 
     ours = clip_config(small, 32, model.tokenizer)
     assert (ours.vision.to_dict()["kind"], ours.form, ours.text.activation) == ("VisionConfig", "sigmoid", "gelu")

@@ -10,18 +10,18 @@ import pytest
 from tests.cli.conftest import Call
 
 import unclip
-from unclip.core.store import load as load_stored
-from unclip.data.shapes_world import World
+from unclip.core.disk.store import load as load_stored
+from unclip.data.shapes.world import World
+from unclip.generation.priors import PRIORS, with_prior
+from unclip.images.files import read_about
 from unclip.models.decoder import decoder_sampling
-from unclip.nn.unet import UNetConfig
-from unclip.pipeline.images import read_about
-from unclip.pipeline.priors import PRIORS, with_prior
-from unclip.pipeline.stored import Stages
+from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes import worlds
-from unclip.recipes.config import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
 from unclip.recipes.run import train
-from unclip.train.optim import OptimConfig
-from unclip.train.trainer import TrainConfig
+from unclip.recipes.settings.run import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
+from unclip.runs.modules import Stages
+from unclip.training.optim import OptimConfig
+from unclip.training.trainer import TrainConfig
 
 FEW = TrainConfig(4, OptimConfig(lr=1e-3, muon_lr=1e-3, warmup=2), steps=3)
 NARROW = UNetConfig(patch=2, widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Call
 
-from unclip.data.inspect import inspect_source
+from unclip.data.prepare.inspect import inspect_source
 from unclip.data.source import open_source
 
 

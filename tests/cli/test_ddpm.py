@@ -13,20 +13,20 @@ from PIL import Image
 from tests.cli.conftest import Call
 
 import unclip
-from unclip.core import store
+from unclip.core.disk import store
 from unclip.data.source import open_source
 from unclip.diffusion.process import DiffusionConfig
 from unclip.diffusion.schedules import LinearBeta
-from unclip.nn.unet import UNetConfig
-from unclip.pipeline.ddpm import DDPMPipeline
-from unclip.pipeline.images import KEY, read_about
-from unclip.pipeline.settings import Settings
-from unclip.recipes.config import DDPMRecipe, RunConfig
+from unclip.generation.ddpm import DDPMPipeline
+from unclip.generation.settings import Settings
+from unclip.images.files import KEY, read_about
+from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.events import Event, Gate, Note, Progress, Stopped
 from unclip.recipes.run import train
-from unclip.train.checkpoint import read_log
-from unclip.train.optim import OptimConfig
-from unclip.train.trainer import TrainConfig
+from unclip.recipes.settings.run import DDPMRecipe, RunConfig
+from unclip.training.checkpoint import read_log
+from unclip.training.optim import OptimConfig
+from unclip.training.trainer import TrainConfig
 
 CLASSES = ("blue", "red", "white")
 PAINT = np.array([(20, 20, 240), (240, 20, 20), (240, 240, 240)], dtype=float)

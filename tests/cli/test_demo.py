@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Call
 
-from unclip.recipes import demo as recipe
 from unclip.recipes.events import Event, Gate, Note, Stopped
+from unclip.studies import demo as recipe
 
 
 @pytest.mark.parametrize("last, code", [(Note("score", "x"), 0), (Gate("clip", False, "x"), 0), (Stopped("clip"), 130)])

@@ -1,6 +1,6 @@
 import pytest
 
-from unclip.cli.duration import seconds, words
+from unclip.cli.arguments.duration import seconds, words
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from PIL import Image
 from tests.cli.conftest import Call
 from tests.half import SIZE, newborn
 
-from unclip.pipeline import load
+from unclip.generation import load
 
 
 @pytest.fixture

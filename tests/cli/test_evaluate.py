@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from tests.cli.conftest import Call
 
-from unclip.cli import evaluate as command
-from unclip.data.prepare import prepare
+from unclip.cli.commands import evaluate as command
+from unclip.data.prepare.write import prepare
 from unclip.data.source import open_source
-from unclip.evaluate import suite
-from unclip.pipeline import load
+from unclip.evaluation import suite
+from unclip.generation import load
 
 SCORES = {"retrieval": {"r1": 0.25, "pictures": 4}, "kid": {"own_clip": 0.0123}}
 EXACT = {

@@ -13,8 +13,9 @@ from PIL import Image
 from tests.cli.conftest import Call
 from tests.end_to_end.test_run import short
 
-from unclip.data.shapes_world import World
-from unclip.recipes import explain, run, worlds
+from unclip.data.shapes.world import World
+from unclip.recipes import run, worlds
+from unclip.studies.explain import study
 
 PICTURES = ("schedules", "noising", "denoising", "levels", "plane-forward", "plane-samplers", "samples")
 
@@ -32,8 +33,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small_toy(monkeypatch: pytest.MonkeyPatch) -> None:
     """The plane with a few points and steps."""
-    small = partial(explain.toy.ToyConfig, points=30, samples=20, steps=2, scenes=2, updates=3, batch=8)
-    monkeypatch.setattr(explain.toy, "ToyConfig", small)
+    small = partial(study.toy.ToyConfig, points=30, samples=20, steps=2, scenes=2, updates=3, batch=8)
+    monkeypatch.setattr(study.toy, "ToyConfig", small)
 
 
 @pytest.mark.usefixtures("small_toy")
@@ -99,7 +100,7 @@ def test_runs_that_cannot_be_explained(call: Call, tiny: Path, tmp_path: Path):
 
 
 def test_without_matplotlib(call: Call, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("unclip.recipes.explain.available", lambda: False)
+    monkeypatch.setattr("unclip.studies.explain.study.available", lambda: False)
     done = call("explain", tiny, "--out", tmp_path / "out")
     assert done.code == 2
     assert "-m pip install matplotlib" in done.err

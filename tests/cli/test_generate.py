@@ -9,14 +9,15 @@ import pytest
 from PIL import Image
 from tests.cli.conftest import Call
 
-from unclip.cli.written import slug
+from unclip.cli.arguments.output import slug
 from unclip.diffusion.grids import NAMES as GRIDS
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import NAMES
-from unclip.pipeline import load, stored
-from unclip.pipeline.images import KEY, read_about, save_picture
-from unclip.pipeline.settings import Settings
-from unclip.pipeline.text_to_image import TextToImage
+from unclip.generation import load
+from unclip.generation.settings import Settings
+from unclip.generation.text_to_image import TextToImage
+from unclip.images.files import KEY, read_about, save_picture
+from unclip.runs import modules as stored
 
 
 class Painter:

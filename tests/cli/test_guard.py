@@ -16,7 +16,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def load(run: object) -> None:
         raise error
 
-    monkeypatch.setattr("unclip.pipeline.load.load", load)
+    monkeypatch.setattr("unclip.generation.load.load", load)
 
 
 @pytest.mark.parametrize(

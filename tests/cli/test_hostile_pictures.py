@@ -12,9 +12,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from tests.cli.conftest import Call
 
-from unclip.cli.again import command, picture_lines
-from unclip.cli.written import write_picture
-from unclip.pipeline.images import KEY, read_about
+from unclip.cli.arguments.output import write_picture
+from unclip.cli.provenance import command, picture_lines
+from unclip.images.files import KEY, read_about
 
 ABOUT = {"prompt": "a cat", "seed": 3, "model": "abc", "unclip": "1", "sampling": {"steps": 4}}
 
@@ -99,7 +99,7 @@ def test_other_formats_and_endings_are_not_opened_by_name(tmp_path: Path, monkey
     """An EPS named as a PNG starts Ghostscript where Pillow may choose the format."""
     from PIL import EpsImagePlugin
 
-    from unclip.pipeline.read import take
+    from unclip.images.read import take
 
     monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *a, **k: pytest.fail("Ghostscript was started"))
     (tmp_path / "evil.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")

@@ -3,9 +3,9 @@ from pathlib import Path
 import torch
 from tests.cli.conftest import Call
 
-from unclip.core import store
-from unclip.pipeline.run_folder import RunFolder
-from unclip.recipes.config import RunConfig, write_settings
+from unclip.core.disk import store
+from unclip.recipes.settings.run import RunConfig, write_settings
+from unclip.runs.folder import RunFolder
 
 
 def test_an_unfinished_run(call: Call, tmp_path: Path):

@@ -15,23 +15,23 @@ from PIL import Image
 from tests.cli.conftest import Call
 
 import unclip
-from unclip.core import store
+from unclip.core.disk import store
 from unclip.data.source import open_source
-from unclip.models.autoencoder_training import AutoencoderLoss
+from unclip.generation.latent_diffusion import LatentPipeline
+from unclip.generation.settings import Settings
+from unclip.images.files import KEY, read_about
+from unclip.models.autoencoder.training import AutoencoderLoss
 from unclip.models.latent import latent_sampling
-from unclip.nn.coder import CoderConfig
-from unclip.nn.patch_critic import PatchCriticConfig
-from unclip.nn.unet import UNetConfig
-from unclip.pipeline.images import KEY, read_about
-from unclip.pipeline.latent_diffusion import LatentPipeline
-from unclip.pipeline.settings import Settings
-from unclip.recipes.config import CLIPRecipe, RunConfig
+from unclip.nn.autoencoder.coder import CoderConfig
+from unclip.nn.autoencoder.patch_critic import PatchCriticConfig
+from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.events import Event, Progress
-from unclip.recipes.latent_settings import AutoencoderRecipe, LatentRecipe
 from unclip.recipes.run import train
-from unclip.recipes.subject import open_run
-from unclip.train.optim import OptimConfig
-from unclip.train.trainer import TrainConfig
+from unclip.recipes.settings.latent import AutoencoderRecipe, LatentRecipe
+from unclip.recipes.settings.run import CLIPRecipe, RunConfig
+from unclip.studies.explain.subject import open_run
+from unclip.training.optim import OptimConfig
+from unclip.training.trainer import TrainConfig
 
 STAGES = ("clip", "autoencoder", "latent")
 NAMES = ("blue", "red", "white")

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.cli.conftest import Call
-from tests.pipeline.gaussian import gaussian, picture
+from tests.generation.gaussian import gaussian, picture
 
-from unclip.core import store
-from unclip.data.prepare import write_prepared
-from unclip.pipeline import load
-from unclip.pipeline.images import read_about
-from unclip.pipeline.run_folder import RunFolder
-from unclip.pipeline.stored import Stages
+from unclip.core.disk import store
+from unclip.data.prepare.write import write_prepared
+from unclip.generation import load
+from unclip.images.files import read_about
+from unclip.runs.folder import RunFolder
+from unclip.runs.modules import Stages
 
 COUNTS = {"a red heart": 3, "a blue heart": 2, "a green leaf": 1}
 

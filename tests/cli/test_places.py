@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Call
 
-from unclip.core.lock import hold
-from unclip.pipeline.run_folder import RunFolder
-from unclip.recipes.config import RunConfig, write_settings
+from unclip.core.disk.lock import hold
+from unclip.recipes.settings.run import RunConfig, write_settings
+from unclip.runs.folder import RunFolder
 
 
 @contextmanager

@@ -2,10 +2,10 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from unclip.cli import progress
-from unclip.cli.console import Screen
+from unclip.cli.screen import progress
+from unclip.cli.screen.console import Screen
 from unclip.recipes.events import Drawn, Event, Gate, Note, Progress, Stopped, Working
-from unclip.train.trainer import Report
+from unclip.training.trainer import Report
 
 
 def training(stage: str, steps: int) -> Iterator[Event]:

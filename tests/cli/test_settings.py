@@ -5,17 +5,17 @@ from pathlib import Path
 import pytest
 from cyclopts import CoercionError
 
+from unclip.cli.arguments.options import Given
+from unclip.cli.arguments.settings import assignment, base, check_same, last, layers, resolve
 from unclip.cli.main import app
-from unclip.cli.options import Given
-from unclip.cli.settings import assignment, base, check_same, last, layers, resolve
 from unclip.diffusion.parameterization import X0, Eps, V
 from unclip.diffusion.process import check_sampling
 from unclip.diffusion.schedules import CosineBeta, LinearBeta, ZeroTerminalSNR
 from unclip.diffusion.weighting import EDMWeight, PlainX0, Simple
-from unclip.nn.dit import DiTConfig
-from unclip.recipes.config import RunConfig, stored_config, write_settings
+from unclip.nn.backbones.dit import DiTConfig
 from unclip.recipes.fits import check_networks
-from unclip.recipes.presets import PRESETS
+from unclip.recipes.settings.presets import PRESETS
+from unclip.recipes.settings.run import RunConfig, stored_config, write_settings
 
 
 def resolved(given: Given, environ: dict[str, str] | None = None) -> RunConfig:

@@ -16,9 +16,9 @@ from tests.cli.conftest import Call
 from tests.end_to_end.test_run import short
 
 import unclip
-from unclip.cli import console
+from unclip.cli.screen import console
 from unclip.core.watching import watching
-from unclip.data.shapes_world import World
+from unclip.data.shapes.world import World
 from unclip.recipes import worlds
 from unclip.recipes.run import train
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.cli.conftest import Call
-from tests.pipeline.gaussian import SIZE, gaussian, picture
+from tests.generation.gaussian import SIZE, gaussian, picture
 
-from unclip.data.prepare import write_prepared
-from unclip.pipeline.ddpm import DDPMPipeline
-from unclip.recipes import study
-from unclip.recipes.subject import Opened, UnclipSubject
+from unclip.data.prepare.write import write_prepared
+from unclip.generation.ddpm import DDPMPipeline
+from unclip.studies.explain.subject import Opened, UnclipSubject
+from unclip.studies.manipulation import study
 
 CAPTIONS = ("a red heart", "a blue heart", "a green leaf", "two cups")
 

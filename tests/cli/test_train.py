@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from tests.cli.conftest import Call
 
-from unclip.data.prepare import prepare
-from unclip.data.shapes_world import World
-from unclip.pipeline.run_folder import RunFolder
+from unclip.data.prepare.write import prepare
+from unclip.data.shapes.world import World
 from unclip.recipes import run
-from unclip.recipes.config import RunConfig, write_settings
 from unclip.recipes.events import Drawn, Event, Gate, Note, Progress, Stopped
-from unclip.train.trainer import Diverged, Report
+from unclip.recipes.settings.run import RunConfig, write_settings
+from unclip.runs.folder import RunFolder
+from unclip.training.trainer import Diverged, Report
 
 
 def report(step: int) -> Report:

@@ -11,21 +11,21 @@ from PIL import Image
 from tests.cli.conftest import Call
 
 import unclip
-from unclip.core import store
+from unclip.core.disk import store
 from unclip.data.degradation import BSR
-from unclip.data.shapes_world import World
+from unclip.data.shapes.world import World
 from unclip.data.source import open_source
 from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import Sampling
-from unclip.nn.unet import UNetConfig
-from unclip.pipeline.images import KEY, read_about
-from unclip.pipeline.run_folder import RunFolder
-from unclip.pipeline.settings import Settings
-from unclip.pipeline.text_to_image import TextToImage
-from unclip.recipes.config import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
+from unclip.generation.settings import Settings
+from unclip.generation.text_to_image import TextToImage
+from unclip.images.files import KEY, read_about
+from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.run import train
-from unclip.train.optim import OptimConfig
-from unclip.train.trainer import TrainConfig
+from unclip.recipes.settings.run import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
+from unclip.runs.folder import RunFolder
+from unclip.training.optim import OptimConfig
+from unclip.training.trainer import TrainConfig
 
 SCENES, SMALL = 60, 3
 FEW = ("upsampler.network.widths=[16, 32]", "upsampler.network.blocks=[1, 1]", "upsampler.network.embedding=32",

@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from unclip.cli.ways import ways_table
+from unclip.cli.screen.prior_table import ways_table
 
 RATE = {"fraction": 0.655, "error": 0.034, "n": 200}
 COSINES = {"matched": -0.8123, "matched_error": 0.0123, "shuffled": -0.0321}

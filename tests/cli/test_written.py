@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 from tests.cli.conftest import Call
 
-from unclip.cli.written import check_file, check_folder, slug, write_picture
-from unclip.pipeline.images import KEY
+from unclip.cli.arguments.output import check_file, check_folder, slug, write_picture
+from unclip.images.files import KEY
 
 
 def picture(about: dict[str, object], colour: str = "red") -> Image.Image:

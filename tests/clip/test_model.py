@@ -13,7 +13,7 @@ from unclip.clip.vision import VisionConfig, ViTConfig
 from unclip.core.noise import Noise
 from unclip.core.task import Batch
 from unclip.text.tokenizer import Tokenizer
-from unclip.train.optim import OptimConfig, optimizers
+from unclip.training.optim import OptimConfig, optimizers
 
 WORDS = [f"{a} {b}" for a in ("red", "blue", "pale", "dark") for b in ("cat", "dog", "tree", "house")]
 LONG = "a dark house with a red cat"

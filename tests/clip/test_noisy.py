@@ -11,13 +11,13 @@ from unclip.clip.model import CLIP, CLIPConfig
 from unclip.clip.noisy import NoisyCLIP, NoisyCLIPConfig
 from unclip.clip.text import TextConfig
 from unclip.clip.vision import VisionConfig
-from unclip.core import store
+from unclip.core.disk import store
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Task
 from unclip.diffusion.guidance import CLIPGuidance
 from unclip.diffusion.level import noised
-from unclip.pipeline.run_folder import RunFolder
-from unclip.pipeline.stored import load_stage
+from unclip.runs.folder import RunFolder
+from unclip.runs.modules import load_stage
 from unclip.text.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer.train([f"{colour} {shape}" for colour in NAMES for shape in SHAPES], vocabulary=300)

@@ -5,10 +5,10 @@ from typing import Literal
 import pytest
 
 import unclip
-from unclip.core.asked import Refused, checked, texts
-from unclip.pipeline.ddpm import DDPMPipeline
-from unclip.pipeline.settings import Settings
-from unclip.pipeline.text_to_image import TextToImage
+from unclip.core.config.arguments import Refused, checked, texts
+from unclip.generation.ddpm import DDPMPipeline
+from unclip.generation.settings import Settings
+from unclip.generation.text_to_image import TextToImage
 
 
 @checked

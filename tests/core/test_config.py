@@ -16,21 +16,21 @@ from unclip.clip.model import CLIPConfig
 from unclip.clip.noisy import NoisyCLIPConfig
 from unclip.clip.text import TextConfig
 from unclip.clip.vision import VisionConfig, ViTConfig
-from unclip.core.config import Config
+from unclip.core.config.base import Config
 from unclip.diffusion.grids import Given
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import AnalyticDPM, Ancestral, Sampler
 from unclip.diffusion.schedules import Cosine, LogNormal, Schedule
-from unclip.models.autoregressive_prior import AutoregressivePriorConfig
 from unclip.models.classifier import ClassifierConfig
-from unclip.models.contrastive_prior import ContrastivePriorConfig
 from unclip.models.ddpm import DDPMConfig
 from unclip.models.decoder import DecoderConfig
 from unclip.models.inpainter import InpainterConfig
 from unclip.models.latent import LatentConfig
-from unclip.models.prior import PriorConfig
+from unclip.models.priors.autoregressive import AutoregressivePriorConfig
+from unclip.models.priors.contrastive import ContrastivePriorConfig
+from unclip.models.priors.diffusion import PriorConfig
 from unclip.models.upsampler import UpsamplerConfig
-from unclip.nn.prior_net import PriorNetConfig
+from unclip.nn.prior.prior_net import PriorNetConfig
 
 ROOMS = ("core", "diffusion", "nn", "text", "clip", "models", "train")
 TEXT, VISION, NET = TextConfig(300, 9), VisionConfig(16, stem=(8, 16)), PriorNetConfig(8, 16, 9)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from unclip.core.fresh import new_folder, write_new
-from unclip.core.lock import MARK, hold
+from unclip.core.disk.lock import MARK, hold
+from unclip.core.disk.new import new_folder, write_new
 
 
 def test_a_folder_appears_whole(tmp_path: Path):
@@ -113,7 +113,7 @@ def _no_links(*_: object) -> None:
 
 def test_many_processes_write_one_name(tmp_path: Path):
     code = (
-        "import sys, time; from pathlib import Path; from unclip.core.fresh import write_new\n"
+        "import sys, time; from pathlib import Path; from unclip.core.disk.new import write_new\n"
         "while not Path(sys.argv[1], 'go').exists(): time.sleep(0.001)\n"
         "print([write_new(Path(sys.argv[1], f'{i}'), sys.argv[2].encode()) for i in range(50)].count(True))"
     )

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from unclip.core.lock import MARK, check_held, check_own, hold
+from unclip.core.disk.lock import MARK, check_held, check_own, hold
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from unclip.core.lock import hold
+from unclip.core.disk.lock import hold
 with hold(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import pytest
 
-from unclip.core.config import Config, WrongSetting
-from unclip.core.ranges import Fraction, Length, Range
-from unclip.recipes.config import RunConfig
-from unclip.recipes.unclip_settings import DecoderRecipe
-from unclip.train.optim import OptimConfig
-from unclip.train.trainer import TrainConfig
+from unclip.core.config.base import Config, WrongSetting
+from unclip.core.config.ranges import Fraction, Length, Range
+from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.settings.unclip import DecoderRecipe
+from unclip.training.optim import OptimConfig
+from unclip.training.trainer import TrainConfig
 
 
 @dataclass(frozen=True)

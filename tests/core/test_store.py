@@ -15,7 +15,7 @@ import pytest
 import torch
 from tests.fakes import draw, forge_head
 
-from unclip.core import files, store
+from unclip.core.disk import atomic, store
 
 TENSORS = {
     "a": draw(3, 4),
@@ -148,14 +148,14 @@ def test_a_save_killed_at_any_rename_loses_nothing(tmp_path: Path, monkeypatch: 
     monkeypatch.undo()
     assert holds(path, 2.0 if survives == 2 else 1.0)
     saved(path, 3.0)
-    files.recover(path)
+    atomic.recover(path)
     assert holds(path, 3.0)
     assert os.listdir(tmp_path) == ["m"]
 
 
 def test_a_kill_before_the_old_one_is_deleted_keeps_the_new_one(tmp_path: Path):
     path, old = saved(tmp_path / "m", 2.0), saved(tmp_path / ".m.99999.old", 1.0)
-    files.recover(path)
+    atomic.recover(path)
     assert holds(path, 2.0)
     assert not old.exists()
 
@@ -168,23 +168,23 @@ def test_a_fill_that_fails_leaves_the_old_folder(tmp_path: Path):
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        files.write_folder(path, fill)
+        atomic.write_folder(path, fill)
     assert holds(path, 1.0)
 
 
 def test_recovery_minds_its_own_folder_only(tmp_path: Path):
     """`decoder` must not take what belongs to `decoder.best`."""
     other = saved(tmp_path / ".decoder.best.77.old")
-    files.recover(tmp_path / "decoder")
+    atomic.recover(tmp_path / "decoder")
     assert other.exists()
     assert not (tmp_path / "decoder").exists()
-    files.recover(tmp_path / "decoder.best")
+    atomic.recover(tmp_path / "decoder.best")
     assert holds(tmp_path / "decoder.best", 1.0)
 
 
 def test_recovery_works_for_names_with_glob_characters(tmp_path: Path):
     saved(tmp_path / ".run[1].77.old")
-    files.recover(tmp_path / "run[1]")
+    atomic.recover(tmp_path / "run[1]")
     assert holds(tmp_path / "run[1]", 1.0)
 
 
@@ -198,12 +198,12 @@ def test_reading_leaves_a_writers_unfinished_folder_alone(tmp_path: Path):
 
 def test_write_atomic_replaces_and_keeps_the_old_text_on_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "new" / "a.txt"
-    files.write_atomic(path, "old")
-    files.write_atomic(path, b"new")
+    atomic.write_atomic(path, "old")
+    atomic.write_atomic(path, b"new")
     assert path.read_text(encoding="utf-8") == "new"
     monkeypatch.setattr(os, "replace", lambda a, b: (_ for _ in ()).throw(Killed()))
     with pytest.raises(Killed):
-        files.write_atomic(path, "third")
+        atomic.write_atomic(path, "third")
     assert path.read_text(encoding="utf-8") == "new"
 
 
@@ -232,10 +232,10 @@ def test_nothing_that_others_laid_into_a_model_folder_is_lost(tmp_path: Path):
         (path / f"notes {number}.txt").write_text("work", encoding="utf-8")
         store.save(path, "Toy", {}, TENSORS, before=before if number else None)
     store.save(path, "Toy", {}, TENSORS)
-    files.remove(before, heir=path)
+    atomic.remove(before, heir=path)
     assert sorted(p.name for p in path.glob("notes*")) == [f"notes {number}.txt" for number in range(4)]
     assert os.listdir(tmp_path) == ["m"]
-    files.remove(path)
+    atomic.remove(path)
     assert len(list(path.iterdir())) == 4
 
 
@@ -255,7 +255,7 @@ def test_the_model_before_is_kept_whole_at_any_rename(tmp_path: Path, monkeypatc
         with pytest.raises(Killed) if survives < 2 else nullcontext():
             store.save(path, "Toy", {}, {"a": TENSORS["a"] * 3}, before=before)
         monkeypatch.undo()
-        files.recover(path)
+        atomic.recover(path)
         newest = path if path.exists() else before
         assert holds(newest, 3.0 if survives == 2 else 2.0)
         store.check(newest)
@@ -292,14 +292,14 @@ def test_a_full_disk_is_told_before_a_byte_is_written(tmp_path: Path, monkeypatc
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limits here")
 def test_a_write_that_the_system_refuses_is_told_and_the_old_one_stays(tmp_path: Path):
     path = saved(tmp_path / "m")
-    files.write_atomic(tmp_path / "a.txt", "old")
+    atomic.write_atomic(tmp_path / "a.txt", "old")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
     try:
         with pytest.raises(ValueError, match=r"m: cannot be written .*needed, .* free"):
             store.save(path, "Toy", {}, {"a": draw(100, 100)})
         with pytest.raises(ValueError, match=r"a\.txt: cannot be written .*5,000 bytes needed, .* free"):
-            files.write_atomic(tmp_path / "a.txt", "x" * 5000)
+            atomic.write_atomic(tmp_path / "a.txt", "x" * 5000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert holds(path, 1.0)

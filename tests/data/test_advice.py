@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from unclip.data.advice import advice
-from unclip.data.inspect import DataReport
+from unclip.data.prepare.advice import advice
+from unclip.data.prepare.inspect import DataReport
 from unclip.recipes.events import Event, Note, Progress
 from unclip.recipes.foresight import foreseen
-from unclip.train.trainer import Report
+from unclip.training.trainer import Report
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from PIL import Image, ImageCms, ImageFile
 from PIL.PngImagePlugin import PngInfo
 from tests.data.conftest import encode, noise, save
 
-from unclip.data import decode as decoding
-from unclip.data import opened as module
-from unclip.data.decode import decode, decode_sized, decode_whole, format_of
+from unclip.data.images import decode as decoding
+from unclip.data.images import open as module
+from unclip.data.images.decode import decode, decode_sized, decode_whole, format_of
 
 HALF_CLEAR_RED = (255, 0, 0, 128)  # over white: (255, 127, 127)
 
@@ -181,7 +181,7 @@ def test_large_memory_is_taken_once() -> None:
     """A transparent picture of 16 million pixels (64 MB): one decoded copy, and strips."""
     code = """
 import resource, sys
-from unclip.data.decode import decode
+from unclip.data.images.decode import decode
 data = sys.stdin.buffer.read()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 decode(data, 64)

@@ -9,14 +9,14 @@ import torch
 from PIL import Image
 from tests.fakes import family
 
-from unclip.core.config import Config
+from unclip.core.config.base import Config
 from unclip.core.noise import Noise
 from unclip.data.degradation import BSR, Clean, Degradation, GaussianBlur
 from unclip.data.degradation.blur import filtered, gaussian
 from unclip.data.degradation.bsr import resized
 from unclip.data.degradation.jpeg import compressed, cosines
 from unclip.data.loader import to_tensor
-from unclip.data.shapes_world import World
+from unclip.data.shapes.world import World
 
 MEMBERS = [member() for member in family(Degradation)]
 EVERY = pytest.mark.parametrize("degradation", MEMBERS, ids=lambda d: type(d).__name__)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from tests.data.test_source import RED, jsonl, parquet, picture, problems, tar, write
 
-from unclip.data.inspect import inspect_source
 from unclip.data.item import FileSource
-from unclip.data.layouts import Captions
+from unclip.data.layouts.kinds import Captions
+from unclip.data.prepare.inspect import inspect_source
 from unclip.data.source import open_source
 
 
@@ -155,8 +155,8 @@ def test_links_in_a_tar_are_named(tmp_path: Path) -> None:
 
 
 def test_a_tar_that_unpacks_to_more_than_there_is_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unclip.data.members.MOST_PACKED", 2_000_000)
-    monkeypatch.setattr("unclip.data.shards.MOST_PACKED", 3_000_000)
+    monkeypatch.setattr("unclip.data.files.members.MOST_PACKED", 2_000_000)
+    monkeypatch.setattr("unclip.data.layouts.shards.MOST_PACKED", 3_000_000)
     huge = {"1.png": bytes(9_000_000), "2.txt": bytes(1_500_000), "3.a.png": bytes(1_900_000)}
     path = tar(tmp_path / "x.tar.gz", {**huge, "3.b.png": bytes(1_900_000), **members("4")}, "w:gz")
     found = problems(path)
@@ -176,7 +176,7 @@ def test_a_header_of_any_size_is_not_read(tmp_path: Path, kind: bytes) -> None:
 
 
 def test_names_with_dots_are_read_without_holding_all_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unclip.data.shards.MOST_HELD", 1)
+    monkeypatch.setattr("unclip.data.layouts.shards.MOST_HELD", 1)
     files = {f"v.{n}.{end}": RED if end == "png" else b"x" for n in range(5) for end in ("png", "txt")}
     assert len(captions(tar(tmp_path / "x.tar", files))) == 5
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from unclip.data.inspect import inspect_source
-from unclip.data.prepare import prepare
+from unclip.data.prepare.inspect import inspect_source
+from unclip.data.prepare.write import prepare
 from unclip.data.source import open_source
 
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
+from unclip.data.images.resize import enlarge, shrink
 from unclip.data.loader import to_tensor
-from unclip.data.resize import enlarge, shrink
 
 PIXELS = np.random.default_rng(0).integers(90, 166, (1, 48, 32, 3), dtype=np.uint8)  # Pillow clips between its passes
 

@@ -10,8 +10,8 @@ import pytest
 from tests.data.conftest import noise, save
 
 from unclip.data.item import Item
-from unclip.data.prepare import load_prepared, prepare
-from unclip.data.same import is_prepared
+from unclip.data.prepare.identity import is_prepared
+from unclip.data.prepare.write import load_prepared, prepare
 from unclip.data.source import open_source
 
 Maker = Callable[..., Path]

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from unclip.data.shapes_caption import CATEGORIES, INVERSE, Prompt, prompts
-from unclip.data.shapes_draw import COLOURS, RADII, SHAPES, Object, coverage, draw
-from unclip.data.shapes_parse import UNKNOWN, components, parse, score, score_many
-from unclip.data.shapes_world import Scene, World
+from unclip.data.shapes.captions import CATEGORIES, INVERSE, Prompt, prompts
+from unclip.data.shapes.draw import COLOURS, RADII, SHAPES, Object, coverage, draw
+from unclip.data.shapes.parse import UNKNOWN, components, parse, score, score_many
+from unclip.data.shapes.world import Scene, World
 
 Picture = NDArray[np.uint8]
 Wear = Callable[[Picture, np.random.Generator], Picture]

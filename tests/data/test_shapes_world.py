@@ -7,9 +7,9 @@ from itertools import combinations, islice
 import numpy as np
 import pytest
 
-from unclip.data.shapes_caption import CATEGORIES, INVERSE, RELATION_WORDS, captions, prompts, relation
-from unclip.data.shapes_draw import COLOURS, RADII, SHAPES, Object, coverage, draw
-from unclip.data.shapes_world import CLEAR, GAP, HELD_OUT, MARGIN, Scene, World
+from unclip.data.shapes.captions import CATEGORIES, INVERSE, RELATION_WORDS, captions, prompts, relation
+from unclip.data.shapes.draw import COLOURS, RADII, SHAPES, Object, coverage, draw
+from unclip.data.shapes.world import CLEAR, GAP, HELD_OUT, MARGIN, Scene, World
 
 N = 1000
 

@@ -23,7 +23,7 @@ from unclip.diffusion.schedules import (
     Sigmoid,
     Tabulated,
 )
-from unclip.nn.embed import LevelEmbedding
+from unclip.nn.blocks.embed import LevelEmbedding
 
 MEMBERS = [pytest.param(m(), id=m.__name__) for m in family(Schedule)]
 WIDE = [  # settings that reach log-SNR -20 and 20, or go as far as they can

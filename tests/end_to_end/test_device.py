@@ -8,11 +8,11 @@ import pytest
 from tests.end_to_end.test_run import STAGES, short
 from tests.fake_device import fake_gpu
 
-from unclip.data.shapes_world import World
-from unclip.pipeline.run_folder import RunFolder
+from unclip.data.shapes.world import World
 from unclip.recipes import worlds
 from unclip.recipes.run import train
-from unclip.train.checkpoint import read_log
+from unclip.runs.folder import RunFolder
+from unclip.training.checkpoint import read_log
 
 
 def losses(folder: Path, stage: str) -> list[float]:

@@ -10,21 +10,21 @@ import pytest
 from tests.short import STAGES, events, losses, short
 
 import unclip
-from unclip.core import store
-from unclip.data.shapes_caption import prompts
-from unclip.data.shapes_parse import score_many
-from unclip.data.shapes_world import World
+from unclip.core.disk import store
+from unclip.data.shapes.captions import prompts
+from unclip.data.shapes.parse import score_many
+from unclip.data.shapes.world import World
 from unclip.diffusion.samplers import Ancestral
+from unclip.generation.settings import Settings
+from unclip.generation.text_to_image import TextToImage
 from unclip.models.decoder import paper_diffusion
 from unclip.models.network import fitted
-from unclip.nn.diffusion_unet import DiffusionUNetConfig
-from unclip.nn.resblock import ResBlockConfig
-from unclip.pipeline.settings import Settings
-from unclip.pipeline.text_to_image import TextToImage
+from unclip.nn.backbones.diffusion_unet import DiffusionUNetConfig
+from unclip.nn.blocks.resblock import ResBlockConfig
 from unclip.recipes import worlds
-from unclip.recipes.config import RunConfig
 from unclip.recipes.events import Gate, Note, Progress, Stopped
 from unclip.recipes.run import train
+from unclip.recipes.settings.run import RunConfig
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from unclip.core.noise import Noise
 from unclip.core.task import Batch
-from unclip.nn.caption_net import PriorNetConfig
+from unclip.nn.prior.caption_net import PriorNetConfig
 
 WIDTH = 6
 NET = PriorNetConfig(WIDTH, 8, context=4, width=32, layers=2, heads=2)

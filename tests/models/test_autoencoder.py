@@ -12,11 +12,11 @@ from torch.distributions import Normal, kl_divergence
 from unclip.clip.vision import VisionConfig, VisionTower
 from unclip.core.noise import Noise
 from unclip.core.task import Batch
-from unclip.models.autoencoder import LIMITS, Autoencoder, Posterior
-from unclip.models.autoencoder_training import AutoencoderLoss, AutoencoderTraining, balance
-from unclip.models.perceptual import Perceptual
-from unclip.nn.coder import CoderConfig
-from unclip.nn.patch_critic import PatchCriticConfig
+from unclip.models.autoencoder.model import LIMITS, Autoencoder, Posterior
+from unclip.models.autoencoder.perceptual import Perceptual
+from unclip.models.autoencoder.training import AutoencoderLoss, AutoencoderTraining, balance
+from unclip.nn.autoencoder.coder import CoderConfig
+from unclip.nn.autoencoder.patch_critic import PatchCriticConfig
 
 TINY = CoderConfig(widths=(16,), blocks=1, attention=False, fine=8)
 CRITIC = PatchCriticConfig(width=16, layers=1)

@@ -9,8 +9,8 @@ from tests.models.captioned import NET, TURN, WIDTH, embeddings, given, pairs, s
 
 from unclip.core.noise import Noise
 from unclip.core.task import Batch
-from unclip.models.autoregressive_prior import AutoregressivePrior, AutoregressivePriorConfig, drawn
-from unclip.models.prior_model import PriorModel
+from unclip.models.priors.autoregressive import AutoregressivePrior, AutoregressivePriorConfig, drawn
+from unclip.models.priors.base import PriorModel
 
 CONFIG = AutoregressivePriorConfig(NET, dims=WIDTH, buckets=32, waves=16, dots=4)
 

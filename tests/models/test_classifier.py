@@ -8,14 +8,14 @@ import torch
 from tests.drawn import NAMES, Exact, drawn, sample
 from tests.fakes import awake, built, draw, trainer_of
 
-from unclip.core import store
+from unclip.core.disk import store
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Task
 from unclip.diffusion.guidance import ClassifierGuidance
 from unclip.diffusion.level import noised
 from unclip.models.classifier import ClassifierConfig, NoisyClassifier
-from unclip.pipeline.run_folder import RunFolder
-from unclip.pipeline.stored import load_stage
+from unclip.runs.folder import RunFolder
+from unclip.runs.modules import load_stage
 
 CONFIG = ClassifierConfig(classes=len(NAMES), widths=(16, 32, 32), embedding=32)
 IMAGES, LABELS, _ = drawn(320)

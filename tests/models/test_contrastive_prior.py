@@ -7,9 +7,9 @@ from tests.fakes import built, learn
 from tests.models.captioned import NET, TURN, embeddings, given, pairs, seeds
 
 from unclip.core.noise import Noise
-from unclip.models.contrastive_prior import ContrastivePrior, ContrastivePriorConfig
-from unclip.models.plain_priors import ConstantPrior, TextPrior
-from unclip.models.prior_model import PriorModel
+from unclip.models.priors.base import PriorModel
+from unclip.models.priors.contrastive import ContrastivePrior, ContrastivePriorConfig
+from unclip.models.priors.untrained import ConstantPrior, TextPrior
 
 PAIRS = pairs(64, captions=8)
 

@@ -13,10 +13,10 @@ from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM
 from unclip.diffusion.schedules import LogNormal
 from unclip.models.ddpm import DDPM, NO_CLASS, DDPMConfig, ddpm_diffusion
-from unclip.nn.diffusion_unet import DiffusionUNetConfig
-from unclip.nn.dit import DiTConfig
-from unclip.nn.image_network import ImageNetworkConfig
-from unclip.nn.resblock import ResBlockConfig
+from unclip.nn.backbones.config import ImageNetworkConfig
+from unclip.nn.backbones.diffusion_unet import DiffusionUNetConfig
+from unclip.nn.backbones.dit import DiTConfig
+from unclip.nn.blocks.resblock import ResBlockConfig
 
 PAINT = torch.tensor([(0.9, -0.9, -0.9), (-0.9, 0.8, -0.9), (-0.9, -0.9, 0.9)])
 NAMES = ("red", "green", "blue")

@@ -16,9 +16,9 @@ from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import NAMES, Ancestral
 from unclip.models.decoder import Decoder, DecoderConfig, decoder_diffusion, drop_captions, paper_diffusion
 from unclip.models.network import fitted
-from unclip.nn.attention import ImageAttention
-from unclip.nn.diffusion_unet import DiffusionUNet, DiffusionUNetConfig
-from unclip.nn.resblock import ResBlockConfig
+from unclip.nn.backbones.diffusion_unet import DiffusionUNet, DiffusionUNetConfig
+from unclip.nn.blocks.attention import ImageAttention
+from unclip.nn.blocks.resblock import ResBlockConfig
 from unclip.text.tokenizer import Tokenizer
 
 COLOURS = {

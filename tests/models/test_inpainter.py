@@ -12,8 +12,8 @@ from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import DDIM, DPMSolverPP2M, RePaint
 from unclip.models.decoder import Decoder, DecoderConfig
-from unclip.models.given import Given
 from unclip.models.inpainter import Inpainter, InpainterConfig
+from unclip.models.known_region import Given
 
 ROWS = [0, 1, 2, 3] * 3
 LEFT = (torch.arange(SIZE) < SIZE // 2).float().expand(1, 1, SIZE, SIZE)

@@ -12,10 +12,10 @@ from unclip.core.task import Batch
 from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import DDIM
-from unclip.models.autoencoder import Posterior
+from unclip.models.autoencoder.model import Posterior
 from unclip.models.latent import LatentConfig, LatentDiffusion, latent_diffusion
-from unclip.nn.dit import DiTConfig
-from unclip.nn.image_network import ImageNetworkConfig
+from unclip.nn.backbones.config import ImageNetworkConfig
+from unclip.nn.backbones.dit import DiTConfig
 
 TEXT = TextConfig(vocabulary=16, context=4, width=32, layers=1, heads=2)
 NETWORK = tiny_unet(channels=4, patch=1, widths=(32,), blocks=(2,), attention=(True,), vector_width=32, token_width=32)

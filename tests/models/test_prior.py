@@ -10,11 +10,11 @@ from unclip.core.task import Batch
 from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.parameterization import X0
 from unclip.diffusion.schedules import Cosine
-from unclip.models.prior import Prior, PriorConfig
-from unclip.models.prior_model import conditions
-from unclip.nn.caption_net import PriorNetConfig
-from unclip.nn.embed import UnitScale
-from unclip.nn.prior_net import PriorNet
+from unclip.models.priors.base import conditions
+from unclip.models.priors.diffusion import Prior, PriorConfig
+from unclip.nn.blocks.embed import UnitScale
+from unclip.nn.prior.caption_net import PriorNetConfig
+from unclip.nn.prior.prior_net import PriorNet
 
 WIDTH, NET = 6, PriorNetConfig(6, 8, context=4, width=32, layers=2, heads=2)
 CENTRES = F.normalize(draw(2, WIDTH, key="centres"), dim=1)

@@ -11,15 +11,15 @@ from tests.fakes import tiny_unet
 from unclip.core.noise import Noise
 from unclip.core.task import Batch
 from unclip.data.degradation import BSR, Clean, GaussianBlur
-from unclip.data.resize import enlarge, shrink
-from unclip.evaluate.distances import roughness, sharpness
-from unclip.evaluate.seams import halves, reach, seams
+from unclip.data.images.resize import enlarge, shrink
+from unclip.evaluation.distances import roughness, sharpness
+from unclip.evaluation.seams import halves, reach, seams
+from unclip.images.fidelity import psnr
 from unclip.models.upsampler import Upsampler, UpsamplerConfig, crop_side, upsampler_network
-from unclip.nn.attention import ImageAttention
-from unclip.nn.diffusion_unet import DiffusionUNetConfig
-from unclip.nn.image_network import ImageNetworkConfig
-from unclip.nn.resblock import ResBlockConfig
-from unclip.pipeline.fidelity import psnr
+from unclip.nn.backbones.config import ImageNetworkConfig
+from unclip.nn.backbones.diffusion_unet import DiffusionUNetConfig
+from unclip.nn.blocks.attention import ImageAttention
+from unclip.nn.blocks.resblock import ResBlockConfig
 
 
 def last(model: Upsampler, low: torch.Tensor, seeds: list[int], strength: float = 0.0) -> torch.Tensor:

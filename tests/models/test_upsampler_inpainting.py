@@ -9,10 +9,10 @@ from tests.fakes import built, draw, spied
 
 from unclip.core.noise import Noise
 from unclip.core.task import Batch
+from unclip.data.images.resize import shrink
 from unclip.data.masks import MaskConfig
-from unclip.data.resize import shrink
-from unclip.evaluate.inpainting import hole_error, judged_holes
-from unclip.models.given import Given
+from unclip.evaluation.inpainting import hole_error, judged_holes
+from unclip.models.known_region import Given
 from unclip.models.upsampler import Upsampler, UpsamplerConfig
 
 N = 32

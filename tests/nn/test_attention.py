@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from tests.fakes import awake, built, draw
 
-from unclip.nn import attention
-from unclip.nn.attention import ImageAttention, attend, hide, split_heads
-from unclip.nn.transformer import Transformer
+from unclip.nn.blocks import attention
+from unclip.nn.blocks.attention import ImageAttention, attend, hide, split_heads
+from unclip.nn.blocks.transformer import Transformer
 
 
 @pytest.mark.parametrize("biased", [False, True])

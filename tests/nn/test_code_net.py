@@ -6,8 +6,8 @@ from tests.fakes import awake, built, draw
 
 from unclip.core.condition import Condition
 from unclip.core.noise import Noise
-from unclip.nn.caption_net import PriorNetConfig
-from unclip.nn.code_net import CodeNet, cosines
+from unclip.nn.prior.caption_net import PriorNetConfig
+from unclip.nn.prior.code_net import CodeNet, cosines
 
 K, COUNT = 5, 16
 MASK = torch.tensor([[True, True, False, False], [True, True, True, True]])

@@ -4,9 +4,9 @@ import pytest
 import torch
 from tests.fakes import awake, built, draw
 
-from unclip.nn.coder import CoderConfig, Decoder, Encoder
-from unclip.nn.patch_critic import PatchCritic, PatchCriticConfig
-from unclip.nn.resblock import ResBlock
+from unclip.nn.autoencoder.coder import CoderConfig, Decoder, Encoder
+from unclip.nn.autoencoder.patch_critic import PatchCritic, PatchCriticConfig
+from unclip.nn.blocks.resblock import ResBlock
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from unclip.core.noise import Noise
 from unclip.diffusion.schedules import LinearBeta
-from unclip.nn.diffusion_unet import DiffusionUNet, DiffusionUNetConfig
-from unclip.nn.embed import TimestepEmbedding
-from unclip.nn.resblock import ResBlock, ResBlockConfig, resample
+from unclip.nn.backbones.diffusion_unet import DiffusionUNet, DiffusionUNetConfig
+from unclip.nn.blocks.embed import TimestepEmbedding
+from unclip.nn.blocks.resblock import ResBlock, ResBlockConfig, resample
 
 TABLE = LinearBeta()
 

@@ -3,7 +3,7 @@
 import torch
 from tests.fakes import NOTHING, awake, built, draw
 
-from unclip.nn.dit import DiT, DiTConfig, positions
+from unclip.nn.backbones.dit import DiT, DiTConfig, positions
 
 CPU = torch.device("cpu")
 

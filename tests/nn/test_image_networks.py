@@ -12,11 +12,11 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from unclip.core.condition import Condition
-from unclip.nn.diffusion_unet import DiffusionUNet, DiffusionUNetConfig, adm_imagenet64, ddpm_cifar10
-from unclip.nn.dit import DiT, DiTConfig, dit_config
-from unclip.nn.image_network import ImageNetworkConfig
-from unclip.nn.resblock import ResBlockConfig
-from unclip.nn.unet import UNetConfig
+from unclip.nn.backbones.config import ImageNetworkConfig
+from unclip.nn.backbones.diffusion_unet import DiffusionUNet, DiffusionUNetConfig, adm_imagenet64, ddpm_cifar10
+from unclip.nn.backbones.dit import DiT, DiTConfig, dit_config
+from unclip.nn.backbones.unet import UNetConfig
+from unclip.nn.blocks.resblock import ResBlockConfig
 
 LEVELS = torch.tensor([-2.0, 0.5, 3.0])
 HEARD = {"vector_width": 6, "token_width": 12}

@@ -1,7 +1,7 @@
 import torch
 from tests.fakes import NOTHING, awake, built, draw
 
-from unclip.nn.mlp import MLP
+from unclip.nn.blocks.mlp import MLP
 
 
 def test_it_starts_at_zero_and_then_hears_the_level():

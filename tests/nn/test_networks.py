@@ -6,10 +6,10 @@ from tests.fakes import NOTHING, awake, built, draw, tiny_unet, unet
 from torch import nn
 
 from unclip.core.condition import Condition
-from unclip.nn.embed import LevelEmbedding, Standardize
-from unclip.nn.prior_net import PriorNet, PriorNetConfig
-from unclip.nn.resblock import ResBlock
-from unclip.nn.unet import UNet, UNetConfig
+from unclip.nn.backbones.unet import UNet, UNetConfig
+from unclip.nn.blocks.embed import LevelEmbedding, Standardize
+from unclip.nn.blocks.resblock import ResBlock
+from unclip.nn.prior.prior_net import PriorNet, PriorNetConfig
 
 LEVELS = torch.tensor([-2.0, 0.5, 3.0])
 

@@ -10,9 +10,9 @@ from tests.fakes import NOTHING, built, draw
 from torch import Tensor, nn
 
 from unclip.diffusion.schedules import LinearBeta
-from unclip.nn.diffusion_unet import DiffusionUNet, DiffusionUNetConfig, ddpm_cifar10
-from unclip.nn.dit import DiT, DiTConfig
-from unclip.nn.resblock import ResBlockConfig
+from unclip.nn.backbones.diffusion_unet import DiffusionUNet, DiffusionUNetConfig, ddpm_cifar10
+from unclip.nn.backbones.dit import DiT, DiTConfig
+from unclip.nn.blocks.resblock import ResBlockConfig
 
 TIMES = torch.tensor([0, 1, 417, 999])
 LEVELS = LinearBeta().table[TIMES].float()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from tests.fakes import draw
 
-from unclip.nn.norm import PositionNorm, norm_of
+from unclip.nn.blocks.norm import PositionNorm, norm_of
 
 
 def test_closed_form():

@@ -5,8 +5,8 @@ import pytest
 import torch
 from tests.fakes import draw
 
-from unclip.nn.buckets import Buckets, Quantiles
-from unclip.nn.pca import PCA, needed, principal
+from unclip.nn.prior.buckets import Buckets, Quantiles
+from unclip.nn.prior.pca import PCA, needed, principal
 
 X = draw(60, 8) @ torch.diag(torch.tensor([4.0, 3, 2, 1, 0.5, 0.2, 0.1, 0.05])) @ draw(8, 8, key="mix") + 3
 

@@ -8,11 +8,11 @@ from tests.fakes import awake, built, draw, tiny_unet
 from torch import nn
 
 from unclip.core.condition import Condition
-from unclip.nn.diffusion_unet import DiffusionUNetConfig
-from unclip.nn.dit import DiTConfig
-from unclip.nn.image_network import ImageNetworkConfig
-from unclip.nn.resblock import ResBlockConfig
-from unclip.nn.widen import load_widened, widened
+from unclip.nn.backbones.config import ImageNetworkConfig
+from unclip.nn.backbones.diffusion_unet import DiffusionUNetConfig
+from unclip.nn.backbones.dit import DiTConfig
+from unclip.nn.backbones.widen import load_widened, widened
+from unclip.nn.blocks.resblock import ResBlockConfig
 
 HEARD = {"vector_width": 6, "token_width": 12}
 NETWORKS = {

@@ -11,22 +11,22 @@ from unclip.clip.model import CLIP, CLIPConfig
 from unclip.clip.text import TextConfig
 from unclip.clip.vision import VisionConfig
 from unclip.core.noise import Noise, initial_weights
-from unclip.data.prepare import write_prepared
+from unclip.data.prepare.write import write_prepared
 from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM, Ancestral
 from unclip.diffusion.schedules import CosineBeta, LogNormal
 from unclip.models.decoder import Decoder, DecoderConfig
 from unclip.models.network import fitted
-from unclip.nn.diffusion_unet import DiffusionUNetConfig
-from unclip.nn.unet import UNetConfig
-from unclip.pipeline.run_folder import RunFolder
-from unclip.recipes.config import CLIPRecipe, DecoderRecipe, RunConfig, merge
+from unclip.nn.backbones.diffusion_unet import DiffusionUNetConfig
+from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.context import Context
-from unclip.recipes.decoder import decoder_config
-from unclip.recipes.demo import demo_config
-from unclip.recipes.presets import PRESETS
-from unclip.recipes.stages import decoder_stage
+from unclip.recipes.settings.presets import PRESETS
+from unclip.recipes.settings.run import CLIPRecipe, DecoderRecipe, RunConfig, merge
+from unclip.recipes.stages.build import decoder_stage
+from unclip.recipes.stages.decoder import decoder_config
+from unclip.runs.folder import RunFolder
+from unclip.studies.demo import demo_config
 from unclip.text.tokenizer import Tokenizer
 
 CLIPS = CLIPConfig(TextConfig(300, 20, 128, 3, 4), VisionConfig(32), width=128)

@@ -11,18 +11,18 @@ from PIL import Image
 from tests.end_to_end.test_run import short
 
 import unclip
-from unclip.core import store
-from unclip.data.shapes_world import World
-from unclip.pipeline.images import KEY
-from unclip.pipeline.run_folder import RunFolder
-from unclip.pipeline.settings import Settings
-from unclip.pipeline.stored import model_hash
+from unclip.core.disk import store
+from unclip.data.shapes.world import World
+from unclip.generation.settings import Settings
+from unclip.images.files import KEY
 from unclip.recipes import worlds
 from unclip.recipes.add import add, with_stage
-from unclip.recipes.config import RunConfig
 from unclip.recipes.events import Gate, Progress
 from unclip.recipes.run import train
-from unclip.recipes.stages import stage
+from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.stages.build import stage
+from unclip.runs.folder import RunFolder
+from unclip.runs.modules import model_hash
 
 HALF = Image.fromarray(np.where(np.arange(32)[None] < 16, 0, 255).repeat(32, 0).astype(np.uint8))
 
@@ -44,7 +44,7 @@ def config(run: Path, steps: int) -> RunConfig:
 
 
 def test_it_is_trained_judged_kept_and_used(run: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("unclip.recipes.inpaint.PICTURES", 8)
+    monkeypatch.setattr("unclip.recipes.stages.inpaint.PICTURES", 8)
     before = model_hash(RunFolder(run))
     picture = Image.fromarray(next(World(32).sample(1))[0])
     assert unclip.edit(unclip.load(run), picture, HALF, settings=Settings(steps=2))[0].info[KEY]["made"]["options"][
@@ -75,7 +75,7 @@ def test_it_is_trained_judged_kept_and_used(run: Path, monkeypatch: pytest.Monke
 
 def test_it_starts_as_the_run_s_decoder(run: Path):
     from unclip.core import machine
-    from unclip.data.prepare import load_prepared
+    from unclip.data.prepare.write import load_prepared
     from unclip.recipes.context import Context
 
     folder = RunFolder(run)

@@ -7,17 +7,17 @@ import pytest
 import torch
 
 from unclip.data.loader import to_tensor
-from unclip.data.prepare import Prepared, write_prepared
+from unclip.data.prepare.write import Prepared, write_prepared
 from unclip.diffusion.samplers import Ancestral
 from unclip.diffusion.schedules import LinearBeta
 from unclip.models.ddpm import DDPM
-from unclip.nn.dit import DiTConfig
-from unclip.pipeline.run_folder import MODELS, RunFolder
-from unclip.recipes.config import RunConfig, merge, read_settings, write_settings
+from unclip.nn.backbones.dit import DiTConfig
 from unclip.recipes.context import Context
-from unclip.recipes.ddpm import ddpm_config, labels
 from unclip.recipes.feed import PictureFeed
-from unclip.recipes.presets import DEFAULTS, PRESETS
+from unclip.recipes.settings.presets import DEFAULTS, PRESETS
+from unclip.recipes.settings.run import RunConfig, merge, read_settings, write_settings
+from unclip.recipes.stages.ddpm import ddpm_config, labels
+from unclip.runs.folder import MODELS, RunFolder
 
 
 def prepared(folder: Path, captions: list[tuple[str, ...]]) -> Prepared:

@@ -12,15 +12,15 @@ import torch
 from tests.cli.test_ddpm import config, folder
 
 import unclip
-from unclip.core import store
+from unclip.core.disk import store
 from unclip.data.source import open_source
-from unclip.pipeline.run_folder import RunFolder
-from unclip.recipes.config import RunConfig, read_settings
 from unclip.recipes.events import Event, Gate, Note, Progress, Stopped, Working
 from unclip.recipes.more import further
 from unclip.recipes.run import train
-from unclip.train.checkpoint import read_log
-from unclip.train.trainer import Diverged
+from unclip.recipes.settings.run import RunConfig, read_settings
+from unclip.runs.folder import RunFolder
+from unclip.training.checkpoint import read_log
+from unclip.training.trainer import Diverged
 
 MORE = 1.0
 
@@ -60,7 +60,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("unclip.train.trainer", "unclip.recipes.stage_run"):
+    for module in ("unclip.training.trainer", "unclip.recipes.stage_run"):
         monkeypatch.setattr(f"{module}.time", Clock())
 
 
@@ -166,8 +166,9 @@ def test_a_budget_holds_samples_and_gate(data: Path, tmp_path: Path, monkeypatch
     """Of 4 s, samples that take 0.2 s and a gate as long as four of them: the training has what is left."""
     import time
 
-    from unclip.recipes import ddpm, stage_run
+    from unclip.recipes import stage_run
     from unclip.recipes.gates import PICTURES
+    from unclip.recipes.stages.build import ddpm
 
     assert PICTURES
     draw = ddpm.preview

@@ -9,12 +9,12 @@ import pytest
 from tests.data.conftest import noise, save
 
 from unclip.data.item import Item
-from unclip.data.prepare import load_prepared
-from unclip.data.shapes_world import World
-from unclip.recipes.config import RunConfig
+from unclip.data.prepare.write import load_prepared
+from unclip.data.shapes.world import World
 from unclip.recipes.events import Drawn, Stopped
-from unclip.recipes.presets import PRESETS
 from unclip.recipes.run import train
+from unclip.recipes.settings.presets import PRESETS
+from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.worlds import prepare_world
 
 

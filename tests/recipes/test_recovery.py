@@ -14,19 +14,19 @@ import torch
 from tests.short import STAGES, events, losses, short
 
 import unclip
-from unclip.core import store
+from unclip.core.disk import store
 from unclip.core.noise import initial_weights
-from unclip.data.prepare import load_prepared
-from unclip.pipeline.embeddings import run_embeddings
-from unclip.pipeline.run_folder import RunFolder
-from unclip.pipeline.stored import load_stage, model_hash
+from unclip.data.prepare.write import load_prepared
 from unclip.recipes import worlds
 from unclip.recipes.add import add, with_stage
-from unclip.recipes.config import AutoregressivePriorRecipe, RunConfig
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Gate, Note, Progress
+from unclip.recipes.settings.run import AutoregressivePriorRecipe, RunConfig
 from unclip.recipes.stage_run import StageRun
-from unclip.recipes.stages import stage
+from unclip.recipes.stages.build import stage
+from unclip.runs.embeddings import run_embeddings
+from unclip.runs.folder import RunFolder
+from unclip.runs.modules import load_stage, model_hash
 
 STEPS = 3
 SELDOM = 1e9

@@ -8,16 +8,16 @@ import torch
 from PIL import Image
 
 from unclip.data.source import open_source
-from unclip.nn.unet import UNetConfig
-from unclip.pipeline.settings import Settings
-from unclip.recipes import explain
-from unclip.recipes.config import DDPMRecipe, RunConfig
+from unclip.generation.settings import Settings
+from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.events import Drawn, Working
-from unclip.recipes.look import STEPS, Ask, Look
 from unclip.recipes.run import train
-from unclip.recipes.subject import Opened, open_run
-from unclip.train.optim import OptimConfig
-from unclip.train.trainer import TrainConfig
+from unclip.recipes.settings.run import DDPMRecipe, RunConfig
+from unclip.studies.explain import study
+from unclip.studies.explain.request import STEPS, Ask, Look
+from unclip.studies.explain.subject import Opened, open_run
+from unclip.training.optim import OptimConfig
+from unclip.training.trainer import TrainConfig
 
 COLOURS = {"blue": (0, 0, 200), "red": (200, 0, 0)}
 
@@ -54,7 +54,7 @@ def test_samples_and_errors_of_a_gray_model(opened: Opened, tmp_path: Path):
     look = Look(opened, Ask(steps=(2,), samplers=("ddim",), n=3), tmp_path)
     assert sorted(look.prompts[:2]) == ["blue", "red"]
     assert len(look.prompts) == 3
-    events = [*explain.samples(look), *explain.errors(look)]
+    events = [*study.samples(look), *study.errors(look)]
     assert [e.what for e in events if isinstance(e, Working)] == ["ddim, step 1 of 2", "ddim, step 2 of 2"]
     assert [e.path.name for e in events if isinstance(e, Drawn)] == ["samples.png", "levels.png"]
 

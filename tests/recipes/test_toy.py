@@ -9,9 +9,9 @@ from unclip.core.noise import Noise
 from unclip.data.moons import two_moons
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.samplers import NAMES, Sampler
-from unclip.recipes import toy
 from unclip.recipes.events import Working
-from unclip.recipes.look import IN_THE_PLANE
+from unclip.studies.explain import toy
+from unclip.studies.explain.request import IN_THE_PLANE
 
 CONFIG = toy.ToyConfig(samples=200)
 MOONS = two_moons(20_000, Noise.shared("all"), spread=0.0)

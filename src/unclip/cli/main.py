@@ -6,24 +6,24 @@ from cyclopts import App, CycloptsError, Group, Parameter, UnknownOptionError
 from rich.text import Text
 
 import unclip
-from unclip.cli.add import add
-from unclip.cli.classify import classify
-from unclip.cli.compare_priors import compare_priors
-from unclip.cli.console import ERR, OUT, Screen, line
-from unclip.cli.data import data, pack, shapes
-from unclip.cli.demo import demo
-from unclip.cli.edit import edit, extend
-from unclip.cli.evaluate import evaluate
-from unclip.cli.exact import exact
-from unclip.cli.explain import explain
-from unclip.cli.generate import generate
-from unclip.cli.info import info
-from unclip.cli.manipulate import blend, diff, invert, probe, vary
-from unclip.cli.pack_run import pack_run
-from unclip.cli.search import search
-from unclip.cli.study import study
-from unclip.cli.train import train
-from unclip.cli.upsample import upsample
+from unclip.cli.arguments.numbers import exact
+from unclip.cli.commands.add import add
+from unclip.cli.commands.classify import classify
+from unclip.cli.commands.compare_priors import compare_priors
+from unclip.cli.commands.data import data, pack, shapes
+from unclip.cli.commands.demo import demo
+from unclip.cli.commands.edit import edit, extend
+from unclip.cli.commands.evaluate import evaluate
+from unclip.cli.commands.explain import explain
+from unclip.cli.commands.generate import generate
+from unclip.cli.commands.info import info
+from unclip.cli.commands.manipulate import blend, diff, invert, probe, vary
+from unclip.cli.commands.pack_run import pack_run
+from unclip.cli.commands.search import search
+from unclip.cli.commands.study import study
+from unclip.cli.commands.train import train
+from unclip.cli.commands.upsample import upsample
+from unclip.cli.screen.console import ERR, OUT, Screen, line
 
 WORDS = ("generate", "edit", "extend", "search")
 """Commands that take a sentence, which may begin with a dash."""

@@ -11,9 +11,9 @@ from torch import nn
 from unclip.clip.loss import logits, sigmoid_loss, softmax_loss
 from unclip.clip.text import TextConfig, TextTower
 from unclip.clip.vision import ImageTowerConfig
-from unclip.core.config import Config
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Count
 from unclip.core.noise import Noise
-from unclip.core.ranges import Count
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Float, Ids, Images, Mask, Tensor, Tokens, Vectors
 

@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 from torch import nn
 
 from unclip.clip.model import CLIP, CLIPConfig
-from unclip.core.config import Config
+from unclip.core.config.base import Config
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Ids, Images, LogSNR, Mask, PerSample, Vectors
 from unclip.diffusion.guidance import LogLikelihood
 from unclip.diffusion.level import noised
 from unclip.diffusion.schedules import Cosine, Schedule
-from unclip.nn.embed import LevelEmbedding
-from unclip.nn.start import start_at_zero
+from unclip.nn.blocks.embed import LevelEmbedding
+from unclip.nn.blocks.init import start_at_zero
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from typing import Annotated
 import torch
 from torch import nn
 
-from unclip.core.config import Config
-from unclip.core.ranges import Count, Depth, Range
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Count, Depth, Range
 from unclip.core.typing import Ids, Mask, Tokens, Vectors
-from unclip.nn.transformer import Activation, Transformer
+from unclip.nn.blocks.transformer import Activation, Transformer
 
 
 @dataclass(frozen=True)

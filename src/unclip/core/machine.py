@@ -11,7 +11,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from unclip.core.ranges import told
+from unclip.core.config.ranges import told
 
 
 def prepare_memory() -> None:

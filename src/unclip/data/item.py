@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn, Protocol, runtime_checkable
 
 from unclip.core.shown import shown
-from unclip.data.listing import Listing
+from unclip.data.files.listing import Listing
 
 PICTURES = frozenset({"png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "gif", "tif", "tiff"})
 CAPTION_NAMES = ("text", "caption", "captions", "texts")

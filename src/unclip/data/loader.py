@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from unclip.data.prepared import Pictures
+from unclip.data.prepare.read import Pictures
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from dataclasses import astuple, dataclass
 import torch
 from torch import Tensor
 
-from unclip.core.config import Config
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Weight
 from unclip.core.noise import Noise
-from unclip.core.ranges import Weight
 from unclip.core.typing import Bool, Float
 
 Known = Float[Tensor, "#b 1 h w"]

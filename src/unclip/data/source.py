@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unclip.core.shown import shown
-from unclip.data.choose import asked, others, recognised
-from unclip.data.contents import Contents
-from unclip.data.folder import ClassFolder, NameFolder, PairFolder, PictureFolder
+from unclip.data.files.listing import Found, Listing, list_files
 from unclip.data.item import FileSource, Item, Source, extension, is_picture
-from unclip.data.layouts import Captions, Layout
-from unclip.data.left_out import PACKED, Read, doubts, notes
-from unclip.data.listing import Found, Listing, list_files
-from unclip.data.metadata import MetadataFolder, is_metadata
-from unclip.data.parquet import ParquetSource
-from unclip.data.shards import ShardSource, is_shard
-from unclip.data.splits import ORDER, Sorted, of_file, of_top, sort
+from unclip.data.layouts.choose import asked, others, recognised
+from unclip.data.layouts.contents import Contents
+from unclip.data.layouts.folder import ClassFolder, NameFolder, PairFolder, PictureFolder
+from unclip.data.layouts.kinds import Captions, Layout
+from unclip.data.layouts.left_out import PACKED, Read, doubts, notes
+from unclip.data.layouts.metadata import MetadataFolder, is_metadata
+from unclip.data.layouts.parquet import ParquetSource
+from unclip.data.layouts.shards import ShardSource, is_shard
+from unclip.data.layouts.splits import ORDER, Sorted, of_file, of_top, sort
 
 __all__ = ["FORMS", "Item", "Source", "notes_of", "open_source"]
 

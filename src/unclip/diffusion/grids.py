@@ -16,8 +16,8 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from unclip.core.config import Config
-from unclip.core.ranges import Length, Range, Sigma, Signed, Spread
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Length, Range, Sigma, Signed, Spread
 from unclip.core.typing import Float, LogSNR
 from unclip.diffusion.level import resolvable
 from unclip.diffusion.schedules.base import Levels, Schedule, check_steps, to_clean, trailing

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unclip.core.config import Config
-from unclip.core.ranges import Positive
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Positive
 from unclip.core.typing import LogSNR
 from unclip.diffusion.level import alpha, sigma
 

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from unclip.core.condition import Condition
-from unclip.core.config import Config
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import CountOrNone, Positive, Steps, Weight
 from unclip.core.noise import Noise
-from unclip.core.ranges import CountOrNone, Positive, Steps, Weight
 from unclip.core.typing import LogSNR, PerSample, State
 from unclip.core.watching import watched
 from unclip.diffusion.denoiser import Denoise, Denoiser, within

@@ -12,9 +12,9 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from unclip.core.config import Config
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Range, Steps
 from unclip.core.noise import Noise
-from unclip.core.ranges import Range, Steps
 from unclip.core.typing import Float, State
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.grids import Given, Grid, KarrasSteps, QuadraticTime, UniformLogSNR, UniformTime, ends

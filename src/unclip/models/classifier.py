@@ -16,17 +16,17 @@ from typing import Annotated
 import torch.nn.functional as F
 from torch import nn
 
-from unclip.core.config import Config
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Count, Range, Widths
 from unclip.core.noise import Noise
-from unclip.core.ranges import Count, Range, Widths
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Float, Images, Int, LogSNR, PerSample, Tensor
 from unclip.diffusion.guidance import LogLikelihood
 from unclip.diffusion.level import noised
 from unclip.diffusion.schedules import Cosine, Schedule
-from unclip.nn.embed import LevelEmbedding
-from unclip.nn.resblock import ResBlock
-from unclip.nn.size import check_size
+from unclip.nn.blocks.checks import check_size
+from unclip.nn.blocks.embed import LevelEmbedding
+from unclip.nn.blocks.resblock import ResBlock
 
 Labels = Int[Tensor, " b"]
 

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from unclip.core.condition import Condition
-from unclip.core.config import Config
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Fraction, Side
 from unclip.core.noise import Noise
-from unclip.core.ranges import Fraction, Side
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Images, Int, Tensor
 from unclip.diffusion.denoiser import Denoise, within
@@ -26,7 +26,7 @@ from unclip.diffusion.samplers import Ancestral, Step
 from unclip.diffusion.schedules import LinearBeta
 from unclip.diffusion.weighting import Simple
 from unclip.models.network import check_network
-from unclip.nn.image_network import ImageNetworkConfig
+from unclip.nn.backbones.config import ImageNetworkConfig
 
 Labels = Int[Tensor, " b"]
 """The number of each picture's class; -1: none."""

@@ -18,9 +18,9 @@ from torch import nn
 
 from unclip.clip.text import TextConfig, TextTower
 from unclip.core.condition import Condition
-from unclip.core.config import Config
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Count, Depth, Fraction, Side
 from unclip.core.noise import Noise
-from unclip.core.ranges import Count, Depth, Fraction, Side
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Bool, Ids, Mask, Vectors
 from unclip.diffusion.guidance import ClassifierFree
@@ -30,8 +30,8 @@ from unclip.diffusion.samplers import DDIM, Ancestral, Step
 from unclip.diffusion.schedules import CosineBeta, LogNormal
 from unclip.diffusion.weighting import Simple
 from unclip.models.network import check_network
-from unclip.nn.embed import Standardize
-from unclip.nn.image_network import ImageNetworkConfig
+from unclip.nn.backbones.config import ImageNetworkConfig
+from unclip.nn.blocks.embed import Standardize
 
 
 def decoder_diffusion(mean: float = 0.3, std: float = 1.5) -> DiffusionConfig:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from torch import nn
 
-from unclip.core.config import Config
+from unclip.core.config.base import Config
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Ids, Mask, Vectors
@@ -20,8 +20,8 @@ from unclip.data.masks import MaskConfig, random_masks
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Anchored, Step
 from unclip.models.decoder import Decoder, DecoderConfig
-from unclip.models.given import Given
-from unclip.nn.widen import load_widened, widened
+from unclip.models.known_region import Given
+from unclip.nn.backbones.widen import load_widened, widened
 
 
 @dataclass(frozen=True)

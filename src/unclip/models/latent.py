@@ -13,9 +13,9 @@ from torch import nn
 
 from unclip.clip.text import TextConfig, TextTower
 from unclip.core.condition import Condition
-from unclip.core.config import Config
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Fraction, Side
 from unclip.core.noise import Noise
-from unclip.core.ranges import Fraction, Side
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Ids, Images, Mask
 from unclip.diffusion.guidance import ClassifierFree
@@ -24,10 +24,10 @@ from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM, Step
 from unclip.diffusion.schedules import LogNormal
 from unclip.diffusion.weighting import EDMWeight
-from unclip.models.autoencoder import Posterior
+from unclip.models.autoencoder.model import Posterior
 from unclip.models.decoder import drop_captions
-from unclip.nn.embed import Standardize
-from unclip.nn.image_network import ImageNetworkConfig
+from unclip.nn.backbones.config import ImageNetworkConfig
+from unclip.nn.blocks.embed import Standardize
 
 
 def latent_diffusion() -> DiffusionConfig:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from unclip.diffusion.process import DiffusionConfig
-from unclip.nn.image_network import ImageNetworkConfig
+from unclip.nn.backbones.config import ImageNetworkConfig
 
 
 def fitted(network: ImageNetworkConfig, **changes: Any) -> ImageNetworkConfig:

@@ -4,8 +4,8 @@
 
 r, the missing detail in units of twice its standard deviation `spread`, is what the `Diffusion` denoises; the network
 sees the enlarged picture beside it (`Condition.image`) and how strongly the small picture was degraded. No caption and
-no attention, as in the paper: with convolutions and norms of one position (`nn/norm`) each value depends on a finite
-neighbourhood, so a network trained on crops works on pictures of any size.
+no attention, as in the paper: with convolutions and norms of one position (`nn/blocks/norm`) each value depends on a
+finite neighbourhood, so a network trained on crops works on pictures of any size.
 
 The paper's networks predict the picture itself. Detail alone trains faster: nothing has to be copied.
 
@@ -26,24 +26,24 @@ import torch.nn.functional as F
 from torch import nn
 
 from unclip.core.condition import Condition
-from unclip.core.config import Config
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Side
 from unclip.core.noise import Noise
-from unclip.core.ranges import Side
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Float, Images, PerSample, Tensor
 from unclip.data.degradation import Degradation, GaussianBlur
+from unclip.data.images.resize import enlarge, shrink
 from unclip.data.masks import MaskConfig, random_masks
-from unclip.data.resize import enlarge, shrink
 from unclip.diffusion.guidance import Unguided
 from unclip.diffusion.parameterization import X0
 from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM, Anchored, Step
 from unclip.diffusion.schedules import LogNormal
 from unclip.diffusion.weighting import PlainX0
-from unclip.models.given import Given
-from unclip.nn.image_network import ImageNetworkConfig
-from unclip.nn.unet import UNetConfig
-from unclip.nn.widen import load_widened, widened
+from unclip.models.known_region import Given
+from unclip.nn.backbones.config import ImageNetworkConfig
+from unclip.nn.backbones.unet import UNetConfig
+from unclip.nn.backbones.widen import load_widened, widened
 
 LARGEST = 2048
 """px: no side of an output is longer, because memory grows with the area."""

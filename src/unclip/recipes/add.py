@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from unclip.core import machine
-from unclip.data.prepare import load_prepared
-from unclip.data.shapes_world import World
+from unclip.data.prepare.write import load_prepared
+from unclip.data.shapes.world import World
 from unclip.data.source import Source
-from unclip.pipeline.run_folder import RunFolder
-from unclip.recipes.config import RunConfig, check_addable, stored_config, write_settings
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Stopped
 from unclip.recipes.finished import finished
+from unclip.recipes.settings.run import RunConfig, check_addable, stored_config, write_settings
+from unclip.runs.folder import RunFolder
 
 
 def add(

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from unclip.pipeline.run_folder import RunFolder
-from unclip.recipes.config import RunConfig
 from unclip.recipes.more import End, More, further
+from unclip.recipes.settings.run import RunConfig
+from unclip.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)

@@ -10,18 +10,18 @@ import numpy as np
 
 from unclip.clip.model import CLIP
 from unclip.core.typing import Images, Vectors
-from unclip.data.prepare import Prepared, load_prepared, prepare
-from unclip.data.shapes_world import World
+from unclip.data.prepare.write import Prepared, load_prepared, prepare
+from unclip.data.shapes.world import World
 from unclip.data.source import Source
-from unclip.models.autoencoder import Autoencoder
+from unclip.models.autoencoder.model import Autoencoder
 from unclip.models.ddpm import DDPM
 from unclip.models.decoder import Decoder
-from unclip.models.prior import Prior
-from unclip.pipeline.embeddings import run_embeddings, run_latents
-from unclip.pipeline.run_folder import RunFolder
-from unclip.pipeline.stored import load_stage, read_tokenizer
-from unclip.recipes.config import RunConfig
+from unclip.models.priors.diffusion import Prior
+from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.worlds import prepare_world
+from unclip.runs.embeddings import run_embeddings, run_latents
+from unclip.runs.folder import RunFolder
+from unclip.runs.modules import load_stage, read_tokenizer
 from unclip.text.tokenizer import Tokenizer
 
 MOST_CLASSES = 1000

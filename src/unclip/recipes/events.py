@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unclip.train.trainer import Report
+from unclip.training.trainer import Report
 
 
 @dataclass(frozen=True)

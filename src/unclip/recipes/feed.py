@@ -12,7 +12,7 @@ from unclip.core.noise import derive
 from unclip.core.task import Batch
 from unclip.core.typing import Images, Vectors
 from unclip.data.loader import Order, chosen, to_tensor
-from unclip.data.prepare import Prepared
+from unclip.data.prepare.write import Prepared
 from unclip.text.tokenizer import Tokenizer
 
 

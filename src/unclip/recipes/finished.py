@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from unclip.core import store
-from unclip.pipeline.run_folder import DRAWS, RunFolder
+from unclip.core.disk import store
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Gate, Note
 from unclip.recipes.stage_run import StageRun
+from unclip.runs.folder import DRAWS, RunFolder
 
 
 def finished(ctx: Context, name: str) -> Iterator[Event]:

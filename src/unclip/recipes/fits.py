@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from torch import nn
 
 from unclip.clip.model import CLIP, CLIPConfig
-from unclip.core.bounded import FLOAT, Bounded, TooLarge, free_memory
+from unclip.core.disk.sizes import FLOAT, Bounded, TooLarge, free_memory
 from unclip.core.noise import initial_weights
 from unclip.core.shown import shown
-from unclip.models.autoencoder import Autoencoder
+from unclip.models.autoencoder.model import Autoencoder
 from unclip.models.classifier import ClassifierConfig, NoisyClassifier
 from unclip.models.decoder import Decoder
-from unclip.models.prior import Prior, PriorConfig
-from unclip.nn.caption_net import PriorNetConfig
-from unclip.pipeline.run_folder import UPSAMPLERS
-from unclip.pipeline.stored import UNBUILT
-from unclip.recipes.clip import HEAD, clip_config
-from unclip.recipes.config import RunConfig
-from unclip.recipes.decoder import decoder_config
+from unclip.models.priors.diffusion import Prior, PriorConfig
+from unclip.nn.prior.caption_net import PriorNetConfig
+from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.stages.clip import HEAD, clip_config
+from unclip.recipes.stages.decoder import decoder_config
+from unclip.runs.folder import UPSAMPLERS
+from unclip.runs.modules import UNBUILT
 
 COPIES = 5
 """Of each weight while it trains: itself, its gradient, two moments, its average."""

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from unclip.data.loader import to_tensor
-from unclip.evaluate import suite
-from unclip.pipeline.captioned import CaptionedModel
-from unclip.pipeline.text_to_image import TextToImage
+from unclip.evaluation import suite
+from unclip.generation.captioned import CaptionedModel
+from unclip.generation.text_to_image import TextToImage
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 

@@ -7,10 +7,10 @@ ends back; so a run that is stopped on the way knows that it is being trained on
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from unclip.core import store
-from unclip.pipeline.run_folder import RunFolder
-from unclip.recipes.config import RunConfig
+from unclip.core.disk import store
 from unclip.recipes.events import Event, Note
+from unclip.recipes.settings.run import RunConfig
+from unclip.runs.folder import RunFolder
 
 MORE = "more"
 """What the record is called."""

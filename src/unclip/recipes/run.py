@@ -10,22 +10,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from unclip.core import machine, store
-from unclip.data.advice import advice
-from unclip.data.prepare import Prepared, prepare
-from unclip.data.same import is_prepared
-from unclip.data.shapes_world import World
+from unclip.core import machine
+from unclip.core.disk import store
+from unclip.data.prepare.advice import advice
+from unclip.data.prepare.identity import is_prepared
+from unclip.data.prepare.write import Prepared, prepare
+from unclip.data.shapes.world import World
 from unclip.data.source import Source, notes_of
-from unclip.pipeline.images import save_picture, thumbnail_sheet
-from unclip.pipeline.run_folder import RunFolder
-from unclip.recipes.changes import changed, with_changes
-from unclip.recipes.config import RunConfig, stored_config, write_settings
+from unclip.images.files import save_picture, thumbnail_sheet
 from unclip.recipes.context import Context
 from unclip.recipes.events import Drawn, Event, Note, Stopped
 from unclip.recipes.finished import finished
 from unclip.recipes.foresight import foreseen
 from unclip.recipes.more import check_more, train_on
+from unclip.recipes.settings.changes import changed, with_changes
+from unclip.recipes.settings.run import RunConfig, stored_config, write_settings
 from unclip.recipes.worlds import is_drawn, prepare_world
+from unclip.runs.folder import RunFolder
 from unclip.text.tokenizer import Tokenizer
 
 

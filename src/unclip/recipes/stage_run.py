@@ -10,22 +10,22 @@ from typing import Any
 
 from PIL.Image import Image
 
-from unclip.core import files, lock, store
+from unclip.core.disk import atomic, lock, store
 from unclip.core.missing import install
 from unclip.core.task import Task
-from unclip.pipeline import plots
-from unclip.pipeline.images import save_picture
-from unclip.pipeline.run_folder import DRAWS
+from unclip.figures import plots
+from unclip.images.files import save_picture
 from unclip.recipes.budget import StageTime
 from unclip.recipes.context import Context
 from unclip.recipes.events import Drawn, Event, Note, Progress, Working
 from unclip.recipes.gates import believable
 from unclip.recipes.more import End
-from unclip.recipes.stage import Stage
-from unclip.recipes.stages import stage
-from unclip.train.checkpoint import Log, check_room, load_checkpoint, save_checkpoint
-from unclip.train.plan import Plan
-from unclip.train.trainer import Diverged, Report, Trainer
+from unclip.recipes.stages.base import Stage
+from unclip.recipes.stages.build import stage
+from unclip.runs.folder import DRAWS
+from unclip.training.checkpoint import Log, check_room, load_checkpoint, save_checkpoint
+from unclip.training.plan import Plan
+from unclip.training.trainer import Diverged, Report, Trainer
 
 PREVIEWS = (0.06, 0.2, 0.5, 1.0)
 """Shares of a stage's run at which sample grids are drawn."""
@@ -195,7 +195,7 @@ class StageRun:
         if self.trainer.lost and self.kept >= self.trainer.step - self.trainer.lost:
             newest = next((place for place in self.checkpoint if place.exists()), None)
             if newest is not None:
-                files.remove(newest)
+                atomic.remove(newest)
 
     def _way_out(self) -> str:
         """What can be done about a training that diverged."""

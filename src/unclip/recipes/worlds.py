@@ -4,10 +4,10 @@ import hashlib
 import threading
 from pathlib import Path
 
-from unclip.data.prepare import Prepared, write_prepared
-from unclip.data.prepared import read_about, reusable
-from unclip.data.shapes_world import World
-from unclip.recipes.config import RunConfig
+from unclip.data.prepare.read import read_about, reusable
+from unclip.data.prepare.write import Prepared, write_prepared
+from unclip.data.shapes.world import World
+from unclip.recipes.settings.run import RunConfig
 
 SCENES = 20_000
 KIND = "drawn shapes"

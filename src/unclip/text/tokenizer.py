@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-from unclip.core.files import write_atomic
+from unclip.core.disk.atomic import write_atomic
 from unclip.core.shown import shown
 from unclip.core.typing import Ids, Mask
 

@@ -13,7 +13,7 @@ from unclip.diffusion.losses import LevelSampling, LossAware, Stratified
 from unclip.diffusion.losses.sampling import LossHistory
 from unclip.diffusion.process import Diffusion, DiffusionConfig
 from unclip.diffusion.schedules import Cosine, LinearBeta, Schedule
-from unclip.train.checkpoint import load_checkpoint, save_checkpoint
+from unclip.training.checkpoint import load_checkpoint, save_checkpoint
 
 MEMBERS = [pytest.param(m(), id=m.__name__) for m in family(LevelSampling)]
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from unclip.core.config import Config
+from unclip.core.config.base import Config
 from unclip.core.typing import Float, Images, Tensor, Vectors
 
 

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from unclip.clip.vision.base import ImageTower, ImageTowerConfig
-from unclip.core.ranges import Count, Depth, Side, Widths
+from unclip.core.config.ranges import Count, Depth, Side, Widths
 from unclip.core.typing import Float, Images, Tensor, Vectors
-from unclip.nn.transformer import Transformer
+from unclip.nn.blocks.transformer import Transformer
 
 
 @dataclass(frozen=True)

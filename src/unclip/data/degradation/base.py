@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from unclip.core.config import Config
+from unclip.core.config.base import Config
 from unclip.core.noise import Noise
 from unclip.core.typing import Images, PerSample
 

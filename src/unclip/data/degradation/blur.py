@@ -10,8 +10,8 @@ from typing import Annotated
 import torch
 import torch.nn.functional as F
 
+from unclip.core.config.ranges import Fraction, Positive, Range
 from unclip.core.noise import Noise
-from unclip.core.ranges import Fraction, Positive, Range
 from unclip.core.typing import Float, Images, PerSample, Tensor
 from unclip.data.degradation.base import Degradation, share_of
 

@@ -11,8 +11,8 @@ classifier-free guidance this does not narrow what is drawn. The worse model is 
 from dataclasses import dataclass
 
 from unclip.core.condition import Condition
-from unclip.core.config import runtime
-from unclip.core.ranges import Signed
+from unclip.core.config.base import runtime
+from unclip.core.config.ranges import Signed
 from unclip.core.typing import LogSNR, State
 from unclip.diffusion.denoiser import ConditionalDenoise
 from unclip.diffusion.guidance.base import Guidance, Guide, Guided, Unguided, guided

@@ -13,7 +13,7 @@ from typing import TypeVar
 import torch
 
 from unclip.core.condition import Condition
-from unclip.core.config import Config, stored
+from unclip.core.config.base import Config, stored
 from unclip.core.typing import LogSNR, State
 from unclip.diffusion.denoiser import ConditionalDenoise, Denoise, Prediction
 

@@ -6,7 +6,7 @@ Here on x0, which is the same line because x0 is affine in eps at a fixed x.
 from dataclasses import dataclass
 
 from unclip.core.condition import Condition
-from unclip.core.ranges import Positive, Signed
+from unclip.core.config.ranges import Positive, Signed
 from unclip.core.typing import LogSNR, State
 from unclip.diffusion.denoiser import ConditionalDenoise
 from unclip.diffusion.guidance.base import Guidance, Guide, Guided, Unguided, branches, guided

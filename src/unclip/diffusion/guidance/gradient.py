@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from unclip.core.condition import Condition
-from unclip.core.config import runtime
-from unclip.core.ranges import Weight
+from unclip.core.config.base import runtime
+from unclip.core.config.ranges import Weight
 from unclip.core.typing import LogSNR, PerSample, State
 from unclip.diffusion.denoiser import ConditionalDenoise
 from unclip.diffusion.guidance.base import Guidance, Guide, Guided, Unguided, guided

@@ -11,7 +11,7 @@ from typing import Annotated
 import torch
 
 from unclip.core.condition import Condition
-from unclip.core.ranges import Range
+from unclip.core.config.ranges import Range
 from unclip.core.typing import LogSNR, State
 from unclip.diffusion.denoiser import ConditionalDenoise
 from unclip.diffusion.guidance.base import Guidance, Guide, Guided, Unguided, guided

@@ -14,7 +14,7 @@ from typing import Annotated
 import torch
 
 from unclip.core.condition import Condition
-from unclip.core.ranges import Range, Signed
+from unclip.core.config.ranges import Range, Signed
 from unclip.core.typing import LogSNR, State, Tensor
 from unclip.diffusion.denoiser import ConditionalDenoise
 from unclip.diffusion.guidance.base import Guidance, Guide, Guided, Unguided, branches, guided

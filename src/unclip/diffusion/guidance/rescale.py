@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from unclip.core.ranges import Fraction
+from unclip.core.config.ranges import Fraction
 from unclip.core.typing import Float, State, Tensor
 from unclip.diffusion.guidance.adjusted import Adjusted
 

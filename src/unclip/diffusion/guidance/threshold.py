@@ -9,7 +9,7 @@ from typing import Annotated
 
 import torch
 
-from unclip.core.ranges import Positive, Range
+from unclip.core.config.ranges import Positive, Range
 from unclip.core.typing import State, Tensor
 from unclip.diffusion.guidance.adjusted import Adjusted
 

@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 import torch
 
 from unclip.core.condition import Condition
-from unclip.core.ranges import Range, Signed
+from unclip.core.config.ranges import Range, Signed
 from unclip.core.typing import Float, LogSNR, State, Tensor
 from unclip.diffusion.denoiser import ConditionalDenoise, Prediction
 from unclip.diffusion.guidance.base import Guidance, Guide, Guided, branches, guided

@@ -17,9 +17,9 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from unclip.core.config import Config
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Range
 from unclip.core.noise import Noise
-from unclip.core.ranges import Range
 from unclip.core.typing import Float, Int, LogSNR, PerSample, State
 from unclip.core.wide import wide
 from unclip.diffusion.denoiser import Denoise, Prediction

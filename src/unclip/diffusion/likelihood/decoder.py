@@ -12,8 +12,8 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from unclip.core.config import Config
-from unclip.core.ranges import Range
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Range
 from unclip.core.typing import State
 from unclip.core.wide import wide
 from unclip.diffusion.likelihood.bits import LEVELS

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unclip.core.config import Config
+from unclip.core.config.base import Config
 from unclip.core.noise import Noise
 from unclip.core.typing import PerSample, State
 from unclip.core.wide import wide

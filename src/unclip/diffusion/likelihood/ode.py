@@ -11,8 +11,8 @@ from typing import Annotated
 
 from torch import Tensor
 
-from unclip.core.config import Config
-from unclip.core.ranges import Fraction, Range, Steps
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Fraction, Range, Steps
 from unclip.core.wide import wide
 
 Parts = tuple[Tensor, ...]

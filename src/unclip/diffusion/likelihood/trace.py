@@ -10,9 +10,9 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from unclip.core.config import Config
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Range
 from unclip.core.noise import Noise
-from unclip.core.ranges import Range
 from unclip.core.typing import Float, PerSample, State
 
 Probes = Float[Tensor, "p b ..."]

@@ -17,9 +17,9 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from unclip.core.config import Config
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Count, Range
 from unclip.core.noise import Noise
-from unclip.core.ranges import Count, Range
 from unclip.core.typing import Float, Int, PerSample
 from unclip.core.wide import narrow, wide
 from unclip.diffusion.schedules.base import Schedule, stratified

@@ -19,8 +19,8 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from unclip.core.config.ranges import Range
 from unclip.core.noise import Noise
-from unclip.core.ranges import Range
 from unclip.core.typing import Float, LogSNR, State
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.level import alpha, sigma

@@ -17,8 +17,8 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from unclip.core.config.ranges import Fraction, Length, Signed, Weight
 from unclip.core.noise import Noise
-from unclip.core.ranges import Fraction, Length, Signed, Weight
 from unclip.core.typing import Float, LogSNR, State
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.level import alpha, forgotten, noised, sigma

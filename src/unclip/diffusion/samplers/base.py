@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from unclip.core.config import Config
+from unclip.core.config.base import Config
 from unclip.core.noise import Noise
 from unclip.core.typing import LogSNR, State
 from unclip.diffusion.denoiser import Denoise

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from unclip.core.config.ranges import Fraction
 from unclip.core.noise import Noise
-from unclip.core.ranges import Fraction
 from unclip.core.typing import LogSNR, State
 from unclip.diffusion.denoiser import Denoise, Prediction
 from unclip.diffusion.level import alpha, forgotten, sigma

@@ -14,8 +14,8 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from unclip.core.config.ranges import Range, Weight
 from unclip.core.noise import Noise
-from unclip.core.ranges import Range, Weight
 from unclip.core.typing import LogSNR, State
 from unclip.diffusion.denoiser import Denoise, Prediction
 from unclip.diffusion.level import alpha, sigma

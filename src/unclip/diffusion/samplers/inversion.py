@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from unclip.core.config import Config
-from unclip.core.ranges import Range
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Range
 from unclip.core.typing import LogSNR, State
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.level import alpha, sigma

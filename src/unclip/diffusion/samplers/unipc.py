@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 
 import torch
 
+from unclip.core.config.ranges import Range
 from unclip.core.noise import Noise
-from unclip.core.ranges import Range
 from unclip.core.typing import LogSNR, State
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.samplers.base import Sampler, Step, exact

@@ -16,7 +16,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from unclip.core.ranges import Fraction, Length, Limit, Range, Signed, Spread
+from unclip.core.config.ranges import Fraction, Length, Limit, Range, Signed, Spread
 from unclip.core.typing import Float, LogSNR
 from unclip.core.wide import narrow, wide
 from unclip.diffusion.schedules.base import Levels, Schedule, Times, interpolated, to_clean

@@ -12,7 +12,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from unclip.core.ranges import Limit, Range, Sigma, Spread
+from unclip.core.config.ranges import Limit, Range, Sigma, Spread
 from unclip.core.typing import Float, LogSNR
 from unclip.core.wide import narrow, wide
 from unclip.diffusion.schedules.base import Schedule, to_clean

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unclip.core.ranges import Sigma, Spread
+from unclip.core.config.ranges import Sigma, Spread
 from unclip.core.typing import Float, LogSNR
 from unclip.core.wide import narrow, wide
 from unclip.diffusion.schedules.base import Schedule, check_steps, to_clean

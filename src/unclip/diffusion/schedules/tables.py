@@ -16,7 +16,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from unclip.core.ranges import Beta, Fraction, TableLength
+from unclip.core.config.ranges import Beta, Fraction, TableLength
 from unclip.core.typing import Float, LogSNR
 from unclip.core.wide import narrow, wide
 from unclip.diffusion.schedules.base import Levels, Schedule, Times, interpolated

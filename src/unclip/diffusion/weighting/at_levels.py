@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unclip.core.ranges import Positive, Weight
+from unclip.core.config.ranges import Positive, Weight
 from unclip.core.typing import LogSNR
 from unclip.diffusion.weighting.base import Weighting
 

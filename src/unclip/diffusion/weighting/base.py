@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from unclip.core.config import Config
+from unclip.core.config.base import Config
 from unclip.core.typing import LogSNR
 from unclip.diffusion.level import resolvable
 from unclip.diffusion.schedules import Schedule

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from unclip.core.ranges import Range
+from unclip.core.config.ranges import Range
 from unclip.core.typing import LogSNR
 from unclip.diffusion.weighting.base import Weighting
 

@@ -1,0 +1,219 @@
+"""Settings in layers: preset < settings file < environment < command line; each knows where it came from."""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+from unclip.cli.arguments.duration import seconds
+from unclip.cli.arguments.options import Given
+from unclip.core.config.base import WrongSetting
+from unclip.core.config.ranges import told
+from unclip.recipes.settings.changes import leaves, may_change
+from unclip.recipes.settings.presets import DEFAULTS, PRESETS
+from unclip.recipes.settings.run import RunConfig, merge, read_settings, together
+
+NAMED = ("model", "budget", "size", "seed", "precision", "background", "captions", "caption_column")
+"""Settings with an option and an environment variable of their own."""
+PRESET, FILE, ENVIRONMENT, OPTIONS = range(4)
+"""Ranks of what is said."""
+DEEPEST = 12
+"""Names in the path of a setting."""
+
+BETAS = {
+    "linear": "LinearBeta",
+    "quadratic": "QuadraticBeta",
+    "scaled-linear": "ScaledLinearBeta",
+    "sigmoid": "SigmoidBeta",
+    "cosine": "CosineBeta",
+}
+"""--beta-schedule -> its class."""
+DDPM_ENDS = {"beta_1": 1e-4, "beta_T": 0.02}
+ENDS = {
+    "LinearBeta": DDPM_ENDS,
+    "QuadraticBeta": DDPM_ENDS,
+    "SigmoidBeta": DDPM_ENDS,
+    "ScaledLinearBeta": {"beta_1": 0.00085, "beta_T": 0.012},
+}
+"""The betas of T = 1000; 1000 / T times these for another T keep the noise at the end (guided diffusion's code)."""
+PREDICTED: dict[str, tuple[dict[str, Any], str]] = {
+    "eps": ({"kind": "Simple"}, "Eps"),
+    "x0": ({"kind": "PlainX0"}, "X0"),
+    "v": ({"kind": "EDMWeight", "sigma_data": 1.0}, "V"),
+}
+"""--predict -> the weighting that is the plain squared error of it, and its class."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A part of the settings and where a person wrote it. rank: the higher wins; within one the order says nothing."""
+
+    origin: str
+    table: dict[str, Any]
+    rank: int = OPTIONS
+
+
+def layers(given: Given, environ: Mapping[str, str]) -> list[Layer]:
+    """Everything that was said, weakest first; the preset is not among it."""
+    file = [Layer(str(given.config), read_settings(given.config), FILE)] if given.config else []
+    environment = [replace(layer, rank=ENVIRONMENT) for layer in _from_environment(environ)]
+    return file + environment + _from_options(given)
+
+
+def _from_environment(environ: Mapping[str, str]) -> list[Layer]:
+    names = {name: f"UNCLIP_{name.upper()}" for name in NAMED}
+    said = [_named(name, environ[variable], variable) for name, variable in names.items() if environ.get(variable)]
+    # A comma may also stand inside a list: only one before a next "name=" separates.
+    pairs = re.split(r",(?=\s*[\w.]+\s*=)", environ.get("UNCLIP_SET", ""))
+    return said + [assignment(pair, "UNCLIP_SET") for pair in pairs if pair.strip()]
+
+
+def _from_options(given: Given) -> list[Layer]:
+    said = {name: getattr(given, name) for name in (*NAMED, "max_bad")}
+    named = [_named(k, v, f"--{k.replace('_', '-')}") for k, v in said.items() if v is not None]
+    named += [Layer("--classes", {"ddpm": {"classes": True}})] if given.classes else []
+    return named + as_ddpm(given) + [assignment(pair, "--set") for pair in given.set or []]
+
+
+def as_ddpm(given: Given) -> list[Layer]:
+    """What --T, --beta-schedule and --predict mean; two of them where none was said: 1000, linear, eps."""
+    said = {"--T": given.T, "--beta-schedule": given.beta_schedule, "--predict": given.predict}
+    origins = [name for name, value in said.items() if value is not None]
+    if not origins:
+        return []
+    kind, T = BETAS[given.beta_schedule or "linear"], given.T or 1000
+    schedule: dict[str, Any] = {"kind": kind, "T": 1000 if given.T is None else given.T}
+    if kind in ENDS:
+        schedule |= {name: end * 1000 / T for name, end in ENDS[kind].items()}
+    weighting, target = PREDICTED[given.predict or "eps"]
+    diffusion = {"schedule": schedule, "parameterization": {"kind": target}, "weighting": weighting}
+    return [Layer(" ".join(origins), {"ddpm": {"diffusion": diffusion}})]
+
+
+def _named(name: str, value: Any, origin: str) -> Layer:
+    if name == "caption_column":  # any text is one
+        return Layer(origin, {name: value})
+    if name == "budget":
+        try:
+            return Layer(origin, {name: seconds(value)})
+        except ValueError as error:
+            raise ValueError(f"{origin} {error}") from error
+    plain = not isinstance(value, str) or name == "background"  # "#808080" would be a comment
+    return Layer(origin, {name: value if plain else _toml(value, origin)})
+
+
+def assignment(text: str, origin: str) -> Layer:
+    """ "decoder.train.batch=16" -> {"decoder": {"train": {"batch": 16}}}. Raises ValueError that shows the form."""
+    path, sign, value = text.partition("=")
+    keys = path.strip().split(".")
+    if not sign or not all(keys) or len(keys) > DEEPEST:
+        raise ValueError(f"{origin} {told(text)}: write a setting and its value, as decoder.train.batch=16")
+    table = reduce(lambda inner, key: {key: inner}, reversed(keys), _toml(value.strip(), f"{origin} {told(text)}"))
+    return Layer(origin, table)
+
+
+def _toml(text: str, where: str) -> Any:
+    """A TOML value; a bare word is a string."""
+    if re.fullmatch(r"[A-Za-z_][\w+-]*", text) and text not in ("true", "false", "inf", "nan"):
+        return text
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where}: {told(text)} is no TOML value ({error}); 16, true or [32, 64] are") from error
+    if len(table) > 1:
+        raise ValueError(f"{where}: one value, in one line")
+    return table["value"]
+
+
+def last(said: Sequence[Layer], name: str) -> Any:
+    """What was said of a setting last, if anything was."""
+    values = [layer.table[name] for layer in said if name in layer.table]
+    return values[-1] if values else None
+
+
+def preset(name: str | None, model: str | None, size: int) -> RunConfig:
+    """A preset by name, or the default one of a model. Raises ValueError that lists the names."""
+    if name is None and (model or "unclip") not in DEFAULTS:
+        raise ValueError(f"model = {model!r}: known are {', '.join(DEFAULTS)}")
+    name = name or DEFAULTS[model or "unclip"]
+    if name not in PRESETS:
+        raise ValueError(f"--preset {name!r}: known are {', '.join(PRESETS)}")
+    config = PRESETS[name](size)
+    if model not in (None, config.model):
+        raise ValueError(f"--preset {name!r} trains model = {config.model!r}, not {model!r}; leave one of them out")
+    return config
+
+
+def base(given: Given, said: Sequence[Layer], size: int, flip: bool) -> RunConfig:
+    """What lies below everything said: the preset, fitted to the data, without its numbers of steps where a budget was
+    asked for, and with no more steps of sampling than --T."""
+    config = preset(given.preset, last(said, "model"), size)
+    if config.model != "ddpm" and (layer := next(iter(as_ddpm(given)), None)):
+        raise ValueError(
+            f"{layer.origin}: only a plain DDPM has a chain of its own; add --model ddpm, or say it of a stage: "
+            "--set decoder.diffusion.schedule.kind=CosineBeta"
+        )
+    config = config.timed() if last(said, "budget") is not None else config
+    sampling = config.ddpm.sampling
+    sampling = replace(sampling, steps=min(sampling.steps, max(1, given.T or sampling.steps)))
+    return replace(config, ddpm=replace(config.ddpm, flip=flip, sampling=sampling))
+
+
+def resolve(base: RunConfig, said: Sequence[Layer]) -> RunConfig:
+    """`base` with everything said on top, checked as a whole.
+
+    Raises ValueError that names where it was said, the setting and its value.
+    """
+    table = base.to_dict()
+    for rank in sorted({layer.rank for layer in said}):
+        table = merge(table, together(layer.table for layer in said if layer.rank == rank))
+    try:
+        return RunConfig.from_dict(table, "")
+    except WrongSetting as error:
+        origin = _origin(error, said)
+        raise WrongSetting(f"{origin}: {error}" if origin else str(error), error.path) from error
+
+
+def _origin(error: WrongSetting, said: Sequence[Layer]) -> str | None:
+    """Where the setting that an error is about was said last, if it was."""
+    opening = re.match(r"[\w.]+(?= = )", str(error))
+    path = error.path or (opening.group() if opening else "")
+    path = path.partition("[")[0]
+    for layer in reversed(said):
+        for leaf, _ in leaves(layer.table):
+            if (path and f"{leaf}.".startswith(f"{path}.")) or f"{path}.".startswith(f"{leaf}."):
+                return layer.origin
+    return None
+
+
+def check_fit(config: RunConfig, said: Sequence[Layer]) -> None:
+    """Raises ValueError, with what was said of the stage, where its network cannot be or is too large."""
+    from unclip.recipes.fits import check_networks
+
+    try:
+        check_networks(config)
+    except ValueError as error:
+        stage = re.split(r"[.:]", str(error), maxsplit=1)[0]
+        every = [(path, value) for layer in said for path, value in leaves(layer.table)]
+        of = [f"{path} = {told(value)}" for path, value in every if path.partition(".")[0] == stage]
+        raise ValueError(f"{error} (said: {', '.join(of)})" if of else str(error)) from error
+
+
+def check_same(stored: RunConfig, said: Sequence[Layer], out: Path) -> None:
+    """Raises ValueError where something was said that cannot be, or that differs from what the run was begun with."""
+    try:
+        resolve(stored, said)
+    except WrongSetting as error:  # a slip of the hand is told as one, not as a difference
+        if error.path and _origin(error, said):
+            raise
+    has = dict(leaves(stored.to_dict()))
+    wanted = {path: (value, layer.origin) for layer in said for path, value in leaves(layer.table)}
+    for path, (value, origin) in wanted.items():
+        if has.get(path) != value and not may_change(path, has.get(path), value):
+            raise ValueError(
+                f"{origin}: {path} = {told(value)}, but {out} was begun with {path} = {has.get(path)}; "
+                f"leave {origin} out to continue that run, or name another --out"
+            )

@@ -1,0 +1,63 @@
+"""`unclip classify`: which of some labels fits a picture, by the run's CLIP."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from unclip.cli.arguments.device import on_device
+from unclip.cli.errors import guarded
+from unclip.cli.screen.warnings import warn, warn_size
+from unclip.core.shown import shown
+
+SHOWN = 5
+"""Labels a picture that are printed, the likeliest first."""
+
+
+@guarded
+@on_device
+def classify(
+    *pictures: Annotated[Path, Parameter(help="Pictures of any size.")],
+    labels: Annotated[
+        list[str],
+        Parameter(help="What to tell apart, in words like those of the captions.", negative="", consume_multiple=True),
+    ],
+    run: Annotated[Path, Parameter(help="A finished text-to-image run.")],
+    template: Annotated[
+        list[str] | None,
+        Parameter(
+            help='A sentence around each label, as "a picture of {}"; repeated, their mean counts.',
+            negative="",
+            consume_multiple=False,
+        ),
+    ] = None,
+) -> None:
+    """Tell which label fits each picture best; only the labels named here compete."""
+    import torch
+    from rich.table import Table
+
+    from unclip.cli.screen.console import stdout
+    from unclip.cli.screen.waiting import waiting
+    from unclip.generation.load import load_captioned
+    from unclip.images.read import take
+    from unclip.latents import zero_shot
+
+    templates = template or zero_shot.PLAIN
+    if not pictures:
+        raise ValueError('no picture: unclip classify heart.png --labels "a red heart" "a blue heart" --run runs/mine')
+    texts = zero_shot.prompts(labels, templates)
+    console = stdout()
+    with waiting(f"loading {run}", console):
+        model = load_captioned(run)
+        warn(console, model, texts)
+        taken = [take(path, model.clip.config.vision.size, model.background) for path in pictures]
+        for one in taken:
+            warn_size(console, one)
+        found = zero_shot.classify(model, torch.cat([one.pictures for one in taken]), labels, templates)
+    table = Table("picture", "label", "probability", box=None, pad_edge=False, header_style="dim")
+    for path, row in zip(pictures, found, strict=True):
+        best = row.topk(min(SHOWN, len(labels)))
+        for i, (share, label) in enumerate(zip(best.values.tolist(), best.indices.tolist(), strict=True)):
+            name = "" if i else shown(path)
+            table.add_row(name, shown(labels[label]), f"{share:6.1%}", end_section=i == len(best.values) - 1)
+    console.print(table)

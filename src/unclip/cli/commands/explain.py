@@ -1,0 +1,52 @@
+"""`unclip explain`: a run's diffusion in pictures for a lecture."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.options import SEED
+from unclip.cli.arguments.output import check_folder
+from unclip.cli.errors import guarded
+
+
+@guarded
+@on_device
+def explain(
+    run: Annotated[Path, Parameter(help="A finished run folder.")],
+    *,
+    out: Annotated[Path, Parameter(help="Where the pictures and explain.html go.")],
+    steps: Annotated[
+        str | None, Parameter(help="Numbers of steps to compare; 5,10,20,50,1000, as far as the schedule has them.")
+    ] = None,
+    samplers: Annotated[str | None, Parameter(help="Samplers to compare, as ddim,dpmpp-2m; by default all.")] = None,
+    n: Annotated[int, Parameter(name="-n", help="Pictures for each sampler and number of steps.")] = 4,
+    seed: Annotated[int, Parameter(help=SEED)] = 0,
+) -> None:
+    """Draw how diffusion works, from a run's own pictures and model.
+
+    Schedules, noising, denoising, the loss by noise level, two moons in the
+    plane, and samples by number of steps; explain.html shows all of them.
+    """
+    asked = None if steps is None else tuple(_number(part) for part in _parts(steps))
+    check_folder(out)
+    from unclip.cli.screen.console import stdout
+    from unclip.cli.screen.progress import follow
+    from unclip.studies.explain.request import Ask
+    from unclip.studies.explain.study import explain as recipe
+
+    ask = Ask(asked, tuple(_parts(samplers or "")), n, seed)
+    code = follow(recipe(run, out, ask), console := stdout())
+    console.print(f"done: open {out / 'explain.html'}")
+    raise SystemExit(code)
+
+
+def _parts(words: str) -> list[str]:
+    return [part.strip() for part in words.split(",") if part.strip()]
+
+
+def _number(word: str) -> int:
+    if not word.isdecimal() or int(word) < 1:
+        raise ValueError(f"--steps: {word!r} is no number of steps; write them like 5,10,20,50")
+    return int(word)

@@ -1,0 +1,140 @@
+"""`unclip info`: what a run folder or a generated picture says of itself."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from unclip.cli.errors import guarded
+from unclip.cli.provenance import picture_lines, told
+from unclip.core.shown import shown, typed
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from unclip.runs.folder import RunFolder
+
+LONGEST = 10_000
+"""Letters of a line about a picture: a command of many prompts is long."""
+
+
+@guarded
+def info(path: Annotated[Path, Parameter(help="A run folder, or a PNG that unclip wrote.")], /) -> None:
+    """Show what a run or a generated picture is made of."""
+    from unclip.cli.screen.console import stdout
+
+    console = stdout()
+    if not path.exists():
+        raise ValueError(f"{path}: there is no such file or folder; give a run folder or a PNG that unclip wrote")
+    if path.is_dir():
+        (show_stage if (path / "config.json").exists() else show_run)(path, console.print)
+        return
+    from unclip.images.files import read_about
+
+    for line in picture_lines(read_about(path), Path("runs")):
+        console.print(shown(line, LONGEST))
+
+
+def show_run(path: Path, show: Any) -> None:
+    """A run: hash, stages with their gates and figures, settings. Raises ValueError where the folder holds no run."""
+    from unclip.recipes.settings.run import read_settings
+    from unclip.runs.folder import RunFolder
+
+    run = RunFolder(path)
+    if not run.settings.exists():
+        raise ValueError(f"{path}: holds no run (no run.toml) and no stage of one; {_hint(path)}")
+    state, settings = run.state(), read_settings(run.settings)
+    show(f"{path}: {_state(run)}")
+    show(stages_table(state, weights(run, state)))
+    for line in beside(run, state, settings):
+        show(line)
+    show("settings  " + ", ".join(_plain(settings)))
+    show(f"all of them: {run.settings}")
+
+
+def _hint(path: Path) -> str:
+    """What to ask instead: of the run that the folder lies in, of a run inside, or of the data."""
+    above = next((p for p in path.resolve().parents if (p / "run.toml").exists()), None)
+    if above is not None:
+        return f"it belongs to the run {above}: `{typed('unclip', 'info', above)}`"
+    runs = sorted(p.parent for p in path.glob("*/run.toml"))
+    return (
+        f"name a run in it, as {runs[0]}"
+        if runs
+        else f"`{typed('unclip', 'data', path)}` reports on captioned pictures"
+    )
+
+
+def _state(run: "RunFolder") -> str:
+    from unclip.runs.modules import model_hash
+
+    try:
+        run.require()
+    except ValueError as error:
+        return str(error).partition(": ")[2]
+    return f"finished, model {model_hash(run)}"
+
+
+def weights(run: "RunFolder", state: Iterable[str]) -> dict[str, str]:
+    """Stage -> the digits by which a picture names it; "gone" where its weights are."""
+    from unclip.core.disk import store
+    from unclip.runs.modules import BUILDERS, DIGITS
+
+    files = {name: run.root / name / store.WEIGHTS for name in state if name in BUILDERS}
+    return {name: store.sha256(file)[:DIGITS] if file.exists() else "gone" for name, file in files.items()}
+
+
+def beside(run: "RunFolder", state: Iterable[str], settings: Mapping[str, Any]) -> Iterable[str]:
+    """What there is beside the finished stages, and what could be."""
+    from unclip.runs.folder import ADDED, BUILDS_ON, DRAWS
+
+    if DRAWS[run.model] in state:
+        kept = (run.early / DRAWS[run.model]).exists()
+        yield f"early weights of {DRAWS[run.model]}, for --guidance-form auto: {'kept' if kept else 'none'}"
+    begun = [name for name in settings.get("added", ()) if name not in state]
+    for name in begun:
+        again = typed("unclip", "add", name, "--run", run.root)
+        yield f"{name}: begun, not finished; `{again}` goes on (DATA as before)"
+    new = [name for name in ADDED[run.model] if name not in (*state, *begun)]
+    more = [name for name in new if BUILDS_ON.get(name) in (None, *state)]
+    if more and DRAWS[run.model] in state:
+        yield f"can be added: {', '.join(more)}"
+
+
+def show_stage(path: Path, show: Any) -> None:
+    """A folder with weights, as a stage of a run is: its kind, hash, settings. Raises ValueError for a damaged one."""
+    from unclip.core.disk import store
+    from unclip.runs.modules import DIGITS
+
+    stored = store.load(path)
+    count = sum(tensor.numel() for tensor in stored.tensors.values())
+    show(f"{path}: {stored.kind}, weights {stored.sha256[:DIGITS]}, {count:,} numbers")
+    figures = {name: value for name, value in stored.extra.items() if not isinstance(value, Mapping)}
+    if figures:
+        show("trained   " + ", ".join(_plain(figures)))
+    for name, value in stored.config.items():
+        show(f"{name:<9} {told(value)}")
+    show(_hint(path))
+
+
+def stages_table(state: Mapping[str, Any], hashes: Mapping[str, str]) -> "Table":
+    """One row a stage: how it ended, its size and time, its hash, and the figures of its gate."""
+    from rich.table import Table
+
+    from unclip.cli.arguments import duration
+    from unclip.cli.screen.console import line
+
+    heads = ("stage", "gate", "parameters", "steps", "time", "weights", "why")
+    sheet = Table(*heads, box=None, pad_edge=False, header_style="dim")
+    for name, end in state.items():
+        figures = end.get("figures", {})
+        gate = line(("passed", "green") if end["passed"] else ("failed", "red"))
+        counts = [f"{int(figures[k]):,}" if k in figures else "" for k in ("parameters", "steps")]
+        time = duration.words(float(figures["seconds"])) if "seconds" in figures else ""
+        sheet.add_row(shown(name), gate, *counts, time, hashes.get(name, ""), shown(end["why"]))
+    return sheet
+
+
+def _plain(settings: Mapping[str, Any]) -> Iterable[str]:
+    return (f"{name} {value}" for name, value in settings.items() if not isinstance(value, Mapping))

@@ -1,0 +1,32 @@
+"""`unclip pack-run`: a run to give away, without the pictures that it was trained on."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from unclip.cli.arguments.output import check_folder
+from unclip.cli.errors import guarded
+from unclip.core.shown import typed
+
+MEGA = 1_000_000
+
+
+@guarded
+def pack_run(
+    run: Annotated[Path, Parameter(help="A finished run folder.")],
+    out: Annotated[Path, Parameter(help="A new folder for the copy.")],
+    /,
+) -> None:
+    """Copy what generation needs of a run: settings, tokenizer and weights, no pictures and no captions.
+
+    The copy draws the same pictures. What looks at the run's own data (search, add,
+    evaluate without --data) needs the whole run.
+    """
+    check_folder(out, "OUT")
+    from unclip.cli.screen.console import stdout
+    from unclip.runs.pack import pack_run as pack
+
+    size = pack(run, out)
+    console = stdout()
+    console.print(f"{out}: {size / MEGA:,.1f} MB; a tar file of it: {typed('tar', 'czf', f'{out}.tgz', out)}")

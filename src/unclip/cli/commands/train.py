@@ -1,0 +1,101 @@
+"""`unclip train`: from pictures to a model."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.options import SPLIT, Given
+from unclip.cli.arguments.output import check_folder
+from unclip.cli.errors import guarded
+from unclip.core.shown import typed
+
+if TYPE_CHECKING:
+    from unclip.data.shapes.world import World
+    from unclip.data.source import Source
+    from unclip.recipes.settings.run import RunConfig
+
+
+@guarded
+@on_device
+def train(
+    data: Annotated[
+        str, Parameter(help="A folder of captioned pictures (--model ddpm: of pictures), or `shapes` for drawn ones.")
+    ],
+    /,
+    *,
+    out: Annotated[Path, Parameter(help="The run folder; one that is unfinished is continued.")],
+    given: Given = Given(),
+    split: Annotated[str, Parameter(help=SPLIT)] = "train",
+    force: Annotated[bool, Parameter(help="Go on after a stage that did not pass.", negative="")] = False,
+    more: Annotated[
+        str | None,
+        Parameter(help="Train a finished run on for so long, each stage from its end. Example: --more 30m"),
+    ] = None,
+) -> None:
+    """Train a model on a folder of captioned pictures; with --model ddpm, of pictures alone.
+
+    Ctrl-C saves and ends; the same command continues. Settings, the later wins:
+    preset, settings file, environment (UNCLIP_MODEL, UNCLIP_BUDGET, UNCLIP_SIZE, UNCLIP_SEED,
+    UNCLIP_PRECISION, UNCLIP_BACKGROUND, UNCLIP_SET="a.b=1,c.d=2"), options.
+    """
+    check_folder(out)
+    from unclip.cli.arguments.duration import length
+    from unclip.cli.screen.console import stdout
+    from unclip.cli.screen.progress import follow
+    from unclip.cli.signals import stopping
+    from unclip.recipes import run
+    from unclip.runs.folder import RunFolder
+
+    longer = None if more is None else length(more, "--more")
+    with RunFolder(out).writing(), stopping() as stop:
+        source, config = choose(data, out, given, split, os.environ)
+        code = follow(run.train(source, out, config, stop, force, longer), console := stdout(), force)
+    if code == 0:
+        words = ["a prompt"] if config.model != "ddpm" else []
+        console.print(f"done: {typed('unclip', 'generate', *words, '--run', out)}")
+    raise SystemExit(code)
+
+
+def choose(
+    data: str, out: Path, given: Given, split: str, environ: Mapping[str, str]
+) -> "tuple[Source | World, RunConfig]":
+    """The data and the settings of a new run, or those of the run that `out` holds.
+
+    Raises ValueError where something was asked for that differs from what the run was begun with.
+    """
+    from unclip.cli.arguments import settings
+    from unclip.cli.arguments.data import mirrors, natural_size, open_again
+    from unclip.runs.folder import RunFolder
+
+    said, run = settings.layers(given, environ), RunFolder(out)
+    if run.settings.exists() and run.begun:
+        return _begun(data, run.root, given, split, said)
+    size = settings.last(said, "size")
+    first = settings.resolve(settings.base(given, said, size or 32, True), said)
+    source = open_again(data, first, split)
+    base = settings.base(given, said, size or natural_size(source, first.captioned), mirrors(source))
+    config = settings.resolve(base, said)
+    settings.check_fit(config, said)
+    return source, config
+
+
+def _begun(data: str, out: Path, given: Given, split: str, said: list) -> "tuple[Source | World, RunConfig]":
+    from unclip.cli.arguments import settings
+    from unclip.cli.arguments.data import is_same_data, mirrors, open_again
+    from unclip.recipes.settings.run import stored_config
+    from unclip.runs.folder import RunFolder
+
+    run = RunFolder(out)
+    stored = stored_config(run.settings)
+    source = open_again(data, stored, split)
+    if given.preset:
+        base = settings.base(given, said, stored.size, mirrors(source))
+        said = [settings.Layer(f"--preset {given.preset}", base.to_dict()), *said]
+    settings.check_same(stored, said, out)
+    if not is_same_data(source, run.data, stored.captioned):
+        raise ValueError(f"{data}: {out} was begun with other data (or it has changed since); name another --out")
+    return source, settings.resolve(stored, said)

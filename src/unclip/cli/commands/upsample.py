@@ -1,0 +1,49 @@
+"""`unclip upsample`: a person's own small pictures, enlarged by the upsamplers of a run."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+import unclip
+from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.options import SEED
+from unclip.cli.arguments.output import check_folder, slug, write_picture
+from unclip.cli.errors import guarded
+
+
+@guarded
+@on_device
+def upsample(
+    *pictures: Annotated[Path, Parameter(help="Pictures of any size.")],
+    run: Annotated[Path, Parameter(help="A finished run with an upsampler.")],
+    size: Annotated[
+        int | None,
+        Parameter(help="Which of the run's sizes a picture as small as the decoder's would get; the largest."),
+    ] = None,
+    strength: Annotated[
+        float, Parameter(help="How blurred or damaged the pictures are, 0 to 1; more is mended more freely.")
+    ] = 0.0,
+    seed: Annotated[int, Parameter(help=SEED)] = 0,
+    out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out"),
+) -> None:
+    """Enlarge pictures by drawing the details that they lack."""
+    if not pictures:
+        raise ValueError("no picture: name one, as unclip upsample small.png --run runs/mine")
+    check_folder(out)
+    from unclip.cli.screen.console import stdout
+    from unclip.cli.screen.waiting import waiting
+    from unclip.generation.load import load_text_to_image
+
+    console = stdout()
+    with waiting(f"loading {run}", console) as say:
+        model = load_text_to_image(run)
+        start = time.perf_counter()
+        for path in pictures:
+            say(f"enlarging {path}")
+            done = unclip.upsample(model, path, seed, size, strength)
+            place = write_picture(done, out, f"{slug(path.stem)}-{done.width}x{done.height}")
+            console.print(str(place))
+        took = time.perf_counter() - start
+    console.print(f"{len(pictures)} picture{'s' * (len(pictures) > 1)} in {took:.1f} s")

@@ -1,0 +1,206 @@
+"""What a generated picture says of itself, and the command that makes it again.
+
+Anybody can write anything into a PNG. So its text is shown as the picture's own word, one escaped line a fact; and the
+command is never taken from it, but put together here, of known commands and options with values of the right kind.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from unclip.core.shown import shown
+
+About = Mapping[str, Any]
+MOST_LINES, DEEP, LONGEST = 200, 4, 4000
+"""Prompts or settings that are shown; how deep a setting is; letters of a word in a command."""
+_MANIPULATED = ("steps", "guidance")
+_PAINTED = ("seed", "n", "method", "size", *_MANIPULATED)
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "invert": ("prompt", *_MANIPULATED),
+    "vary": ("prompt", "eta", "fresh", "n", "seed", *_MANIPULATED),
+    "blend": ("noise", "n", "seed", *_MANIPULATED),
+    "diff": ("from", "to", "until", "n", *_MANIPULATED),
+    "probe": ("labels", "seed", *_MANIPULATED),
+    "edit": ("mask", *_PAINTED),
+    "extend": ("left", "right", "up", "down", *_PAINTED),
+    "upsample": ("seed", "size", "strength"),
+    "search": ("n",),
+    "compare-priors": ("n", "seed"),
+}
+"""The commands that leave a note of what they were asked for, and the options that it may hold."""
+
+
+def picture_lines(about: About, runs: Path) -> list[str]:
+    """What made a picture, and the command that makes it again, or why there is none."""
+    run = find_run(about.get("model"), runs)
+    lines = ["the picture says of itself:", *(shown(line) for line in _facts(about))]
+    for name in changed(about, Path(run)):
+        lines.append(f"! {name} of {shown(run)} has changed since: the command draws another picture")
+    try:
+        return [*lines, "again:", f"  {command(about, run)}"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:  # whatever was written there
+        return [*lines, f"! no command makes it again: that is not whole, or not of unclip ({shown(error, 200)})"]
+
+
+def _facts(about: About) -> Iterator[str]:
+    made, error = _table(about, "made"), _table(about, "error")
+    if made:
+        yield f"made by   unclip {made.get('command')}, of {', '.join(_texts(made, 'of'))}"
+    if "shown" in about:
+        yield f"shown     {about['shown']}"
+    if isinstance(psnr := error.get("psnr"), int | float):
+        yield f"error     PSNR {psnr:.2f} dB"
+    yield from (f"prompt    {prompt}" for prompt in _prompts(about)[:MOST_LINES] if prompt)
+    yield from (f"{name:<9} {told(about[name])}" for name in ("seed", "model", "unclip") if name in about)
+    if by := ", ".join(f"{name} {told(sha)}" for name, sha in _table(about, "stages").items()):
+        yield f"by        {by}"
+    yield from (f"{name:<9} {told(value)}" for name, value in [*_table(about, "sampling").items()][:MOST_LINES])
+    for stage in _tables(about, "upsamplers"):
+        yield f"upsampled to {told(stage.get('size'))} px, {told(stage.get('sampling'))}"
+
+
+def _table(about: About, name: str) -> About:
+    """A table in what a picture says; empty where it says none, or something else."""
+    value = about.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _tables(about: About, name: str) -> list[About]:
+    value = about.get(name)
+    return [part for part in value if isinstance(part, Mapping)] if isinstance(value, list) else []
+
+
+def _texts(about: About, name: str) -> list[str]:
+    value = about.get(name)
+    return [part for part in value if isinstance(part, str)] if isinstance(value, list) else []
+
+
+def _prompts(about: About) -> list[str]:
+    prompt = about.get("prompt")
+    return _texts(about, "prompts") if "prompts" in about else [prompt] if isinstance(prompt, str) else []
+
+
+def changed(about: About, run: Path) -> list[str]:
+    """The stages that drew the picture and that the run, where it is at hand, has no longer, or with other weights."""
+    from unclip.core.disk import store
+    from unclip.runs.modules import BUILDERS
+
+    said = _table(about, "stages").items() if run.is_dir() else ()
+    stages = {name: sha for name, sha in said if name in BUILDERS and isinstance(sha, str)}
+    files = {name: run / name / store.WEIGHTS for name in stages}
+    return [n for n, file in files.items() if not file.exists() or not store.sha256(file).startswith(stages[n])]
+
+
+def told(value: Any, deep: int = DEEP) -> str:
+    """A nested setting in a line: DDIM (eta 0.0)."""
+    if not isinstance(value, Mapping):
+        return shown(value if not isinstance(value, list) or deep else "…")
+    inner = ", ".join(f"{k} {told(v, deep - 1)}" for k, v in value.items() if k != "kind") if deep else "…"
+    kind = shown(value.get("kind", ""), 100)
+    return f"{kind} ({inner})" if inner else kind
+
+
+def command(about: About, run: str) -> str:
+    """The command that makes the picture again, of this run.
+
+    Raises ValueError, or what comes of values of the wrong kind, where what the picture says makes none.
+    """
+    if "made" in about:
+        return made_again(about["made"], run)
+    from unclip.diffusion import grids, guidance, samplers
+
+    sampling = about["sampling"]
+    words = ["--run", run, "--seed", _number(about["seed"])]
+    words += ["-n", _number(about["n"])] if "n" in about else []
+    words += ["--size", _number(about["size"])] if "size" in about else []
+    words += ["--steps", _number(sampling["steps"])]
+    words += ["--prior", _name(about["prior"])] if "prior" in about else []
+    by = guidance.Guidance.from_dict(sampling["guidance"])
+    if isinstance(by, guidance.StaticThreshold) and isinstance(by.of, guidance.CLIPGuidance):
+        by = by.of
+    if isinstance(by, guidance.GradientGuidance):
+        option = "clip" if isinstance(by, guidance.CLIPGuidance) else "classifier"
+        words += [f"--{option}-guidance", str(by.scale)]
+        by = by.of
+    guided = guidance.name_of(by)
+    if guided is not None:
+        form, scale = guided
+        words += ["--guidance", str(scale)] + (["--guidance-form", form] if form != "cfg" else [])
+    for option, table in (("sampler", samplers.NAMES), ("grid", grids.NAMES)):
+        names = [name for name, member in table.items() if member.to_dict() == sampling.get(option)]
+        words += [f"--{option}", names[0]] if names else []
+    return typed("generate", [prompt for prompt in _prompts(about) if prompt], words)
+
+
+def made_again(made: About, run: str) -> str:
+    """The command that manipulated a picture, its options by the names they are typed with. Raises as `command`."""
+    if made["command"] not in OPTIONS:
+        raise ValueError(f"unclip has no command {shown(made['command'], 100)!r} that makes pictures of pictures")
+    name, words = made["command"], list[str]()
+    for option, value in made["options"].items():
+        if option not in OPTIONS[name]:
+            raise ValueError(f"unclip {name} has no option {shown(option, 100)!r}")
+        dashed = f"--{option}" if len(option) > 1 else f"-{option}"
+        if isinstance(value, bool):
+            words += [dashed] * value
+        elif value not in ("", []):
+            words += _given(dashed, value)
+    if name == "compare-priors":
+        return typed(name, [run], words)
+    return typed(name, _texts(made, "of"), ["--run", run, *words])
+
+
+def _given(option: str, value: object) -> list[str]:
+    """An option and its value or values; one that begins with a dash is tied to its option."""
+    values = [str(v) for v in (value if isinstance(value, list) else [value]) if isinstance(v, str | int | float)]
+    if any(v.startswith("-") for v in values):
+        return [f"{option}={v}" for v in values]
+    return [option, *values]
+
+
+def typed(name: str, positional: Sequence[str], options: Sequence[str]) -> str:
+    """A command line as a shell takes it. Raises ValueError for words that are too long to be typed."""
+    words = [*positional, *options]
+    if any(word.startswith("-") for word in positional):
+        words = [*options, "--", *positional]
+    if any(len(word) > LONGEST for word in words):
+        raise ValueError(f"it has words of more than {LONGEST} letters")
+    return " ".join(["unclip", name, *map(quoted, words)])
+
+
+def quoted(word: str) -> str:
+    """A word for a shell; one with characters that a terminal obeys is written with escapes, as bash and zsh know."""
+    if shown(word, len(word)) == word:
+        return shlex.quote(word)
+    plain = ("\\" + c if c in "\\'" else c if shown(c) == c else f"\\U{ord(c):08x}" for c in word)
+    return f"$'{''.join(plain)}'"
+
+
+def _number(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{shown(value, 100)!r} is no whole number")
+    return str(value)
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z-]+", value):
+        raise ValueError(f"{shown(value, 100)!r} is no name")
+    return value
+
+
+def find_run(model: object, runs: Path) -> str:
+    """The run below `runs` whose model has this hash, else a word that stands for it."""
+    from unclip.runs.folder import RunFolder
+    from unclip.runs.modules import model_hash
+
+    if not isinstance(model, str) or not re.fullmatch(r"\w{1,64}", model):
+        return "RUN"
+    for folder in sorted(runs.iterdir()) if runs.is_dir() else []:
+        try:
+            if model_hash(RunFolder(folder)) == model:
+                return str(folder)
+        except (OSError, ValueError):  # no run, an unfinished or a damaged one
+            continue
+    return f"RUN-{model}"

@@ -1,0 +1,211 @@
+"""Settings as frozen dataclasses that survive a trip through JSON or TOML.
+
+A field typed with an abstract family (a `Schedule`, a `Sampler`) is stored with a `kind`, the class's name; it is
+looked up among the family's subclasses, never imported by path, so a file cannot name code to run. A family that was
+once a single class says with `unnamed` which member a file without a `kind` means.
+
+A number declares its range at its field (`core.config.ranges`): `batch: Annotated[int, Range(1, 65536)]`. It is checked
+wherever settings are made, before a class's own `__post_init__`, which may check how its fields go together.
+
+A field made by `runtime()` is no setting: a model that the settings are used with. It is not stored, compared or shown.
+"""
+
+import difflib
+import functools
+import types
+import typing
+from collections.abc import Iterable
+from dataclasses import MISSING, Field, field, fields, is_dataclass
+from functools import cache
+from inspect import isabstract
+from typing import Any, NoReturn, TypeVar, Union, get_args, get_origin
+
+from unclip.core.config.ranges import Length, Range, faults, is_number, told, unpacked, wanted
+from unclip.core.shown import shown
+
+C = TypeVar("C", bound="Config")
+
+
+class WrongSetting(ValueError):
+    """A setting that cannot be. path: where it stands, "decoder.train.batch"; "" for the whole."""
+
+    def __init__(self, message: str, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+
+
+def runtime() -> Any:
+    """A field that is given in code, None until then."""
+    return field(default=None, repr=False, compare=False, metadata={"stored": False})
+
+
+def stored(cls: type) -> "dict[str, Field[Any]]":
+    """Name -> field of every setting; leaves out what is made by `runtime`."""
+    return {f.name: f for f in fields(cls) if f.metadata.get("stored", True)}
+
+
+@cache
+def hints_of(cls: type) -> dict[str, Any]:
+    """Name -> type of every setting, with its ranges."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return {name: hints[name] for name in stored(cls)}
+
+
+class Config:
+    """Base of every settings dataclass: `to_dict` and `from_dict` are inverse to each other."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Puts the check of the ranges before the class's own `__post_init__`."""
+        super().__init_subclass__(**options)
+        own = cls.__dict__.get("__post_init__")
+        if own is None:
+            return
+
+        @functools.wraps(own)
+        def checked(self: Config) -> None:
+            _check_ranges(self)
+            own(self)
+
+        setattr(cls, "__post_init__", checked)  # noqa: B010  # a type checker knows no such attribute
+
+    def __post_init__(self) -> None:
+        _check_ranges(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dict, lists, numbers and strings; None fields are left out (TOML has no null)."""
+        pairs = ((name, getattr(self, name)) for name in stored(type(self)))
+        body = {name: _plain(value) for name, value in pairs if value is not None}
+        return {"kind": type(self).__name__, **body} if _is_member(type(self)) else body
+
+    @classmethod
+    def from_dict(cls: type[C], data: Any, where: str = "settings") -> C:
+        """The config that `to_dict` wrote. where: the file or the option that it comes from.
+
+        Raises WrongSetting (a ValueError) that names where, the setting, the value and what was expected.
+        """
+        try:
+            return _build_config(cls, data, "")
+        except WrongSetting as error:
+            raise WrongSetting(f"{where}: {error}" if where else str(error), error.path) from error.__cause__
+
+
+def _check_ranges(config: Config) -> None:
+    for name, hint in hints_of(type(config)).items():
+        for path, value, expected in faults(hint, getattr(config, name), name):
+            _refuse(f"{type(config).__name__}.{path}", value, expected)
+
+
+def _is_member(cls: type) -> bool:
+    return any(isabstract(base) for base in cls.__mro__[1:])
+
+
+def _subclasses(cls: type) -> dict[str, type]:
+    found = {} if isabstract(cls) else {cls.__name__: cls}
+    for sub in cls.__subclasses__():
+        found |= _subclasses(sub)
+    return found
+
+
+def _build_config(cls: type[C], data: Any, path: str) -> C:
+    if not isinstance(data, dict):
+        _refuse(path or "this", data, "a table of settings")
+    target, data = _resolve(cls, dict(data), path)
+    hints, known = hints_of(target), stored(target)
+    for name in data:
+        if name not in known:
+            raise WrongSetting(f"{_at(path)}unknown setting {told(name)}; {nearest(name, known)}", _join(path, name))
+    for name, f in known.items():
+        if name not in data and f.default is MISSING and f.default_factory is MISSING:
+            if _optional(hints[name]) is None:
+                raise WrongSetting(f"{_at(path)}the setting {name!r} is missing", path)
+            data[name] = None
+    built = {name: _build(hints[name], value, _join(path, name)) for name, value in data.items()}
+    try:
+        return target(**built)
+    except WrongSetting:
+        raise
+    except ValueError as error:  # how its fields go together
+        raise WrongSetting(f"{_at(path)}{error}", path) from error
+
+
+def nearest(name: Any, known: Iterable[str]) -> str:
+    """ "did you mean 'batch'?", or the names that there are."""
+    known = list(known)
+    close = difflib.get_close_matches(str(name)[:60], known, 1)
+    listed = f"known are {', '.join(known)}"
+    return f"did you mean {close[0]!r}? {listed}" if close else listed
+
+
+def _at(path: str) -> str:
+    return f"{path}: " if path else ""
+
+
+def _join(path: str, name: Any) -> str:
+    return f"{path}.{shown(name, 60)}" if path else shown(name, 60)
+
+
+def _resolve(cls: type, data: dict[str, Any], path: str) -> tuple[type, dict[str, Any]]:
+    if not (isabstract(cls) or _is_member(cls)):
+        return cls, data
+    kind, members = data.pop("kind", getattr(cls, "unnamed", cls.__name__)), _subclasses(cls)
+    if not isinstance(kind, str) or kind not in members:
+        raise WrongSetting(f"{_at(path)}unknown kind {told(kind)}; {nearest(kind, sorted(members))}", path)
+    return members[kind], data
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Config):
+        return value.to_dict()
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _optional(hint: Any) -> Any:
+    """What a hint is when it is not None; None where it may not be None."""
+    if get_origin(hint) not in (Union, types.UnionType) or type(None) not in get_args(hint):
+        return None
+    return next(a for a in get_args(hint) if a is not type(None))
+
+
+def _build(hint: Any, value: Any, path: str) -> Any:
+    if (other := _optional(hint)) is not None:
+        if value is None:
+            return None
+        hint = other
+    hint, ranges = unpacked(hint)
+    if get_origin(hint) is tuple:
+        return _build_tuple(hint, value, path, ranges)
+    if get_origin(hint) is typing.Literal:
+        known = get_args(hint)
+        return value if value in known else _refuse(path, value, f"one of {', '.join(map(str, known))}")
+    if is_dataclass(hint) or (isinstance(hint, type) and issubclass(hint, Config)):
+        return value if isinstance(value, Config) else _build_config(hint, value, path)  # pyright: ignore
+    return _build_scalar(hint, value, path, ranges)
+
+
+def _build_tuple(hint: Any, value: Any, path: str, lengths: list[Range | Length]) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        _refuse(path, value, "a list")
+    inner = get_args(hint)
+    if inner[-1] is not Ellipsis and len(value) != len(inner):
+        _refuse(path, value, f"{len(inner)} values")
+    for length in lengths:
+        if not length.holds(value):
+            _refuse(path, value, length.words())
+    return tuple(
+        _build(inner[0] if inner[-1] is Ellipsis else inner[i], v, f"{path}[{i}]") for i, v in enumerate(value)
+    )
+
+
+def _build_scalar(hint: Any, value: Any, path: str, ranges: list[Range | Length]) -> Any:
+    if hint in (int, float):
+        if not (is_number(value, hint) and all(r.holds(value) for r in ranges)):
+            _refuse(path, value, wanted(hint, ranges))
+        return hint(value)
+    right = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+    return value if right else _refuse(path, value, f"a value of type {hint.__name__}")
+
+
+def _refuse(path: str, value: Any, expected: str) -> NoReturn:
+    raise WrongSetting(f"{path} = {told(value)}: expected {expected}", path)

@@ -1,0 +1,143 @@
+"""The range of a number, declared at its field: `batch: Annotated[int, Range(1, 65536)]`.
+
+`core.config.base` checks it wherever settings are made, in Python and from files. Not a number is never in a range;
+infinity is only where a range ends there.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Annotated, Any, get_args, get_origin
+
+from unclip.core.shown import shown
+
+LONGEST = 80
+"""Letters of a value that a message quotes."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from low to high; above, below: without that end."""
+
+    low: int | float
+    high: int | float
+    above: bool = False
+    below: bool = False
+
+    def holds(self, value: Any) -> bool:
+        """Whether a number lies within."""
+        low = self.low < value if self.above else self.low <= value
+        return low and (value < self.high if self.below else value <= self.high)
+
+    def words(self) -> str:
+        """What follows "a number": "from 0 to 1", "above 0 and at most 1", "from 0 and below 1"."""
+        if math.isinf(self.low):
+            return "or inf, -inf"
+        low = f"above {plain(self.low)}" if self.above else f"from {plain(self.low)}"
+        if math.isinf(self.high):
+            return low if self.above else f"{low} on"
+        if self.below:
+            return f"{low} and below {plain(self.high)}"
+        return f"{low} and at most {plain(self.high)}" if self.above else f"{low} to {plain(self.high)}"
+
+
+def plain(number: int | float) -> str:
+    """A bound without needless zeros: 1, 0.001, 1e+09."""
+    return str(number) if isinstance(number, int) else f"{number:.12g}"
+
+
+@dataclass(frozen=True)
+class Length:
+    """How many values a list has, at least and at most."""
+
+    low: int
+    high: int
+
+    def holds(self, value: Any) -> bool:
+        """Whether a list is as long as that."""
+        return self.low <= len(value) <= self.high
+
+    def words(self) -> str:
+        """ "1 to 8 values"."""
+        return f"{self.low} to {self.high} values"
+
+
+SIGNED = 1e6
+"""Levels, means and shifts are measured in units near 1: what is farther out than this is a slip of the hand."""
+
+Count = Annotated[int, Range(1, 65536)]
+"""Channels, widths, batches: at least one."""
+CountOrNone = Annotated[int, Range(0, 65536)]
+"""Where 0 is none."""
+Depth = Annotated[int, Range(1, 256)]
+"""Layers, heads and blocks, each of which costs time to build."""
+Side = Annotated[int, Range(1, 4096)]
+"""Of a picture, pixels."""
+Steps = Annotated[int, Range(1, 100_000)]
+"""Of a sampler or a solver."""
+Fraction = Annotated[float, Range(0, 1)]
+Positive = Annotated[float, Range(0, SIGNED, above=True)]
+Weight = Annotated[float, Range(0, SIGNED)]
+"""Scales and weights; 0 is off."""
+Signed = Annotated[float, Range(-SIGNED, SIGNED)]
+Spread = Annotated[float, Range(1e-3, 1e3)]
+"""Standard deviations and exponents."""
+Share = Annotated[float, Range(0, 1e6)]
+"""Of a run's budget; what is added to a finished run may take longer than the run."""
+Patch = Annotated[int, Range(1, 256)]
+Widths = Annotated[tuple[Count, ...], Length(1, 8)]
+"""Channels of the levels of a network; the side is halved from one to the next."""
+Blocks = Annotated[tuple[Annotated[int, Range(0, 256)], ...], Length(1, 8)]
+"""How many blocks each of these levels has."""
+Beta = Annotated[float, Range(0, 1, above=True, below=True)]
+TableLength = Annotated[int, Range(2, 100_000)]
+"""T."""
+Limit = Annotated[float, Range(0, 20, above=True)]
+"""A clip of the log-SNR to +-limit that leaves a schedule, and float32."""
+Sigma = Annotated[float, Range(1e-6, 1e6)]
+"""sigma/alpha."""
+
+
+def unpacked(hint: Any) -> tuple[Any, list[Range | Length]]:
+    """A type without its annotations, and the ranges among these."""
+    if get_origin(hint) is not Annotated:
+        return hint, []
+    plain, *notes = get_args(hint)
+    return plain, [note for note in notes if isinstance(note, Range | Length)]
+
+
+def told(value: Any) -> str:
+    """A value as a message quotes it: escaped, and not longer than a line."""
+    try:
+        return shown(repr(value), LONGEST)
+    except (ValueError, RecursionError):  # a number of thousands of digits, lists within lists
+        return f"a {type(value).__name__} too long to show"
+
+
+def wanted(kind: type, ranges: list[Range | Length]) -> str:
+    """ "a whole number from 1 to 64"."""
+    name = "a whole number" if kind is int else "a number"
+    return " ".join([name, *(r.words() for r in ranges)])
+
+
+def is_number(value: Any, kind: type) -> bool:
+    """Whether a value may stand for an int, or for a float: no bool, and no nan."""
+    return isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool) and value == value
+
+
+def faults(hint: Any, value: Any, path: str) -> Iterator[tuple[str, Any, str]]:
+    """(place, value, what was expected) of every number below a field's value that is out of its range."""
+    hint, ranges = unpacked(hint)
+    if hint in (int, float):
+        if not (is_number(value, hint) and all(r.holds(value) for r in ranges)):
+            yield path, value, wanted(hint, ranges)
+    elif get_origin(hint) is tuple and isinstance(value, tuple):
+        yield from ((path, value, r.words()) for r in ranges if not r.holds(value))
+        inner = get_args(hint)
+        for i, part in enumerate(value):
+            yield from faults(inner[0] if inner[-1] is Ellipsis else inner[i], part, f"{path}[{i}]")
+    elif value is not None:
+        for option in get_args(hint):
+            if unpacked(option)[0] in (int, float) or get_origin(unpacked(option)[0]) is tuple:
+                yield from faults(option, value, path)

@@ -1,0 +1,206 @@
+"""A model on disk: `config.json` + `model.safetensors`, checked by SHA-256, written atomically, never unpickled.
+
+    config.json    {"format": 2, "kind": "decoder", "config": {...}, "extra": {...},
+                    "sha256": {"model.safetensors": "...", "config.json": "..."}}
+
+The second hash is over all else that config.json says, so that a change in either file is found.
+"""
+
+import hashlib
+import json
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+import unclip
+from unclip.core.config.ranges import told
+from unclip.core.config.tables import read_json
+from unclip.core.disk.atomic import check_room, leftovers, room_told, write_folder
+from unclip.core.shown import shown
+from unclip.core.versions import WRITTEN_BY
+
+FORMAT = 2
+WEIGHTS, HEAD = "model.safetensors", "config.json"
+
+
+class Damaged(ValueError):
+    """A model folder that is not whole: a file is missing, cut or changed."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a model folder holds; sha256: of the weights; identity: of settings and weights."""
+
+    kind: str
+    config: dict[str, Any]
+    tensors: dict[str, Tensor]
+    extra: dict[str, Any]
+    sha256: str
+    identity: str
+    written_by: str = ""
+
+
+def to_json(value: Any) -> str:
+    """Indented JSON; a number that is not finite becomes null, which JSON knows."""
+
+    def plain(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {k: plain(v) for k, v in part.items()}
+        if isinstance(part, list | tuple):
+            return [plain(v) for v in part]
+        return None if isinstance(part, float) and not math.isfinite(part) else part
+
+    return json.dumps(plain(value), indent=1)
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save(
+    path: Path,
+    kind: str,
+    config: dict[str, Any],
+    tensors: dict[str, Tensor],
+    extra: dict[str, Any] | None = None,
+    before: Path | None = None,
+) -> str:
+    """Writes a model folder and returns the SHA-256 of its weights. before: where the one it replaces is kept.
+
+    Raises ValueError that says what is needed and what is free where the disk has no room; the old one stays.
+    """
+    plain, found = {k: v.detach().contiguous().cpu() for k, v in tensors.items()}, []
+    needed = size(plain)
+    check_room(path, needed)
+
+    def fill(folder: Path) -> None:
+        _save_weights(plain, folder / WEIGHTS)
+        found.append(sha256(folder / WEIGHTS))
+        head = {"format": FORMAT, "kind": kind, "config": config, "extra": extra or {}, WRITTEN_BY: unclip.__version__}
+        head["sha256"] = {WEIGHTS: found[0]}
+        head["sha256"][HEAD] = _digest(head)
+        (folder / HEAD).write_text(json.dumps(head, indent=1), encoding="utf-8")
+        (folder / WEIGHTS).chmod((folder / HEAD).stat().st_mode)  # as the umask has it; safetensors makes it 0600
+
+    with room_told(path, needed):
+        write_folder(path, fill, before)
+    return found[0]
+
+
+def size(tensors: dict[str, Tensor]) -> int:
+    """Bytes that these take on disk, about."""
+    return sum(t.numel() * t.element_size() + 200 for t in tensors.values()) + 4096
+
+
+def _save_weights(tensors: dict[str, Tensor], path: Path) -> None:
+    """Raises OSError with the system's number, where safetensors has only a text."""
+    try:
+        save_file(tensors, path)
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(number[1]) if number else 0, str(error), str(path)) from error
+
+
+def _digest(head: dict[str, Any]) -> str:
+    """Over the whole head but this digest itself."""
+    plain = {**head, "sha256": {k: v for k, v in head["sha256"].items() if k != HEAD}}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def load(path: Path, kind: str | None = None) -> Stored:
+    """Reads a model folder; one whose replacement was cut short as it was before.
+
+    Raises Damaged (a ValueError) that names the file and the fix where it is missing or changed, ValueError for one of
+    another kind or format.
+    """
+    place = _whole(path)
+    head = _read_head(place)
+    if kind is not None and head["kind"] != kind:
+        raise ValueError(f"{path}: holds a {shown(head['kind'], 60)}, not a {kind}; point at the folder of a {kind}")
+    found = _check_weights(place, head)
+    try:
+        tensors = load_file(place / WEIGHTS)
+    except SafetensorError as error:
+        raise Damaged(f"{path / WEIGHTS}: not a safetensors file ({shown(error)})") from error
+    written_by = str(head.get(WRITTEN_BY, ""))
+    return Stored(head["kind"], head["config"], tensors, head["extra"], found, _identity(head, found), written_by)
+
+
+def there(path: Path) -> bool:
+    """Whether a model, whole or not, lies in the folder."""
+    return any((_whole(path) / name).exists() for name in (HEAD, WEIGHTS))
+
+
+def check(path: Path) -> None:
+    """Raises what `load` would, without reading the weights into memory."""
+    place = _whole(path)
+    _check_weights(place, _read_head(place))
+
+
+def identity(path: Path) -> str:
+    """SHA-256 over settings and weights of a model folder: of all that decides what it does."""
+    place = _whole(path)
+    return _identity(_read_head(place), sha256(place / WEIGHTS))
+
+
+def read_extra(path: Path) -> dict[str, Any]:
+    """What was noted beside a model. Raises what `load` would for its config.json."""
+    return _read_head(_whole(path))["extra"]
+
+
+def _identity(head: dict[str, Any], weights: str) -> str:
+    return hashlib.sha256(f"{json.dumps(head['config'], sort_keys=True)} {weights}".encode()).hexdigest()
+
+
+def _whole(path: Path) -> Path:
+    """The folder to read. Between the two renames of a save that is the old one; a reader never renames itself."""
+    return path if path.exists() else next(iter(leftovers(path, "old")), path)
+
+
+def _check_weights(path: Path, head: dict[str, Any]) -> str:
+    found, promised = sha256(path / WEIGHTS), head["sha256"][WEIGHTS]
+    if found != promised:
+        raise Damaged(
+            f"{path / WEIGHTS}: damaged (SHA-256 {found[:12]}..., expected {shown(promised[:12])}...); {MEND}"
+        )
+    return found
+
+
+MEND = "copy the file again, or the command that trained it makes it whole again"
+
+
+def _read_head(path: Path) -> dict[str, Any]:
+    for name in (HEAD, WEIGHTS):
+        if not (path / name).is_file():
+            raise Damaged(f"{path / name}: not found; a model folder holds {HEAD} and {WEIGHTS}")
+    try:
+        head = read_json(path / HEAD, "a model's config")
+    except ValueError as error:
+        raise Damaged(f"{error}; {MEND}") from error
+    version = head.get("format")
+    if not isinstance(version, int):
+        raise Damaged(f"{path / HEAD}: not a model's config (format = {told(version)}); {MEND}")
+    if version != FORMAT:
+        raise ValueError(
+            f"{path / HEAD}: format {told(version)}, but this unclip reads {FORMAT}; use the one that wrote it"
+        )
+    _check_head(path, head)
+    return head
+
+
+def _check_head(path: Path, head: dict[str, Any]) -> None:
+    for name, kind in (("kind", str), ("config", dict), ("extra", dict), ("sha256", dict)):
+        if not isinstance(head.get(name), kind):
+            raise Damaged(f"{path / HEAD}: not a model's config ({name!r} is missing or no {kind.__name__}); {MEND}")
+    if not all(isinstance(head["sha256"].get(name), str) for name in (HEAD, WEIGHTS)):
+        raise Damaged(f"{path / HEAD}: not a model's config (it has no hashes); {MEND}")
+    if _digest(head) != head["sha256"][HEAD]:
+        raise Damaged(f"{path / HEAD}: damaged (it is not what its SHA-256 was taken of); {MEND}")

@@ -1,0 +1,183 @@
+"""Encoded image bytes -> a square RGB picture, as a person would expect it to look."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from unclip.data.images.colours import WHITE, Colours, alpha, strips
+from unclip.data.images.open import Opened, check_size, opened, reason
+
+MOST_WHOLE = 40_000_000
+"""Pixels of a picture that is kept at its own size: in the end as arrays beside the decoded one."""
+_LARGE = 2**22
+"""A decoded picture of more pixels is brought to colours and reduced strip by strip: no second one of its size."""
+
+_ORIENTATION = 0x0112  # EXIF tag; its values 2..8 in Pillow's words
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+Pixels = UInt8[np.ndarray, "size size 3"]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """pixels: RGB [size, size, 3]; size: (width, height) that the file had; clear: whether a background shows;
+    note: what was guessed of its values."""
+
+    pixels: Pixels
+    size: tuple[int, int]
+    clear: bool = False
+    note: str = ""
+
+
+def decode(data: bytes, size: int, background: str = WHITE) -> Pixels:
+    """Decode, turn as EXIF says, lay over the background, crop the centre square and scale: uint8 [size, size, 3] RGB.
+
+    Gray is repeated, colours are converted to sRGB by the file's profile, gray of more than 8 bits is scaled by its
+    range, an animation gives its first frame. Raises ValueError with the reason when the picture is damaged,
+    truncated, in no supported format, or takes more memory than `opened` allows.
+    """
+    return decode_sized(data, size, background).pixels
+
+
+def decode_sized(data: bytes, size: int, background: str = WHITE) -> Decoded:
+    """`decode`, and what the picture was; raises as `decode` does."""
+    if size < 1:
+        raise ValueError(f"size is {size}; it must be at least 1 pixel")
+    with opened(data, enough=2 * size) as found:
+        return _decoded(found, size, background)
+
+
+def decode_opened(image: Image.Image, size: int, background: str = WHITE) -> Decoded:
+    """`decode` for a picture that is in memory already, which is not changed; raises ValueError where it is empty,
+    huge or damaged."""
+    try:
+        return _decoded(_given(image), size, background)
+    except Exception as error:  # Pillow's decoders raise almost anything on damaged bytes
+        raise ValueError(reason(b"a picture", error)) from error
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A picture at its own size; rgb: over the background; own: the same without it, as the file has it; alpha: 255
+    where it is opaque; notes: what of it cannot be kept."""
+
+    rgb: UInt8[np.ndarray, "h w 3"]
+    own: UInt8[np.ndarray, "h w 3"]
+    alpha: UInt8[np.ndarray, "h w"]
+    notes: tuple[str, ...] = ()
+
+
+def decode_whole(picture: bytes | Image.Image, background: str = WHITE) -> Whole:
+    """All of a picture, encoded or in memory, neither cropped nor scaled, and where it is transparent.
+
+    Otherwise as `decode` does it; raises as `decode` does, and for more than `MOST_WHOLE` pixels.
+    """
+    if isinstance(picture, bytes):
+        with opened(picture, most=MOST_WHOLE) as found:
+            return _whole(found, background)
+    try:
+        return _whole(_given(picture), background)
+    except Exception as error:  # as above
+        raise ValueError(reason(b"a picture", error)) from error
+
+
+def format_of(data: bytes) -> str:
+    """The usual file ending of encoded image bytes: "png", "jpg", …; "jpg" also where they are damaged."""
+    try:
+        with opened(data, enough=1) as found:
+            name = (found.image.format or "JPEG").lower()
+    except ValueError:  # the damage is reported when the picture is decoded
+        name = "jpeg"
+    return {"jpeg": "jpg", "mpo": "jpg"}.get(name, name)
+
+
+def _given(image: Image.Image) -> Opened:
+    """A caller's picture: never `draft`, which would shrink it under their hands."""
+    return Opened(image, image.size, image.info.get("icc_profile"))
+
+
+def _whole(found: Opened, background: str) -> Whole:
+    image = found.image
+    check_size(*image.size, MOST_WHOLE)
+    image.load()
+    turn, colours = _TURNS.get(_orientation(image)), Colours.of(image, found.profile, found.bits)
+    own = _array(image, colours.rgb, turn)
+    if alpha(image.crop((0, 0, 1, 1))) is None:
+        return Whole(own, own, np.full(own.shape[:2], 255, dtype=np.uint8), _lost(found, colours))
+    rgb = _array(image, lambda part: colours.over(part, background), turn)
+    return Whole(
+        rgb, own, _array(image, lambda part: alpha(part) or Image.new("L", part.size, 255), turn), _lost(found, colours)
+    )
+
+
+def _array(
+    image: Image.Image, look: Callable[[Image.Image], Image.Image], turn: Image.Transpose | None
+) -> UInt8[np.ndarray, "..."]:
+    """What `look` makes of each strip, as one array, turned: no second picture of this size but the result."""
+    found, at = None, 0
+    for strip in strips(image):
+        part = np.asarray(look(strip), dtype=np.uint8)
+        if found is None:
+            found = np.empty((image.height, *part.shape[1:]), dtype=np.uint8)
+        found[at : at + len(part)], at = part, at + len(part)
+    assert found is not None
+    return found if turn is None else np.asarray(Image.fromarray(found).transpose(turn), dtype=np.uint8)
+
+
+def _lost(found: Opened, colours: Colours) -> tuple[str, ...]:
+    """What an edited picture cannot keep of the one it was."""
+    mode = found.image.mode
+    lost = ["its gray values of more than 8 bits become 8 bits"] if mode.startswith("I") or mode == "F" else []
+    lost += [colours.note] if colours.note else []
+    lost += ["its colour profile is another than sRGB: colours stay, as numbers of sRGB"] if colours.profile else []
+    return (*lost, "it is in the colours of print (CMYK): they become sRGB") if mode == "CMYK" else tuple(lost)
+
+
+def _decoded(found: Opened, size: int, background: str) -> Decoded:
+    image = found.image
+    check_size(*image.size)
+    image.load()
+    turn, colours = _TURNS.get(_orientation(image)), Colours.of(image, found.profile, found.bits)
+    small = _square(image, size, colours, background)
+    pixels = np.asarray(small if turn is None else small.transpose(turn), dtype=np.uint8)
+    return Decoded(pixels, found.size, image.has_transparency_data, colours.note)
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation 1..8 of a loaded picture (a TIFF is turned by loading it, and then says 1)."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # a damaged EXIF block is no reason to lose the picture
+        return 1
+
+
+def _square(image: Image.Image, size: int, colours: Colours, background: str) -> Image.Image:
+    """The centre square, scaled to size x size: Lanczos down (after a box reduction), bicubic up."""
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2  # halves are fine: the resampling is exact
+    how, factor = Image.Resampling.LANCZOS if side > size else Image.Resampling.BICUBIC, int(side / size / 3)
+    box = (left, top, left + side, top + side)
+    if image.width * image.height <= _LARGE or factor < 2:
+        return colours.over(image, background).resize((size, size), how, box, reducing_gap=3.0)
+    outer = (math.floor(left), math.floor(top), math.ceil(left + side), math.ceil(top + side))
+    parts = [colours.over(part, background).reduce(factor) for part in strips(image, factor, outer)]
+    small = Image.new("RGB", (parts[0].width, sum(part.height for part in parts)))
+    at = 0
+    for part in parts:
+        small.paste(part, (0, at))
+        at += part.height
+    x, y = (left - outer[0]) / factor, (top - outer[1]) / factor
+    inner = (x, y, x + side / factor, y + side / factor)
+    return small.resize((size, size), how, inner, reducing_gap=3.0)

@@ -1,0 +1,189 @@
+"""A prepared data set on disk: images.npy, captions.jsonl, prepared.json, and what is done with them."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+from unclip.core.disk.store import sha256
+from unclip.data.prepare.inspect import DataReport
+
+VERSION = 2
+HEADER = 128
+"""Bytes of the npy header, a multiple of 64 so that the pixels stay aligned in memory."""
+_AGAIN = "prepare the data again"
+Rows = int | np.integer | slice | Sequence[int] | np.ndarray
+"""Which pictures: a number, a part, or a list of numbers."""
+
+
+class Pictures:
+    """uint8 [n, size, size, 3] on disk. Each picture is compared with the digest that was taken when it was prepared,
+    when this process first looks at it: a flipped bit is found before it is trained on or judged by."""
+
+    def __init__(self, place: Path, file: np.ndarray, digests: Sequence[str], keys: Sequence[str]) -> None:
+        self._place, self._file, self._digests, self._keys = place, file, digests, keys
+        self._numbers, self._sound = np.arange(len(file)), np.zeros(len(file), dtype=bool)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, size, size, 3)"""
+        return self._file.shape
+
+    def __len__(self) -> int:
+        return len(self._file)
+
+    def __getitem__(self, rows: Rows) -> UInt8[np.ndarray, "*n size size 3"]:
+        """A copy of these pictures. Raises ValueError that names the one that has changed, and what to do."""
+        pixels, numbers = np.array(self._file[rows]), self._numbers[rows]
+        new = np.flatnonzero(~self._sound[np.atleast_1d(numbers)])
+        for place in new.tolist():
+            row = int(np.atleast_1d(numbers)[place])
+            if digest((pixels if pixels.ndim == 3 else pixels[place]).tobytes()) != self._digests[row]:
+                raise ValueError(
+                    f"{self._place}: damaged: the picture of {self._keys[row]} is not the one that was prepared; "
+                    "delete this file and run the same `unclip train` again: it is made anew from the data"
+                )
+            self._sound[row] = True
+        return pixels
+
+    def __iter__(self) -> Iterator[UInt8[np.ndarray, "size size 3"]]:
+        return (self[row] for row in range(len(self)))
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Pictures of one size with their captions, in the order of the source; row i of all three belongs together.
+
+    digests: of the pixels of each picture, hex.
+    """
+
+    images: Pictures
+    captions: list[tuple[str, ...]]
+    keys: list[str]
+    report: DataReport
+    digests: list[str]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def size(self) -> int:
+        """The side of the pictures in pixels."""
+        return self.images.shape[1]
+
+    @cached_property
+    def _firsts(self) -> list[str]:
+        """The key of each picture, or of the first one with the same pixels."""
+        first: dict[str, str] = {}
+        return [first.setdefault(taken, key) for taken, key in zip(self.digests, self.keys, strict=True)]
+
+    def split(
+        self, held_out: float = 0.05, seed: int = 0, most: int = 1000
+    ) -> tuple[Int64[np.ndarray, " train"], Int64[np.ndarray, " held"]]:
+        """(training, held-out) row indices, each ascending; no picture is read for it.
+
+        A pair is held out when the hash of its key falls below `held_out`, so it stays where it is when data is
+        added; of more than `most` the smallest hashes are taken. Copies of a picture go by the first one's key: a
+        held-out picture is not trained on under another name. At least one pair is held out, never more than half
+        (where these bounds cut through copies, they are parted). Raises ValueError when there are fewer than two
+        pairs or `held_out` is not in [0, 1].
+        """
+        if len(self) < 2:
+            raise ValueError(f"a data set of {len(self)} pair cannot be split; it needs at least 2")
+        if not 0 <= held_out <= 1:
+            raise ValueError(f"held_out is {held_out}; it must be a share between 0 and 1")
+        hashes = np.array([_hash(seed, name) for name in self._firsts])
+        count = max(1, min(int((hashes < held_out).sum()), most, len(self) // 2))
+        chosen = np.zeros(len(self), dtype=bool)
+        chosen[np.argsort(hashes, kind="stable")[:count]] = True
+        return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def digest(pixels: bytes) -> str:
+    """By which the pixels of a picture are known, hex."""
+    return hashlib.blake2b(pixels, digest_size=16).hexdigest()
+
+
+def _hash(seed: int, key: str) -> float:
+    """A number in [0, 1) that depends on the key and the seed alone."""
+    hashed = hashlib.blake2b(f"{seed}:{key}".encode(), digest_size=6).digest()
+    return int.from_bytes(hashed) / 2**48
+
+
+def temporary(path: Path) -> Path:
+    """Where a file is written before it gets its name."""
+    return path.with_name(path.name + ".tmp")
+
+
+def npy_header(shape: tuple[int, ...]) -> bytes:
+    """Version 1.0 of the npy format: magic, length as uint16, a Python dict padded with spaces."""
+    about = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    return b"\x93NUMPY\x01\x00" + (HEADER - 10).to_bytes(2, "little") + about.ljust(HEADER - 11) + b"\n"
+
+
+def read_about(out: Path) -> dict[str, Any] | None:
+    """prepared.json, or None where there is none; raises ValueError when it is damaged."""
+    try:
+        about = json.loads((out / "prepared.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise ValueError(f"{out / 'prepared.json'}: is damaged ({error}); delete it and {_AGAIN}") from error
+    return about if isinstance(about, dict) else None
+
+
+def load_prepared(out: Path) -> Prepared:
+    """Open a prepared data set; captions are compared with their hash, the pictures stay on disk until they are looked
+    at, and are compared then (`Pictures`).
+
+    Raises ValueError when there is none, when another version wrote it, or when its files do not fit together.
+    """
+    about = read_about(out)
+    if about is None:
+        raise ValueError(f"{out}: holds no prepared data set (no prepared.json); {_AGAIN}")
+    if about.get("version") != VERSION:
+        raise ValueError(f"{out}: has format version {about.get('version')}, this unclip reads {VERSION}; {_AGAIN}")
+    place = out / "captions.jsonl"
+    try:
+        images = np.load(out / "images.npy", mmap_mode="r", allow_pickle=False)
+        if (found := sha256(place)) != about["sha256"][place.name]:
+            raise ValueError(f"{place}: SHA-256 {found[:12]}..., expected {about['sha256'][place.name][:12]}...")
+        rows = list(_rows(place))
+        digests, keys = [row["digest"] for row in rows], [row["key"] for row in rows]
+        report = DataReport.from_dict(about["report"])
+        fits = images.shape == (len(rows), about["size"], about["size"], 3) and images.dtype == np.uint8
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{out}: is damaged ({error}); run the same `unclip train` again: it is made anew") from error
+    if not fits or len(rows) != about["count"]:
+        raise ValueError(f"{out}: images.npy {images.shape} and its {len(rows)} captions do not fit; {_AGAIN}")
+    pictures = Pictures(out / "images.npy", images, digests, keys)
+    return Prepared(pictures, [tuple(row["captions"]) for row in rows], keys, report, digests)
+
+
+def reusable(out: Path, size: int, fingerprint: str, how: dict[str, Any]) -> Prepared | None:
+    """What an earlier call left, if it is whole, of the same files and size, and made in the same way."""
+    try:
+        about = read_about(out)
+        wanted = (size, fingerprint, how)
+        if about is None or (about.get("size"), about.get("fingerprint"), about.get("how")) != wanted:
+            return None
+        return load_prepared(out)
+    except ValueError:  # damaged, or of another version: it is made anew from the same files
+        return None
+
+
+def read_captions(out: Path) -> Iterator[str]:
+    """Every caption of a prepared data set, in its order, without opening the pictures."""
+    return (caption for row in _rows(out / "captions.jsonl") for caption in row["captions"])
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            yield json.loads(line)

@@ -1,0 +1,143 @@
+"""The drawn-shapes world: a synthetic captioned data set in which a picture can be read back exactly.
+
+A scene is one to three objects on white, each a shape in a colour and a size. Four of the 24 (colour, shape) pairs are
+held out of training, so a model can be asked for combinations it has never seen. `shapes_parse` reads pictures back.
+
+    >>> world = World(size=32)
+    >>> image, captions, scene = next(world.sample(1, seed=0))
+    >>> image.shape
+    (32, 32, 3)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unclip.data.shapes import captions
+from unclip.data.shapes import draw as shapes_draw
+from unclip.data.shapes.captions import Pairs
+from unclip.data.shapes.draw import COLOURS, RADII, SHAPES, UNIT, Kind, Object
+
+Pair = tuple[str, str]
+Placing = NDArray[np.float64]
+
+SIZES: tuple[str, ...] = tuple(RADII)
+HELD_OUT: frozenset[Pair] = frozenset(
+    {("red", "triangle"), ("blue", "circle"), ("yellow", "cross"), ("black", "square")}
+)
+"""The (colour, shape) pairs that no training picture shows; every colour and every shape loses at most one."""
+MARGIN, GAP, CLEAR = 1.0, 2.0, 4.0
+"""Px at 32: to the edge of the canvas, between two objects' boxes, and between |dx| and |dy| of two related objects."""
+_TRIES, _ROUNDS = 256, 200
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Objects that do not overlap, on a white canvas of `size` x `size` px."""
+
+    objects: tuple[Object, ...]
+    size: int = UNIT
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        return tuple(thing.kind for thing in self.objects)
+
+    @property
+    def relation(self) -> str | None:
+        """How the first of two objects stands to the second; None for one or three objects, where none is promised."""
+        return captions.relation(*self.objects) if len(self.objects) == 2 else None
+
+
+@dataclass(frozen=True)
+class World:
+    """A distribution over scenes.
+
+    Args:
+        size: side of the canvas in px, 32 or 64.
+        held_out: (colour, shape) pairs that "seen" scenes never show.
+        counts: number of objects -> probability; 1 to 3 objects.
+
+    Raises:
+        ValueError: for another size, a pair or count outside the world, or probabilities that do not sum to 1.
+    """
+
+    size: int = UNIT
+    held_out: frozenset[Pair] = HELD_OUT
+    counts: Mapping[int, float] = field(default_factory=lambda: {1: 0.45, 2: 0.45, 3: 0.1}, hash=False)
+
+    def __post_init__(self) -> None:
+        if self.size not in (32, 64):
+            raise ValueError(f"size {self.size} is not supported; use 32 or 64")
+        if strange := [p for p in self.held_out if p[0] not in COLOURS or p[1] not in SHAPES]:
+            raise ValueError(f"held_out has {strange}; use (colour, shape) from {tuple(COLOURS)} and {SHAPES}")
+        if not set(self.counts) <= {1, 2, 3} or abs(sum(self.counts.values()) - 1.0) > 1e-6:
+            raise ValueError(f"counts {dict(self.counts)} must give 1, 2 or 3 objects probabilities that sum to 1")
+
+    def scene(self, rng: np.random.Generator, count: int | None = None, pairs: Pairs = "seen") -> Scene:
+        """Draw a scene of `count` objects (None: drawn from `counts`).
+
+        "seen" objects all have training pairs; in an "unseen" scene at least one has a held-out pair.
+        Sizes that do not fit on the canvas are drawn again, so crowded scenes tend to have small objects.
+        """
+        wanted = self._count(rng) if count is None else count
+        if wanted not in (1, 2, 3):
+            raise ValueError(f"a scene has 1, 2 or 3 objects, not {wanted}; ask for one of these")
+        for _ in range(_ROUNDS):
+            kinds = self._kinds(rng, wanted, pairs)
+            places = _place([RADII[size] for _, _, size in kinds], rng)
+            if places is not None:
+                centres = (places * (self.size / UNIT)).tolist()
+                return Scene(tuple(Object(*k, x, y) for k, (x, y) in zip(kinds, centres, strict=True)), self.size)
+        raise AssertionError(f"no room for {wanted} objects in {_ROUNDS} rounds, though small ones always fit")
+
+    def draw(self, scene: Scene) -> NDArray[np.uint8]:
+        """The scene's picture, uint8 RGB [size, size, 3]."""
+        return shapes_draw.draw(scene.objects, scene.size)
+
+    def sample(self, n: int, seed: int = 0) -> Iterator[tuple[NDArray[np.uint8], tuple[str, ...], Scene]]:
+        """Yield `n` training examples (image, one or two captions, scene); example i depends on (seed, i) only."""
+        for index in range(n):
+            rng = np.random.default_rng((seed, index))
+            scene = self.scene(rng)
+            yield self.draw(scene), captions.captions(scene.kinds, scene.relation, rng), scene
+
+    def _count(self, rng: np.random.Generator) -> int:
+        numbers = tuple(self.counts)
+        place = np.searchsorted(np.cumsum([self.counts[n] for n in numbers]), rng.random(), side="right")
+        return numbers[min(int(place), len(numbers) - 1)]
+
+    def _kinds(self, rng: np.random.Generator, count: int, pairs: Pairs) -> list[Kind]:
+        """Different kinds; the first of an "unseen" scene is held out, and the order is then shuffled."""
+        every = [(colour, shape) for colour in COLOURS for shape in SHAPES]
+        seen = [pair for pair in every if pair not in self.held_out]
+        unseen = [pair for pair in every if pair in self.held_out]
+        if pairs == "unseen" and not unseen:
+            raise ValueError("this world holds out no pair; give it held_out to draw unseen scenes")
+        kinds: list[Kind] = []
+        while len(kinds) < count:
+            pool = seen if pairs == "seen" else (every if kinds else unseen)
+            colour, shape = pool[int(rng.integers(len(pool)))]
+            kind = (shape, colour, SIZES[int(rng.integers(len(SIZES)))])
+            if kind not in kinds:
+                kinds.append(kind)
+        return [kinds[i] for i in rng.permutation(count)]
+
+
+def _place(radii: list[float], rng: np.random.Generator) -> Placing | None:
+    """Centres [n, 2] in px at 32 for objects of these radii: the first of `_TRIES` uniform draws that fits, or None."""
+    edge = np.asarray(radii)[:, None] + MARGIN
+    tries = _TRIES if len(radii) > 1 else 1
+    places = edge + rng.random((tries, len(radii), 2)) * (UNIT - 2 * edge)
+    fits = np.ones(tries, dtype=bool)
+    for i, j in combinations(range(len(radii)), 2):
+        apart = np.abs(places[:, i] - places[:, j])
+        fits &= apart.max(axis=1) >= radii[i] + radii[j] + GAP
+        if len(radii) == 2:
+            # One relation, and one only, must be true of two objects.
+            fits &= np.abs(apart[:, 0] - apart[:, 1]) >= CLEAR
+    return places[int(np.argmax(fits))] if fits.any() else None

@@ -1,0 +1,48 @@
+"""A person's own small picture, enlarged by the upsamplers of a run."""
+
+from PIL import Image
+
+import unclip
+from unclip.core.config.arguments import checked
+from unclip.data.loader import to_tensor
+from unclip.generation.base import ImageModel
+from unclip.generation.text_to_image import text_to_image
+from unclip.generation.upsampling import upsampled, way
+from unclip.images.files import KEY, to_pictures
+from unclip.images.read import Picture, read_whole
+from unclip.models.upsampler import check_largest
+
+
+@checked
+def upsample(
+    model: ImageModel, picture: Picture, seed: int = 0, size: int | None = None, strength: float = 0.0
+) -> Image.Image:
+    """The whole picture, as many times larger as the run's pictures of `size` px (None: the largest) are.
+
+    strength: how degraded it is, from 0 (sharp and clean) to 1 (blurred or, for a second upsampler, noisy and
+    compressed). Raises ValueError for a model without upsamplers, a size that it does not draw, a picture that cannot
+    be read or is too large already.
+    """
+    model = text_to_image(model, "upsample")
+    if not model.enlargers:
+        raise ValueError("this run has no upsampler; train one: unclip add upsampler DATA --run RUN")
+    stages = way(model.enlargers, size, model.size)
+    if not stages:
+        raise ValueError(f"size = {size} px: that is the size before the first upsampler; ask for a larger one")
+    opened, name = read_whole(picture, background=model.background)
+    pixels = opened.rgb
+    times = stages[-1].size // model.size
+    check_largest(times * pixels.shape[0], times * pixels.shape[1])
+    done = to_pictures(upsampled(stages, to_tensor(pixels[None]), [seed], strength))[0]
+    options = {"seed": seed, "size": stages[-1].size, "strength": strength}
+    done.info[KEY] = {
+        "prompt": "",
+        "seed": seed,
+        "sampling": stages[-1].model.config.sampling.to_dict(),
+        "upsamplers": [stage.about() for stage in stages],
+        "made": {"command": "upsample", "of": [name], "options": options},
+        "model": model.hash,
+        "stages": model.stages.hashes([stage.name for stage in stages]),
+        "unclip": unclip.__version__,
+    }
+    return done

@@ -1,0 +1,51 @@
+"""What an edited or extended picture keeps of one that is transparent in part."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from unclip.data.images.decode import Whole
+from unclip.editing.canvas import Margins
+from unclip.editing.hole import Hole, Pixels
+
+Alpha = UInt8[np.ndarray, "_ _"]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What stays of a picture that is transparent in part: its own values and its transparency outside the hole."""
+
+    own: Pixels
+    alpha: Alpha
+    hole: Hole
+
+    def back(self, painted: Pixels) -> Image.Image:
+        """A painted picture of the same size with them; what is painted is opaque."""
+        rgb = np.where(self.hole[..., None], painted, self.own)
+        alpha = np.where(self.hole, np.uint8(255), self.alpha)
+        return Image.fromarray(rgb if alpha.min() == 255 else np.dstack([rgb, alpha]))
+
+
+def kept_of(whole: Whole, hole: Hole, size: int) -> Kept | None:
+    """None where the picture is opaque, or so small that the result has the model's own `size`."""
+    if whole.alpha.min() == 255 or min(whole.alpha.shape) < size:
+        return None
+    return Kept(whole.own, whole.alpha, hole)
+
+
+def kept_within(whole: Whole, margins: Margins, size: int) -> Kept | None:
+    """The same for a picture that goes on beyond its borders."""
+    kept = kept_of(whole, np.zeros(whole.alpha.shape, dtype=bool), size)
+    if kept is None:
+        return None
+    hole = np.pad(kept.hole, margins, constant_values=True)
+    return Kept(np.pad(kept.own, (*margins, (0, 0))), np.pad(kept.alpha, margins), hole)
+
+
+def lost(whole: Whole, name: str, kept: Kept | None) -> str:
+    """What is told where a picture's transparency cannot be kept."""
+    if kept is not None or whole.alpha.min() == 255:
+        return ""
+    return f"{name}: is smaller than what the model paints, so its transparency is not kept: the result is opaque"

@@ -1,0 +1,85 @@
+"""Bits a dimension of a plain DDPM on pictures that it was not trained on, and its rate-distortion curve.
+
+The bound goes through the model's own chain: a table's T betas, else 1000 steps that are even in log-SNR between the
+ends of the levels it was trained on. A picture visits some of the steps, drawn so that the sum stays unbiased.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from unclip.core.noise import Noise
+from unclip.core.typing import Float, Images, Tensor
+from unclip.diffusion.grids import UniformLogSNR, UniformTime, ends
+from unclip.diffusion.likelihood import (
+    Bound,
+    BoundSettings,
+    Estimate,
+    flow_likelihood,
+    rate_distortion,
+    summarise,
+    variational_bound,
+)
+from unclip.diffusion.schedules import BetaTable
+from unclip.generation.ddpm import DDPMPipeline
+from unclip.models.ddpm import Labels
+
+BATCH = 64
+VISITS = 50
+"""Steps of the chain that each picture visits."""
+
+
+def bits(model: DDPMPipeline, images: Images, labels: Labels, flow: int = 64, seed: int = 0) -> dict[str, Any]:
+    """The bound with its parts, the chain, and the ODE's value on the first `flow` pictures (0: left out, it costs
+    most), as plain figures in bits/dim; the curve where the pictures are enough to visit every step.
+
+    Raises ValueError for pictures of another size or channel count than the model's, or fewer than two.
+    """
+    levels = chain(model)
+    steps = len(levels) - 1
+    at = min(steps - 1, VISITS)
+    bounds = bound(model, images, labels, at, seed)
+    about = {"steps": steps, "noisy": levels[0].item(), "clean": levels[-2].item(), "visited": at}
+    found: dict[str, Any] = {"bound": asdict(summarise(bounds)), "chain": about}
+    if flow:
+        found["flow"] = asdict(by_flow(model, images[:flow], labels[:flow], seed))
+    if torch.cat([b.index.flatten() for b in bounds]).unique().numel() == steps - 1:
+        found["rate_distortion"] = {name: values.tolist() for name, values in vars(rate_distortion(bounds)).items()}
+    return found
+
+
+def chain(model: DDPMPipeline) -> Float[Tensor, " points"]:
+    """The levels of the whole chain, +inf at its end."""
+    schedule = model.model.config.diffusion.schedule
+    grid = UniformTime() if isinstance(schedule, BetaTable) else UniformLogSNR()
+    return grid(schedule, schedule.length, model.device)
+
+
+def bound(model: DDPMPipeline, images: Images, labels: Labels, at: int, seed: int = 0) -> list[Bound]:
+    """The variational bound of each batch, `at` steps of the chain visited for each picture. Raises as `bits` does."""
+    levels, found = chain(model), []
+    how = BoundSettings("learned" if model.model.config.diffusion.vlb_weight else "beta", at=at)
+    for x, which, noise in _batches(model, images, labels, seed):
+        with model.autocast():
+            found.append(variational_bound(model.model.denoiser(which), levels, x, noise, how))
+    return found
+
+
+def by_flow(model: DDPMPipeline, images: Images, labels: Labels, seed: int = 0) -> Estimate:
+    """By the probability-flow ODE, in float32: its solver would work against the rounding of bfloat16."""
+    limits, found = ends(model.model.config.diffusion.schedule), []
+    for x, which, noise in _batches(model, images, labels, seed):
+        denoise = model.model.denoiser(which, limited=False)
+        found.append(flow_likelihood(denoise, limits, x, noise.fork("flow")).bits)
+    return Estimate.of(torch.cat(found))
+
+
+def _batches(model: DDPMPipeline, images: Images, labels: Labels, seed: int) -> Iterator[tuple[Images, Labels, Noise]]:
+    model.model.check(images)
+    if len(images) < 2:
+        raise ValueError(f"{len(images)} picture: a standard error needs at least 2")
+    for i in range(0, len(images), BATCH):
+        x, which = (part[i : i + BATCH].to(model.device) for part in (images, labels))
+        yield x, which, Noise.shared(seed, "bits", i, device=model.device)

@@ -1,0 +1,100 @@
+"""Scores of a model of pictures alone: distance to the data, roughness, and whether it uses its classes. No CLIP."""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from unclip.core.noise import Noise
+from unclip.core.typing import Images, Vectors
+from unclip.data.loader import chosen, to_tensor
+from unclip.data.prepare.write import Prepared
+from unclip.diffusion.process import Sampling
+from unclip.evaluation.distances import kid, roughness
+from unclip.generation.ddpm import DDPMPipeline
+from unclip.generation.settings import Settings
+from unclip.models.ddpm import DDPM, Labels
+
+BATCH = 64
+CELLS = 8
+"""Cells a side over which features are averaged."""
+QUICK = Settings(steps=20, sampler="ancestral")
+
+
+def quick(how: Sampling) -> Settings:
+    """At most 20 steps, for a look on the way and a gate: more would take a good part of the time of the training."""
+    return QUICK if how.steps > (QUICK.steps or 0) else Settings()
+
+
+def evaluate(model: DDPMPipeline, prepared: Prepared, rows: np.ndarray, n: int = 256, seed: int = 0) -> dict[str, Any]:
+    """Scores of n generated pictures against as many of the pictures `rows`, in the model's own settings."""
+    if len(rows) < 2:
+        raise ValueError(f"{len(rows)} picture: a score needs at least 2")
+    scores = score(model, *held_out(model, prepared, rows[:n]), seed, Settings())
+    return scores | {"class": "cannot be known: there is one class"} if len(model.classes) == 1 else scores
+
+
+def held_out(model: DDPMPipeline, prepared: Prepared, rows: np.ndarray) -> tuple[Images, Labels]:
+    """These pictures as the model knows them, and their classes. Raises ValueError for a class unknown to it."""
+    images = to_tensor(chosen(prepared.images, rows, model.model.shape[0]))
+    names = [prepared.captions[r][0] if model.classes else "" for r in rows]
+    return images, model.labels(names).cpu()
+
+
+def score(model: DDPMPipeline, real: Images, labels: Labels, seed: int, settings: Settings) -> dict[str, Any]:
+    """Figures of one generated picture for each real one, of the same class, beside those of noise."""
+    made = generate(model, labels, seed, settings)
+    noise = Noise.shared(seed, "noise").normal(real.shape) * real.std() + real.mean()
+    scores = {
+        "distance": {"generated": distance(made, real), "noise": distance(noise, real)},
+        "roughness": {"generated": roughness(made), "real": roughness(real)},
+    }
+    return {**scores, "class": class_gap(model.model, real, labels, seed)} if model.classes else scores
+
+
+def generate(model: DDPMPipeline, labels: Labels, seed: int, settings: Settings) -> Images:
+    """One picture a label, in [-1, 1] on the CPU; picture i has seed + i."""
+    names, parts = ["" if i < 0 else model.classes[i] for i in labels.tolist()], []
+    for i in range(0, len(names), BATCH):
+        some = names[i : i + BATCH]
+        *_, last = model.steps(some, range(seed + i, seed + i + len(some)), settings)
+        parts.append(last.x.float().clamp(-1, 1).cpu())
+    return torch.cat(parts)
+
+
+def features(x: Images) -> Vectors:
+    """Means over 8 x 8 cells of the colours and of the absolute differences of neighbours: layout and texture."""
+    x = x.float()
+    across, down = F.pad(x.diff(dim=-1).abs(), (0, 1)), F.pad(x.diff(dim=-2).abs(), (0, 0, 0, 1))
+    return F.adaptive_avg_pool2d(torch.cat([x, across, down], dim=1), CELLS).flatten(1)
+
+
+def distance(a: Images, b: Images) -> float:
+    """Kernel distance of two sets of pictures by these features."""
+    return kid(features(a), features(b))
+
+
+@torch.no_grad()
+def class_gap(model: DDPM, images: Images, labels: Labels, seed: int, repeats: int = 4) -> dict[str, float]:
+    """Does the model know what its classes look like? Its loss with the right class, and with another one.
+
+    The same pictures, levels and noise in both; `error`: of the mean difference over pictures. Li et al. 2023 ("Your
+    diffusion model is secretly a zero-shot classifier") classify so.
+    """
+    device, count = next(model.parameters()).device, len(model.config.classes)
+    images, labels = images.to(device), labels.to(device)
+    shift = 1 + Noise.shared(seed, "class", device=device).integers(max(1, count - 1), (len(labels),))
+    right, wrong = (_losses(model, images, l, seed, repeats) for l in (labels, (labels + shift) % count))
+    gap = wrong - right
+    figures = {"right": right.mean().item(), "wrong": wrong.mean().item(), "gap": gap.mean().item()}
+    return {**figures, "error": gap.std().item() / len(gap) ** 0.5, "n": len(gap)}
+
+
+def _losses(model: DDPM, images: Images, labels: Labels, seed: int, repeats: int) -> torch.Tensor:
+    parts = []
+    for i in range(0, len(images), BATCH):
+        x, cond = images[i : i + BATCH], model.condition(labels[i : i + BATCH])
+        noises = [Noise.shared(seed, "levels", i, r, device=images.device) for r in range(repeats)]
+        parts.append(torch.stack([model.diffusion.loss(x, cond, noise) for noise in noises]).mean(0))
+    return torch.cat(parts)

@@ -1,0 +1,36 @@
+"""What an autoencoder keeps of pictures that it was not trained on."""
+
+from collections.abc import Callable
+
+import torch
+
+from unclip.core.typing import Images, PerSample
+from unclip.evaluation.distances import roughness
+
+BATCH = 64
+
+
+def score_reconstruction(reconstruct: Callable[[Images], Images], images: Images) -> dict[str, float]:
+    """PSNR, gain over the mean picture, and roughness.
+
+    psnr: mean over the pictures, 10 log10(4 / MSE) dB for pictures in [-1, 1]. gain: 10 log10(MSE of the mean of these
+    pictures / MSE), dB: 10 dB are a code that explains 90 % of the pictures' variance.
+    """
+    images = images.float()
+    made = torch.cat([reconstruct(images[i : i + BATCH]).float().cpu() for i in range(0, len(images), BATCH)])
+    error, spread = squared(made - images), squared(images - images.mean(0))
+    return {
+        "psnr": decibels(4 / error).mean().item(),
+        "gain": decibels(spread.mean() / error.mean()).item(),
+        "roughness": roughness(made) / max(roughness(images), 1e-6),
+    }
+
+
+def squared(x: Images) -> PerSample:
+    """Mean square of each picture, kept above 0."""
+    return x.square().flatten(1).mean(1).clamp(min=1e-10)
+
+
+def decibels(ratio: torch.Tensor) -> torch.Tensor:
+    """10 log10."""
+    return 10 * ratio.log10()

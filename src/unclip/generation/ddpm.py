@@ -1,0 +1,101 @@
+"""A seed, or a class and a seed, becomes a picture: the finished plain DDPM."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from unclip.core.noise import Noise
+from unclip.diffusion.guidance import LogLikelihood
+from unclip.diffusion.process import Sampling
+from unclip.diffusion.samplers import Step
+from unclip.generation.base import ImageModel
+from unclip.generation.settings import Settings
+from unclip.models.ddpm import DDPM, NO_CLASS, Labels
+from unclip.runs.folder import RunFolder
+from unclip.runs.modules import Stages
+
+
+@dataclass
+class DDPMPipeline(ImageModel):
+    """A trained DDPM in evaluation mode. Its prompts are names of classes; "" is a picture of no class."""
+
+    model: DDPM
+
+    @classmethod
+    def load(cls, folder: RunFolder, device: str) -> "DDPMPipeline":
+        """The model of a finished run. Raises ValueError that names the damaged file."""
+        stages = Stages(folder, device)
+        return cls.of(stages, model=stages("ddpm"))
+
+    @property
+    def size(self) -> int:
+        return self.model.config.size
+
+    @property
+    def sampling(self) -> Sampling:
+        return self.model.config.sampling
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of its classes; none where it was trained on pictures alone."""
+        return self.model.config.classes
+
+    def asked(self, prompts: Sequence[str], n: int, seed: int) -> list[tuple[str, int]]:
+        """n pictures of each class that is named; where none is, n pictures, all classes in turn."""
+        self.labels(prompts)
+        if prompts:
+            return [(p, seed + i) for p in prompts for i in range(n)]
+        every = self.classes or ("",)
+        return [(every[i % len(every)], seed + i // len(every)) for i in range(n)]
+
+    def labels(self, prompts: Sequence[str]) -> Labels:
+        """The numbers of these classes. Raises ValueError that lists the names for one that is not among them."""
+        numbers = {"": NO_CLASS, **{name: i for i, name in enumerate(self.classes)}}
+        for prompt in prompts:
+            if prompt not in numbers:
+                known = ", ".join(self.classes[:20]) + (", ..." if len(self.classes) > 20 else "")
+                why = f"known are {known}" if self.classes else "this model knows none; leave the prompt out"
+                raise ValueError(f"class {prompt!r}: {why}")
+        return torch.tensor([numbers[p] for p in prompts], dtype=torch.long, device=self.device)
+
+    def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
+        """Every denoising step for one batch. Raises ValueError where guidance is asked for and there is no class."""
+        labels, how = self.labels(prompts), self._guided(self.resolved(settings), prompts)
+        noise = Noise.per_sample(seeds, self.device).fork("ddpm")
+        with self.autocast():
+            yield from self.model.sample(labels, noise, how)
+
+    def resolved(self, settings: Settings | None) -> Sampling:
+        settings = settings or Settings()
+        if settings.clip is not None:
+            raise ValueError("CLIP guidance is for a text-to-image run; here: --classifier-guidance")
+        how = settings.apply(self.sampling)
+        asked = settings.form is not None or settings.guidance not in (None, 1)
+        if asked and not self.classes and "worse" not in how.guidance.lacks():
+            said = settings.guidance or settings.form
+            raise ValueError(f"guidance = {said}: this model knows no classes to follow; leave it out")
+        return how
+
+    def drawn_by(self, how: Sampling) -> list[str]:
+        lacks, guides = how.guidance.lacks(), {"worse": "early/ddpm", "log_p": "classifier"}
+        return ["ddpm", *(stage for what, stage in guides.items() if what in lacks)]
+
+    def _guided(self, how: Sampling, prompts: Sequence[str]) -> Sampling:
+        """With the models that the guidance lacks."""
+        lacks, parts = how.guidance.lacks(), dict[str, object]()
+        if "worse" in lacks:
+            parts["worse"] = self.stages.early().diffusion.denoiser
+        if "log_p" in lacks:
+            parts["log_p"] = self._log_p(prompts, self.labels(prompts))
+        return replace(how, guidance=how.guidance.using(**parts))
+
+    def _log_p(self, prompts: Sequence[str], labels: Labels) -> LogLikelihood:
+        classifier = self.stages.added("classifier")
+        if classifier is None:
+            raise ValueError(
+                "classifier guidance: this run has no classifier; train one: unclip add classifier --run RUN"
+            )
+        if "" in prompts:
+            raise ValueError("classifier guidance: say which classes to draw")
+        return classifier.log_p(labels)

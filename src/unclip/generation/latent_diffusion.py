@@ -1,0 +1,96 @@
+"""A prompt becomes a code, a code becomes a picture: the finished latent diffusion (Rombach et al. 2022)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+
+from unclip.core.noise import Noise
+from unclip.core.typing import Float, Ids, Images, Mask, Tensor
+from unclip.diffusion.guidance import under
+from unclip.diffusion.process import Sampling
+from unclip.diffusion.samplers import Step
+from unclip.generation.captioned import CaptionedModel
+from unclip.generation.require import there
+from unclip.generation.settings import Settings
+from unclip.models.autoencoder.model import Autoencoder
+from unclip.models.latent import LatentDiffusion
+from unclip.runs.folder import RunFolder
+from unclip.runs.modules import Stages
+
+
+@dataclass
+class LatentPipeline(CaptionedModel):
+    """The trained stages of a run, in evaluation mode; one still in training may lack the later ones."""
+
+    autoencoder: Autoencoder
+    latent: LatentDiffusion | None = None
+
+    @classmethod
+    def load(cls, folder: RunFolder, device: str) -> "LatentPipeline":
+        """The model of a finished run. Raises ValueError that names the damaged file."""
+        stages = Stages(folder, device)
+        return cls.of(stages, autoencoder=stages("autoencoder"), latent=stages("latent"))
+
+    @property
+    def size(self) -> int:
+        return there(self.latent, "latent").config.side * self.autoencoder.config.factor
+
+    @property
+    def sampling(self) -> Sampling:
+        return there(self.latent, "latent").config.sampling
+
+    def resolved(self, settings: Settings | None) -> Sampling:
+        settings = settings or Settings()
+        if settings.clip is not None or settings.classifier is not None:
+            raise ValueError("CLIP and classifier guidance see pictures, this model denoises codes; here: --guidance")
+        return settings.apply(self.sampling, limit=None)  # codes have no range
+
+    def drawn_by(self, how: Sampling) -> list[str]:
+        """The text towers of both are the diffusion's own: no CLIP."""
+        return ["autoencoder", "latent", *(["early/latent"] if "worse" in how.guidance.lacks() else [])]
+
+    def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
+        """Every denoising step for one batch of prompts, as pictures, each decoded when it is looked at."""
+        latent, how = there(self.latent, "latent"), self.resolved(settings)
+        ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
+        noise = Noise.per_sample(seeds, self.device).fork("latent")
+        with self.autocast():
+            for step in latent.sample(ids, mask, noise, self._guided(how, ids, mask)):
+                yield DecodedStep(step, self.decode)
+
+    def _guided(self, how: Sampling, ids: Ids, mask: Mask) -> Sampling:
+        """With the early weights where the guidance leads away from them; they read the caption by their own tower."""
+        if "worse" not in how.guidance.lacks():
+            return how
+        early: LatentDiffusion = self.stages.early()
+        worse = under(early.diffusion.denoiser, early.condition(ids, mask))
+        return replace(how, guidance=how.guidance.using(worse=worse))
+
+    def decode(self, x: Float[Tensor, "b c2 h2 w2"]) -> Images:
+        """Standardised codes -> pictures in [-1, 1]."""
+        with torch.no_grad(), self.autocast():
+            return self.autoencoder.decode(there(self.latent, "latent").codes(x)).clamp(-1, 1)
+
+    def reconstruct_images(self, images: Images) -> Images:
+        """What is left of pictures that went through the autoencoder."""
+        with torch.no_grad(), self.autocast():
+            return self.autoencoder.reconstruct(images.to(self.device))
+
+
+class DecodedStep(Step):
+    """A step over codes, seen as pictures: who takes only the last step pays for one decoding."""
+
+    def __init__(self, step: Step, decode: Callable[[Images], Images]) -> None:
+        vars(self).update(log_snr=step.log_snr, step=step, decode=decode)  # a Step is frozen
+
+    @cached_property
+    def x(self) -> Images:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The state, decoded; before the last step a noisy code, and so no picture."""
+        return vars(self)["decode"](vars(self)["step"].x)
+
+    @cached_property
+    def x0(self) -> Images:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The clean estimate, decoded: the preview."""
+        return vars(self)["decode"](vars(self)["step"].x0)

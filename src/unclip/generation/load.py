@@ -1,0 +1,63 @@
+"""`unclip.load`: a run folder becomes the model that it holds."""
+
+from pathlib import Path
+from typing import TypeVar, overload
+
+from unclip.core import machine
+from unclip.generation.base import ImageModel
+from unclip.generation.captioned import CaptionedModel
+from unclip.generation.ddpm import DDPMPipeline
+from unclip.generation.latent_diffusion import LatentPipeline
+from unclip.generation.text_to_image import TextToImage
+from unclip.runs.folder import RunFolder
+
+M = TypeVar("M", bound=ImageModel)
+
+PIPELINES: dict[str, type[TextToImage] | type[LatentPipeline] | type[DDPMPipeline]] = {
+    "unclip": TextToImage,
+    "latent": LatentPipeline,
+    "ddpm": DDPMPipeline,
+}
+"""What a run trains -> the class of the finished model."""
+CALLED: dict[type[ImageModel], str] = {
+    TextToImage: "text-to-image model",
+    LatentPipeline: "latent diffusion",
+    DDPMPipeline: "plain DDPM",
+}
+
+
+@overload
+def load(run: str | Path, device: str | None = None) -> ImageModel: ...
+@overload
+def load(run: str | Path, device: str | None = None, *, kind: type[M]) -> M: ...
+def load(run: str | Path, device: str | None = None, *, kind: type[ImageModel] = ImageModel) -> ImageModel:
+    """The model of a finished run folder: it draws, and one of `--model unclip` changes pictures, too.
+
+    kind: the class that it has to be, where what only that has is wanted: `TextToImage`, `LatentPipeline`,
+    `DDPMPipeline`. device: cpu, cuda, cuda:1, mps; None: the best at hand. Raises ValueError that names the missing
+    stage, the damaged file, the device that is not there, or what the run holds instead.
+    """
+    if device is not None:
+        machine.check_device(device)
+    folder = RunFolder(Path(run))
+    folder.require()
+    machine.prepare_memory()
+    return _only(kind, PIPELINES[folder.model].load(folder, device or machine.device()), run)
+
+
+def load_text_to_image(run: str | Path) -> TextToImage:
+    """The same, for what needs prior and decoder, or a stage beside them."""
+    return _only(TextToImage, load(run), run)
+
+
+def load_captioned(run: str | Path) -> CaptionedModel:
+    """The same, for what needs a CLIP and no more."""
+    return _only(CaptionedModel, load(run), run)
+
+
+def _only(kind: type[M], model: ImageModel, run: str | Path) -> M:
+    if not isinstance(model, kind):
+        fits = " or ".join(name for name, of in PIPELINES.items() if issubclass(of, kind))
+        held = CALLED.get(type(model), "model of another kind")
+        raise ValueError(f"{run}: a {held}, and only a run of --model {fits} can do this; name one")
+    return model

@@ -1,0 +1,151 @@
+"""A prompt becomes a picture: tokenizer -> CLIP text -> prior -> decoder (unCLIP, section 2)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from unclip.clip.noisy import NoisyCLIP
+from unclip.core.noise import Noise
+from unclip.core.typing import Float, Ids, Mask, Tensor, Vectors
+from unclip.diffusion.guidance import under
+from unclip.diffusion.process import Sampling
+from unclip.diffusion.samplers import Step
+from unclip.generation.base import ImageModel
+from unclip.generation.captioned import CaptionedModel
+from unclip.generation.require import there
+from unclip.generation.settings import Settings
+from unclip.generation.upsampling import Enlarger, load_enlargers, upsampled, way
+from unclip.models.decoder import Decoder
+from unclip.models.inpainter import Inpainter
+from unclip.models.priors.base import PriorModel
+from unclip.runs.folder import RunFolder
+from unclip.runs.modules import Stages
+
+
+@dataclass
+class TextToImage(CaptionedModel):
+    """The trained stages of a run, in evaluation mode; one still in training may lack the later ones.
+
+    prior_name: which of `generation.priors` it uses; prior_stages: what of the run that is made of.
+    `size` and `steps` are those of the decoder, `generate` draws at the size of the last of the `enlargers`.
+    """
+
+    prior: PriorModel | None = None
+    decoder: Decoder | None = None
+    prior_name: str = "diffusion"
+    prior_stages: tuple[str, ...] = ("prior",)
+
+    @classmethod
+    def load(cls, folder: RunFolder, device: str) -> "TextToImage":
+        """The model of a finished run. Raises ValueError that names the damaged file."""
+        stages = Stages(folder, device)
+        return cls.of(stages, prior=stages("prior"), decoder=stages("decoder"))
+
+    @property
+    def noisy_clip(self) -> NoisyCLIP | None:
+        """The run's noise-aware CLIP, where it has one."""
+        return self.stages.added("noisy_clip")
+
+    @property
+    def inpainter(self) -> Inpainter | None:
+        """The run's decoder that paints what is missing, where it has one."""
+        return self.stages.added("inpaint")
+
+    @cached_property
+    def enlargers(self) -> tuple[Enlarger, ...]:
+        """The run's upsamplers. Raises ValueError where they do not fit each other."""
+        return load_enlargers(self.stages, self.size)
+
+    @property
+    def size(self) -> int:
+        return there(self.decoder, "decoder").config.size
+
+    @property
+    def sampling(self) -> Sampling:
+        return there(self.decoder, "decoder").config.sampling
+
+    def embed_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> Vectors:
+        """The prior's image embeddings [b, d], unit vectors."""
+        ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
+        noise = Noise.per_sample(seeds, self.device)
+        with torch.no_grad(), self.autocast():
+            text, tokens = self.clip.embed_text(ids, mask)
+            prior = there(self.prior, "prior")
+            candidates = [noise.fork(f"prior{i}") for i in range(prior.candidates)]
+            return prior.sample(text, tokens, mask, candidates)
+
+    def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
+        """Every decoder step for one batch of prompts; the last step's x is the picture."""
+        how = self.resolved(settings)
+        yield from self.decode(self.embed_prompts(prompts, seeds), prompts, seeds, how)
+
+    def resolved(self, settings: Settings | None) -> Sampling:
+        if settings is not None and settings.classifier is not None:
+            raise ValueError("classifier guidance is for a ddpm with classes; here: --clip-guidance")
+        return super().resolved(settings)
+
+    def guided(self, how: Sampling, z: Vectors, ids: Ids, mask: Mask) -> Sampling:
+        """How, with the models that its guidance lacks, as they see these embeddings and captions.
+
+        The early decoder reads captions by its own text tower. Raises ValueError where the run has no such model.
+        """
+        lacks, parts = how.guidance.lacks(), dict[str, object]()
+        if "worse" in lacks:
+            early: Decoder = self.stages.early()
+            parts["worse"] = under(early.diffusion.denoiser, early.conditions(z, ids, mask)[0])
+        if "log_p" in lacks:
+            if self.noisy_clip is None:
+                raise ValueError(
+                    "CLIP guidance: this run has no noise-aware CLIP; train one: unclip add noisy_clip --run RUN"
+                )
+            parts["log_p"] = self.noisy_clip.log_p(ids, mask)
+        return replace(how, guidance=how.guidance.using(**parts))
+
+    def drawn_by(self, how: Sampling, prior: bool = True, painter: str = "decoder") -> list[str]:
+        """prior: whether the embedding came from the prior, and not from a picture; painter: the stage that paints."""
+        lacks, guides = how.guidance.lacks(), {"worse": "early/decoder", "log_p": "noisy_clip"}
+        guide = [stage for what, stage in guides.items() if what in lacks]
+        return ["clip", *(self.prior_stages if prior else ()), painter, *guide]
+
+    def decode(self, z: Vectors, prompts: Sequence[str], seeds: Sequence[int], how: Sampling) -> Iterator[Step]:
+        """Decoder steps for given image embeddings and captions. Raises ValueError for embeddings of another CLIP."""
+        if z.shape[1] != self.clip.config.width:
+            raise ValueError(
+                f"z: embeddings of width {z.shape[1]}, this model's CLIP has {self.clip.config.width}: they are of "
+                "another CLIP; take those of `embed_prompts` or `embed_images` of this model"
+            )
+        ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
+        noise = Noise.per_sample(seeds, self.device).fork("decoder")
+        with self.autocast():
+            yield from there(self.decoder, "decoder").sample(z, ids, mask, noise, self.guided(how, z, ids, mask))
+
+    def about(self, prompt: str, seed: int, how: Sampling, by: Sequence[str] | None = None) -> dict[str, Any]:
+        """What made a picture, with the prior where it is another than the run's own."""
+        prior = {} if self.prior_name == "diffusion" else {"prior": self.prior_name}
+        return {**super().about(prompt, seed, how, by), **prior}
+
+    def drawn(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Float[Tensor, "b c h w"]:
+        """The decoder's pictures, led through the upsamplers to `settings.size`."""
+        stages = way(self.enlargers, settings.size, self.size)
+        *_, last = self.steps(prompts, seeds, settings)
+        with self.autocast():
+            return upsampled(stages, last.x.float().clamp(-1, 1).cpu(), seeds)
+
+    def enlarged(self, about: dict[str, Any], settings: Settings) -> dict[str, Any]:
+        """The upsamplers that a picture passed, too."""
+        if not self.enlargers:
+            return about
+        passed = way(self.enlargers, settings.size, self.size)
+        hashes = {**about["stages"], **self.stages.hashes([enlarger.name for enlarger in passed])}
+        size = passed[-1].size if passed else self.size
+        return {**about, "stages": hashes, "size": size, "upsamplers": [enlarger.about() for enlarger in passed]}
+
+
+def text_to_image(model: ImageModel, what: str) -> TextToImage:
+    """The model, if it is one that can do this. what: the name of the function. Raises ValueError otherwise."""
+    if not isinstance(model, TextToImage):
+        raise ValueError(f"{what}: this is a {type(model).__name__}; only a run of --model unclip can do it")
+    return model

@@ -1,0 +1,81 @@
+"""A user's picture, of any size and mode, as a tensor of the model's size."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from unclip.core.shown import shown
+from unclip.core.typing import Images
+from unclip.data.images.colours import WHITE
+from unclip.data.images.decode import Whole, decode_opened, decode_sized, decode_whole
+from unclip.data.images.open import read_file
+from unclip.data.loader import to_tensor
+
+Picture = str | Path | Image.Image
+"""The path of a file, or a picture in memory, which is never changed."""
+LEAST = 0.25
+"""A side of this share of the model's is the least: below it there is hardly anything to see."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A picture as the model sees it. names: its path, or a word; side: the shorter one as given, px; note: what was
+    guessed of its values."""
+
+    pictures: Images
+    names: tuple[str]
+    side: int
+    note: str = ""
+
+    @property
+    def enlarged(self) -> bool:
+        """Whether the model sees more pixels than there were."""
+        return self.side < self.pictures.shape[-1]
+
+
+def take(picture: Picture, size: int, background: str = WHITE) -> Taken:
+    """A picture as the model would have seen it in training: its centre square, [1, 3, size, size] in [-1, 1].
+
+    Turned as EXIF says, transparency laid over the background. Raises ValueError that names the file where there is
+    none, it cannot be opened, it is damaged or no picture, or a side is below a quarter of `size`.
+    """
+    with _named(picture, "PICTURE") as name:
+        if isinstance(picture, Image.Image):
+            found = decode_opened(picture, size, background)
+        else:
+            found = decode_sized(read_file(Path(picture)), size, background)
+        check_large_enough(name, found.size, size)
+    return Taken(to_tensor(found.pixels[None]), (name,), min(found.size), found.note)
+
+
+def read_whole(picture: Picture, word: str = "PICTURE", background: str = WHITE) -> tuple[Whole, str]:
+    """A picture at its own size with its transparency, and its name: its path, or `word` for one without.
+
+    Raises ValueError as `take` does, but for its size.
+    """
+    with _named(picture, word) as name:
+        given = picture if isinstance(picture, Image.Image) else read_file(Path(picture))
+        return decode_whole(given, background), name
+
+
+@contextmanager
+def _named(picture: Picture, word: str) -> Iterator[str]:
+    """Its path, or `word` for one without; a ValueError inside begins with that."""
+    name = str(getattr(picture, "filename", "") or word) if isinstance(picture, Image.Image) else str(picture)
+    try:
+        yield name
+    except ValueError as error:
+        told = str(error)
+        raise ValueError(told if told.startswith(shown(name)) else f"{shown(name)}: {told}") from error
+
+
+def check_large_enough(name: str, sides: tuple[int, int], size: int) -> None:
+    """Raises ValueError where the shorter of (width, height) is below a quarter of the model's `size`."""
+    if min(sides) < LEAST * size:
+        raise ValueError(
+            f"{name}: is {sides[0]} x {sides[1]} pixels, too small for a model of {size} x {size}; take one whose "
+            f"shorter side has at least {round(LEAST * size)}"
+        )

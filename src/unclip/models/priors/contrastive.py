@@ -1,0 +1,72 @@
+"""A one-step prior (ECLIPSE, Patel et al. 2023): a transformer maps the caption straight to the image embedding."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from unclip.clip.loss import logits, softmax_loss
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Positive, Weight
+from unclip.core.noise import Noise
+from unclip.core.task import Batch, Losses
+from unclip.core.typing import Float, Mask, Tensor, Tokens, Vectors
+from unclip.models.priors.base import conditions
+from unclip.nn.blocks.embed import Standardize
+from unclip.nn.prior.caption_net import PriorNetConfig
+from unclip.nn.prior.query_net import QueryNet
+
+
+@dataclass(frozen=True)
+class ContrastivePriorConfig(Config):
+    """scale: 1 / temperature of the CLIP that made the embeddings; contrast: weight of the contrastive loss."""
+
+    network: PriorNetConfig
+    scale: Positive
+    contrast: Weight = 0.2
+
+
+class ContrastivePrior(nn.Module):
+    """z = normalize(mean + std F(caption)): deterministic, one evaluation of the network a caption.
+
+    The paper also feeds noise; the squared error's best answer does not depend on it, so there is none here.
+    """
+
+    per_sample = False  # the contrastive loss compares within a batch
+    candidates = 1
+
+    def __init__(self, config: ContrastivePriorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.statistics = Standardize(config.network.embedding_width)
+        self.net = QueryNet(config.network)
+
+    @property
+    def mean(self) -> Float[Tensor, " d"]:
+        """Of the training pictures' embeddings."""
+        return self.statistics.mean
+
+    def loss(self, batch: Batch, noise: Noise) -> Losses:
+        """|z - z_i|^2 + contrast * CLIP's softmax loss of z against the batch's text embeddings.
+
+        Equal captions of a batch are positives of each other. No randomness is needed.
+        """
+        true, text, tokens = batch.image_embedding, batch.text_embedding, batch.text_tokens
+        assert true is not None and text is not None and tokens is not None
+        assert batch.mask is not None and batch.same is not None
+        z = self._map(text, tokens, batch.mask)
+        projection = (z - true).square().sum(1).mean()
+        contrast = softmax_loss(logits(z, text, self.config.scale), batch.same[:, None] == batch.same[None])
+        parts = {"projection": projection.item(), "contrastive": contrast.item()}
+        return Losses(projection + self.config.contrast * contrast, parts)
+
+    @torch.no_grad()
+    def sample(self, text: Vectors, tokens: Tokens, mask: Mask, noise: Sequence[Noise]) -> Vectors:
+        """Unit image embeddings [b, d]; the noise is not looked at."""
+        return self._map(text, tokens, mask)
+
+    def _map(self, text: Vectors, tokens: Tokens, mask: Mask) -> Vectors:
+        cond, _ = conditions(text, tokens, mask)
+        return F.normalize(self.statistics.inverse(self.net(cond)), dim=-1)

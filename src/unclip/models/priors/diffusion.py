@@ -1,0 +1,94 @@
+"""The prior: from a caption's CLIP text embedding to a CLIP image embedding (unCLIP, section 2.2)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from unclip.core.condition import Condition
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Fraction, Range
+from unclip.core.noise import Noise
+from unclip.core.task import Batch, Losses
+from unclip.core.typing import Float, Mask, Tensor, Tokens, Vectors
+from unclip.diffusion.guidance import ClassifierFree
+from unclip.diffusion.parameterization import X0
+from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
+from unclip.diffusion.samplers import DDIM
+from unclip.diffusion.schedules import Cosine
+from unclip.diffusion.weighting import PlainX0
+from unclip.models.priors.base import conditions, nearest
+from unclip.nn.blocks.embed import SCALINGS
+from unclip.nn.prior.caption_net import PriorNetConfig
+from unclip.nn.prior.prior_net import PriorNet
+
+
+def prior_diffusion() -> DiffusionConfig:
+    """The paper's: cosine schedule, x0 predicted, plain squared error."""
+    return DiffusionConfig(Cosine(), X0(), PlainX0())
+
+
+def prior_sampling() -> Sampling:
+    """Ancestral steps, half of the paper's 64, of variance beta-tilde instead of Analytic-DPM's (appendix C); no
+    guidance, which hurt in the paper (section 5.5)."""
+    return Sampling(steps=32, sampler=DDIM(eta=1.0), guidance=ClassifierFree(1.0))
+
+
+@dataclass(frozen=True)
+class PriorConfig(Config):
+    """drop_text: share of captions hidden in training; candidates: samples of which the nearest to z_t is kept.
+
+    scaling: what the diffusion sees of an embedding: standardised by the data's statistics, or the paper's unit vectors
+    times 0.5375 sqrt(d).
+    """
+
+    network: PriorNetConfig
+    diffusion: DiffusionConfig = field(default_factory=prior_diffusion)
+    sampling: Sampling = field(default_factory=prior_sampling)
+    drop_text: Fraction = 0.1
+    candidates: Annotated[int, Range(1, 1024)] = 2
+    scaling: Literal["standardised", "unit"] = "standardised"
+
+
+class Prior(nn.Module):
+    """Diffusion over scaled image embeddings, conditioned on [caption tokens, text embedding]."""
+
+    per_sample = True
+
+    def __init__(self, config: PriorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.statistics = SCALINGS[config.scaling](config.network.embedding_width)
+        self.diffusion = Diffusion(PriorNet(config.network), config.diffusion)
+
+    @property
+    def candidates(self) -> int:
+        """Samples of which the nearest to z_t is kept."""
+        return self.config.candidates
+
+    @property
+    def mean(self) -> Float[Tensor, " d"]:
+        """Of the training pictures' embeddings."""
+        return self.statistics.mean
+
+    def loss(self, batch: Batch, noise: Noise) -> Losses:
+        """Plain squared error on the scaled embedding; needs image_embedding and the CLIP text features."""
+        z, text, tokens = batch.image_embedding, batch.text_embedding, batch.text_tokens
+        assert z is not None and text is not None and tokens is not None and batch.mask is not None
+        cond, null = conditions(text, tokens, batch.mask)
+        keep = noise.fork("drop").uniform((len(z),)) >= self.config.drop_text
+        per_sample = self.diffusion.loss(self.statistics(z), Condition.where(keep, cond, null), noise)
+        return Losses(per_sample.mean())
+
+    @torch.no_grad()
+    def sample(self, text: Vectors, tokens: Tokens, mask: Mask, noise: Sequence[Noise]) -> Vectors:
+        """Unit image embeddings [b, d]: of one candidate a `noise`, each caption keeps the nearest to its z_t."""
+        cond, null = conditions(text, tokens, mask)
+        return nearest(torch.stack([self._candidate(text, cond, null, n) for n in noise]), text)
+
+    def _candidate(self, text: Vectors, cond: Condition, null: Condition, noise: Noise) -> Vectors:
+        *_, last = self.diffusion.sample(text.shape, cond, null, noise, self.config.sampling)
+        return F.normalize(self.statistics.inverse(last.x), dim=-1)

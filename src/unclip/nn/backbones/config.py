@@ -1,0 +1,48 @@
+"""What every network of pictures is to those who choose among them: settings that build it."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import nn
+
+from unclip.core.condition import Condition
+from unclip.core.config.base import Config
+from unclip.core.typing import Float, Images, Tensor
+
+
+class ImageNetworkConfig(Config, ABC):
+    """Base of the settings of the networks F(x, log-SNR, condition) for pictures; a config file names the member.
+
+    channels: of the pictures; vector_width: of `cond.vector` (0: none); token_width: of `cond.tokens` (0: none);
+    image_channels: of `cond.image`, which is seen beside the input (0: none); learned_variance: twice the channels
+    come out.
+    """
+
+    channels: int
+    vector_width: int
+    token_width: int
+    image_channels: int
+    learned_variance: bool
+
+    @property
+    @abstractmethod
+    def multiple(self) -> int:
+        """Picture sides must be divisible by this."""
+
+    @abstractmethod
+    def build(self) -> nn.Module:
+        """The network with first weights."""
+
+
+def seen(x: Images, cond: Condition, image_channels: int) -> Float[Tensor, "b c2 h w"]:
+    """The network's input: x, and beside it `cond.image` where the network takes one.
+
+    Raises ValueError where the picture that it needs is missing or of another shape.
+    """
+    if not image_channels:
+        return x
+    wanted = (len(x), image_channels, *x.shape[2:])
+    if cond.image is None or cond.image.shape != wanted:
+        found = None if cond.image is None else tuple(cond.image.shape)
+        raise ValueError(f"condition.image has shape {found}: this network needs {wanted}")
+    return torch.cat([x, cond.image.to(x.dtype)], dim=1)

@@ -1,0 +1,218 @@
+"""The U-Net of DDPM and, with other settings, of ADM and GLIDE: residual blocks at full resolution.
+
+    x --3x3--> level 0 --down--> level 1 ... --down--> last level -> core -> last level --up--> ... level 0 --> 3x3
+
+Each feature map of the way down (after the first convolution, each block and each halving) is concatenated to the
+input of one block of the way up, so every level has one block more there.
+
+- DDPM (Ho et al. 2020, appendix B): added embedding, strided convolutions, one head; `ddpm_cifar10()`.
+- ADM (Dhariwal & Nichol 2021, section 3): scale-shift norms, residual blocks that resample, heads of 64 channels, a
+  class vector; `adm_imagenet64()`. GLIDE (Nichol et al. 2021, section 4.1) is the same with text keys and values in
+  each attention, `token_width`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unclip.core.condition import Condition
+from unclip.core.config.ranges import Count, CountOrNone, Depth, Length, Widths
+from unclip.core.noise import Noise
+from unclip.core.typing import Float, Images, PerSample, Vectors
+from unclip.nn.backbones.config import ImageNetworkConfig, seen
+from unclip.nn.blocks.attention import ImageAttention
+from unclip.nn.blocks.checks import check_size
+from unclip.nn.blocks.embed import ConditionEmbedding, LevelEmbedding, TimestepEmbedding
+from unclip.nn.blocks.init import start_at_zero
+from unclip.nn.blocks.norm import norm_of
+from unclip.nn.blocks.resblock import Resample, ResBlock, ResBlockConfig, resample
+
+
+@dataclass(frozen=True)
+class DiffusionUNetConfig(ImageNetworkConfig):
+    """width times multipliers: the channels of the levels, fine to coarse; blocks: residual blocks a level;
+    attention: after each block of these levels, and in the core unless there is none at all; head_width: 0 for a single
+    head; level: what the sines are of; learned_variance: twice the channels come out."""
+
+    channels: Count = 3
+    width: Count = 128
+    multipliers: Widths = (1, 2, 2, 2)
+    blocks: Depth = 2
+    attention: Annotated[tuple[bool, ...], Length(1, 8)] = (False, True, False, False)
+    head_width: CountOrNone = 64
+    block: ResBlockConfig = field(default_factory=lambda: ResBlockConfig(groups=32))
+    residual_resample: bool = True
+    level: Literal["log_snr", "timestep"] = "log_snr"
+    vector_width: CountOrNone = 0
+    token_width: CountOrNone = 0
+    image_channels: CountOrNone = 0
+    learned_variance: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.multipliers) != len(self.attention):
+            raise ValueError(f"multipliers {self.multipliers}, attention {self.attention}: need equal lengths")
+        if self.block.groups < 1 or any(w % self.block.groups for w in self.widths):
+            raise ValueError(f"block.groups = {self.block.groups}: must divide all widths {self.widths}")
+        attended = [w for w, a in zip(self.widths, self.attention, strict=True) if a]
+        attended += [self.widths[-1]] * any(self.attention)
+        if self.head_width and any(w % self.head_width for w in attended):
+            raise ValueError(f"head_width = {self.head_width}: must divide the widths with attention, {attended}")
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of the levels, fine to coarse."""
+        return tuple(self.width * m for m in self.multipliers)
+
+    @property
+    def embedding(self) -> int:
+        """Width of the level embedding."""
+        return 4 * self.width
+
+    @property
+    def multiple(self) -> int:
+        """Picture sides must be divisible by this."""
+        return 2 ** (len(self.multipliers) - 1)
+
+    def build(self) -> "DiffusionUNet":
+        return DiffusionUNet(self)
+
+
+def ddpm_cifar10() -> DiffusionUNetConfig:
+    """DDPM's CIFAR-10 network (Ho et al. 2020, appendix B): 35.7 M parameters, attention at 16 x 16, dropout 0.1."""
+    block = ResBlockConfig(groups=32, eps=1e-6, scale_shift=False, dropout=0.1)
+    return DiffusionUNetConfig(head_width=0, block=block, residual_resample=False, level="timestep")
+
+
+def adm_imagenet64() -> DiffusionUNetConfig:
+    """ADM for ImageNet at 64 x 64 (Dhariwal & Nichol 2021, tables 4 and 11): 296 M parameters, one-hot class vector."""
+    return DiffusionUNetConfig(
+        width=192,
+        multipliers=(1, 2, 3, 4),
+        blocks=3,
+        attention=(False, True, True, True),
+        block=ResBlockConfig(groups=32, dropout=0.1),
+        vector_width=1000,
+        learned_variance=True,
+    )
+
+
+@dataclass(frozen=True)
+class Around:
+    """What every block is told beside its input; embedding: after its SiLU; noise: None drops nothing."""
+
+    embedding: Vectors
+    cond: Condition
+    noise: Noise | None
+
+
+class Layer(nn.Module):
+    """A residual block and, where asked, attention."""
+
+    def __init__(self, config: DiffusionUNetConfig, width: int, out: int, attend: bool) -> None:
+        super().__init__()
+        block, head = config.block, config.head_width or out
+        self.res = ResBlock(width, config.embedding, out, block)
+        tokens = config.token_width or None
+        self.attention = ImageAttention(out, head, tokens, block.groups, block.eps) if attend else None
+
+    def forward(self, x: Tensor, around: Around) -> Tensor:
+        x = self.res(x, around.embedding, around.noise)
+        return x if self.attention is None else self.attention(x, around.cond.tokens, around.cond.mask)
+
+
+class Resampler(nn.Module):
+    """Half or twice the size: a residual block, or DDPM's 3x3 convolution.
+
+    DDPM pads at the right and the bottom only before it halves, and doubles by nearest neighbour before it convolves.
+    """
+
+    def __init__(self, config: DiffusionUNetConfig, width: int, how: Resample) -> None:
+        super().__init__()
+        self.how: Resample = how
+        self.res = ResBlock(width, config.embedding, None, config.block, how) if config.residual_resample else None
+        stride, padding = (2, 0) if how == "down" else (1, 1)
+        self.conv = None if self.res else nn.Conv2d(width, width, 3, stride, padding)
+
+    def forward(self, x: Tensor, around: Around) -> Tensor:
+        if self.res is not None:
+            return self.res(x, around.embedding, around.noise)
+        assert self.conv is not None
+        return self.conv(F.pad(x, (0, 1, 0, 1)) if self.how == "down" else resample(x, self.how))
+
+
+class DiffusionUNet(nn.Module):
+    """F(x, log-SNR, condition) for pictures, [b, c, h, w] -> [b, c, h, w], or [b, 2 c, h, w] with a learned variance.
+
+    Takes any size divisible by `config.multiple`, else raises ValueError. Every residual branch and the output start
+    at zero.
+    """
+
+    def __init__(self, config: DiffusionUNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths, channels = config.widths, config.channels
+        self.embedding = ConditionEmbedding(level_embedding(config), config.vector_width, config.embedding)
+        self.stem = nn.Conv2d(channels + config.image_channels, widths[0], 3, padding=1)
+        self.down = nn.ModuleList(way_down(config))
+        self.core = nn.ModuleList(
+            Layer(config, widths[-1], widths[-1], attend) for attend in (any(config.attention), False)
+        )
+        self.up = nn.ModuleList(way_up(config))
+        self.out_norm = norm_of(config.block.norm, widths[0], config.block.groups, config.block.eps)
+        self.out = nn.Conv2d(widths[0], channels * (2 if config.learned_variance else 1), 3, padding=1)
+        start_at_zero([self.out, *(block.conv2 for block in self.modules() if isinstance(block, ResBlock))])
+
+    def forward(self, x: Images, log_snr: PerSample, cond: Condition) -> Float[Tensor, "b c2 h w"]:
+        check_size(x, self.config.channels, self.config.multiple)
+        around = Around(F.silu(self.embedding(log_snr, cond)), cond, self._noise(x, log_snr))
+        h = self.stem(seen(x, cond, self.config.image_channels))
+        skips = [h]
+        for part in self.down:
+            h = part(h, around)
+            skips.append(h)
+        for part in self.core:
+            h = part(h, around)
+        for part in self.up:
+            h = part(h if isinstance(part, Resampler) else torch.cat([h, skips.pop()], dim=1), around)
+        return self.out(F.silu(self.out_norm(h)))
+
+    def _noise(self, x: Images, log_snr: PerSample) -> Noise | None:
+        """Dropout's stream, keyed by the batch itself: levels and states come from the trainer's `Noise`, so a resumed
+        run and each of several threads drop what they did before. Costs one wait for the device a training step."""
+        if not (self.training and self.config.block.dropout):
+            return None
+        key = torch.stack([log_snr.float(), x[:, 0, 0, 0].float()]).flatten().tolist()
+        return Noise.shared("dropout", *map(str, key), device=x.device)
+
+
+def level_embedding(config: DiffusionUNetConfig) -> LevelEmbedding | TimestepEmbedding:
+    """`width` sines and cosines, of the log-SNR or of DDPM's timestep; both cost the same parameters."""
+    if config.level == "timestep":
+        return TimestepEmbedding(config.embedding, config.width)
+    return LevelEmbedding(config.embedding, config.width // 2)
+
+
+def way_down(config: DiffusionUNetConfig) -> list[nn.Module]:
+    """The modules from the first block to the core; the output of each is kept for the way up."""
+    parts: list[nn.Module] = []
+    came = config.widths[0]
+    for width, attend in zip(config.widths, config.attention, strict=True):
+        parts += [Resampler(config, came, "down")] if parts else []
+        parts += [Layer(config, came if i == 0 else width, width, attend) for i in range(config.blocks)]
+        came = width
+    return parts
+
+
+def way_up(config: DiffusionUNetConfig) -> list[nn.Module]:
+    """The modules from the core to the output; each layer also takes the newest map that is kept."""
+    parts: list[nn.Module] = []
+    came, finer = config.widths[-1], (config.widths[0], *config.widths[:-1])
+    for width, attend, before in reversed(list(zip(config.widths, config.attention, finer, strict=True))):
+        parts += [Resampler(config, came, "up")] if parts else []
+        for kept in [width] * config.blocks + [before]:
+            parts.append(Layer(config, came + kept, width, attend))
+            came = width
+    return parts

@@ -1,0 +1,89 @@
+"""The residual block of diffusion U-Nets: two 3x3 convolutions, the second modulated by the level embedding.
+
+With e the embedding after its SiLU and (s, t) = film(e):
+
+    scale-shift (ADM, Dhariwal & Nichol 2021, Eq. 3):  y = (1 + s) norm(h) + t
+    added (DDPM, Ho et al. 2020, appendix B):          y = norm(h + film(e))
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import CountOrNone, Range
+from unclip.core.noise import Noise
+from unclip.core.typing import Float, Vectors
+from unclip.nn.blocks.norm import Norm, norm_of
+
+Resample = Literal["keep", "up", "down"]
+
+
+@dataclass(frozen=True)
+class ResBlockConfig(Config):
+    """groups, eps: of the group norms (0 groups: one for 16 channels); scale_shift: else the embedding is added;
+    dropout: share of features set to zero before the second convolution, in training; norm: see `nn/blocks/norm`."""
+
+    groups: CountOrNone = 0
+    eps: Annotated[float, Range(0, 1, above=True)] = 1e-5
+    scale_shift: bool = True
+    dropout: Annotated[float, Range(0, 1, below=True)] = 0.0
+    norm: Norm = "group"
+
+
+def resample(x: Float[Tensor, "b c h w"], how: Resample) -> Float[Tensor, "b c h2 w2"]:
+    """Twice the size (nearest neighbour), half the size (mean of 2x2), or as it is; ADM's, without weights."""
+    if how == "up":
+        return F.interpolate(x, scale_factor=2.0, mode="nearest")
+    return F.avg_pool2d(x, 2) if how == "down" else x
+
+
+class ResBlock(nn.Module):
+    """norm, SiLU, (resample), conv, modulated norm, SiLU, dropout, conv (starts at zero), + the (resampled) input.
+
+    A 1x1 convolution fits the input where `out`, the width that leaves, differs from the `width` that enters.
+    embedding: its width; 0 where there is no level to be told, as in an autoencoder.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        embedding: int,
+        out: int | None = None,
+        config: ResBlockConfig = ResBlockConfig(),
+        how: Resample = "keep",
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.how: Resample = how
+        out = out or width
+        self.norm1, self.norm2 = (norm_of(config.norm, w, config.groups, config.eps) for w in (width, out))
+        self.conv1, self.conv2 = (nn.Conv2d(w, out, 3, padding=1) for w in (width, out))
+        self.film = nn.Linear(embedding, (2 if config.scale_shift else 1) * out) if embedding else None
+        self.skip = nn.Identity() if out == width else nn.Conv2d(width, out, 1)
+        nn.init.zeros_(self.conv2.weight)
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], embedding: Vectors | None = None, noise: Noise | None = None
+    ) -> Float[Tensor, "b c2 h2 w2"]:
+        """embedding: after its SiLU. noise: where dropout draws from; None drops nothing."""
+        y = self.conv1(resample(F.silu(self.norm1(x)), self.how))
+        y = F.silu(self._modulated(y, embedding))
+        return self.skip(resample(x, self.how)) + self.conv2(self._dropped(y, noise))
+
+    def _modulated(self, y: Tensor, embedding: Tensor | None) -> Tensor:
+        if self.film is None:
+            return self.norm2(y)
+        film = self.film(embedding)[:, :, None, None]
+        if not self.config.scale_shift:
+            return self.norm2(y + film)
+        scale, shift = film.chunk(2, dim=1)
+        return self.norm2(y) * (1 + scale) + shift
+
+    def _dropped(self, y: Tensor, noise: Noise | None) -> Tensor:
+        share = self.config.dropout
+        if noise is None or share == 0:
+            return y
+        return y * (noise.uniform(y.shape) >= share) / (1 - share)

@@ -1,0 +1,59 @@
+"""What the prior networks share: a causal transformer that has read the caption (unCLIP, section 2.2).
+
+[caption tokens, CLIP text embedding, tail ...]: the tail is what each network adds, and where it answers.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unclip.core.condition import Condition
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Count, Depth, Range
+from unclip.core.typing import Float, Tokens
+from unclip.nn.blocks.attention import hide
+from unclip.nn.blocks.transformer import Transformer
+
+Tail = Float[Tensor, "b tail width"]
+
+
+@dataclass(frozen=True)
+class PriorNetConfig(Config):
+    """width, layers, heads of the transformer; embedding_width: of CLIP's joint space; token_width: of its tokens."""
+
+    embedding_width: Count
+    token_width: Count
+    context: Annotated[int, Range(1, 65536)]
+    width: Count = 192
+    layers: Depth = 4
+    heads: Depth = 6
+
+
+class CaptionNet(nn.Module):
+    """The sequence and its transformer; `tail`: the most tokens behind the text embedding."""
+
+    def __init__(self, config: PriorNetConfig, tail: int) -> None:
+        super().__init__()
+        width = config.width
+        self.context = config.context
+        self.tokens, self.text = nn.Linear(config.token_width, width), nn.Linear(config.embedding_width, width)
+        self.position = nn.Parameter(torch.zeros(config.context + 1 + tail, width))
+        self.transformer = Transformer(width, config.layers, config.heads, causal=True)
+        nn.init.normal_(self.position, std=0.02)
+
+    def sequence(self, cond: Condition, tail: Tail) -> tuple[Tokens, Float[Tensor, "b 1 1 m"]]:
+        """The embedded sequence, and the bias that hides the caption's padding from it."""
+        assert cond.tokens is not None and cond.vector is not None and cond.mask is not None
+        caption = self.tokens(cond.tokens)
+        caption = caption + self.position[: caption.shape[1]]
+        own = torch.cat([self.text(cond.vector)[:, None], tail], dim=1)
+        own = own + self.position[self.context : self.context + own.shape[1]]
+        return torch.cat([caption, own], dim=1), hide(F.pad(cond.mask, (0, own.shape[1]), value=True))
+
+    def read(self, cond: Condition, tail: Tail) -> Tail:
+        """Features at the tail's places, [b, tail, width]."""
+        sequence, bias = self.sequence(cond, tail)
+        return self.transformer(sequence, bias)[:, -tail.shape[1] :]

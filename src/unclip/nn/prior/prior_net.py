@@ -1,0 +1,28 @@
+"""unCLIP's prior network (Ramesh et al. 2022, section 2.2): a causal transformer over
+
+[caption tokens, CLIP text embedding, noise level, noised image embedding, query] -> prediction at the query.
+"""
+
+import torch
+from torch import nn
+
+from unclip.core.condition import Condition
+from unclip.core.typing import PerSample, Vectors
+from unclip.nn.blocks.embed import LevelEmbedding
+from unclip.nn.prior.caption_net import CaptionNet, PriorNetConfig
+
+
+class PriorNet(CaptionNet):
+    """F(z, log-SNR, condition) for embeddings, [b, d] -> [b, d]; vector: the text embedding, tokens: the caption."""
+
+    def __init__(self, config: PriorNetConfig) -> None:
+        super().__init__(config, tail=3)
+        width, d = config.width, config.embedding_width
+        self.noised, self.level = nn.Linear(d, width), LevelEmbedding(width)
+        self.query = nn.Parameter(torch.zeros(width))
+        self.out = nn.Linear(width, d)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, z: Vectors, log_snr: PerSample, cond: Condition) -> Vectors:
+        tail = torch.stack([self.level(log_snr), self.noised(z), self.query.expand(len(z), -1)], dim=1)
+        return self.out(self.read(cond, tail)[:, -1])

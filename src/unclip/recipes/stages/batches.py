@@ -1,0 +1,31 @@
+"""What the stages of all text-to-image models share: batches of pairs, and pictures for held-out captions."""
+
+from typing import Any
+
+from PIL import Image
+
+from unclip.generation.captioned import CaptionedModel
+from unclip.generation.text_to_image import TextToImage
+from unclip.images.files import grid, to_pictures
+from unclip.recipes.context import Context
+from unclip.recipes.feed import Feed, distinct_captions
+from unclip.training.trainer import TrainConfig
+
+
+def feed(ctx: Context, train: TrainConfig) -> Feed:
+    """Batches of the training split."""
+    return Feed(ctx.prepared, ctx.split[0], ctx.tokenizer, train.batch, ctx.config.seed)
+
+
+def assembled(ctx: Context, **parts: Any) -> TextToImage:
+    """What there is of the model so far."""
+    return TextToImage(ctx.tokenizer, device=ctx.device, precision=ctx.precision, **parts)
+
+
+def preview(ctx: Context, model: CaptionedModel, captions: int = 8, each: int = 4) -> Image.Image:
+    """Pictures for held-out captions, a row a caption."""
+    rows = distinct_captions(ctx.prepared, ctx.split[1], captions)
+    asked = [ctx.prepared.captions[r][0] for r in rows]
+    *_, last = model.steps([c for c in asked for _ in range(each)], [*range(each)] * len(asked))
+    pictures = to_pictures(last.x.cpu())
+    return grid([pictures[i : i + each] for i in range(0, len(pictures), each)], asked)

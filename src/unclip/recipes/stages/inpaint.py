@@ -1,0 +1,83 @@
+"""The decoder that paints what is missing, as a stage that `unclip add` trains on a finished run."""
+
+import numpy as np
+import torch
+from PIL import Image
+
+from unclip.core.noise import Noise
+from unclip.data.loader import to_tensor
+from unclip.data.masks import random_masks
+from unclip.evaluation.inpainting import HOLES, score_inpainting
+from unclip.generation.text_to_image import TextToImage
+from unclip.images.files import grid, to_pictures
+from unclip.models.inpainter import Inpainter
+from unclip.models.known_region import Given
+from unclip.recipes.context import Context
+from unclip.recipes.events import Gate
+from unclip.recipes.feed import distinct_captions
+from unclip.recipes.gates import judged
+from unclip.recipes.stages.base import Stage
+from unclip.recipes.stages.batches import assembled, feed
+from unclip.runs.modules import Stages
+
+PICTURES = 96
+EXACT = 1e-5
+"""Of what is known, in [-1, 1]; a shade of 255 is 0.008."""
+GRAY = 0.6
+"""Of a hole, in a preview."""
+
+
+def inpaint_stage(ctx: Context) -> Stage:
+    """Starts as the run's decoder, and sees its data, embeddings and dropouts; only what is hidden is new."""
+    r = ctx.config.inpaint
+    module = Inpainter.start(ctx.decoder, r.masks)
+    batches = feed(ctx, r.train)
+    batches.embeddings = ctx.embeddings
+
+    def whole(inpainter: Inpainter) -> TextToImage:
+        return assembled(ctx, clip=ctx.clip, prior=ctx.prior, decoder=ctx.decoder, stages=Stages.of(inpaint=inpainter))
+
+    return Stage(
+        "inpaint",
+        module.to(ctx.device).requires_grad_(True),
+        batches,
+        r.train,
+        r.share,
+        lambda inpainter: judged(ctx, inpaint_gate, whole(inpainter)),
+        lambda inpainter: inpaint_preview(ctx, whole(inpainter)),
+        gate_previews=10.0,
+    )
+
+
+def inpaint_gate(ctx: Context, rows: np.ndarray, model: TextToImage) -> Gate:
+    """Holes are filled nearer to the truth than by the decoder that does not see the rest, by three standard errors,
+    and the rest is kept."""
+    rows = rows[:PICTURES]
+    images = to_tensor(ctx.prepared.images[rows])
+    captions = [ctx.prepared.captions[r][0] for r in rows]
+    figures = score_inpainting(model, images, captions, ctx.config.seed)
+    kept = figures["kept"] < EXACT
+    why = (
+        f"error in holes {figures['model']:.3f}, of the decoder {figures['base']:.3f}, of the mean colour "
+        f"{figures['mean']:.3f}; seam {figures['seam']:.3f}, in the data {figures['seam_real']:.3f}"
+    )
+    return Gate("inpaint", kept and figures["gap"] > 3 * figures["error"], why, figures)
+
+
+@torch.no_grad()
+def inpaint_preview(ctx: Context, model: TextToImage, most: int = 8) -> Image.Image:
+    """A row a held-out picture: it, the same with its hole, and three fillings with its own caption and embedding."""
+    rows = distinct_captions(ctx.prepared, ctx.split[1], most)
+    captions = [ctx.prepared.captions[r][0] for r in rows]
+    images = to_tensor(ctx.prepared.images[rows]).to(ctx.device)
+    height, width = images.shape[2:]
+    mask = random_masks(len(rows), height, width, Noise.per_sample(rows), HOLES).to(ctx.device)
+    assert model.inpainter is not None
+    columns, words = [images, torch.where(mask == 1, images, GRAY)], model.tokenizer(captions)
+    for seed in range(3):
+        noise = Noise.per_sample([seed] * len(rows), ctx.device)
+        ids, seen = (t.to(ctx.device) for t in words)
+        *_, last = model.inpainter.sample(model.embed_images(images), ids, seen, Given(images, mask), noise)
+        columns.append(last.x)
+    pictures = [to_pictures(column.float().cpu()) for column in columns]
+    return grid([list(row) for row in zip(*pictures, strict=True)], captions)

@@ -1,0 +1,93 @@
+"""The upsamplers that paint what is missing, as stages that `unclip add` trains on a run that has the upsampler."""
+
+import numpy as np
+import torch
+from PIL import Image
+
+from unclip.data.images.resize import shrink
+from unclip.data.loader import to_tensor
+from unclip.evaluation.inpainting import judged_holes, score_upsampled
+from unclip.generation.upsampling import Enlarger, upsampled
+from unclip.images.files import grid, to_pictures
+from unclip.models.known_region import Given
+from unclip.models.upsampler import Upsampler
+from unclip.recipes.context import Context
+from unclip.recipes.events import Gate
+from unclip.recipes.feed import PictureFeed
+from unclip.recipes.gates import FEW
+from unclip.recipes.settings.added import InpaintRecipe
+from unclip.recipes.stages.base import Stage
+from unclip.recipes.stages.inpaint import EXACT, GRAY
+from unclip.recipes.stages.upsampler import ROWS, split_at
+from unclip.runs.folder import INPAINTING
+from unclip.runs.modules import load_stage
+
+JUDGED = 64
+"""Held-out pictures that the gate looks at."""
+SEAM = 0.1
+"""Of the data's step over the border of a hole: a step that is so near to it is no seam."""
+
+
+def first_inpainting(ctx: Context) -> Stage:
+    """Of the first upsampler."""
+    return inpainting_stage(ctx, "upsampler")
+
+
+def second_inpainting(ctx: Context) -> Stage:
+    """Of the second one."""
+    return inpainting_stage(ctx, "upsampler2")
+
+
+def inpainting_stage(ctx: Context, of: str) -> Stage:
+    """Starts as the run's upsampler `of`, and sees its pictures, crops and degradations; only what is shown is new.
+
+    Raises ValueError where the run has no such upsampler.
+    """
+    name = INPAINTING[of]
+    if of not in ctx.folder.state():
+        raise ValueError(f"stage {name!r}: goes on from the stage {of!r}; add that one first")
+    r: InpaintRecipe = getattr(ctx.config, name)
+    plain: Upsampler = load_stage(ctx.folder, of, ctx.device)
+    prepared = ctx.prepared_at(plain.config.size)
+    train, held = split_at(ctx, prepared)
+    rows = held if len(held) >= FEW else train
+
+    def pictures(rows: np.ndarray) -> torch.Tensor:
+        return to_tensor(prepared.images[rows])
+
+    return Stage(
+        name,
+        Upsampler.start(plain, r.masks).to(ctx.device),
+        PictureFeed(prepared, train, r.train.batch, ctx.config.seed, flip=True),
+        r.train,
+        r.share,
+        lambda model: inpainting_gate(ctx, name, (model, plain), pictures(rows[:JUDGED])),
+        lambda model: preview(model, plain, pictures((held if len(held) else train)[:ROWS])),
+    )
+
+
+def inpainting_gate(ctx: Context, name: str, models: tuple[Upsampler, Upsampler], real: torch.Tensor) -> Gate:
+    """Holes are not farther from the truth than by the upsampler that does not see the rest, by three standard errors;
+    the step over their borders is no farther from the data's; and what is known is kept.
+
+    Not farther, and no more: the small picture says most of what lies in a hole. models: (judged, plain).
+    """
+    figures = score_upsampled(Enlarger(models[0]), Enlarger(models[1]), real, ctx.config.seed)
+    seams = {who: abs(figures[who] - figures["seam_real"]) for who in ("seam", "seam_base")}
+    seamless = seams["seam"] <= max(seams["seam_base"], SEAM * figures["seam_real"])
+    worse = figures["gap"] < -3 * figures["error"]
+    why = (
+        f"error in holes {figures['model']:.4f}, of the upsampler that does not see the rest {figures['base']:.4f}; "
+        f"seam {figures['seam']:.4f}, of that {figures['seam_base']:.4f}, in the data {figures['seam_real']:.4f} "
+        f"({len(real)} pictures)"
+    )
+    return Gate(name, not worse and seamless and figures["kept"] < EXACT, why, figures)
+
+
+def preview(model: Upsampler, plain: Upsampler, real: torch.Tensor) -> Image.Image:
+    """Rows of held-out pictures: the hole, how both fill it, the real one."""
+    low, given = shrink(real, model.config.factor), Given(real, judged_holes(real, 0))
+    hole = torch.where(given.mask == 1, real, GRAY)
+    made = (upsampled([Enlarger(m)], low, range(len(low)), given=[given]) for m in (plain, model))
+    columns = [to_pictures(x) for x in (hole, *made, real)]
+    return grid(list(zip(*columns, strict=True)), ["hole | upsampler | inpainting | real"] * len(real), zoom=1)

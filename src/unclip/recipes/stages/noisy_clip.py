@@ -1,0 +1,57 @@
+"""The noise-aware CLIP of a text-to-image run, as a stage that `unclip add` trains."""
+
+import numpy as np
+import torch
+
+from unclip.clip.noisy import NoisyCLIP, NoisyCLIPConfig
+from unclip.core.noise import Noise
+from unclip.core.typing import Images, Vectors
+from unclip.data.loader import to_tensor
+from unclip.diffusion.level import noised
+from unclip.evaluation.retrieval import distinct, retrieval
+from unclip.recipes.context import Context
+from unclip.recipes.events import Gate
+from unclip.recipes.feed import Feed
+from unclip.recipes.gates import judged
+from unclip.recipes.stages.base import Stage
+
+LEVELS = (6.0, 2.0, 0.0, -2.0)
+"""Log-SNRs at which it is judged; at -2 the noise is 2.7 times the picture."""
+BATCH = 128
+
+
+def noisy_clip_stage(ctx: Context) -> Stage:
+    """Starts as the run's CLIP, whatever the level; trained on the run's pairs at the decoder's levels."""
+    r = ctx.config.noisy_clip
+    module = NoisyCLIP(NoisyCLIPConfig(ctx.clip.config, ctx.decoder.config.diffusion.schedule))
+    module.clip.load_state_dict(ctx.clip.state_dict())
+    feed = Feed(ctx.prepared, ctx.split[0], ctx.tokenizer, r.train.batch, ctx.config.seed)
+    return Stage(
+        "noisy_clip", module.to(ctx.device), feed, r.train, r.share, lambda model: judged(ctx, noisy_clip_gate, model)
+    )
+
+
+def noisy_clip_gate(ctx: Context, rows: np.ndarray, model: NoisyCLIP) -> Gate:
+    """Where signal and noise are equal, the caption is found twice as often as by chance, and by three standard errors.
+
+    R@1 among the distinct captions of these pictures, at several levels.
+    """
+    captions, right = distinct([ctx.prepared.captions[row][0] for row in rows])
+    ids, mask = (t.to(ctx.device) for t in ctx.tokenizer(captions))
+    texts = model.clip.embed_text(ids, mask)[0]
+    images = to_tensor(ctx.prepared.images[rows]).to(ctx.device)
+    eps = Noise.shared(ctx.config.seed, "noisy_clip", device=ctx.device).normal(images.shape)
+    found = {level: retrieval(embedded(model, images, level, eps), texts, right)["r1"] for level in LEVELS}
+    chance = 1 / len(captions)
+    error = (chance * (1 - chance) / len(rows)) ** 0.5
+    why = ", ".join(f"{r1:.1%} at log-SNR {level:g}" for level, r1 in found.items())
+    figures = {f"r1_at_{level:g}": r1 for level, r1 in found.items()} | {"chance": chance}
+    good = chance < 1 and found[0.0] >= max(2 * chance, chance + 3 * error)
+    return Gate("noisy_clip", good, f"retrieval R@1 {why}; chance {chance:.1%}", figures)
+
+
+def embedded(model: NoisyCLIP, images: Images, level: float, eps: Images) -> Vectors:
+    """Embeddings of the pictures with this noise at this level."""
+    log_snr = torch.tensor(level, device=images.device)
+    x = noised(images, log_snr, eps)
+    return torch.cat([model.embed_noised(part, log_snr) for part in x.split(BATCH)])

@@ -1,0 +1,71 @@
+"""CLIP embeddings and codes of all pictures of a run, kept beside the weights that made them."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import torch
+
+from unclip.clip.model import CLIP
+from unclip.core.disk import store
+from unclip.core.typing import Images, Tensor, Vectors
+from unclip.data.loader import to_tensor
+from unclip.data.prepare.write import Prepared
+from unclip.models.autoencoder.model import Autoencoder
+from unclip.runs.folder import RunFolder
+
+BATCH = 256
+
+
+def run_embeddings(folder: RunFolder, clip: CLIP, prepared: Prepared, device: str, precision: str) -> Vectors:
+    """[n, d] on the CPU, in the data's order; made once, and again where CLIP or the data changed."""
+    return _kept(folder, ("embeddings", "clip"), prepared, clip.embed_images, (device, precision))
+
+
+def run_latents(folder: RunFolder, autoencoder: Autoencoder, prepared: Prepared, device: str, precision: str) -> Images:
+    """Means and log-variances of all pictures' codes, stacked, [n, 2 c, h, w] on the CPU; kept in the same way."""
+    what = ("latents", "autoencoder")
+    return _kept(folder, what, prepared, lambda images: autoencoder.encode(images).moments, (device, precision))
+
+
+def _kept(
+    folder: RunFolder,
+    what: tuple[str, str],
+    prepared: Prepared,
+    look: Callable[[Images], Tensor],
+    on: tuple[str, str],
+) -> Tensor:
+    """what: the name of what is kept, and the stage whose weights make it. on: device and precision."""
+    name, stage = what
+    made_from = {stage: store.sha256(folder.root / stage / store.WEIGHTS), "pictures": len(prepared)}
+    place = folder.root / "checkpoints" / name
+    with suppress(store.Damaged):  # or not there: made anew
+        kept = store.load(place, name.capitalize())
+        if kept.config == made_from:
+            return kept.tensors[name]
+    seen = _look(prepared, look, *on)
+    if not bool(torch.isfinite(seen).all()):
+        raise ValueError(
+            f"{folder.root / stage}: what it makes of the pictures is not finite, so nothing can be trained on it; its "
+            "training diverged: train it with a lower learning rate and another --out"
+        )
+    with suppress(OSError, ValueError), folder.writing():  # of use, not needed: the run may be read-only, or busy
+        store.save(place, name.capitalize(), made_from, {name: seen})
+    return seen
+
+
+@torch.no_grad()
+def _look(prepared: Prepared, look: Callable[[Images], Tensor], device: str, precision: str) -> Tensor:
+    parts = (to_tensor(prepared.images[i : i + BATCH]).to(device) for i in range(0, len(prepared), BATCH))
+    with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16"):
+        return torch.cat([look(part).cpu() for part in parts])
+
+
+def data_folder(folder: RunFolder | None) -> RunFolder:
+    """A model's run folder, which has its data. Raises ValueError where there is none, or the data are gone."""
+    if folder is None or not (folder.data / "prepared.json").exists():
+        place = "this model" if folder is None else str(folder.data)
+        raise ValueError(
+            f"{place}: the run's prepared pictures are gone, and this needs them; the same `unclip train` command "
+            "again prepares them (what is trained stays)"
+        )
+    return folder

@@ -1,0 +1,226 @@
+"""The stages of a run as they lie on disk: their modules, and the hashes that name them and the whole model."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unclip.clip.model import CLIP, CLIPConfig
+from unclip.clip.noisy import NoisyCLIP, NoisyCLIPConfig
+from unclip.core.disk import store
+from unclip.core.disk.sizes import Bounded, TooLarge
+from unclip.core.noise import initial_weights
+from unclip.core.shown import shown
+from unclip.core.versions import by_another
+from unclip.models.autoencoder.model import Autoencoder
+from unclip.models.classifier import ClassifierConfig, NoisyClassifier
+from unclip.models.ddpm import DDPM, DDPMConfig
+from unclip.models.decoder import Decoder, DecoderConfig
+from unclip.models.inpainter import Inpainter, InpainterConfig
+from unclip.models.latent import LatentConfig, LatentDiffusion
+from unclip.models.priors.autoregressive import AutoregressivePrior, AutoregressivePriorConfig
+from unclip.models.priors.contrastive import ContrastivePrior, ContrastivePriorConfig
+from unclip.models.priors.diffusion import Prior, PriorConfig
+from unclip.models.upsampler import Upsampler, UpsamplerConfig
+from unclip.nn.autoencoder.coder import CoderConfig
+from unclip.runs.folder import DRAWS, MODELS, TRAINED, RunFolder
+from unclip.runs.records import began
+from unclip.text.tokenizer import Tokenizer
+
+BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
+    "clip": lambda c: CLIP(CLIPConfig.from_dict(c, "")),
+    "prior": lambda c: Prior(PriorConfig.from_dict(c, "")),
+    "decoder": lambda c: Decoder(DecoderConfig.from_dict(c, "")),
+    "autoregressive_prior": lambda c: AutoregressivePrior(AutoregressivePriorConfig.from_dict(c, "")),
+    "contrastive_prior": lambda c: ContrastivePrior(ContrastivePriorConfig.from_dict(c, "")),
+    "autoencoder": lambda c: Autoencoder(CoderConfig.from_dict(c, "")),
+    "latent": lambda c: LatentDiffusion(LatentConfig.from_dict(c, "")),
+    "ddpm": lambda c: DDPM(DDPMConfig.from_dict(c, "")),
+    "classifier": lambda c: NoisyClassifier(ClassifierConfig.from_dict(c, "")),
+    "upsampler": lambda c: Upsampler(UpsamplerConfig.from_dict(c, "")),
+    "upsampler2": lambda c: Upsampler(UpsamplerConfig.from_dict(c, "")),
+    "inpaint_upsampler": lambda c: Upsampler(UpsamplerConfig.from_dict(c, "")),
+    "inpaint_upsampler2": lambda c: Upsampler(UpsamplerConfig.from_dict(c, "")),
+    "inpaint": lambda c: Inpainter(InpainterConfig.from_dict(c, "")),
+    "noisy_clip": lambda c: NoisyCLIP(NoisyCLIPConfig.from_dict(c, "")),
+}
+"""Stage -> its module from a stored config."""
+
+
+UNBUILT = (RuntimeError, AssertionError, ArithmeticError, TypeError, LookupError)
+"""What building a network raises where its settings do not go together and no check of theirs has told so."""
+SLACK, SMALL = 3, 2**22
+"""A network makes at most SLACK times as many numbers as it keeps, and SMALL more."""
+DIGITS = 12
+"""Of a SHA-256, as many as name a model or a stage."""
+UNSAVED = "unsaved"
+"""The hash of what does not lie on a disk."""
+
+
+def model_hash(folder: RunFolder) -> str:
+    """Twelve hex digits over settings and weights of the stages that every run of this model has, and over its
+    tokenizer; they name the run.
+
+    What `unclip add` trained is not in it: a picture names each stage that drew it besides (`Stages.hashes`).
+    """
+    words = [store.sha256(folder.tokenizer)] if "tokenizer" in MODELS[folder.model] else []
+    return _together([*words, *(store.identity(folder.root / name) for name in TRAINED[folder.model])])
+
+
+def _together(shas: Iterable[str]) -> str:
+    return hashlib.sha256("".join(shas).encode()).hexdigest()[:DIGITS]
+
+
+def read_tokenizer(folder: RunFolder, context: int, promised: str | None) -> tuple[Tokenizer, str]:
+    """The tokenizer of a run, and the SHA-256 of its file, which must be the one that was promised.
+
+    Raises Damaged (a ValueError) that names the file where it is another one, or gone: its numbers would mean other
+    words than those that the stages have learned.
+    """
+    if not folder.tokenizer.is_file():
+        raise store.Damaged(f"{folder.tokenizer}: not found; {store.MEND}")
+    found = store.sha256(folder.tokenizer)
+    if promised is not None and found != promised:
+        raise store.Damaged(
+            f"{folder.tokenizer}: damaged, or of another run (SHA-256 {found[:12]}..., expected {promised[:12]}...); "
+            f"{store.MEND}"
+        )
+    return Tokenizer.load(folder.tokenizer, context), found
+
+
+def load_stage(folder: RunFolder, name: str, device: str) -> Any:
+    """A finished stage of a run, frozen, in evaluation mode; "early/decoder": as it was early in its training.
+
+    Raises ValueError that names the file.
+    """
+    return _read(folder, name, device).module
+
+
+@dataclass(frozen=True)
+class _Read:
+    """identity: over settings and weights; tokenizer: the SHA-256 of the one that it learned with."""
+
+    module: Any
+    sha256: str
+    identity: str = ""
+    tokenizer: str | None = None
+
+
+def _read(folder: RunFolder, name: str, device: str) -> _Read:
+    kind = name.rpartition("/")[2]
+    stored = store.load(folder.root / name, kind)
+    _check_finite(folder.root / name, stored.tensors)
+    with initial_weights("read", name):  # what is built to be filled must not draw from what others draw from
+        module = built(kind, stored, folder.root / name / "config.json")
+    try:
+        module.load_state_dict(stored.tensors)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{folder.root / name}: made by another version of unclip, its weights do not fit this {kind} "
+            f"({str(error).splitlines()[0]}); use that version or train again"
+        ) from error
+    words = began(stored.extra).get("tokenizer", {}).get("sha256")
+    return _Read(module.to(device).eval().requires_grad_(False), stored.sha256, stored.identity, words)
+
+
+def built(kind: str, stored: store.Stored, file: Path) -> torch.nn.Module:
+    """The module of a stage that settings on disk mean, with first weights.
+
+    Raises ValueError that names the file where they are none, or mean a network that is far larger than its weights.
+    """
+    held = sum(tensor.numel() for tensor in stored.tensors.values())
+    try:
+        with Bounded(SLACK * held + SMALL):
+            return BUILDERS[kind](stored.config)
+    except TooLarge as error:
+        raise ValueError(
+            f"{file}: these settings mean a network of {error}, and {store.WEIGHTS} holds {held:,}; restore the file, "
+            "or train this stage again"
+        ) from error
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}{by_another(stored.written_by)}; restore it, or train again") from error
+    except UNBUILT as error:
+        raise ValueError(
+            f"{file}: no network can be built of these settings ({shown(error, 200)}); restore it, or train again"
+        ) from error
+
+
+def _check_finite(place: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Raises ValueError where a weight is no number: all that such a model draws is void."""
+    for name, value in tensors.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise ValueError(
+                f"{place / store.WEIGHTS}: the weights {shown(name)} are not finite, for the training diverged; train "
+                "it again with a lower learning rate and another --out"
+            )
+
+
+@dataclass
+class Stages:
+    """The stages of a run, each read when it is first asked for, and only once; what was read is named by its hash.
+
+    folder: None for a model that does not lie on a disk (yet); `Stages.of` holds modules of such a one.
+    """
+
+    folder: RunFolder | None = None
+    device: str = "cpu"
+    _kept: dict[str, _Read] = field(default_factory=dict)
+    _words: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, **modules: torch.nn.Module | None) -> "Stages":
+        """Stages in memory, as those still in training are."""
+        return cls(_kept={name: _Read(module, UNSAVED) for name, module in modules.items() if module is not None})
+
+    def __call__(self, name: str) -> Any:
+        """A stage, as `load_stage` reads it. Raises ValueError that names the missing or damaged file."""
+        if name not in self._kept:
+            if self.folder is None:
+                raise ValueError(f"{name}: this model was not loaded from a run folder, which alone may hold it")
+            self._kept[name] = _read(self.folder, name, self.device)
+        return self._kept[name].module
+
+    def added(self, name: str) -> Any:
+        """A stage that `unclip add` trained, or None where the run has none (yet)."""
+        there = name in self._kept or (self.folder is not None and name in self.folder.state())
+        return self(name) if there else None
+
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that the run's CLIP learned with. Raises ValueError where it is damaged, or another."""
+        assert self.folder is not None
+        clip: CLIP = self("clip")
+        words, sha = read_tokenizer(self.folder, clip.config.text.context, self._kept["clip"].tokenizer)
+        self._words[:] = [sha]
+        return words
+
+    @property
+    def drawing(self) -> str:
+        """Which stage draws the pictures of such a run."""
+        return DRAWS["unclip" if self.folder is None else self.folder.model]
+
+    def early(self) -> Any:
+        """The stage that draws, as it was after 1/16 of its training: the worse model of autoguidance.
+
+        Raises ValueError that names the folder where the run kept none.
+        """
+        name = f"early/{self.drawing}"
+        if self.folder is not None and not (self.folder.root / name).exists():
+            raise ValueError(
+                f"{self.folder.root / name}: not there, and guidance form 'auto' leads away from these early weights; "
+                "an older unclip, which kept none, trained this run: take --guidance-form cfg, or train it again with "
+                "`unclip train DATA --out ANOTHER`"
+            )
+        return self(name)
+
+    def hashes(self, names: Iterable[str]) -> dict[str, str]:
+        """Stage -> twelve digits of the SHA-256 of its weights as they were read; "unsaved" for what was not."""
+        return {name: self._kept[name].sha256[:DIGITS] if name in self._kept else UNSAVED for name in names}
+
+    @property
+    def model_hash(self) -> str:
+        """`model_hash` of the stages and the tokenizer as they were read."""
+        assert self.folder is not None
+        return _together([*self._words, *(self._kept[name].identity for name in TRAINED[self.folder.model])])

@@ -1,0 +1,84 @@
+"""What `unclip explain` is asked for, and what all its parts look at."""
+
+import itertools
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from unclip.core.typing import Float, Images, Tensor
+from unclip.diffusion.level import resolvable
+from unclip.diffusion.process import Sampling
+from unclip.diffusion.samplers import NAMES, Sampler, named
+from unclip.diffusion.schedules import BetaTable, Schedule
+from unclip.studies.explain.subject import Opened
+
+STEPS = (5, 10, 20, 50, 1000)
+IN_THE_PLANE = ("ancestral", "ddim", "heun", "dpmpp-2m", "dpmpp-2m-sde")
+COMPARED = ("ddpm", *IN_THE_PLANE, "unipc")
+"""Samplers that are shown unless others are asked for."""
+JUDGED = 64
+"""Pictures that figures are taken over."""
+MOST = 16
+"""Pictures in one cell of the samples."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """steps: None means those of `STEPS` that the run's schedule has; samplers: names, none means `COMPARED`;
+    n: pictures a cell, 1 to `MOST`."""
+
+    steps: tuple[int, ...] | None = None
+    samplers: tuple[str, ...] = ()
+    n: int = 4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n <= MOST:
+            raise ValueError(f"n = {self.n}: a cell of the grid holds 1 to {MOST} pictures")
+        for name in self.samplers:
+            named(name)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at a run: what is asked, of what, and where the pictures go."""
+
+    run: Opened
+    ask: Ask
+    out: Path
+
+    @property
+    def schedule(self) -> Schedule:
+        """The run's."""
+        return self.run.subject.diffusion.config.schedule
+
+    @cached_property
+    def prompts(self) -> list[str]:
+        """`n` prompts that held-out pictures stand for, as different as there are."""
+        distinct = dict.fromkeys(self.run.subject.prompts(self.run.rows.tolist()))
+        return [prompt for prompt, _ in zip(itertools.cycle(distinct), range(self.ask.n), strict=False)]
+
+    @cached_property
+    def images(self) -> Images:
+        """The held-out pictures that figures are taken over."""
+        return self.run.subject.images(self.run.rows[:JUDGED].tolist())
+
+    @cached_property
+    def samplers(self) -> dict[str, Sampler]:
+        """Those asked for, by name."""
+        asked = self.ask.samplers or COMPARED
+        return {name: NAMES[name] for name in asked}
+
+    @cached_property
+    def steps(self) -> list[int]:
+        """Those asked for. Raises ValueError for a number that the run's schedule does not have."""
+        for steps in self.ask.steps or ():
+            levels_of(self.run.subject.sampling, self.schedule, steps)
+        own = len(self.schedule.betas) if isinstance(self.schedule, BetaTable) else max(STEPS)
+        return sorted(set(self.ask.steps or (min(steps, own) for steps in STEPS)))
+
+
+def levels_of(how: Sampling, schedule: Schedule, steps: int) -> Float[Tensor, " points"]:
+    """Where sampling in `steps` steps stops, noisy to clean, +inf last. Raises ValueError where it cannot."""
+    schedule = how.schedule or schedule
+    return resolvable(how.grid(schedule, steps) if how.grid else schedule.grid(steps))

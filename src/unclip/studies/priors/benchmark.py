@@ -1,0 +1,59 @@
+"""What the ways to an image embedding are measured on: a finished text-to-image run's own held-out pairs."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from unclip.data.loader import to_tensor
+from unclip.data.prepare.read import read_about
+from unclip.data.shapes.captions import posed
+from unclip.data.shapes.world import World
+from unclip.evaluation.embedding_sources import Against, Drawn, Found, Pairs, Way, judge
+from unclip.generation.text_to_image import TextToImage, there
+from unclip.recipes.events import Event, working
+from unclip.runs.folder import RunFolder
+from unclip.studies.explain.subject import Opened, UnclipSubject, open_run
+
+CATEGORIES = ("one_seen", "one_unseen", "two_seen")
+"""Of the drawn scenes, those that are scored."""
+
+
+def open_unclip(root: Path) -> tuple[Opened, TextToImage]:
+    """A finished text-to-image run with its data. Raises ValueError for any other."""
+    opened = open_run(root)
+    if not isinstance(opened.subject, UnclipSubject):
+        raise ValueError(f"{root}: holds a plain DDPM, which has no prior; name a run of --model unclip")
+    return opened, opened.subject.model
+
+
+def measured_on(root: Path, opened: Opened, model: TextToImage, n: int, seed: int) -> Against:
+    """n held-out pairs; of a run of drawn shapes, also n scenes of each category."""
+    rows = opened.rows
+    real = model.embed_images(to_tensor(opened.prepared.images[rows]))
+    captions = [opened.prepared.captions[row][0] for row in rows[:n]]
+    about = read_about(RunFolder(root).data) or {}
+    return Against(
+        pairs=Pairs(captions, real[:n], seed),
+        real=real,
+        mean=there(model.prior, "prior").mean,
+        drawn=scenes(model, n, seed) if about.get("kind") == "drawn shapes" else None,
+    )
+
+
+def scenes(model: TextToImage, n: int, seed: int) -> Drawn:
+    """Drawn scenes with their prompts and embeddings."""
+    world = World(model.size)
+    asked = [pair for category in CATEGORIES for pair in posed(world, category, n, seed)]
+    pictures = to_tensor(np.stack([world.draw(scene) for _, scene in asked]))
+    prompts = [prompt for prompt, _ in asked]
+    return Drawn(prompts, Pairs([p.text for p in prompts], model.embed_images(pictures), seed))
+
+
+def judged(model: TextToImage, ways: Sequence[Way], against: Against, found: dict[str, Found]) -> Iterator[Event]:
+    """Judges one way after the other into `found`."""
+    start = time.monotonic()
+    for done, way in enumerate(ways, 1):
+        found[way.name] = judge(model, way, against)
+        yield working("judging", way.name, done, len(ways), start)

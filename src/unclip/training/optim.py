@@ -1,0 +1,66 @@
+"""AdamW, with Muon for the hidden matrices where asked; gradient clipping.
+
+Weight decay on all that has two or more dimensions: "all weights that are not gains or biases" (CLIP, section 2.5).
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from torch import nn
+
+from unclip.core.config.base import Config
+from unclip.core.config.ranges import Range
+from unclip.training.muon import Muon
+
+
+@dataclass(frozen=True)
+class OptimConfig(Config):
+    """lr: AdamW's peak; muon_lr: peak of Muon on the hidden matrices (0: AdamW there too).
+
+    warmup: steps of linear rise; decay: weight decay of both; clip: largest gradient norm.
+    """
+
+    lr: Annotated[float, Range(0, 1e3, above=True)] = 2e-3
+    muon_lr: Annotated[float, Range(0, 1e3)] = 0.0
+    warmup: Annotated[int, Range(0, 10**9)] = 50
+    decay: Annotated[float, Range(0, 1e3)] = 0.01
+    beta1: Annotated[float, Range(0, 1, below=True)] = 0.9
+    beta2: Annotated[float, Range(0, 1, below=True)] = 0.99
+    clip: Annotated[float, Range(0, math.inf, above=True)] = 1.0
+
+
+def optimizers(model: nn.Module, config: OptimConfig) -> list[torch.optim.Optimizer]:
+    """Fused AdamW (a third of the default's time on the CPU), then Muon if asked; a group's `peak` is its peak rate."""
+    hidden = hidden_matrices(model) if config.muon_lr else []
+    taken = {id(p) for p in hidden}
+    rest = [p for p in model.parameters() if p.requires_grad and id(p) not in taken]
+    groups = [
+        {"params": [p for p in rest if p.dim() >= 2], "weight_decay": config.decay, "peak": config.lr},
+        {"params": [p for p in rest if p.dim() < 2], "weight_decay": 0.0, "peak": config.lr},
+    ]
+    betas = (config.beta1, config.beta2)
+    chosen: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=config.lr, betas=betas, fused=True)]
+    if hidden:
+        chosen.append(Muon(hidden, config.muon_lr, config.decay))
+        chosen[-1].param_groups[0]["peak"] = config.muon_lr
+    return chosen
+
+
+def hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
+    """Trained weights of two or more dimensions in the repeated layers (those in a ModuleList).
+
+    What stands alone is a first or last layer or a table of embeddings, where orthogonal steps do harm.
+    """
+    found: dict[int, nn.Parameter] = {}
+    for module in model.modules():
+        if isinstance(module, nn.ModuleList):
+            found |= {id(p): p for p in module.parameters() if p.requires_grad and p.dim() >= 2}
+    return list(found.values())
+
+
+def clip_gradients(parameters: Iterable[nn.Parameter], most: float) -> float:
+    """Scales the gradients to norm `most` at the largest; returns the norm before, which may not be finite."""
+    return float(nn.utils.clip_grad_norm_(list(parameters), most))

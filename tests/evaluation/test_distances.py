@@ -1,0 +1,39 @@
+"""The kernel distance and its error."""
+
+import pytest
+import torch
+from tests.fakes import draw
+
+from unclip.core.noise import Noise
+from unclip.evaluation.distances import kid, kid_error
+
+CASES = [  # n, m, width, shift of the mean
+    pytest.param(100, 100, 16, 0.0, id="no difference"),
+    pytest.param(50, 200, 16, 0.0, id="no difference, sets of two sizes"),
+    pytest.param(100, 100, 16, 0.3, id="a small difference"),
+    pytest.param(80, 60, 16, 1.0, id="a large difference"),
+]
+
+
+@pytest.mark.parametrize("n, m, width, shift", CASES)
+def test_the_error_is_the_spread_over_draws(n: int, m: int, width: int, shift: float):
+    values, errors = [], []
+    for key in range(250):
+        a, b = draw(n, width, key=f"a{key}"), draw(m, width, key=f"b{key}") + shift
+        values.append(kid(a, b))
+        if key < 60:
+            errors.append(kid_error(a, b, Noise.shared(key)))
+    spread = torch.tensor(values).std().item()
+    assert sum(errors) / len(errors) == pytest.approx(spread, rel=0.15)  # 250 draws know it to 5 %
+
+
+def test_the_error_of_a_large_set_is_estimated_from_a_part():
+    a, b = draw(600, 8, key="a"), draw(500, 8, key="b") + 0.5
+    whole, part = kid_error(a, b, Noise.shared(0)), kid_error(a, b, Noise.shared(0), most=250)
+    assert part == pytest.approx(whole, rel=0.3)
+    assert part != whole
+
+
+def test_two_pictures_have_a_finite_distance_and_error():
+    a, b = draw(2, 8, key="a"), draw(3, 8, key="b")
+    assert torch.isfinite(torch.tensor([kid(a, b), kid_error(a, b, Noise.shared(0))])).all()
