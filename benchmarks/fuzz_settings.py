@@ -24,9 +24,9 @@ from typing import Any
 import tomli_w
 
 import unclip
-from unclip.cli.commands.info import show_run
-from unclip.cli.commands.train import choose
+from unclip.cli.inspection.info import show_run
 from unclip.cli.main import app
+from unclip.cli.training.train import choose
 from unclip.clip.model import CLIP, CLIPConfig
 from unclip.clip.text import TextConfig
 from unclip.clip.vision import VisionConfig

@@ -276,7 +276,12 @@ def main() -> int:
     asked = parser.parse_args()
     signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TimeoutError(f"more than {SECONDS} s")))
     seen, bad, top = Counter[str](), 0, Path(tempfile.mkdtemp(prefix="hostile-"))
-    for module in ("unclip.cli.commands.info", "unclip.data.prepare.inspect", "unclip.runs.modules", "pyarrow.parquet"):
+    for module in (
+        "unclip.cli.inspection.info",
+        "unclip.data.prepare.inspect",
+        "unclip.runs.modules",
+        "pyarrow.parquet",
+    ):
         importlib.import_module(module)  # it is neither the cases' time nor their memory
     outcome(["data", str(top)])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tests.cli.conftest import Call
 
-from unclip.cli.commands import evaluate as command
+from unclip.cli.measurement import evaluate as command
 from unclip.data.prepare.write import prepare
 from unclip.data.source import open_source
 from unclip.evaluation import suite

@@ -14,10 +14,10 @@ from tests.data.conftest import encode, noise, save
 from unclip.data.images.decode import decode
 from unclip.data.item import Item
 from unclip.data.layouts.pack import pack
+from unclip.data.prepare import write as preparing
 from unclip.data.prepare.inspect import DataReport, inspect_source, ordered
 from unclip.data.prepare.read import Pictures
 from unclip.data.prepare.write import load_prepared, prepare, write_prepared
-from unclip.data.prepare import write as preparing
 from unclip.data.source import open_source
 
 Maker = Callable[..., Path]

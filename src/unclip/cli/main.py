@@ -7,23 +7,23 @@ from rich.text import Text
 
 import unclip
 from unclip.cli.arguments.numbers import exact
-from unclip.cli.commands.add import add
-from unclip.cli.commands.classify import classify
-from unclip.cli.commands.compare_priors import compare_priors
-from unclip.cli.commands.data import data, pack, shapes
-from unclip.cli.commands.demo import demo
-from unclip.cli.commands.edit import edit, extend
-from unclip.cli.commands.evaluate import evaluate
-from unclip.cli.commands.explain import explain
-from unclip.cli.commands.generate import generate
-from unclip.cli.commands.info import info
-from unclip.cli.commands.manipulate import blend, diff, invert, probe, vary
-from unclip.cli.commands.pack_run import pack_run
-from unclip.cli.commands.search import search
-from unclip.cli.commands.study import study
-from unclip.cli.commands.train import train
-from unclip.cli.commands.upsample import upsample
+from unclip.cli.drawing.edit import edit, extend
+from unclip.cli.drawing.generate import generate
+from unclip.cli.drawing.manipulate import blend, diff, invert, probe, vary
+from unclip.cli.drawing.upsample import upsample
+from unclip.cli.inspection.classify import classify
+from unclip.cli.inspection.data import data, pack, shapes
+from unclip.cli.inspection.info import info
+from unclip.cli.inspection.pack_run import pack_run
+from unclip.cli.inspection.search import search
+from unclip.cli.measurement.compare_priors import compare_priors
+from unclip.cli.measurement.evaluate import evaluate
+from unclip.cli.measurement.explain import explain
+from unclip.cli.measurement.study import study
 from unclip.cli.screen.console import ERR, OUT, Screen, line
+from unclip.cli.training.add import add
+from unclip.cli.training.demo import demo
+from unclip.cli.training.train import train
 
 WORDS = ("generate", "edit", "extend", "search")
 """Commands that take a sentence, which may begin with a dash."""
