@@ -54,6 +54,7 @@ COMMANDS = [
     ("demo", "--out", "RUN"),
     ("explain", "another", "--out", "RUN"),
     ("study", "another", "--out", "RUN"),
+    ("pack-run", "RUN", "given-away"),
 ]
 
 

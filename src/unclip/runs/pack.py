@@ -11,15 +11,14 @@ from unclip.runs.modules import BUILDERS, Stages, model_hash
 def pack_run(root: str | Path, out: str | Path) -> int:
     """Copies settings, tokenizer and weights of a finished run to the new folder `out`; returns the bytes of it.
 
-    Raises ValueError for an unfinished or damaged run, and where `out` is there already; what was copied is loaded
-    before it gets its name.
+    Raises ValueError for an unfinished or damaged run, one that another process writes into, and where `out` is there
+    already; what was copied is loaded before it gets its name.
     """
     run, place = RunFolder(Path(root)), Path(out)
     run.require()
     if place.resolve().is_relative_to(run.root.resolve()):
         raise ValueError(f"{place}: lies in the run itself; name a folder outside")
-
-    with new_folder(place) as folder:
+    with run.writing(), new_folder(place) as folder:  # a stage that is being added would be there in half
         names, copy = _copy(run, folder), Stages(RunFolder(folder))
         for name in names:
             copy(name)
