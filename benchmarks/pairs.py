@@ -24,7 +24,7 @@ from pathlib import Path
 from kills import LOADED, forked
 from terminals import BY_TIME, Place, differing, files
 
-from unclip.recipes import demo
+from unclip.studies import demo
 
 REFUSED = ("is writing there", "is there already and not empty", "made by another process meanwhile", "has changed")
 NO_RUN = ("no such run", "holds no run", "unfinished", "holds no finished run")
