@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.cli.conftest import Call
-from tests.generation.gaussian import gaussian, picture
+from tests.latents.gaussian import gaussian, picture
 
 from unclip.core.disk import store
 from unclip.data.prepare.write import write_prepared

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.cli.conftest import Call
-from tests.generation.gaussian import SIZE, gaussian, picture
+from tests.latents.gaussian import SIZE, gaussian, picture
 
 from unclip.data.prepare.write import write_prepared
 from unclip.generation.ddpm import DDPMPipeline
