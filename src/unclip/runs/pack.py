@@ -3,9 +3,10 @@
 import shutil
 from pathlib import Path
 
+from unclip.core.disk import store
 from unclip.core.disk.new import new_folder
 from unclip.runs.folder import DRAWS, RunFolder
-from unclip.runs.modules import BUILDERS, Stages, model_hash
+from unclip.runs.modules import model_hash
 
 
 def pack_run(root: str | Path, out: str | Path) -> int:
@@ -19,9 +20,8 @@ def pack_run(root: str | Path, out: str | Path) -> int:
     if place.resolve().is_relative_to(run.root.resolve()):
         raise ValueError(f"{place}: lies in the run itself; name a folder outside")
     with run.writing(), new_folder(place) as folder:  # a stage that is being added would be there in half
-        names, copy = _copy(run, folder), Stages(RunFolder(folder))
-        for name in names:
-            copy(name)
+        for name in _copy(run, folder):
+            store.load(folder / name)
         if model_hash(RunFolder(folder)) != model_hash(run):
             raise ValueError(f"{run.root}: has changed while it was copied; try again")
     return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
@@ -32,7 +32,7 @@ def _copy(run: RunFolder, folder: Path) -> list[str]:
     for file in (run.settings, run.tokenizer, run.root / "state.json"):
         if file.exists():
             shutil.copyfile(file, folder / file.name)
-    names = [*(name for name in run.state() if name in BUILDERS), f"early/{DRAWS[run.model]}"]
+    names = [*run.networks(), f"early/{DRAWS[run.model]}"]
     found = [name for name in names if (run.root / name).is_dir()]
     for name in found:
         shutil.copytree(run.root / name, folder / name)
