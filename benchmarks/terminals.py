@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ class Place:
             Image.fromarray(pixels).save(self.data / f"ü{i:03d}.png")
             lines.append(json.dumps({"file_name": f"ü{i:03d}.png", "text": f"{captions[0]} {WORDS}"}))
         (self.data / "metadata.jsonl").write_text("\n".join(lines), encoding="utf-8")
-        write_settings(self.root / "settings.toml", settings())
+        write_settings(self.root / "settings.toml", replace(settings(), held_out=0.2))
         Image.new("RGB", (32, 32), "red").save(self.root / "ü.png")
         mask = Image.new("L", (32, 32))
         mask.paste(255, (0, 0, 16, 32))
