@@ -3,6 +3,7 @@
 python examples/02_own_sampler_and_schedule.py
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -34,7 +35,7 @@ class Midpoint(Sampler):
 
     def walk(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
         """The steps along `grid`, which rises from noisy to clean and ends at +inf."""
-        for now, after in zip(grid[:-1], grid[1:], strict=True):
+        for now, after in itertools.pairwise(grid):
             seen = denoise(x, now.expand(len(x)))
             if torch.isfinite(after):
                 middle = (now + after) / 2
