@@ -35,7 +35,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         asked.update(rows=rows.tolist(), n=n, seed=seed)
         return SCORES
 
-    monkeypatch.setattr(load, "load", lambda run: model)
+    monkeypatch.setattr(load, "load", lambda run, kind: model)
     monkeypatch.setattr(suite, "evaluate", evaluate)
     monkeypatch.setattr(suite, "evaluate_shapes", lambda model, world, n, seed: EXACT)
     monkeypatch.setattr(command, "held_out", lambda root: np.array([3, 5]))
