@@ -187,7 +187,7 @@ class RunFolder:
             atomic.write_atomic(self.root / "state.json", json.dumps(change(self.state()), indent=1))
 
     def require(self) -> None:
-        """Raises ValueError that says which stage is missing, for whoever wants to generate."""
+        """Raises ValueError that says which stage is missing, or who is training it, for whoever wants to generate."""
         if not self.root.is_dir():
             raise ValueError(
                 f"{self.root}: no such run; train one with `{typed('unclip', 'train', 'DATA', '--out', self.root)}`"
@@ -200,6 +200,7 @@ class RunFolder:
         state = self.state()
         missing = [s for s in MODELS[self.model] if s not in state]
         if missing:
+            lock.check_unused(self.root)  # whoever trains it will finish it
             raise ValueError(
                 f"{self.root}: unfinished, the stage {missing[0]!r} is missing; "
                 "run the same `unclip train` command again and it continues"
