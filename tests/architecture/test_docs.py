@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.architecture.pages import PAGES, ROOT, commands, text_of
+
 from unclip.cli.arguments import settings
 from unclip.cli.arguments.duration import seconds
 from unclip.cli.arguments.options import Given
@@ -128,4 +128,4 @@ def test_commands_are_found() -> None:
     assert len(list(commands("README.md"))) > 10
     assert ["explain", "--run", "runs/mine", "--out", "slides"] in list(commands("docs/explain.md"))
     assert any("decoder.diffusion.vlb_weight=0.001" in words for words in commands("docs/decoder.md"))
-    assert ["--seed", "0"] == next(w for w in commands("docs/priors.md") if "--json" in w)[7:9]
+    assert next(w for w in commands("docs/priors.md") if "--json" in w)[7:9] == ["--seed", "0"]

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import pytest
 from PIL import Image
-
 from tests.architecture.pages import PAGES, blocks
 from tests.short import short
+
 from unclip.cli.main import app
 from unclip.recipes.settings.run import write_settings
 
@@ -98,10 +98,12 @@ def test_python_runs(snippet: Snippet, place: Path) -> None:
 
 def unclip(*words: str) -> None:
     """A command that has to succeed."""
+    code: object = 0
     try:
         app(list(words))
     except SystemExit as stop:
-        assert not stop.code, words
+        code = stop.code
+    assert not code, words
 
 
 @pytest.mark.slow
