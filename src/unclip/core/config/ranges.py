@@ -77,20 +77,25 @@ Side = Annotated[int, Range(1, 4096)]
 Steps = Annotated[int, Range(1, 100_000)]
 """Of a sampler or a solver."""
 Fraction = Annotated[float, Range(0, 1)]
+"""A part of a whole, or a probability."""
 Positive = Annotated[float, Range(0, SIGNED, above=True)]
+"""A scale that cannot be off."""
 Weight = Annotated[float, Range(0, SIGNED)]
 """Scales and weights; 0 is off."""
 Signed = Annotated[float, Range(-SIGNED, SIGNED)]
+"""A level, a mean or a shift."""
 Spread = Annotated[float, Range(1e-3, 1e3)]
 """Standard deviations and exponents."""
 Share = Annotated[float, Range(0, 1e6)]
 """Of a run's budget; what is added to a finished run may take longer than the run."""
 Patch = Annotated[int, Range(1, 256)]
+"""Side of the squares that a network takes together, pixels."""
 Widths = Annotated[tuple[Count, ...], Length(1, 8)]
 """Channels of the levels of a network; the side is halved from one to the next."""
 Blocks = Annotated[tuple[Annotated[int, Range(0, 256)], ...], Length(1, 8)]
 """How many blocks each of these levels has."""
 Beta = Annotated[float, Range(0, 1, above=True, below=True)]
+"""The variance that one step of a chain adds."""
 TableLength = Annotated[int, Range(2, 100_000)]
 """T."""
 Limit = Annotated[float, Range(0, 20, above=True)]
