@@ -1,4 +1,4 @@
-"""Adaptive projected guidance (APG; Sadat et al. 2024), on x0:
+"""Adaptive projected guidance (APG; Sadat et al. 2024), on x0.
 
     d = x0_cond - x0_null + momentum * d_before;   d = d min(1, norm_threshold / |d|)
     x0 = x0_cond + (scale - 1) (d_orthogonal + eta d_parallel),   parallel to x0_cond, for each sample

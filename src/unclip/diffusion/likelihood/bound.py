@@ -1,4 +1,4 @@
-"""The variational bound on -log p(x_0), DDPM's Eq. 5, in bits a dimension, with its parts:
+"""The variational bound on -log p(x_0), DDPM's Eq. 5, in bits a dimension, with its parts.
 
     L_T            KL(q(x_T | x_0) || N(0, I)): what the noisiest state still knows (`forward.terminal_kl`)
     sum L_{t-1}    KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)), t = 2..T (`terms`)
