@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, cast, get_args, get_origin
 
 from unclip.core.shown import shown
 
@@ -128,7 +128,7 @@ def wanted(kind: type, ranges: list[Range | Length]) -> str:
 
 def is_number(value: Any, kind: type) -> bool:
     """Whether a value may stand for an int, or for a float: no bool, and no nan."""
-    return isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool) and value == value
+    return not isinstance(value, bool) and isinstance(value, Integral if kind is int else Real) and value == value
 
 
 def faults(hint: Any, value: Any, path: str) -> Iterator[tuple[str, Any, str]]:
@@ -140,7 +140,8 @@ def faults(hint: Any, value: Any, path: str) -> Iterator[tuple[str, Any, str]]:
     elif get_origin(hint) is tuple and isinstance(value, tuple):
         yield from ((path, value, r.words()) for r in ranges if not r.holds(value))
         inner = get_args(hint)
-        for i, part in enumerate(value):
+        parts = cast("tuple[object, ...]", value)
+        for i, part in enumerate(parts):
             yield from faults(inner[0] if inner[-1] is Ellipsis else inner[i], part, f"{path}[{i}]")
     elif value is not None:
         for option in get_args(hint):

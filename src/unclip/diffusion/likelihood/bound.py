@@ -21,6 +21,7 @@ from unclip.core.config.base import Config
 from unclip.core.config.ranges import Range
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Int, LogSNR, PerSample, State
+from unclip.core.untyped import floats
 from unclip.core.wide import wide
 from unclip.diffusion.denoiser import Denoise, Prediction
 from unclip.diffusion.forward import terminal_kl
@@ -102,7 +103,7 @@ def variational_bound(
 
 def _finite_part(grid: LogSNR) -> Float[Tensor, " T"]:
     if not (len(grid) > 1 and grid[-1] == math.inf and (grid.diff() > 0).all()):
-        raise ValueError(f"grid = {grid.tolist()[-3:]} at its end: must rise to +inf, as Schedule.grid does")
+        raise ValueError(f"grid = {floats(grid)[-3:]} at its end: must rise to +inf, as Schedule.grid does")
     return grid[:-1]
 
 
