@@ -1,6 +1,6 @@
 # make demo: from nothing to pictures.  make test: every check there is.  Another interpreter: make PYTHON=python3.12 demo
 .DEFAULT_GOAL := help
-.PHONY: demo test lint lock clean help
+.PHONY: demo test lint docs lock clean help
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,6 +21,10 @@ lint: $(VENV)/.installed-test  ## only ruff, pyright and the layers
 	$(BIN)/ruff check
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.made  ## docs/reference/*.md, the API reference, from the docstrings; nothing is installed for it
+	rm -rf docs/reference
+	$(BIN)/python -m tools.reference docs/reference
 
 $(VENV)/.made:
 	@for python in $(or $(PYTHON),python3.11 python3); do \
@@ -48,8 +52,8 @@ lock: $(VENV)/.made  ## constraints-hashed.txt from constraints.txt: the SHA-256
 	$(BIN)/python benchmarks/lock.py build/lock.json > constraints-hashed.txt
 
 clean:  ## remove .venv and caches; runs/ and out/ stay
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache
-	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) build dist docs/reference site .pytest_cache .ruff_cache .import_linter_cache
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

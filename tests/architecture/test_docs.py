@@ -1,56 +1,119 @@
-"""What the documentation prints: commands that are understood, in an order in which they work; Python that is typed."""
+"""What the documentation prints: links that lead somewhere, commands whose settings resolve, in an order that works."""
 
-import importlib.util
 import itertools
-import json
 import re
 import shlex
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.architecture.pages import PAGES, ROOT, commands, text_of
 
+from unclip.cli.arguments import settings
+from unclip.cli.arguments.duration import seconds
+from unclip.cli.arguments.options import Given
 from unclip.cli.arguments.output import slug
 from unclip.cli.main import app
+from unclip.recipes.settings.presets import DEFAULTS
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = (
-    "README.md",
-    *(f"docs/{n}.md" for n in ("clip", "ddpm", "inpainting", "latent", "library", "manipulate", "priors")),
-)
-"""Pages whose Python starts from a run."""
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
+OTHERS = tuple(name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md") if (ROOT / name).exists())
 
 
-def blocks(page: str, kind: str) -> list[str]:
-    text = (ROOT / page).read_text(encoding="utf-8")
-    return re.findall(rf"^```{kind}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+def anchors(page: str) -> set[str]:
+    """The names of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)$", text_of(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-def commands(page: str) -> list[list[str]]:
-    lines = [line for block in blocks(page, "") for line in block.splitlines()]
-    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("unclip ")]
+def links(page: str) -> set[tuple[str, str]]:
+    """(file, heading) of each link into the repository, the file relative to its root."""
+    found = set()
+    for target, heading in LINK.findall(text_of(page)):
+        if not re.match(r"\w+:", target):
+            path = (ROOT / page).parent / target if target else ROOT / page
+            found.add((path.resolve().relative_to(ROOT).as_posix(), heading))
+    return found
 
 
-@pytest.mark.parametrize("page", ["README.md", *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))])
-def test_commands_are_understood(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("page", [*PAGES, *OTHERS])
+def test_links_lead_somewhere(page: str) -> None:
+    for target, heading in links(page):
+        assert (ROOT / target).exists(), f"{page}: there is no {target}"
+        if heading and target.endswith(".md"):
+            assert heading in anchors(target), f"{page}: {target} has no heading {heading}"
+
+
+def test_the_index_leads_to_every_page() -> None:
+    assert "docs/index.md" in {target for target, _ in links("README.md")}
+    missing = set(PAGES) - {target for target, _ in links("docs/index.md")} - {"docs/index.md"}
+    assert not missing, f"docs/index.md: give each page its place: {', '.join(sorted(missing))}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_resolve(page: str) -> None:
     for words in commands(page):
-        if not any(word.isupper() or "..." in word or word.startswith("[") for word in words):
-            app.parse_args(words, exit_on_error=False, print_error=False)
+        command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+        given = bound.arguments
+        if isinstance(length := given.get("budget"), str):
+            seconds(length)
+        if command.__name__ == "train":
+            resolve_run(given.get("given", Given()))
+        if command.__name__ == "add":
+            resolve_stage(given["stage"], given.get("set") or [])
 
 
-def test_every_line_of_the_readme_finds_what_it_needs() -> None:
+def resolve_run(given: Given) -> None:
+    """The settings of `unclip train ...`, as far as they can be said without data."""
+    said = settings.layers(given, {})
+    size = settings.last(said, "size") or 32
+    settings.resolve(settings.base(given, said, size, flip=True), said)
+
+
+def resolve_stage(stage: str, said: list[str]) -> None:
+    """The settings of `unclip add STAGE ...` on a run of the first model that takes the stage."""
+    layers = [settings.assignment(text, "--set") for text in said]
+    for model in DEFAULTS:
+        config = settings.preset(None, model, 32)
+        if takes(config, stage):
+            settings.resolve(replace(config, added=(stage,)), layers)
+            return
+    raise AssertionError(f"no model takes the stage {stage}")
+
+
+def takes(config: Any, stage: str) -> bool:
+    """Whether a stage can be added to such a run."""
+    try:
+        replace(config, added=(stage,))
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_scripts_and_targets_exist(page: str) -> None:
+    for words in commands(page, "python"):
+        script = ROOT / words[0]
+        assert script.exists(), f"{page}: there is no {words[0]}"
+        for option in filter(re.compile(r"-{1,2}[a-z]").match, words):
+            assert f'"{option}"' in script.read_text(encoding="utf-8"), f"{page}: {words[0]} has no {option}"
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in {*re.findall(r"`make ([a-z]+)`", text_of(page)), *(words[0] for words in commands(page, "make"))}:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{page}: the Makefile has no target {target}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+def test_every_line_finds_what_it_needs(page: str) -> None:
     """After `make demo`: the demo's run, what an earlier line made, or what lies in the repository."""
     there = {"runs/demo"}
-    for words in commands("README.md"):
+    for words in commands(page):
         command, options = words[0], dict(itertools.pairwise(words))
         for word in words[1:]:
             made = word in (options.get("--out"), words[2] if command == "pack-run" else words[1])
             if ("/" in word or "." in Path(word).suffix) and not re.fullmatch(r"[\d.]+", word) and not made:
                 assert word in there or (ROOT / word).exists(), f"{shlex.join(words)}: where does {word} come from?"
-        if command in ("info", "vary", "blend", "diff", "edit", "extend"):
-            assert words[1] in there, shlex.join(words)
-        if command in ("train", "data"):
+        if command in ("vary", "blend", "diff", "edit", "extend", "train", "data", "info"):
             assert words[1] in there, shlex.join(words)
         if command == "generate":
             prompts = words[1 : words.index("--run")]
@@ -60,16 +123,9 @@ def test_every_line_of_the_readme_finds_what_it_needs() -> None:
         there |= {words[1]} if command == "shapes" else set()
 
 
-def test_python_is_typed(tmp_path: Path) -> None:
-    """pyright finds no error in what the pages print, so that an editor completes it."""
-    if importlib.util.find_spec("basedpyright") is None:
-        pytest.skip("basedpyright is not installed: pip install -c constraints.txt -e '.[test]'")
-    for page in PAGES:
-        for i, block in enumerate(blocks(page, "python")):
-            head = "import torch\n\nimages = torch.zeros(1, 3, 32, 32)\n" if "images" in block else ""
-            (tmp_path / f"{Path(page).stem}{i}.py").write_text(head + block, encoding="utf-8")
-    settings = {"extraPaths": [str(ROOT / "src")], "typeCheckingMode": "standard", "reportUnusedExpression": False}
-    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
-    command = [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable, "-p", str(tmp_path)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_commands_are_found() -> None:
+    """So that the tests above do not pass for want of commands: fences, indented blocks, lines that go on."""
+    assert len(list(commands("README.md"))) > 10
+    assert ["explain", "--run", "runs/mine", "--out", "slides"] in list(commands("docs/explain.md"))
+    assert any("decoder.diffusion.vlb_weight=0.001" in words for words in commands("docs/decoder.md"))
+    assert next(w for w in commands("docs/priors.md") if "--json" in w)[7:9] == ["--seed", "0"]

@@ -3,7 +3,7 @@
 import ctypes
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -45,7 +45,7 @@ _CHOSEN: ContextVar[str | None] = ContextVar("device", default=None)
 
 
 @contextmanager
-def using(name: str) -> Iterator[None]:
+def using(name: str) -> Generator[None, None, None]:
     """Inside, `device` is this one. Raises ValueError where it is not there."""
     check_device(name)
     before = _CHOSEN.set(name)

@@ -12,7 +12,8 @@ A seed is any whole number and all of its digits count: torch's own CPU generato
 
 import hashlib
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections import abc
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,8 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor
+
+from unclip.core.untyped import forked_generators, seed_everywhere
 
 
 def derive(*parts: int | str) -> int:
@@ -118,10 +121,10 @@ def whole(seed: Any) -> int:
 
 
 @contextmanager
-def initial_weights(*key: int | str) -> Iterator[None]:
+def initial_weights(*key: int | str) -> abc.Generator[None, None, None]:
     """Inside, new modules draw their first weights from this key; torch's global generator is left as it was."""
-    with torch.random.fork_rng():
+    with forked_generators():
         seed = derive(*key)
-        torch.manual_seed(seed)  # of every device; then that of the CPU with all of its digits
+        seed_everywhere(seed)  # of every device; then that of the CPU with all of its digits
         seeded(torch.default_generator, seed)
         yield

@@ -11,6 +11,7 @@ import math
 import torch
 
 from unclip.core.typing import PerSample, State, Tensor
+from unclip.core.untyped import norm
 from unclip.core.wide import wide
 
 NEAR = 1e-6
@@ -20,7 +21,7 @@ NEAR = 1e-6
 def angle(a: State, b: State) -> PerSample:
     """Radians between the vectors of each pair, in float64: 2 atan2(|u - v|, |u + v|), exact for near ones too."""
     u, v = (_unit(x) for x in (a, b))
-    return 2 * torch.atan2((u - v).norm(dim=1), (u + v).norm(dim=1))
+    return 2 * torch.atan2(norm(u - v, 1), norm(u + v, 1))
 
 
 def slerp(a: State, b: State, t: float | PerSample) -> State:
@@ -41,7 +42,7 @@ def slerp(a: State, b: State, t: float | PerSample) -> State:
 
 def _unit(x: State) -> Tensor:
     flat = wide(x).flatten(1)
-    length = flat.norm(dim=1, keepdim=True)
+    length = norm(flat, 1, keepdim=True)
     if (length == 0).any():
         raise ValueError("a vector of zeros has no direction; take another one")
     return flat / length

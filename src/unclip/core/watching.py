@@ -4,7 +4,7 @@ A walk does not know what it is part of (a prompt's prior, a decoder, an upsampl
 command line watches from outside, so that nothing in between has to pass a bar along.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
@@ -17,7 +17,7 @@ _watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
 
 
 @contextmanager
-def watching(watch: Watch) -> Iterator[None]:
+def watching(watch: Watch) -> Generator[None, None, None]:
     """Tells `watch` of the steps of all walks inside."""
     before = _watch.set(watch)
     try:

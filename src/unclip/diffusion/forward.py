@@ -20,6 +20,7 @@ from torch.nn.functional import logsigmoid, softplus
 
 from unclip.core.noise import Noise
 from unclip.core.typing import LogSNR, PerSample, State
+from unclip.core.untyped import floats
 from unclip.core.wide import narrow, wide
 from unclip.diffusion.level import alpha, forgotten, like
 
@@ -62,7 +63,7 @@ def chain(x0: State, grid: LogSNR, noise: Noise) -> Iterator[Noised]:
     Raises ValueError where the grid does not rise to +inf.
     """
     if not (grid[-1] == math.inf and (grid.diff() > 0).all()):
-        raise ValueError(f"grid = {grid.tolist()[-3:]} at its end: must rise to +inf, as Schedule.grid does")
+        raise ValueError(f"grid = {floats(grid)[-3:]} at its end: must rise to +inf, as Schedule.grid does")
     return _walk(x0, grid.flip(0), noise)
 
 

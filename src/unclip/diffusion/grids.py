@@ -19,6 +19,7 @@ from torch import Tensor
 from unclip.core.config.base import Config
 from unclip.core.config.ranges import Length, Range, Sigma, Signed, Spread
 from unclip.core.typing import Float, LogSNR
+from unclip.core.untyped import floats
 from unclip.diffusion.level import resolvable
 from unclip.diffusion.schedules.base import Levels, Schedule, check_steps, to_clean, trailing
 from unclip.diffusion.schedules.karras import check_polynomial, karras_levels
@@ -41,8 +42,8 @@ class Grid(Config, ABC):
         table has entries, levels that the schedule never reaches, or two steps at one level.
         """
         check_steps(steps)
-        levels, (noisy, clean) = self.levels(schedule, steps), _both_ends(schedule).tolist()
-        for level in levels.tolist():
+        levels, (noisy, clean) = self.levels(schedule, steps), floats(_both_ends(schedule))
+        for level in floats(levels):
             if not noisy - SLACK <= level <= clean + SLACK:
                 raise ValueError(
                     f"log-SNR {level:.4g} of {type(self).__name__} lies outside {type(schedule).__name__}, whose "
@@ -53,7 +54,7 @@ class Grid(Config, ABC):
 
 def ends(schedule: Schedule) -> tuple[float, float]:
     """The log-SNR of the schedule's noisy and clean end, as far as a network and a solver resolve it."""
-    noisy, clean = resolvable(_both_ends(schedule)).tolist()
+    noisy, clean = floats(resolvable(_both_ends(schedule)))
     return noisy, clean
 
 

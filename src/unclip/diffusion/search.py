@@ -16,6 +16,7 @@ from unclip.core.config.base import Config
 from unclip.core.config.ranges import Range, Steps
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, State
+from unclip.core.untyped import floats
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.grids import Given, Grid, KarrasSteps, QuadraticTime, UniformLogSNR, UniformTime, ends
 from unclip.diffusion.samplers import DPMSolverPP3M, Sampler
@@ -46,7 +47,7 @@ class Search(Config):
 
         levels = min((grid(schedule, steps)[:-1].double() for grid in STARTS), key=error)
         _check_deterministic(denoise, sampler, x, to_clean(levels, x.device))
-        return Given(tuple(self._descended(levels, ends(schedule)[1], error).tolist()))
+        return Given(tuple(floats(self._descended(levels, ends(schedule)[1], error))))
 
     def _descended(self, levels: Levels, clean: float, error: Callable[[Levels], float]) -> Levels:
         reach, best = 0.5, error(levels)
@@ -63,7 +64,7 @@ class Search(Config):
 def _moves(levels: Levels, i: int, clean: float, reach: float) -> list[Levels]:
     """Level i moved by a share of the way to either neighbour; beyond the last one lies the schedule's clean end."""
     after = levels[i + 1].item() if i + 1 < len(levels) else clean + 1e-9
-    found = []
+    found: list[Levels] = []
     for neighbour in (levels[i - 1].item(), after):
         moved = levels.clone()
         moved[i] += reach * (neighbour - levels[i].item())

@@ -140,7 +140,7 @@ def diff(
     until: float = 0.5,
     settings: Settings | None = None,
 ) -> list[Image.Image]:
-    """n pictures from the picture itself towards what the words change (unCLIP, section 3.3):
+    """n pictures from the picture itself towards what the words change (unCLIP, section 3.3).
 
         z_theta = slerp(z_i, norm(z_after - z_before), theta),    theta = 0 ... until, x_T from the picture throughout
 

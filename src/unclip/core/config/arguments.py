@@ -7,7 +7,7 @@ import types
 from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from numbers import Integral, Real
-from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, ParamSpec, TypeVar, Union, cast, get_args, get_origin
 
 from unclip.core.shown import shown
 
@@ -66,7 +66,7 @@ def _options(hint: Any) -> tuple[Any, ...]:
 
 def _wanted(hint: Any, value: Any) -> str:
     """What was expected of a value that is none of that; "" where it is, or nobody can say."""
-    wanted = []
+    wanted: list[str] = []
     for option in _options(hint):
         told, fits = _judge(option, value)
         if fits:
@@ -82,9 +82,9 @@ def _judge(hint: Any, value: Any) -> tuple[str, bool]:
     if hint is bool:
         return "True or False", isinstance(value, bool)
     if hint is int:
-        return "a whole number", isinstance(value, Integral) and not isinstance(value, bool)
+        return "a whole number", not isinstance(value, bool) and isinstance(value, Integral)
     if hint is float:
-        return "a number", isinstance(value, Real) and not isinstance(value, bool) and value == value
+        return "a number", not isinstance(value, bool) and isinstance(value, Real) and value == value
     if hint is str:
         return "words", isinstance(value, str)
     if get_origin(hint) is Literal:
@@ -103,8 +103,9 @@ def texts(name: str, given: object) -> list[str]:
         raise Refused(f"{name} = {shown(repr(given), 80)}: pass a list, [{shown(repr(given), 80)}]")
     if not isinstance(given, Iterable):
         raise Refused(f"{name} = {shown(repr(given), 80)}: expected a list of words")
-    found = []
-    for text in given:
+    words = cast("Iterable[object]", given)
+    found: list[str] = []
+    for text in words:
         if not isinstance(text, str):
             raise Refused(f"{name}: {shown(repr(text), 80)} is no words (str)")
         if text not in ("\n", "\r\n"):

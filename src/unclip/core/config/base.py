@@ -21,6 +21,7 @@ from inspect import isabstract
 from typing import Any, NoReturn, TypeVar, Union, get_args, get_origin
 
 from unclip.core.config.ranges import Length, Range, faults, is_number, told, unpacked, wanted
+from unclip.core.config.tables import is_list, is_table
 from unclip.core.shown import shown
 
 C = TypeVar("C", bound="Config")
@@ -107,7 +108,7 @@ def _subclasses(cls: type) -> dict[str, type]:
 
 
 def _build_config(cls: type[C], data: Any, path: str) -> C:
-    if not isinstance(data, dict):
+    if not is_table(data):
         _refuse(path or "this", data, "a table of settings")
     target, data = _resolve(cls, dict(data), path)
     hints, known = hints_of(target), stored(target)
@@ -156,7 +157,7 @@ def _resolve(cls: type, data: dict[str, Any], path: str) -> tuple[type, dict[str
 def _plain(value: Any) -> Any:
     if isinstance(value, Config):
         return value.to_dict()
-    if isinstance(value, tuple | list):
+    if is_list(value):
         return [_plain(v) for v in value]
     return value
 
@@ -185,7 +186,7 @@ def _build(hint: Any, value: Any, path: str) -> Any:
 
 
 def _build_tuple(hint: Any, value: Any, path: str, lengths: list[Range | Length]) -> tuple[Any, ...]:
-    if not isinstance(value, list | tuple):
+    if not is_list(value):
         _refuse(path, value, "a list")
     inner = get_args(hint)
     if inner[-1] is not Ellipsis and len(value) != len(inner):

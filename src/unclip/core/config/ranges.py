@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, cast, get_args, get_origin
 
 from unclip.core.shown import shown
 
@@ -77,20 +77,25 @@ Side = Annotated[int, Range(1, 4096)]
 Steps = Annotated[int, Range(1, 100_000)]
 """Of a sampler or a solver."""
 Fraction = Annotated[float, Range(0, 1)]
+"""A part of a whole, or a probability."""
 Positive = Annotated[float, Range(0, SIGNED, above=True)]
+"""A scale that cannot be off."""
 Weight = Annotated[float, Range(0, SIGNED)]
 """Scales and weights; 0 is off."""
 Signed = Annotated[float, Range(-SIGNED, SIGNED)]
+"""A level, a mean or a shift."""
 Spread = Annotated[float, Range(1e-3, 1e3)]
 """Standard deviations and exponents."""
 Share = Annotated[float, Range(0, 1e6)]
 """Of a run's budget; what is added to a finished run may take longer than the run."""
 Patch = Annotated[int, Range(1, 256)]
+"""Side of the squares that a network takes together, pixels."""
 Widths = Annotated[tuple[Count, ...], Length(1, 8)]
 """Channels of the levels of a network; the side is halved from one to the next."""
 Blocks = Annotated[tuple[Annotated[int, Range(0, 256)], ...], Length(1, 8)]
 """How many blocks each of these levels has."""
 Beta = Annotated[float, Range(0, 1, above=True, below=True)]
+"""The variance that one step of a chain adds."""
 TableLength = Annotated[int, Range(2, 100_000)]
 """T."""
 Limit = Annotated[float, Range(0, 20, above=True)]
@@ -123,7 +128,7 @@ def wanted(kind: type, ranges: list[Range | Length]) -> str:
 
 def is_number(value: Any, kind: type) -> bool:
     """Whether a value may stand for an int, or for a float: no bool, and no nan."""
-    return isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool) and value == value
+    return not isinstance(value, bool) and isinstance(value, Integral if kind is int else Real) and value == value
 
 
 def faults(hint: Any, value: Any, path: str) -> Iterator[tuple[str, Any, str]]:
@@ -135,7 +140,8 @@ def faults(hint: Any, value: Any, path: str) -> Iterator[tuple[str, Any, str]]:
     elif get_origin(hint) is tuple and isinstance(value, tuple):
         yield from ((path, value, r.words()) for r in ranges if not r.holds(value))
         inner = get_args(hint)
-        for i, part in enumerate(value):
+        parts = cast("tuple[object, ...]", value)
+        for i, part in enumerate(parts):
             yield from faults(inner[0] if inner[-1] is Ellipsis else inner[i], part, f"{path}[{i}]")
     elif value is not None:
         for option in get_args(hint):

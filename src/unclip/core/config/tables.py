@@ -4,7 +4,7 @@ import json
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 LARGEST = 64 * 2**20
 """Bytes. Settings are a few thousand; nothing that is read here comes near this."""
@@ -23,6 +23,16 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
     return _read(path, what, tomllib.loads)
 
 
+def is_table(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether something that was read is a table."""
+    return isinstance(value, dict)
+
+
+def is_list(value: Any) -> TypeGuard[list[Any] | tuple[Any, ...]]:
+    """Whether it is a list of values."""
+    return isinstance(value, list | tuple)
+
+
 def _read(path: Path, what: str, parse: Callable[[str], Any]) -> dict[str, Any]:
     if path.exists() and not path.is_file():  # a pipe would wait for ever
         raise ValueError(f"{path}: not {what} (a folder or a device, not a file)")
@@ -34,6 +44,6 @@ def _read(path: Path, what: str, parse: Callable[[str], Any]) -> dict[str, Any]:
         raise ValueError(f"{path}: not {what} (tables within tables, too deep)") from error
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: not {what} ({error})") from error
-    if not isinstance(table, dict):
+    if not is_table(table):
         raise ValueError(f"{path}: not {what} (it holds a {type(table).__name__}, not a table)")
     return table

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def write_atomic(path: Path, data: str | bytes) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Generator[Path, None, None]:
     """A place beside `path`, with the same ending; what is written there takes its place at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
@@ -137,7 +137,7 @@ def _sync(path: Path, how: int) -> None:
 
 
 @contextmanager
-def room_told(path: Path, needed: int) -> Iterator[None]:
+def room_told(path: Path, needed: int) -> Generator[None, None, None]:
     """Inside, a disk without room becomes a ValueError that names the file, the bytes needed and those free."""
     try:
         yield

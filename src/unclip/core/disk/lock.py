@@ -10,12 +10,13 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from unclip.core.config.tables import is_table
 from unclip.core.shown import shown
 
 MARK = ".unclip"
@@ -55,7 +56,7 @@ def check_own(folder: Path, known: bool = False) -> None:
 
 
 @contextmanager
-def hold(folder: Path, known: bool = False, told: Path | None = None) -> Iterator[None]:
+def hold(folder: Path, known: bool = False, told: Path | None = None) -> Generator[None, None, None]:
     """Inside, no other process writes into `folder`, which is made where it is not there; known: as `check_own`.
 
     told: what an error calls the folder, where that is a place on the way to what was asked for.
@@ -179,7 +180,7 @@ def _owner(file: BinaryIO) -> dict[str, Any]:
         found = json.loads(file.read(4096))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return found if is_table(found) else {}
 
 
 def _write(file: BinaryIO, owner: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ file). The system decides who was first: no file and no folder that is not empty
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from unclip.core.shown import shown
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
+def new_folder(path: Path) -> Generator[Path, None, None]:
     """A place beside `path` to write into, which becomes `path` at the end and vanishes where something fails.
 
     Raises ValueError where `path` is there and not empty, and where another process is making it; then as well at the

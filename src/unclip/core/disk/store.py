@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import unclip
 from unclip.core.config.ranges import told
-from unclip.core.config.tables import read_json
+from unclip.core.config.tables import is_list, is_table, read_json
 from unclip.core.disk.atomic import check_room, leftovers, room_told, write_folder
 from unclip.core.shown import shown
+from unclip.core.untyped import load_tensors, save_tensors
 from unclip.core.versions import WRITTEN_BY
 
 FORMAT = 2
@@ -50,9 +50,9 @@ def to_json(value: Any) -> str:
     """Indented JSON; a number that is not finite becomes null, which JSON knows."""
 
     def plain(part: Any) -> Any:
-        if isinstance(part, dict):
+        if is_table(part):
             return {k: plain(v) for k, v in part.items()}
-        if isinstance(part, list | tuple):
+        if is_list(part):
             return [plain(v) for v in part]
         return None if isinstance(part, float) and not math.isfinite(part) else part
 
@@ -77,7 +77,8 @@ def save(
 
     Raises ValueError that says what is needed and what is free where the disk has no room; the old one stays.
     """
-    plain, found = {k: v.detach().contiguous().cpu() for k, v in tensors.items()}, []
+    plain = {k: v.detach().contiguous().cpu() for k, v in tensors.items()}
+    found: list[str] = []
     needed = size(plain)
     check_room(path, needed)
 
@@ -103,7 +104,7 @@ def size(tensors: dict[str, Tensor]) -> int:
 def _save_weights(tensors: dict[str, Tensor], path: Path) -> None:
     """Raises OSError with the system's number, where safetensors has only a text."""
     try:
-        save_file(tensors, path)
+        save_tensors(tensors, path)
     except SafetensorError as error:
         number = re.search(r"os error (\d+)", str(error))
         raise OSError(int(number[1]) if number else 0, str(error), str(path)) from error
@@ -127,7 +128,7 @@ def load(path: Path, kind: str | None = None) -> Stored:
         raise ValueError(f"{path}: holds a {shown(head['kind'], 60)}, not a {kind}; point at the folder of a {kind}")
     found = _check_weights(place, head)
     try:
-        tensors = load_file(place / WEIGHTS)
+        tensors = load_tensors(place / WEIGHTS)
     except SafetensorError as error:
         raise Damaged(f"{path / WEIGHTS}: not a safetensors file ({shown(error)})") from error
     written_by = str(head.get(WRITTEN_BY, ""))

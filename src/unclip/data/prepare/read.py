@@ -32,7 +32,7 @@ class Pictures:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(n, size, size, 3)"""
+        """(n, size, size, 3): images, height, width, channels."""
         return self._file.shape
 
     def __len__(self) -> int:

@@ -8,7 +8,7 @@ one that it was made from, so that nothing is evaluated twice.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 
@@ -56,7 +56,7 @@ class Guidance(Config, ABC):
                 changes[name] = value.using(**parts)
             elif name in parts and name not in stored(type(self)):
                 changes[name] = parts[name]
-        return replace(self, **changes)  # pyright: ignore[reportArgumentType]
+        return cast(G, replace(self, **changes))  # pyright: ignore[reportArgumentType]
 
     def lacks(self) -> set[str]:
         """The names of the models that it still has to be given by `using`: "worse", "log_p"."""

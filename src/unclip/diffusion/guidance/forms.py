@@ -54,8 +54,8 @@ def by_name(form: str, scale: float, limit: float | None = None) -> Guidance:
 def name_of(guidance: Guidance) -> tuple[str, float] | None:
     """The form and the scale that `by_name` makes this guidance of; None where it has no name."""
     inner, limit = guidance, getattr(guidance, "limit", None)
-    while not hasattr(inner, "scale") and hasattr(inner, "of"):
-        inner = inner.of  # pyright: ignore[reportAttributeAccessIssue]
+    while not hasattr(inner, "scale") and isinstance(of := getattr(inner, "of", None), Guidance):
+        inner = of
     scale = getattr(inner, "scale", None)
     if scale is None:
         return None

@@ -1,4 +1,4 @@
-"""Adaptive projected guidance (APG; Sadat et al. 2024), on x0:
+"""Adaptive projected guidance (APG; Sadat et al. 2024), on x0.
 
     d = x0_cond - x0_null + momentum * d_before;   d = d min(1, norm_threshold / |d|)
     x0 = x0_cond + (scale - 1) (d_orthogonal + eta d_parallel),   parallel to x0_cond, for each sample
@@ -11,11 +11,10 @@ import math
 from dataclasses import dataclass
 from typing import Annotated
 
-import torch
-
 from unclip.core.condition import Condition
 from unclip.core.config.ranges import Range, Signed
 from unclip.core.typing import LogSNR, State, Tensor
+from unclip.core.untyped import norm
 from unclip.diffusion.denoiser import ConditionalDenoise
 from unclip.diffusion.guidance.base import Guidance, Guide, Guided, Unguided, branches, guided
 
@@ -57,4 +56,4 @@ class APG(Guidance):
 
 def length(x: State) -> Tensor:
     """L2 norm of each sample, shaped to multiply it."""
-    return torch.linalg.vector_norm(x, dim=tuple(range(1, x.dim())), keepdim=True)
+    return norm(x, tuple(range(1, x.dim())), keepdim=True)

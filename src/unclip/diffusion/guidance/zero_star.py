@@ -1,4 +1,6 @@
-"""CFG-Zero* (Fan et al. 2025): the null velocity is first scaled to fit the conditional one, u the velocity:
+"""CFG-Zero* (Fan et al. 2025): the null velocity is first scaled to fit the conditional one.
+
+With u the velocity:
 
     u = s u_null + scale (u_cond - s u_null),   s = <u_cond, u_null> / |u_null|^2   for each sample
 

@@ -1,4 +1,4 @@
-"""The variational bound on -log p(x_0), DDPM's Eq. 5, in bits a dimension, with its parts:
+"""The variational bound on -log p(x_0), DDPM's Eq. 5, in bits a dimension, with its parts.
 
     L_T            KL(q(x_T | x_0) || N(0, I)): what the noisiest state still knows (`forward.terminal_kl`)
     sum L_{t-1}    KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)), t = 2..T (`terms`)
@@ -21,6 +21,7 @@ from unclip.core.config.base import Config
 from unclip.core.config.ranges import Range
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Int, LogSNR, PerSample, State
+from unclip.core.untyped import floats
 from unclip.core.wide import wide
 from unclip.diffusion.denoiser import Denoise, Prediction
 from unclip.diffusion.forward import terminal_kl
@@ -102,7 +103,7 @@ def variational_bound(
 
 def _finite_part(grid: LogSNR) -> Float[Tensor, " T"]:
     if not (len(grid) > 1 and grid[-1] == math.inf and (grid.diff() > 0).all()):
-        raise ValueError(f"grid = {grid.tolist()[-3:]} at its end: must rise to +inf, as Schedule.grid does")
+        raise ValueError(f"grid = {floats(grid)[-3:]} at its end: must rise to +inf, as Schedule.grid does")
     return grid[:-1]
 
 

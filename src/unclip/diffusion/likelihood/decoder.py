@@ -15,6 +15,7 @@ from torch import Tensor
 from unclip.core.config.base import Config
 from unclip.core.config.ranges import Range
 from unclip.core.typing import State
+from unclip.core.untyped import log_ndtr
 from unclip.core.wide import wide
 from unclip.diffusion.likelihood.bits import LEVELS
 
@@ -54,10 +55,10 @@ class DiscretisedGaussian(Decoder):
         low, high = (off - half) * scale, (off + half) * scale
         mirrored = low > 0  # Phi(high) - Phi(low) = Phi(-low) - Phi(-high): take it in the lower tail
         a, b = torch.where(mirrored, -high, low), torch.where(mirrored, -low, high)
-        log_a, log_b = torch.special.log_ndtr(a), torch.special.log_ndtr(b)
+        log_a, log_b = log_ndtr(a), log_ndtr(b)
         inside = log_b + torch.log(-torch.expm1(log_a - log_b))
         first, last = x0 < -1 + half, x0 > 1 - half
-        below, above = torch.special.log_ndtr(high), torch.special.log_ndtr(-low)
+        below, above = log_ndtr(high), log_ndtr(-low)
         return -torch.where(first, below, torch.where(last, above, inside))
 
     def check(self, x0: State) -> None:

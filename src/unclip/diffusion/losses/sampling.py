@@ -21,6 +21,7 @@ from unclip.core.config.base import Config
 from unclip.core.config.ranges import Count, Range
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Int, PerSample
+from unclip.core.untyped import floats, integers
 from unclip.core.wide import narrow, wide
 from unclip.diffusion.schedules.base import Schedule, stratified
 
@@ -125,7 +126,7 @@ class LossHistory(LevelSampler):
     def settle(self) -> None:
         """Enters what was recorded since the last call; a loss that is not finite is left out."""
         for _, bins, losses in sorted(self.pending, key=lambda entry: entry[0]):
-            for k, loss in zip(bins.tolist(), losses.tolist(), strict=True):
+            for k, loss in zip(integers(bins), floats(losses), strict=True):
                 if loss == loss and abs(loss) < float("inf"):
                     self.losses[k, int(self.count[k]) % self.losses.shape[1]] = loss
                     self.count[k] += 1

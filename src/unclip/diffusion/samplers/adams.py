@@ -22,6 +22,7 @@ from torch import Tensor
 from unclip.core.config.ranges import Range
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, LogSNR, State
+from unclip.core.untyped import floats
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.level import alpha, sigma
 from unclip.diffusion.samplers.base import Sampler, Step, exact
@@ -55,7 +56,7 @@ class _Adams(Sampler):
 
 def _nodes(places: Span) -> list[float]:
     """Places of the estimates, newest first, where the step begins at 0 and ends at 1."""
-    return ((places[:-1] - places[-2]) / (places[-1] - places[-2])).flip(0).tolist()
+    return floats(((places[:-1] - places[-2]) / (places[-1] - places[-2])).flip(0))
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def mean_square_eps(denoise: Denoise, x0: State, levels: Float[Tensor, " n"], no
     For the optimal eps_hat = E[eps | x] it is 1 - E|eps - eps_hat|^2/d, which is how it is taken here: far more exact
     where Gamma is nearly 1, and the best variance also of a network that is not optimal (Bao et al. 2022b).
     """
-    found = []
+    found: list[float] = []
     for level in levels:
         eps = noise.normal(x0.shape).to(x0.dtype)
         error = denoise(noised(x0, level, eps), level).eps - eps

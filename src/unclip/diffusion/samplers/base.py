@@ -16,6 +16,7 @@ from torch import Tensor
 from unclip.core.config.base import Config
 from unclip.core.noise import Noise
 from unclip.core.typing import LogSNR, State
+from unclip.core.untyped import check_broadcast, floats
 from unclip.diffusion.denoiser import Denoise
 
 
@@ -60,7 +61,7 @@ def check_grid(grid: LogSNR) -> None:
     """Raises ValueError where `grid` is not a list of at least two levels that rise; only the last may be +inf."""
     if grid.dim() != 1 or len(grid) < 2:
         raise ValueError(f"grid of shape {tuple(grid.shape)}: a sampler walks a list of at least 2 levels of log-SNR")
-    levels = grid.tolist()
+    levels = floats(grid)
     for i, (t, s) in enumerate(itertools.pairwise(levels)):
         if not -torch.inf < t < s:
             raise ValueError(f"grid[{i}:{i + 2}] = {t:.6g}, {s:.6g}: log-SNR must rise from noisy to clean at every "
@@ -72,7 +73,7 @@ def check_known(known: State, mask: Tensor) -> None:
     if not ((mask == 0) | (mask == 1)).all():
         raise ValueError("mask: needs 1 where the picture is known and 0 elsewhere, nothing in between")
     try:
-        torch.broadcast_shapes(known.shape, mask.shape)
+        check_broadcast(known.shape, mask.shape)
     except RuntimeError:
         raise ValueError(f"mask of shape {tuple(mask.shape)} does not fit a picture of shape "
                          f"{tuple(known.shape)}") from None  # fmt: skip

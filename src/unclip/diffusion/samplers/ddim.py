@@ -1,4 +1,6 @@
-"""DDIM (Song et al. 2021a, Eq. 12) and its step, which is DDPM's too. With z ~ N(0, I) and k = eta sigma_s sqrt(c):
+"""DDIM (Song et al. 2021a, Eq. 12) and its step, which is DDPM's too.
+
+With z ~ N(0, I) and k = eta sigma_s sqrt(c):
 
     x_s = alpha_s x0 + sqrt(sigma_s^2 - k^2) eps + k z
 

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import torch
 
+from unclip.core.untyped import floats, solve
+
 ENOUGH = 18
 """Terms after which the series below stands to float64 for |h| <= 1: 1/18! is 2e-16."""
 
@@ -39,4 +41,4 @@ def weights(nodes: Sequence[float], moments: Sequence[float]) -> list[float]:
     """w with sum_j w_j nodes_j^k = moments_k for every k: exact for polynomials of degree len(nodes) - 1."""
     at = torch.tensor(nodes, dtype=torch.float64)
     powers = at ** torch.arange(len(nodes), dtype=torch.float64)[:, None]
-    return torch.linalg.solve(powers, torch.tensor(moments, dtype=torch.float64)).tolist()
+    return floats(solve(powers, torch.tensor(moments, dtype=torch.float64)))

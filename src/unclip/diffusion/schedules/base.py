@@ -9,6 +9,7 @@ from torch import Tensor
 from unclip.core.config.base import Config
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, LogSNR
+from unclip.core.untyped import floats
 from unclip.core.wide import narrow, wide
 
 Times = Float[Tensor, " n"]
@@ -89,7 +90,7 @@ def to_clean(levels: Levels, device: torch.device | str = "cpu") -> Float[Tensor
     levels = levels.float()
     if not (torch.isfinite(levels).all() and (levels.diff() > 0).all()):
         worst = int((~(levels.diff() > 0)).nonzero()[0]) if len(levels) > 1 else 0
-        near = ", ".join(f"{level:.4g}" for level in levels[worst : worst + 2].tolist())
+        near = ", ".join(f"{level:.4g}" for level in floats(levels[worst : worst + 2]))
         raise ValueError(f"steps = {len(levels)}: the grid's log-SNR must rise at every step, found {near} at step "
                          f"{worst}; ask for fewer steps or for another grid")  # fmt: skip
     return torch.cat([levels, levels.new_tensor([math.inf])]).to(device)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from unclip.core.config.ranges import Limit, Range, Sigma, Spread
 from unclip.core.typing import Float, LogSNR
+from unclip.core.untyped import ndtri
 from unclip.core.wide import narrow, wide
 from unclip.diffusion.schedules.base import Schedule, to_clean
 from unclip.diffusion.schedules.continuous import Cosine, RectifiedFlow
@@ -22,7 +23,7 @@ from unclip.diffusion.schedules.karras import check_polynomial, karras_levels
 
 def normal_quantile(t: Float[Tensor, "..."], mean: float, std: float) -> Float[Tensor, "..."]:
     """The t-quantile of N(mean, std^2) in float64, 1e-7 away from both ends at least."""
-    return mean + std * torch.special.ndtri(wide(t).clamp(1e-7, 1 - 1e-7))
+    return mean + std * ndtri(wide(t).clamp(1e-7, 1 - 1e-7))
 
 
 @dataclass(frozen=True)

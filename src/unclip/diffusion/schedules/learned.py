@@ -15,6 +15,7 @@ from torch.nn.functional import softplus
 
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, PerSample
+from unclip.core.untyped import on_gradient
 from unclip.diffusion.schedules.base import stratified
 from unclip.diffusion.schedules.continuous import Tabulated
 
@@ -35,7 +36,7 @@ class LearnedLevels:
         """
         factor = 2 * loss.detach()
         for part in self.shape:
-            part.register_hook(lambda gradient: gradient * factor)
+            on_gradient(part, lambda gradient: gradient * factor)
 
 
 class LearnedSchedule(nn.Module):

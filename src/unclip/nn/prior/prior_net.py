@@ -1,6 +1,6 @@
-"""unCLIP's prior network (Ramesh et al. 2022, section 2.2): a causal transformer over
+"""unCLIP's prior network (Ramesh et al. 2022, section 2.2): a causal transformer.
 
-[caption tokens, CLIP text embedding, noise level, noised image embedding, query] -> prediction at the query.
+Over [caption tokens, CLIP text embedding, noise level, noised image embedding, query]; its answer stands at the query.
 """
 
 import torch

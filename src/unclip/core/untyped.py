@@ -1,0 +1,70 @@
+"""Functions of torch and safetensors that have no types of their own, with types; so only this file is not strict."""
+# pyright: basic
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+
+def floats(values: Tensor) -> list[float]:
+    """The numbers of a list [n] of them."""
+    return values.tolist()
+
+
+def integers(values: Tensor) -> list[int]:
+    """The whole numbers of a list [n] of them."""
+    return values.tolist()
+
+
+def norm(x: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> Tensor:
+    """The L2 norm over these dimensions."""
+    return torch.linalg.vector_norm(x, dim=dim, keepdim=keepdim)
+
+
+def solve(a: Tensor, b: Tensor) -> Tensor:
+    """The x of a x = b; a: [n, n]."""
+    return torch.linalg.solve(a, b)
+
+
+def log_ndtr(x: Tensor) -> Tensor:
+    """The logarithm of the normal distribution function."""
+    return torch.special.log_ndtr(x)
+
+
+def ndtri(x: Tensor) -> Tensor:
+    """The quantile of the normal distribution."""
+    return torch.special.ndtri(x)
+
+
+def check_broadcast(*shapes: Sequence[int]) -> None:
+    """Raises RuntimeError where these shapes cannot stand beside each other."""
+    torch.broadcast_shapes(*shapes)
+
+
+def on_gradient(x: Tensor, change: Callable[[Tensor], Tensor]) -> None:
+    """Changes the gradient that reaches x on the way back."""
+    x.register_hook(change)
+
+
+def forked_generators() -> AbstractContextManager[None]:
+    """Inside, torch's global generators may be used; afterwards they are as they were."""
+    return torch.random.fork_rng()
+
+
+def seed_everywhere(seed: int) -> None:
+    """Seeds torch's global generators, of every device."""
+    torch.manual_seed(seed)
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, on the CPU. Raises SafetensorError where it is none."""
+    return safetensors.torch.load_file(path)
+
+
+def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """Writes a safetensors file."""
+    safetensors.torch.save_file(tensors, path)

@@ -1,0 +1,46 @@
+"""The API reference of `make docs`: it is whole, its links hold, and the site knows every page."""
+
+import importlib
+import re
+
+import pytest
+from tests.architecture.pages import PAGES, ROOT
+from tools.reference import exports, pages
+
+MADE = pages()
+EXPORTS = exports()
+LINK = re.compile(r"\]\(([\w./-]+\.md)(?:#([\w-]+))?\)")
+
+
+@pytest.mark.parametrize("room", EXPORTS)
+def test_every_public_name_says_what_it_is(room: str) -> None:
+    """And what the source says is exported is what Python finds."""
+    silent = [definition.name for definition in EXPORTS[room] if not definition.doc]
+    assert not silent, f"{room}: no docstring: {', '.join(silent)}"
+    module = importlib.import_module(room)
+    assert all(hasattr(module, definition.name) for definition in EXPORTS[room])
+
+
+@pytest.mark.parametrize("page", MADE)
+def test_links_hold(page: str) -> None:
+    for target, name in LINK.findall(MADE[page]):
+        if target.startswith("../"):
+            assert (ROOT / "docs" / target[3:]).exists(), f"{page}: there is no {target}"
+        else:
+            headings = re.findall(r"^## (\w+)$", MADE[target], re.MULTILINE)
+            assert not name or name in [heading.lower() for heading in headings], f"{page}: {target} has no {name}"
+
+
+def test_an_entry_reads_well() -> None:
+    [entry] = re.findall(r"^## DDIM\n(.*?)^## ", MADE["diffusion.md"], re.MULTILINE | re.DOTALL)
+    assert "DDIM(eta: Fraction = 0.0)" in entry
+    assert "Derived from [`Sampler`](diffusion.md#sampler)" in entry
+    assert "`from unclip.diffusion import DDIM`; defined in `src/unclip/diffusion/samplers/ddim.py`." in entry
+    [entry] = re.findall(r"^## TextToImage\n(.*?)^## ", MADE["unclip.md"], re.MULTILINE | re.DOTALL)
+    assert "### TextToImage.generate" in entry, "methods of a base that has no entry of its own stand here"
+
+
+def test_the_site_knows_every_page() -> None:
+    nav = set(re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE))
+    written = {page.removeprefix("docs/") for page in PAGES if page.startswith("docs/")}
+    assert nav == written | {"reference/index.md"}
