@@ -5,7 +5,7 @@ import os
 import random
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,6 @@ import unclip
 from unclip.core.disk import store
 from unclip.core.noise import initial_weights
 from unclip.data.prepare.write import load_prepared
-from unclip.recipes import worlds
 from unclip.recipes.add import add, with_stage
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Gate, Note, Progress
@@ -35,14 +34,6 @@ SELDOM = 1e9
 
 class Killed(BaseException):
     """Stands for a process that ends here."""
-
-
-@pytest.fixture(autouse=True, scope="module")
-def few_scenes() -> Iterator[None]:
-    draw = worlds.prepare_world
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=64))
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +85,6 @@ def test_killed_before_the_first_checkpoint_of_each_stage(
     with pytest.raises(Killed):  # between the tokenizer's file and its note
         list(events(folder, config))
     monkeypatch.undo()
-    draw = worlds.prepare_world
-    monkeypatch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=64))
     for name, step in (("clip", 1), ("prior", 2), ("decoder", 1)):
         killed_at(folder, config, name, step)
         assert not RunFolder(folder).checkpoint(name)[0].exists()

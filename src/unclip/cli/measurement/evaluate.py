@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from unclip.data.prepare.write import Prepared
-    from unclip.data.shapes.world import World
     from unclip.data.source import Source
     from unclip.recipes.context import Context
     from unclip.recipes.settings.run import RunConfig
@@ -99,8 +98,8 @@ class Asked:
 
 def score(model: Any, run: Path, data: str | None, how: Judged, asked: Asked) -> dict[str, Any]:
     """The scores on `data`; on the data of the run itself, on those pictures only that it held out."""
-    from unclip.cli.arguments.data import open_data, said
-    from unclip.data.shapes.world import World
+    from unclip.cli.arguments.data import open_again
+    from unclip.data.shapes.world import drawn_world
     from unclip.evaluation import suite
     from unclip.generation.ddpm import DDPMPipeline
     from unclip.generation.text_to_image import TextToImage
@@ -114,9 +113,9 @@ def score(model: Any, run: Path, data: str | None, how: Judged, asked: Asked) ->
     source = None
     if data is not None:
         kept = config_of(run) if RunFolder(run).settings.exists() else RunConfig()
-        source = open_data(data, model.size, how.split, captioned, *said(how, kept))
-    if isinstance(source, World) and not plain:
-        return suite.evaluate_shapes(model, source, asked.n, asked.seed)
+        source = open_again(data, kept, how.split, how)
+        if not plain and (world := drawn_world(source, model.size)) is not None:
+            return suite.evaluate_shapes(model, world, asked.n, asked.seed)
     stages = model.enlargers if isinstance(model, TextToImage) else ()
     with ExitStack() as stack:
         prepared, rows = stack.enter_context(judged_on(run, source, model.size, captioned))
@@ -170,22 +169,17 @@ def score_pictures(model: Any, prepared: "Prepared", rows: Any, asked: Asked) ->
 
 
 @contextmanager
-def judged_on(
-    run: Path, source: "Source | World | None", size: int, captioned: bool
-) -> "Iterator[tuple[Prepared, Any]]":
+def judged_on(run: Path, source: "Source | None", size: int, captioned: bool) -> "Iterator[tuple[Prepared, Any]]":
     """The prepared pictures and the rows that count: all of another data set, of the run's own the held-out ones."""
     import numpy as np
 
-    from unclip.cli.arguments.data import is_same_data
+    from unclip.data.prepare.identity import is_prepared
     from unclip.data.prepare.write import load_prepared, prepare
-    from unclip.data.shapes.world import World
     from unclip.runs.folder import RunFolder
 
     own = RunFolder(run).data
-    if source is None or is_same_data(source, own, captioned):
+    if source is None or is_prepared(source, own, captioned):
         yield load_prepared(own), held_out(run)
-    elif isinstance(source, World):
-        raise ValueError(f"--data shapes: {run} was trained on other pictures; draw some: unclip shapes FOLDER")
     else:
         with tempfile.TemporaryDirectory() as place:
             background = RunFolder(run).background
@@ -194,16 +188,16 @@ def judged_on(
 
 
 @contextmanager
-def larger(run: Path, source: "Source | World | None", size: int) -> "Iterator[tuple[Prepared, Any]]":
+def larger(run: Path, source: "Source | None", size: int) -> "Iterator[tuple[Prepared, Any]]":
     """As `judged_on`, at the size of an upsampler. Raises ValueError where no held-out picture is so large."""
     import numpy as np
 
-    from unclip.cli.arguments.data import is_same_data
+    from unclip.data.prepare.identity import is_prepared
     from unclip.data.prepare.write import prepare
     from unclip.recipes.stages.upsampler import split_at
 
     ctx = context(run)
-    if source is None or is_same_data(source, ctx.folder.data, ctx.config.captioned):
+    if source is None or is_prepared(source, ctx.folder.data, ctx.config.captioned):
         prepared = replace(ctx, source=source).prepared_at(size)
         yield prepared, split_at(ctx, prepared)[1]
         return

@@ -11,7 +11,6 @@ from unclip.cli.arguments.options import SPLIT, Read
 from unclip.cli.errors import guarded
 
 if TYPE_CHECKING:
-    from unclip.data.shapes.world import World
     from unclip.data.source import Source
     from unclip.recipes.settings.run import RunConfig
 
@@ -104,12 +103,13 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
     return config
 
 
-def opened(data: str, run: Path, config: "RunConfig", split: str, how: Read = Read()) -> "Source | World":
+def opened(data: str, run: Path, config: "RunConfig", split: str, how: Read = Read()) -> "Source":
     """The run's data at their source. Raises ValueError where these are other data."""
-    from unclip.cli.arguments.data import is_same_data, open_again
+    from unclip.cli.arguments.data import open_again
+    from unclip.data.prepare.identity import is_prepared
     from unclip.runs.folder import RunFolder
 
     source = open_again(data, config, split, how)
-    if not is_same_data(source, RunFolder(run).data, config.captioned):
+    if not is_prepared(source, RunFolder(run).data, config.captioned):
         raise ValueError(f"{data}: {run} was trained on other data (or a picture or a caption has changed since)")
     return source
