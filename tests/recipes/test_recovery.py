@@ -275,7 +275,9 @@ def test_a_run_deleted_under_its_training_ends_in_one_line(tmp_path: Path) -> No
 def test_other_data_never_take_the_place_of_a_runs_own(run: RunFolder) -> None:
     """`unclip demo --out RUN`, where RUN was trained on somebody's pictures."""
     about = json.loads((run.data / "prepared.json").read_text(encoding="utf-8"))
-    (run.data / "prepared.json").write_text(json.dumps({**about, "kind": "class folders"}), encoding="utf-8")
+    (run.data / "prepared.json").write_text(
+        json.dumps({**about, "kind": "class folders", "fingerprint": ""}), encoding="utf-8"
+    )
     with pytest.raises(ValueError, match="was begun with other data"):
         list(events(run.root, short(STEPS)))
     assert load_prepared(run.data)
