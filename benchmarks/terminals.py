@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ SETTINGS = {
     "no stdout": {},
 }
 """Name -> what is set in the environment; a default encoding that is not UTF-8 is told by -X warn_default_encoding."""
+DEMO = ("utf-8", "ascii", "closed pipe")
+"""For the demo, whose scores take two minutes."""
 BY_TIME = ("demo", "compare-priors")
 """Commands that train for a time, so that only the names of what they write can be compared."""
 NEW = ("add", "compare-priors")
@@ -74,7 +76,7 @@ class Place:
             Image.fromarray(pixels).save(self.data / f"ü{i:03d}.png")
             lines.append(json.dumps({"file_name": f"ü{i:03d}.png", "text": f"{captions[0]} {WORDS}"}))
         (self.data / "metadata.jsonl").write_text("\n".join(lines), encoding="utf-8")
-        write_settings(self.root / "settings.toml", settings())
+        write_settings(self.root / "settings.toml", replace(settings(), held_out=0.2))
         Image.new("RGB", (32, 32), "red").save(self.root / "ü.png")
         mask = Image.new("L", (32, 32))
         mask.paste(255, (0, 0, 16, 32))
@@ -105,7 +107,6 @@ class Place:
             "train ddpm": ["train", data, "--model", "ddpm", "--out", "OUT/run é", "--force", "--size", "16", "--set",
                            "ddpm.train.steps=3", "--set", "ddpm.sampling.steps=2"],
             "add": self._add("autoregressive_prior", PRIOR, "OUT/run é"),
-            "demo": ["demo", "--out", "OUT/run é", "--budget", "3s"],
             "info": ["info", run],
             "generate": ["generate", WORDS, "-n", "3", *few],
             "upsample": ["upsample", picture, "--run", run, "--out", "OUT"],
@@ -125,6 +126,7 @@ class Place:
                       "OUT/é"],
             "explain": ["explain", "--run", run, "-n", "1", "--steps", "2", "--samplers", "ddim", "--out", "OUT/é"],
             "pack-run": ["pack-run", run, "OUT/é"],
+            "demo": ["demo", "--out", "OUT/run é", "--budget", "3s"],
         }  # fmt: skip
 
     def ready(self, name: str, out: Path) -> None:
@@ -194,7 +196,7 @@ def main() -> int:
             if asked.only and name not in asked.only:
                 continue
             right = None
-            for setting in SETTINGS:
+            for setting in DEMO if name == "demo" else SETTINGS:
                 out = place.root / "out"
                 place.ready(name, out)
                 found = result([word.replace("OUT", str(out)) for word in words], setting, out)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from unclip.clip.model import CLIP
 from unclip.data.loader import to_tensor
 from unclip.data.shapes.draw import COLOURS, SHAPES
 from unclip.data.shapes.world import World
@@ -42,7 +43,7 @@ TEMPLATES = {
 def seeing(run: Path) -> TextToImage:
     """The run's tokenizer and CLIP."""
     folder = RunFolder(run)
-    clip = load_stage(folder, "clip", "cpu")
+    clip = load_stage(folder, "clip", CLIP, "cpu")
     return TextToImage(tokenizer=Tokenizer.load(folder.tokenizer, clip.config.text.context), clip=clip)
 
 

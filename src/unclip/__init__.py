@@ -3,10 +3,16 @@
 `import unclip` is cheap: torch is imported when one of the names below is first used.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from unclip.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from unclip.core.condition import Condition as Condition
+    from unclip.core.noise import Noise as Noise
+    from unclip.diffusion.process import Diffusion as Diffusion
+    from unclip.diffusion.process import DiffusionConfig as DiffusionConfig
+    from unclip.diffusion.process import Sampling as Sampling
     from unclip.editing.edit import edit as edit
     from unclip.editing.edit import extend as extend
     from unclip.editing.enlarge import upsample as upsample
@@ -23,6 +29,9 @@ if TYPE_CHECKING:
     from unclip.latents.manipulate import vary as vary
     from unclip.latents.probe import Probe as Probe
     from unclip.latents.probe import probe as probe
+    from unclip.training.plan import Plan as Plan
+    from unclip.training.trainer import TrainConfig as TrainConfig
+    from unclip.training.trainer import Trainer as Trainer
 
 __version__ = "0.1.0"
 _HOMES = {
@@ -42,12 +51,15 @@ _HOMES = {
     "Inverted": "latents.inverted",
     "probe": "latents.probe",
     "Probe": "latents.probe",
+    "Diffusion": "diffusion.process",
+    "DiffusionConfig": "diffusion.process",
+    "Sampling": "diffusion.process",
+    "Condition": "core.condition",
+    "Noise": "core.noise",
+    "Trainer": "training.trainer",
+    "TrainConfig": "training.trainer",
+    "Plan": "training.plan",
 }
 """Public name -> the module that it is imported from when it is first used."""
 __all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"unclip.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'unclip' has no attribute {name!r}")
+__getattr__ = lazy(__name__, _HOMES)

@@ -15,7 +15,10 @@ from unclip.cli.arguments.output import slug
 from unclip.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", *(f"docs/{n}.md" for n in ("clip", "ddpm", "inpainting", "latent", "manipulate", "priors")))
+PAGES = (
+    "README.md",
+    *(f"docs/{n}.md" for n in ("clip", "ddpm", "inpainting", "latent", "library", "manipulate", "priors")),
+)
 """Pages whose Python starts from a run."""
 
 

@@ -1,6 +1,7 @@
 """The rooms import only downward (the contract stands in pyproject.toml), in no circle, and none grows too large."""
 
 import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,3 +40,17 @@ def test_rooms_are_small():
         if len(files) > FILES or (lines > LINES and not deep):
             found.append(f"{folder.relative_to(ROOT)}: {len(files)} files, {lines:,} lines")
     assert not found, "\n".join(found)
+
+
+def test_the_page_of_the_architecture_names_what_is_there():
+    """docs/architecture.md: each place of its table of types is a module or a room, and it names every room."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    types = page[page.index("## Central types") : page.index("## A run")]
+    rows = re.findall(r"^\| `[^|]+\| ([a-z_/, ]+) \|", types, re.MULTILINE)
+    places = [place for row in rows for place in row.split(", ")]
+    gone = [p for p in places if not ((PACKAGE / p).is_dir() or (PACKAGE / f"{p}.py").is_file())]
+    assert len(places) > 20 and not gone, gone
+    rooms = page[page.index("## Rooms and layers") : page.index("## Central types")]
+    folders = {path.name for path in PACKAGE.rglob("*") if path.is_dir() and path.name != "__pycache__"}
+    unnamed = [name for name in sorted(folders) if not re.search(rf"\b{name}\b", rooms)]
+    assert not unnamed, f"docs/architecture.md does not name {unnamed}"

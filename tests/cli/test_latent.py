@@ -21,7 +21,7 @@ from unclip.generation.latent_diffusion import LatentPipeline
 from unclip.generation.settings import Settings
 from unclip.images.files import KEY, read_about
 from unclip.models.autoencoder.training import AutoencoderLoss
-from unclip.models.latent import latent_sampling
+from unclip.models.latent import LatentDiffusion, latent_sampling
 from unclip.nn.autoencoder.coder import CoderConfig
 from unclip.nn.autoencoder.patch_critic import PatchCriticConfig
 from unclip.nn.backbones.unet import UNetConfig
@@ -174,7 +174,7 @@ def test_autoguidance_leads_away_from_the_early_weights(run: Path, tmp_path: Pat
         return vars(end)["step"].x
 
     good, mixed = code(model, "cfg", 1.0), code(model, "auto", 1.5)
-    worse = code(replace(model, latent=model.stages.early()), "cfg", 1.0)
+    worse = code(replace(model, latent=model.stages.early(LatentDiffusion)), "cfg", 1.0)
     assert (good - worse).abs().max() > 0.05
     assert torch.allclose(mixed, worse + 1.5 * (good - worse), atol=1e-4)
     [picture] = model.generate(["red"], settings=Settings(form="auto", steps=2))

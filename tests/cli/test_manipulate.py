@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from tests import arrays
 from tests.cli.conftest import Call
-from tests.generation.gaussian import gaussian, picture
+from tests.latents.gaussian import gaussian, picture
 
 from unclip.core.disk import store
 from unclip.generation import load

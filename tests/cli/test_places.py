@@ -54,6 +54,7 @@ COMMANDS = [
     ("demo", "--out", "RUN"),
     ("explain", "another", "--out", "RUN"),
     ("study", "another", "--out", "RUN"),
+    ("pack-run", "RUN", "given-away"),
 ]
 
 
@@ -66,6 +67,18 @@ def test_whoever_is_second_is_refused_by_name(call: Call, run: Path, words: tupl
     assert done.code == 2
     assert f"{run}: process {os.getpid()} on " in done.err
     assert {p: p.read_bytes() for p in run.iterdir() if p.name != ".unclip"} == before
+
+
+@pytest.mark.parametrize("words", [("generate", "x"), ("pack-run", "OUT"), ("evaluate",)], ids=" ".join)
+def test_a_run_in_training_names_who_trains_it(call: Call, run: Path, words: tuple[str, ...]):
+    RunFolder(run).reopen("clip")
+    where = (run, "OUT") if words[0] == "pack-run" else ("x", "--run", run) if words[0] == "generate" else (run,)
+    with held(run):
+        done = call(words[0], *where)
+    assert done.code == 2
+    assert f"{run}: process {os.getpid()} on " in done.err
+    done = call(words[0], *where)
+    assert "unfinished, the stage 'clip' is missing" in done.err
 
 
 MINE = [

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 from tests.cli.conftest import Call
 from tests.end_to_end.test_run import short
@@ -183,3 +184,19 @@ def test_prompts_come_from_a_generator_and_pictures_one_by_one(place: Path) -> N
     assert seen[-2:] == [(1, 2), (2, 2)]
     with pytest.raises(ValueError, match="draw with --sampler ddpm"):
         model.generate(["a red circle"], settings=unclip.Settings(steps=2, sampler="ddpm-learned"))
+
+
+def test_load_changes_nothing_of_the_process(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library is a guest: no threads, no seed, no allocator, no environment are set."""
+
+    def process() -> tuple[object, ...]:
+        return torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled(), dict(os.environ)
+
+    def refused(*_: object) -> None:
+        raise AssertionError("the allocator was set")
+
+    monkeypatch.setattr("ctypes.CDLL", refused)
+    before, drawn = process(), torch.get_rng_state()
+    unclip.load("run é [b]").generate(["a red circle"], settings=unclip.Settings(steps=2))
+    assert process() == before
+    assert torch.equal(torch.get_rng_state(), drawn)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tests import arrays
 from tests.cli.conftest import Call
-from tests.generation.gaussian import SIZE, gaussian, picture
+from tests.latents.gaussian import SIZE, gaussian, picture
 
 from unclip.generation.ddpm import DDPMPipeline
 from unclip.studies.explain.subject import Opened, UnclipSubject

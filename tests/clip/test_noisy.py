@@ -94,7 +94,7 @@ def test_its_gradient_leads_to_the_caption():
 def test_saved_and_loaded_like_the_other_stages(tmp_path: Path):
     model = trained()
     store.save(tmp_path / "noisy_clip", "noisy_clip", model.config.to_dict(), model.state_dict())
-    found = load_stage(RunFolder(tmp_path), "noisy_clip", "cpu")
+    found = load_stage(RunFolder(tmp_path), "noisy_clip", NoisyCLIP, "cpu")
     assert isinstance(found, NoisyCLIP)
     assert found.config == CONFIG
     l = torch.tensor(0.0)

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from tests.fakes import draw
-from tests.generation.gaussian import gaussian, picture
+from tests.latents.gaussian import gaussian, picture
 
 from unclip.core.slerp import angle
 from unclip.evaluation import manipulation

@@ -98,7 +98,7 @@ def test_noise_decides_the_loss():
 def test_saved_and_loaded_like_the_other_stages(tmp_path: Path):
     model = trained()
     store.save(tmp_path / "classifier", "classifier", model.config.to_dict(), model.state_dict())
-    found = load_stage(RunFolder(tmp_path), "classifier", "cpu")
+    found = load_stage(RunFolder(tmp_path), "classifier", NoisyClassifier, "cpu")
     assert isinstance(found, NoisyClassifier)
     assert found.config == CONFIG
     x, l = draw(2, 3, 16, 16), torch.tensor(0.0)

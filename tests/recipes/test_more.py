@@ -168,7 +168,7 @@ def test_a_budget_holds_samples_and_gate(data: Path, tmp_path: Path, monkeypatch
 
     from unclip.recipes import stage_run
     from unclip.recipes.gates import PICTURES
-    from unclip.recipes.stages.build import ddpm
+    from unclip.recipes.stages import ddpm
 
     assert PICTURES
     draw = ddpm.preview

@@ -14,9 +14,12 @@ import torch
 from tests.short import STAGES, events, losses, short
 
 import unclip
+from unclip.clip.model import CLIP
 from unclip.core.disk import store
 from unclip.core.noise import initial_weights
 from unclip.data.prepare.write import load_prepared
+from unclip.models.decoder import Decoder
+from unclip.models.priors.diffusion import Prior
 from unclip.recipes.add import add, with_stage
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Gate, Note, Progress
@@ -149,11 +152,14 @@ def test_what_a_stage_begins_as_does_not_depend_on_what_was_loaded_before(whole:
         assert all(torch.equal(a[key], b[key]) for key in a), name
 
 
+MODULES: dict[str, type[torch.nn.Module]] = {"clip": CLIP, "prior": Prior, "decoder": Decoder}
+
+
 @pytest.mark.parametrize("name", [*STAGES, "early/decoder"])
 def test_reading_a_stage_draws_no_random_number(whole: Path, name: str) -> None:
     with initial_weights("key"):
         before = torch.get_rng_state()
-        load_stage(RunFolder(whole), name, "cpu")
+        load_stage(RunFolder(whole), name, MODULES[name.rpartition("/")[2]], "cpu")
         assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -228,7 +234,7 @@ def test_stages_that_were_trained_on_another_one_are_trained_anew(run: RunFolder
 
 
 def test_a_damaged_cache_is_made_anew(run: RunFolder) -> None:
-    cache, clip = run.checkpoints / "embeddings", load_stage(run, "clip", "cpu")
+    cache, clip = run.checkpoints / "embeddings", load_stage(run, "clip", CLIP, "cpu")
     whole = store.load(cache).tensors["embeddings"].clone()
     for name in (store.WEIGHTS, "config.json"):
         flip(cache / name)

@@ -31,7 +31,7 @@ class CaptionedModel(ImageModel, ABC):
     @classmethod
     def of(cls: type[C], stages: Stages, **parts: Any) -> C:
         """The model of a run folder, with its tokenizer and CLIP. Raises ValueError that names the damaged file."""
-        return super().of(stages, tokenizer=stages.tokenizer(), clip=stages("clip"), **parts)
+        return super().of(stages, tokenizer=stages.tokenizer(), clip=stages("clip", CLIP), **parts)
 
     def asked(self, prompts: Sequence[str], n: int, seed: int) -> list[tuple[str, int]]:
         """n pictures a prompt, in the prompts' order."""

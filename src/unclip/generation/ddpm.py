@@ -11,6 +11,7 @@ from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.generation.base import ImageModel
 from unclip.generation.settings import Settings
+from unclip.models.classifier import NoisyClassifier
 from unclip.models.ddpm import DDPM, NO_CLASS, Labels
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import Stages
@@ -26,7 +27,7 @@ class DDPMPipeline(ImageModel):
     def load(cls, folder: RunFolder, device: str) -> "DDPMPipeline":
         """The model of a finished run. Raises ValueError that names the damaged file."""
         stages = Stages(folder, device)
-        return cls.of(stages, model=stages("ddpm"))
+        return cls.of(stages, model=stages("ddpm", DDPM))
 
     @property
     def size(self) -> int:
@@ -85,13 +86,13 @@ class DDPMPipeline(ImageModel):
         """With the models that the guidance lacks."""
         lacks, parts = how.guidance.lacks(), dict[str, object]()
         if "worse" in lacks:
-            parts["worse"] = self.stages.early().diffusion.denoiser
+            parts["worse"] = self.stages.early(DDPM).diffusion.denoiser
         if "log_p" in lacks:
             parts["log_p"] = self._log_p(prompts, self.labels(prompts))
         return replace(how, guidance=how.guidance.using(**parts))
 
     def _log_p(self, prompts: Sequence[str], labels: Labels) -> LogLikelihood:
-        classifier = self.stages.added("classifier")
+        classifier = self.stages.added("classifier", NoisyClassifier)
         if classifier is None:
             raise ValueError(
                 "classifier guidance: this run has no classifier; train one: unclip add classifier --run RUN"

@@ -31,7 +31,7 @@ class LatentPipeline(CaptionedModel):
     def load(cls, folder: RunFolder, device: str) -> "LatentPipeline":
         """The model of a finished run. Raises ValueError that names the damaged file."""
         stages = Stages(folder, device)
-        return cls.of(stages, autoencoder=stages("autoencoder"), latent=stages("latent"))
+        return cls.of(stages, autoencoder=stages("autoencoder", Autoencoder), latent=stages("latent", LatentDiffusion))
 
     @property
     def size(self) -> int:
@@ -64,7 +64,7 @@ class LatentPipeline(CaptionedModel):
         """With the early weights where the guidance leads away from them; they read the caption by their own tower."""
         if "worse" not in how.guidance.lacks():
             return how
-        early: LatentDiffusion = self.stages.early()
+        early = self.stages.early(LatentDiffusion)
         worse = under(early.diffusion.denoiser, early.condition(ids, mask))
         return replace(how, guidance=how.guidance.using(worse=worse))
 

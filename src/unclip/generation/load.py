@@ -5,7 +5,6 @@ from typing import TypeVar, overload
 
 from unclip.core import machine
 from unclip.generation.base import ImageModel
-from unclip.generation.captioned import CaptionedModel
 from unclip.generation.ddpm import DDPMPipeline
 from unclip.generation.latent_diffusion import LatentPipeline
 from unclip.generation.text_to_image import TextToImage
@@ -34,25 +33,15 @@ def load(run: str | Path, device: str | None = None, *, kind: type[ImageModel] =
     """The model of a finished run folder: it draws, and one of `--model unclip` changes pictures, too.
 
     kind: the class that it has to be, where what only that has is wanted: `TextToImage`, `LatentPipeline`,
-    `DDPMPipeline`. device: cpu, cuda, cuda:1, mps; None: the best at hand. Raises ValueError that names the missing
-    stage, the damaged file, the device that is not there, or what the run holds instead.
+    `DDPMPipeline`. device: cpu, cuda, cuda:1, mps; None: the best at hand. Nothing of the process is changed: no number
+    of threads, no seed, no allocator. Raises ValueError that names the missing stage, the damaged file, the device that
+    is not there, or what the run holds instead.
     """
     if device is not None:
         machine.check_device(device)
     folder = RunFolder(Path(run))
     folder.require()
-    machine.prepare_memory()
     return _only(kind, PIPELINES[folder.model].load(folder, device or machine.device()), run)
-
-
-def load_text_to_image(run: str | Path) -> TextToImage:
-    """The same, for what needs prior and decoder, or a stage beside them."""
-    return _only(TextToImage, load(run), run)
-
-
-def load_captioned(run: str | Path) -> CaptionedModel:
-    """The same, for what needs a CLIP and no more."""
-    return _only(CaptionedModel, load(run), run)
 
 
 def _only(kind: type[M], model: ImageModel, run: str | Path) -> M:

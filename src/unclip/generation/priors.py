@@ -6,12 +6,19 @@ from unclip.core.shown import typed
 from unclip.core.typing import Float, Tensor
 from unclip.data.prepare.write import load_prepared
 from unclip.generation.text_to_image import TextToImage, there
+from unclip.models.priors.autoregressive import AutoregressivePrior
 from unclip.models.priors.base import PriorModel
+from unclip.models.priors.contrastive import ContrastivePrior
 from unclip.models.priors.untrained import ConstantPrior, TextPrior
 from unclip.runs.folder import RunFolder
 
 STAGES = {"autoregressive": "autoregressive_prior", "contrastive": "contrastive_prior"}
 """Priors that `unclip add` trains -> their stages."""
+MODULES: dict[str, type[AutoregressivePrior] | type[ContrastivePrior]] = {
+    "autoregressive": AutoregressivePrior,
+    "contrastive": ContrastivePrior,
+}
+"""The same -> their modules."""
 PRIORS = ("diffusion", *STAGES, "text", "text-shifted", "none")
 """Every name. text: the text embedding as the image embedding; text-shifted: moved by the mean gap between the two;
 none: the decoder's null embedding, so that it has the caption alone."""
@@ -44,7 +51,7 @@ def _prior(model: TextToImage, name: str) -> PriorModel:
 
 def _trained(model: TextToImage, name: str) -> PriorModel:
     folder = _folder(model, name)
-    found = model.stages.added(STAGES[name])
+    found = model.stages.added(STAGES[name], MODULES[name])
     if found is None:
         raise ValueError(
             f"prior = {name!r}: {folder.root} has none; train one: "

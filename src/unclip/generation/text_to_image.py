@@ -21,6 +21,7 @@ from unclip.generation.upsampling import Enlarger, load_enlargers, upsampled, wa
 from unclip.models.decoder import Decoder
 from unclip.models.inpainter import Inpainter
 from unclip.models.priors.base import PriorModel
+from unclip.models.priors.diffusion import Prior
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import Stages
 
@@ -42,17 +43,17 @@ class TextToImage(CaptionedModel):
     def load(cls, folder: RunFolder, device: str) -> "TextToImage":
         """The model of a finished run. Raises ValueError that names the damaged file."""
         stages = Stages(folder, device)
-        return cls.of(stages, prior=stages("prior"), decoder=stages("decoder"))
+        return cls.of(stages, prior=stages("prior", Prior), decoder=stages("decoder", Decoder))
 
     @property
     def noisy_clip(self) -> NoisyCLIP | None:
         """The run's noise-aware CLIP, where it has one."""
-        return self.stages.added("noisy_clip")
+        return self.stages.added("noisy_clip", NoisyCLIP)
 
     @property
     def inpainter(self) -> Inpainter | None:
         """The run's decoder that paints what is missing, where it has one."""
-        return self.stages.added("inpaint")
+        return self.stages.added("inpaint", Inpainter)
 
     @cached_property
     def enlargers(self) -> tuple[Enlarger, ...]:
@@ -94,7 +95,7 @@ class TextToImage(CaptionedModel):
         """
         lacks, parts = how.guidance.lacks(), dict[str, object]()
         if "worse" in lacks:
-            early: Decoder = self.stages.early()
+            early = self.stages.early(Decoder)
             parts["worse"] = under(early.diffusion.denoiser, early.conditions(z, ids, mask)[0])
         if "log_p" in lacks:
             if self.noisy_clip is None:

@@ -63,7 +63,7 @@ def load_enlargers(stages: Stages, low: int) -> tuple[Enlarger, ...]:
 
 def _stored(stages: Stages, name: str, low: int, size: int | None = None) -> Enlarger | None:
     """A stage that enlarges `low` px (to `size`, where another one has to be met), or None where the run has none."""
-    model = stages.added(name)
+    model = stages.added(name, Upsampler)
     if model is None:
         return None
     root = "RUN" if stages.folder is None else stages.folder.root

@@ -88,27 +88,27 @@ class Context:
     @cached_property
     def clip(self) -> CLIP:
         """The finished CLIP, frozen."""
-        return load_stage(self.folder, "clip", self.device)
+        return load_stage(self.folder, "clip", CLIP, self.device)
 
     @cached_property
     def ddpm(self) -> DDPM:
         """The finished DDPM, frozen."""
-        return load_stage(self.folder, "ddpm", self.device)
+        return load_stage(self.folder, "ddpm", DDPM, self.device)
 
     @cached_property
     def decoder(self) -> Decoder:
         """The finished decoder, frozen."""
-        return load_stage(self.folder, "decoder", self.device)
+        return load_stage(self.folder, "decoder", Decoder, self.device)
 
     @cached_property
     def prior(self) -> Prior:
         """The finished prior, frozen."""
-        return load_stage(self.folder, "prior", self.device)
+        return load_stage(self.folder, "prior", Prior, self.device)
 
     @cached_property
     def autoencoder(self) -> Autoencoder:
         """The finished autoencoder, frozen."""
-        return load_stage(self.folder, "autoencoder", self.device)
+        return load_stage(self.folder, "autoencoder", Autoencoder, self.device)
 
     @cached_property
     def embeddings(self) -> Vectors:

@@ -47,6 +47,8 @@ ADDED: dict[str, tuple[str, ...]] = {
     "ddpm": ("classifier",),
 }
 """Model -> the stages that `unclip add` can train on a finished run, each a model folder of its own."""
+NETWORKS = frozenset(name for table in (TRAINED, ADDED) for stages in table.values() for name in stages)
+"""The stages of all models; each is a network, and a model folder of its own."""
 BUILDS_ON = {"upsampler2": "upsampler"} | {stage: of for of, stage in INPAINTING.items()}
 """Added stage -> the other added one that it starts from."""
 
@@ -121,7 +123,7 @@ class RunFolder:
 
     def _stages(self) -> list[Path]:
         """Where the stages of any model are kept."""
-        names = {name for table in (TRAINED, ADDED) for stages in table.values() for name in stages}
+        names = NETWORKS
         early = [self.early / name for name in DRAWS.values()]
         kept = [self.checkpoint(name) for name in sorted(names)]
         return [self.root / name for name in sorted(names)] + early + [path for both in kept for path in both]
@@ -158,6 +160,10 @@ class RunFolder:
             told = {**began(extra), **told, stage: extra["ended"]}
         return told
 
+    def networks(self) -> list[str]:
+        """The finished stages, but for what is no network."""
+        return [name for name in self.state() if name in NETWORKS]
+
     def finish(self, stage: str, record: dict[str, Any]) -> None:
         """Notes how a stage ended."""
         self._change(lambda state: {**state, stage: record})
@@ -181,7 +187,7 @@ class RunFolder:
             atomic.write_atomic(self.root / "state.json", json.dumps(change(self.state()), indent=1))
 
     def require(self) -> None:
-        """Raises ValueError that says which stage is missing, for whoever wants to generate."""
+        """Raises ValueError that says which stage is missing, or who is training it, for whoever wants to generate."""
         if not self.root.is_dir():
             raise ValueError(
                 f"{self.root}: no such run; train one with `{typed('unclip', 'train', 'DATA', '--out', self.root)}`"
@@ -194,6 +200,7 @@ class RunFolder:
         state = self.state()
         missing = [s for s in MODELS[self.model] if s not in state]
         if missing:
+            lock.check_unused(self.root)  # whoever trains it will finish it
             raise ValueError(
                 f"{self.root}: unfinished, the stage {missing[0]!r} is missing; "
                 "run the same `unclip train` command again and it continues"

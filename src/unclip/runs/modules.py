@@ -1,54 +1,24 @@
 """The stages of a run as they lie on disk: their modules, and the hashes that name them and the whole model."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypeVar, cast, get_type_hints
 
 import torch
 
-from unclip.clip.model import CLIP, CLIPConfig
-from unclip.clip.noisy import NoisyCLIP, NoisyCLIPConfig
+from unclip.clip.model import CLIP
 from unclip.core.disk import store
 from unclip.core.disk.sizes import Bounded, TooLarge
 from unclip.core.noise import initial_weights
 from unclip.core.shown import shown
 from unclip.core.versions import by_another
-from unclip.models.autoencoder.model import Autoencoder
-from unclip.models.classifier import ClassifierConfig, NoisyClassifier
-from unclip.models.ddpm import DDPM, DDPMConfig
-from unclip.models.decoder import Decoder, DecoderConfig
-from unclip.models.inpainter import Inpainter, InpainterConfig
-from unclip.models.latent import LatentConfig, LatentDiffusion
-from unclip.models.priors.autoregressive import AutoregressivePrior, AutoregressivePriorConfig
-from unclip.models.priors.contrastive import ContrastivePrior, ContrastivePriorConfig
-from unclip.models.priors.diffusion import Prior, PriorConfig
-from unclip.models.upsampler import Upsampler, UpsamplerConfig
-from unclip.nn.autoencoder.coder import CoderConfig
 from unclip.runs.folder import DRAWS, MODELS, TRAINED, RunFolder
 from unclip.runs.records import began
 from unclip.text.tokenizer import Tokenizer
 
-BUILDERS: dict[str, Callable[[dict[str, Any]], torch.nn.Module]] = {
-    "clip": lambda c: CLIP(CLIPConfig.from_dict(c, "")),
-    "prior": lambda c: Prior(PriorConfig.from_dict(c, "")),
-    "decoder": lambda c: Decoder(DecoderConfig.from_dict(c, "")),
-    "autoregressive_prior": lambda c: AutoregressivePrior(AutoregressivePriorConfig.from_dict(c, "")),
-    "contrastive_prior": lambda c: ContrastivePrior(ContrastivePriorConfig.from_dict(c, "")),
-    "autoencoder": lambda c: Autoencoder(CoderConfig.from_dict(c, "")),
-    "latent": lambda c: LatentDiffusion(LatentConfig.from_dict(c, "")),
-    "ddpm": lambda c: DDPM(DDPMConfig.from_dict(c, "")),
-    "classifier": lambda c: NoisyClassifier(ClassifierConfig.from_dict(c, "")),
-    "upsampler": lambda c: Upsampler(UpsamplerConfig.from_dict(c, "")),
-    "upsampler2": lambda c: Upsampler(UpsamplerConfig.from_dict(c, "")),
-    "inpaint_upsampler": lambda c: Upsampler(UpsamplerConfig.from_dict(c, "")),
-    "inpaint_upsampler2": lambda c: Upsampler(UpsamplerConfig.from_dict(c, "")),
-    "inpaint": lambda c: Inpainter(InpainterConfig.from_dict(c, "")),
-    "noisy_clip": lambda c: NoisyCLIP(NoisyCLIPConfig.from_dict(c, "")),
-}
-"""Stage -> its module from a stored config."""
-
+M = TypeVar("M", bound=torch.nn.Module)
 
 UNBUILT = (RuntimeError, AssertionError, ArithmeticError, TypeError, LookupError)
 """What building a network raises where its settings do not go together and no check of theirs has told so."""
@@ -91,27 +61,27 @@ def read_tokenizer(folder: RunFolder, context: int, promised: str | None) -> tup
     return Tokenizer.load(folder.tokenizer, context), found
 
 
-def load_stage(folder: RunFolder, name: str, device: str) -> Any:
+def load_stage(folder: RunFolder, name: str, kind: type[M], device: str) -> M:
     """A finished stage of a run, frozen, in evaluation mode; "early/decoder": as it was early in its training.
 
-    Raises ValueError that names the file.
+    kind: the class of its module. Raises ValueError that names the file.
     """
-    return _read(folder, name, device).module
+    return cast(M, _read(folder, name, kind, device).module)
 
 
 @dataclass(frozen=True)
 class _Read:
     """identity: over settings and weights; tokenizer: the SHA-256 of the one that it learned with."""
 
-    module: Any
+    module: torch.nn.Module
     sha256: str
     identity: str = ""
     tokenizer: str | None = None
 
 
-def _read(folder: RunFolder, name: str, device: str) -> _Read:
-    kind = name.rpartition("/")[2]
-    stored = store.load(folder.root / name, kind)
+def _read(folder: RunFolder, name: str, kind: type[torch.nn.Module], device: str) -> _Read:
+    stage = name.rpartition("/")[2]
+    stored = store.load(folder.root / name, stage)
     _check_finite(folder.root / name, stored.tensors)
     with initial_weights("read", name):  # what is built to be filled must not draw from what others draw from
         module = built(kind, stored, folder.root / name / "config.json")
@@ -119,22 +89,22 @@ def _read(folder: RunFolder, name: str, device: str) -> _Read:
         module.load_state_dict(stored.tensors)
     except RuntimeError as error:
         raise ValueError(
-            f"{folder.root / name}: made by another version of unclip, its weights do not fit this {kind} "
+            f"{folder.root / name}: made by another version of unclip, its weights do not fit this {stage} "
             f"({str(error).splitlines()[0]}); use that version or train again"
         ) from error
     words = began(stored.extra).get("tokenizer", {}).get("sha256")
     return _Read(module.to(device).eval().requires_grad_(False), stored.sha256, stored.identity, words)
 
 
-def built(kind: str, stored: store.Stored, file: Path) -> torch.nn.Module:
-    """The module of a stage that settings on disk mean, with first weights.
+def built(kind: type[M], stored: store.Stored, file: Path) -> M:
+    """The module of this class that settings on disk mean, with first weights; its `config` says which they are.
 
     Raises ValueError that names the file where they are none, or mean a network that is far larger than its weights.
     """
     held = sum(tensor.numel() for tensor in stored.tensors.values())
     try:
         with Bounded(SLACK * held + SMALL):
-            return BUILDERS[kind](stored.config)
+            return kind(get_type_hints(kind.__init__)["config"].from_dict(stored.config, ""))
     except TooLarge as error:
         raise ValueError(
             f"{file}: these settings mean a network of {error}, and {store.WEIGHTS} holds {held:,}; restore the file, "
@@ -175,23 +145,25 @@ class Stages:
         """Stages in memory, as those still in training are."""
         return cls(_kept={name: _Read(module, UNSAVED) for name, module in modules.items() if module is not None})
 
-    def __call__(self, name: str) -> Any:
+    def __call__(self, name: str, kind: type[M]) -> M:
         """A stage, as `load_stage` reads it. Raises ValueError that names the missing or damaged file."""
         if name not in self._kept:
             if self.folder is None:
                 raise ValueError(f"{name}: this model was not loaded from a run folder, which alone may hold it")
-            self._kept[name] = _read(self.folder, name, self.device)
-        return self._kept[name].module
+            self._kept[name] = _read(self.folder, name, kind, self.device)
+        module = self._kept[name].module
+        assert isinstance(module, kind), f"{name} is a {type(module).__name__}"
+        return module
 
-    def added(self, name: str) -> Any:
+    def added(self, name: str, kind: type[M]) -> M | None:
         """A stage that `unclip add` trained, or None where the run has none (yet)."""
         there = name in self._kept or (self.folder is not None and name in self.folder.state())
-        return self(name) if there else None
+        return self(name, kind) if there else None
 
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that the run's CLIP learned with. Raises ValueError where it is damaged, or another."""
         assert self.folder is not None
-        clip: CLIP = self("clip")
+        clip = self("clip", CLIP)
         words, sha = read_tokenizer(self.folder, clip.config.text.context, self._kept["clip"].tokenizer)
         self._words[:] = [sha]
         return words
@@ -201,7 +173,7 @@ class Stages:
         """Which stage draws the pictures of such a run."""
         return DRAWS["unclip" if self.folder is None else self.folder.model]
 
-    def early(self) -> Any:
+    def early(self, kind: type[M]) -> M:
         """The stage that draws, as it was after 1/16 of its training: the worse model of autoguidance.
 
         Raises ValueError that names the folder where the run kept none.
@@ -213,7 +185,7 @@ class Stages:
                 "an older unclip, which kept none, trained this run: take --guidance-form cfg, or train it again with "
                 "`unclip train DATA --out ANOTHER`"
             )
-        return self(name)
+        return self(name, kind)
 
     def hashes(self, names: Iterable[str]) -> dict[str, str]:
         """Stage -> twelve digits of the SHA-256 of its weights as they were read; "unsaved" for what was not."""

@@ -3,26 +3,25 @@
 import shutil
 from pathlib import Path
 
+from unclip.core.disk import store
 from unclip.core.disk.new import new_folder
 from unclip.runs.folder import DRAWS, RunFolder
-from unclip.runs.modules import BUILDERS, Stages, model_hash
+from unclip.runs.modules import model_hash
 
 
 def pack_run(root: str | Path, out: str | Path) -> int:
     """Copies settings, tokenizer and weights of a finished run to the new folder `out`; returns the bytes of it.
 
-    Raises ValueError for an unfinished or damaged run, and where `out` is there already; what was copied is loaded
-    before it gets its name.
+    Raises ValueError for an unfinished or damaged run, one that another process writes into, and where `out` is there
+    already; what was copied is loaded before it gets its name.
     """
     run, place = RunFolder(Path(root)), Path(out)
     run.require()
     if place.resolve().is_relative_to(run.root.resolve()):
         raise ValueError(f"{place}: lies in the run itself; name a folder outside")
-
-    with new_folder(place) as folder:
-        names, copy = _copy(run, folder), Stages(RunFolder(folder))
-        for name in names:
-            copy(name)
+    with run.writing(), new_folder(place) as folder:  # a stage that is being added would be there in half
+        for name in _copy(run, folder):
+            store.load(folder / name)
         if model_hash(RunFolder(folder)) != model_hash(run):
             raise ValueError(f"{run.root}: has changed while it was copied; try again")
     return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
@@ -33,7 +32,7 @@ def _copy(run: RunFolder, folder: Path) -> list[str]:
     for file in (run.settings, run.tokenizer, run.root / "state.json"):
         if file.exists():
             shutil.copyfile(file, folder / file.name)
-    names = [*(name for name in run.state() if name in BUILDERS), f"early/{DRAWS[run.model]}"]
+    names = [*run.networks(), f"early/{DRAWS[run.model]}"]
     found = [name for name in names if (run.root / name).is_dir()]
     for name in found:
         shutil.copytree(run.root / name, folder / name)

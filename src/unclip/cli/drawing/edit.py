@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.model import open_model
 from unclip.cli.arguments.options import FIRST_SEED
 from unclip.cli.arguments.output import check_folder, slug, write_picture
 from unclip.cli.errors import guarded
@@ -120,11 +121,11 @@ def opened(how: How, prompt: str) -> "Iterator[TextToImage]":
     check_folder(how.out)
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.waiting import waiting
-    from unclip.generation.load import load_text_to_image
+    from unclip.generation.text_to_image import TextToImage
 
     console = stdout()
     with waiting(f"loading {how.run}", console) as tell:
-        model = load_text_to_image(how.run)
+        model = open_model(how.run, TextToImage)
         warn(console, model, [prompt] if prompt.strip() else [])
         tell("painting")
         yield model

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.model import open_model
 from unclip.cli.arguments.options import FIRST_SEED
 from unclip.cli.arguments.output import check_folder, slug, write_picture
 from unclip.cli.errors import guarded
@@ -82,11 +83,11 @@ def generate(
     check_folder(out)
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.waiting import waiting
-    from unclip.generation.load import load
+    from unclip.generation.base import ImageModel
 
     console = stdout()
     with waiting(f"loading {run}", console) as say:
-        model = using(load(run), prior)
+        model = using(open_model(run, ImageModel), prior)
         warn(console, model, prompts)
         say("drawing")
         start, done = time.perf_counter(), list["Image.Image"]()

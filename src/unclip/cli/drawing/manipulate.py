@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 import unclip
 from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.model import open_model
 from unclip.cli.arguments.options import FIRST_SEED, SEED
 from unclip.cli.arguments.output import check_folder, slug, write_picture
 from unclip.cli.errors import guarded
@@ -69,13 +70,13 @@ class Bench:
         check_folder(how.out)
         from unclip.cli.screen.console import stdout
         from unclip.cli.screen.waiting import waiting
-        from unclip.generation.load import load_text_to_image
+        from unclip.generation.text_to_image import TextToImage
         from unclip.images.read import Taken
         from unclip.latents.invert import opened
 
         console = stdout()
         with waiting(f"loading {how.run}", console) as say:
-            model = load_text_to_image(how.run)
+            model = open_model(how.run, TextToImage)
             sources = [opened(model, picture) for picture in pictures]
             for source in sources:
                 if isinstance(source, Taken):

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 import unclip
 from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.model import open_model
 from unclip.cli.arguments.options import SEED
 from unclip.cli.arguments.output import check_folder, slug, write_picture
 from unclip.cli.errors import guarded
@@ -34,11 +35,11 @@ def upsample(
     check_folder(out)
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.waiting import waiting
-    from unclip.generation.load import load_text_to_image
+    from unclip.generation.text_to_image import TextToImage
 
     console = stdout()
     with waiting(f"loading {run}", console) as say:
-        model = load_text_to_image(run)
+        model = open_model(run, TextToImage)
         start = time.perf_counter()
         for path in pictures:
             say(f"enlarging {path}")

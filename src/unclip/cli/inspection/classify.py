@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.model import open_model
 from unclip.cli.errors import guarded
 from unclip.cli.screen.warnings import warn, warn_size
 from unclip.core.shown import shown
@@ -38,7 +39,7 @@ def classify(
 
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.waiting import waiting
-    from unclip.generation.load import load_captioned
+    from unclip.generation.captioned import CaptionedModel
     from unclip.images.read import take
     from unclip.latents import zero_shot
 
@@ -48,7 +49,7 @@ def classify(
     texts = zero_shot.prompts(labels, templates)
     console = stdout()
     with waiting(f"loading {run}", console):
-        model = load_captioned(run)
+        model = open_model(run, CaptionedModel)
         warn(console, model, texts)
         taken = [take(path, model.clip.config.vision.size, model.background) for path in pictures]
         for one in taken:

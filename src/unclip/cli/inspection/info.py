@@ -46,7 +46,7 @@ def show_run(path: Path, show: Any) -> None:
         raise ValueError(f"{path}: holds no run (no run.toml) and no stage of one; {_hint(path)}")
     state, settings = run.state(), read_settings(run.settings)
     show(f"{path}: {_state(run)}")
-    show(stages_table(state, weights(run, state)))
+    show(stages_table(state, weights(run)))
     for line in beside(run, state, settings):
         show(line)
     show("settings  " + ", ".join(_plain(settings)))
@@ -76,12 +76,12 @@ def _state(run: "RunFolder") -> str:
     return f"finished, model {model_hash(run)}"
 
 
-def weights(run: "RunFolder", state: Iterable[str]) -> dict[str, str]:
+def weights(run: "RunFolder") -> dict[str, str]:
     """Stage -> the digits by which a picture names it; "gone" where its weights are."""
     from unclip.core.disk import store
-    from unclip.runs.modules import BUILDERS, DIGITS
+    from unclip.runs.modules import DIGITS
 
-    files = {name: run.root / name / store.WEIGHTS for name in state if name in BUILDERS}
+    files = {name: run.root / name / store.WEIGHTS for name in run.networks()}
     return {name: store.sha256(file)[:DIGITS] if file.exists() else "gone" for name, file in files.items()}
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.model import open_model
 from unclip.cli.arguments.output import check_folder, slug, write_picture
 from unclip.cli.errors import guarded
 from unclip.cli.screen.warnings import warn, warn_size
@@ -33,13 +34,13 @@ def search(
     import unclip
     from unclip.cli.screen.console import stdout
     from unclip.data.prepare.write import load_prepared
-    from unclip.generation.load import load_captioned
+    from unclip.generation.captioned import CaptionedModel
     from unclip.images.files import KEY, grid
     from unclip.images.read import Taken
     from unclip.latents.search import asked, captions_near, embedded, nearest
     from unclip.runs.embeddings import data_folder, run_embeddings
 
-    model, console = load_captioned(run), stdout()
+    model, console = open_model(run, CaptionedModel), stdout()
     wanted = asked(model, query, model.background)
     seen = isinstance(wanted, Taken)
     if seen:

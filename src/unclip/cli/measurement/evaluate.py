@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.model import open_model
 from unclip.cli.arguments.options import SEED, Read
 from unclip.cli.arguments.output import check_file
 from unclip.cli.errors import guarded
@@ -67,13 +68,13 @@ def evaluate(
     from unclip.cli.screen.waiting import waiting
     from unclip.core.disk.atomic import check_written, write_atomic
     from unclip.core.disk.store import to_json
-    from unclip.generation.load import load
+    from unclip.generation.base import ImageModel
 
     if json is not None:
         check_written(json)
     console = stdout()
     with waiting(f"loading {run}", console) as say:
-        model = load(run)
+        model = open_model(run, ImageModel)
         say("scoring")
         if trace:
             scores = traced(run, data, n, seed)

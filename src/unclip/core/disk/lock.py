@@ -64,9 +64,8 @@ def hold(folder: Path, known: bool = False, told: Path | None = None) -> Iterato
     Raises ValueError for a folder that is not ours, and where another process (or thread) is writing there.
     """
     root = Path(os.path.realpath(folder))
-    if (held := _HELD.get(root)) is not None:
-        if held.thread != threading.get_ident():
-            raise ValueError(_busy(told or folder, {"pid": os.getpid(), "host": socket.gethostname()}))
+    if _is_ours(root, told or folder):
+        held = _HELD[root]
         held.depth += 1
         try:
             yield
@@ -92,6 +91,29 @@ def check_held(folder: Path) -> None:
     held = _HELD.get(Path(os.path.realpath(folder)))
     if held is not None and not _is(held.file, Path(os.path.realpath(folder)) / MARK):
         raise ValueError(f"{folder}: was deleted or replaced while it was written to; nothing more is written there")
+
+
+def _is_ours(root: Path, told: Path) -> bool:
+    """Whether this thread holds it. Raises ValueError where another thread of this process does."""
+    held = _HELD.get(root)
+    if held is not None and held.thread != threading.get_ident():
+        raise ValueError(_busy(told, {"pid": os.getpid(), "host": socket.gethostname()}))
+    return held is not None
+
+
+def check_unused(folder: Path) -> None:
+    """Raises ValueError where another process is writing into `folder`; takes no lock, and makes nothing."""
+    root = Path(os.path.realpath(folder))
+    if _is_ours(root, folder):
+        return
+    try:
+        file = (root / MARK).open("r+b")
+    except OSError:  # no mark, or one that may only be read: nobody can be writing there
+        return
+    with file:
+        owner = _owner(file)
+        if not _lock(file, owner):
+            raise ValueError(_busy(folder, owner))
 
 
 def _locked(folder: Path, mark: Path) -> BinaryIO | None:

@@ -29,7 +29,7 @@ from unclip.recipes.settings.ddpm import DDPMRecipe
 from unclip.recipes.settings.latent import AutoencoderRecipe, LatentRecipe, check_latent
 from unclip.recipes.settings.unclip import CLIPRecipe, DecoderRecipe, PriorRecipe
 from unclip.recipes.settings.upsampler import UpsamplerRecipe, second_upsampler
-from unclip.runs.folder import ADDED, TRAINED
+from unclip.runs.folder import ADDED, NETWORKS, TRAINED
 
 Recipe = (
     CLIPRecipe
@@ -146,8 +146,7 @@ class RunConfig(Config):
 
     @staticmethod
     def _foreign(model: str, added: tuple[str, ...]) -> set[str]:
-        every = {stage for table in (TRAINED, ADDED) for stages in table.values() for stage in stages}
-        return every - set(TRAINED[model]) - set(added)
+        return {*NETWORKS} - set(TRAINED[model]) - set(added)
 
 
 def check_recipe(stage: str, recipe: Recipe) -> None:

@@ -47,7 +47,7 @@ def inpainting_stage(ctx: Context, of: str) -> Stage:
     if of not in ctx.folder.state():
         raise ValueError(f"stage {name!r}: goes on from the stage {of!r}; add that one first")
     r: InpaintRecipe = getattr(ctx.config, name)
-    plain: Upsampler = load_stage(ctx.folder, of, ctx.device)
+    plain = load_stage(ctx.folder, of, Upsampler, ctx.device)
     prepared = ctx.prepared_at(plain.config.size)
     train, held = split_at(ctx, prepared)
     rows = held if len(held) >= FEW else train

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.generation.gaussian import STD, gaussian, mean, picture
+from tests.latents.gaussian import STD, gaussian, mean, picture
 
 import unclip
 from unclip.core.slerp import slerp

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from PIL import Image
-from tests.generation.gaussian import SIZE, gaussian
+from tests.latents.gaussian import SIZE, gaussian
 
 from unclip.latents.invert import opened
 from unclip.runs.folder import RunFolder

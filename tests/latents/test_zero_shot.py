@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from tests.drawn import NAMES, SHAPES
-from tests.generation.seeing import COLOURS, IMAGES, NEW, trained
+from tests.latents.seeing import COLOURS, IMAGES, NEW, trained
 
 from unclip.latents.zero_shot import classify, label_embeddings, prompts
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from tests.fakes import draw
-from tests.generation.gaussian import CAPTIONS, gaussian
+from tests.latents.gaussian import CAPTIONS, gaussian
 
 from unclip.latents.probe import likely, reconstructions
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from tests.drawn import NAMES
 from tests.fakes import draw
-from tests.generation.seeing import CAPTIONS, COLOURS, IMAGES, trained
+from tests.latents.seeing import CAPTIONS, COLOURS, IMAGES, trained
 
 from unclip.images.files import to_pictures
 from unclip.latents.search import asked, captions_near, embedded, is_file, nearest
