@@ -5,7 +5,7 @@ latent: data -> tokenizer -> CLIP -> autoencoder -> diffusion of its codes
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ def train(
     stop: threading.Event,
     force: bool = False,
     more: float | None = None,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Trains what of the run is not trained yet. Ends early after a failed gate (unless `force`) or when `stop` is set.
 
     more: seconds for which a finished run is trained on, each stage from its end.

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from unclip.cli.arguments.options import Read
 from unclip.data.source import Source
-from unclip.recipes.data import open_data
+from unclip.recipes.api.data import open_data
 from unclip.recipes.settings.run import RunConfig
 
 

@@ -53,7 +53,7 @@ def add(
     """
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.progress import follow
-    from unclip.cli.signals import stopping
+    from unclip.core.signals import stopping
     from unclip.recipes.add import add as train_stage
     from unclip.runs.folder import RunFolder
 
@@ -75,7 +75,7 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
     Raises ValueError for settings of something else, or other ones than a stage was begun with (unless `anew`).
     """
     from unclip.cli.arguments import settings
-    from unclip.cli.arguments.duration import seconds
+    from unclip.core.config.duration import seconds
     from unclip.core.disk import store
     from unclip.recipes.add import with_stage
     from unclip.recipes.settings.run import RunConfig, read_settings

@@ -42,10 +42,10 @@ def train(
     UNCLIP_PRECISION, UNCLIP_BACKGROUND, UNCLIP_SET="a.b=1,c.d=2"), options.
     """
     check_folder(out)
-    from unclip.cli.arguments.duration import length
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.progress import follow
-    from unclip.cli.signals import stopping
+    from unclip.core.config.duration import length
+    from unclip.core.signals import stopping
     from unclip.recipes import run
     from unclip.runs.folder import RunFolder
 
@@ -65,7 +65,7 @@ def choose(data: str, out: Path, given: Given, split: str, environ: Mapping[str,
     Raises ValueError where something was asked for that differs from what the run was begun with.
     """
     from unclip.cli.arguments import settings
-    from unclip.recipes.data import mirrors, natural_size, open_data
+    from unclip.recipes.api.data import mirrors, natural_size, open_data
     from unclip.runs.folder import RunFolder
 
     said, run = settings.layers(given, environ), RunFolder(out)
@@ -83,7 +83,7 @@ def choose(data: str, out: Path, given: Given, split: str, environ: Mapping[str,
 def _begun(data: str, out: Path, given: Given, split: str, said: list) -> "tuple[Source, RunConfig]":
     from unclip.cli.arguments import settings
     from unclip.data.prepare.identity import is_prepared
-    from unclip.recipes.data import mirrors, open_data
+    from unclip.recipes.api.data import mirrors, open_data
     from unclip.recipes.settings.run import stored_config
     from unclip.runs.folder import RunFolder
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from unclip.data.item import Scalable
 from unclip.data.prepare.inspect import inspect_source
 from unclip.data.shapes.world import World
 from unclip.data.source import Source, open_source
@@ -29,7 +30,8 @@ def mirrors(source: Source) -> bool:
 
 def natural_size(source: Source, captioned: bool = True) -> int:
     """32 or 64 px, whichever the median picture can fill. Raises ValueError where no picture can be read."""
-    report = inspect_source(source, LOOK, captioned)
+    alike = isinstance(source, Scalable)  # all of its pictures are as large as the first
+    report = inspect_source(source, 1 if alike else LOOK, captioned)
     if not report.pairs:
         raise ValueError("\n".join([f"{source.root}: no usable pair among the first {LOOK:,}", *report.problems[:3]]))
     return 32 if min(report.image_size[1]) <= 48 else 64
