@@ -2,8 +2,8 @@
 
 python examples/03_ddpm_on_your_folder.py FOLDER
 
-FOLDER holds pictures (PNG, JPEG, ...), in folders or not; captions are not needed. Ten seconds teach a model colours and
-blots: say BUDGET = "30m" and another RUN for pictures. Run again, it draws more from the model that is there.
+FOLDER holds pictures (PNG, JPEG, ...), in folders or not; captions are not needed. Ten seconds teach a model colours
+and blots: say BUDGET = "30m" and another RUN for pictures. Run again, it draws more from the model that is there.
 """
 
 import sys

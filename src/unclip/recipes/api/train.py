@@ -150,7 +150,7 @@ def _check_same(stored: RunConfig, config: RunConfig, run: RunFolder) -> None:
     has = dict(leaves(stored.to_dict()))
     for path, value in leaves(config.to_dict()):
         if has.get(path) != value and not may_change(path, has.get(path), value):
-            before, now = (words(v) if path == "budget" else told(v) for v in (has.get(path), value))
+            before, now = (told(v) if path != "budget" else words(v or 0.0) for v in (has.get(path), value))
             raise ValueError(
                 f"{path} = {now}, but {run.root} was begun with {path} = {before}; leave it out to continue that run, "
                 "or name another folder"
