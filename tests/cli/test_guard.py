@@ -13,7 +13,7 @@ from unclip.core.shown import typed
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    def load(run: object) -> None:
+    def load(run: object, kind: type) -> None:
         raise error
 
     monkeypatch.setattr("unclip.generation.load.load", load)
