@@ -9,6 +9,7 @@ orders. Prints a table; the exit code says whether all was well.
 """
 
 import argparse
+import functools
 import importlib
 import itertools
 import os
@@ -24,7 +25,7 @@ from pathlib import Path
 from kills import LOADED, forked
 from terminals import BY_TIME, Place, differing, files
 
-from unclip.recipes import worlds
+from unclip.data.shapes.world import World
 from unclip.studies import demo
 
 REFUSED = ("is writing there", "is there already and not empty", "made by another process meanwhile", "has changed")
@@ -129,7 +130,7 @@ class Bench:
 def small_demo() -> None:
     """The demo draws 48 scenes instead of 20,000 and scores 4 prompts a kind instead of 200: it is no test of them."""
     demo.demo.__defaults__ = (4,)
-    worlds.prepare_world.__defaults__ = (48, None)
+    demo.World = functools.partial(World, scenes=48)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def main() -> int:

@@ -18,11 +18,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from unclip.core import machine
 from unclip.core.noise import Noise
+from unclip.data.prepare.write import prepare
 from unclip.data.shapes.world import World
 from unclip.recipes.context import Context
 from unclip.recipes.settings.presets import tiny
 from unclip.recipes.stages.build import stage
-from unclip.recipes.worlds import prepare_world
 from unclip.runs.folder import RunFolder
 from unclip.text.tokenizer import Tokenizer
 from unclip.training.plan import Plan
@@ -32,7 +32,7 @@ from unclip.training.trainer import Trainer
 def context(size: int, root: Path) -> Context:
     """A run on a small drawn world; CLIP has random weights, which costs the same."""
     config = replace(tiny(size), precision=machine.best_precision())
-    prepared = prepare_world(World(size), root / "data", config, scenes=512)
+    prepared = prepare(World(size, scenes=512), root / "data", size)
     tokenizer = Tokenizer.train([c for row in prepared.captions for c in row])
     ctx = Context(RunFolder(root), config, prepared, "cpu", config.precision)
     vars(ctx)["tokenizer"] = tokenizer

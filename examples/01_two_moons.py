@@ -3,7 +3,9 @@
 python examples/01_two_moons.py
 """
 
+import numpy as np
 import torch
+from PIL import Image
 
 from unclip import Condition, Diffusion, DiffusionConfig, Noise, Sampling
 from unclip.data import two_moons
@@ -29,3 +31,8 @@ with torch.no_grad():
     *_, last = diffusion.sample((500, 2), Condition(), Condition(), Noise.per_sample(range(500)), how)
 distance = torch.cdist(last.x, data).min(dim=1).values
 print(f"500 samples; their mean distance to the nearest of 2,000 points is {distance.mean().item():.3f}")
+
+points = last.x.numpy()
+cells, *_ = np.histogram2d(-points[:, 1], points[:, 0], bins=(80, 120), range=((-2, 2), (-3, 3)))
+Image.fromarray(np.where(cells > 0, 0, 255).astype(np.uint8)).resize((480, 320)).save("two_moons.png")
+print("drew two_moons.png")

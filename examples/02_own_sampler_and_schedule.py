@@ -7,7 +7,9 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from PIL import Image
 
 from unclip import Condition, Diffusion, DiffusionConfig, Noise, Sampling
 from unclip.core.typing import LogSNR, State
@@ -65,3 +67,8 @@ for sampler, steps in ((DDIM(), 10), (Midpoint(), 5), (DDIM(), 40), (Midpoint(),
 
 stored = how.to_dict()  # settings of your own classes are written and read like all others
 print(stored["sampler"], Sampling.from_dict(stored) == how)
+
+points = last.x.numpy()
+cells, *_ = np.histogram2d(-points[:, 1], points[:, 0], bins=(80, 120), range=((-2, 2), (-3, 3)))
+Image.fromarray(np.where(cells > 0, 0, 255).astype(np.uint8)).resize((480, 320)).save("own_sampler.png")
+print("drew own_sampler.png")

@@ -37,7 +37,7 @@ def short(steps: int) -> RunConfig:
 
 
 def events(folder: Path, config: RunConfig, stop: threading.Event | None = None) -> Iterator[Event]:
-    return train(World(32), folder, config, stop or threading.Event(), force=True)
+    return train(World(32, scenes=64), folder, config, stop or threading.Event(), force=True)
 
 
 def losses(folder: Path, stage: str) -> list[tuple[int, float]]:

@@ -29,12 +29,16 @@ if TYPE_CHECKING:
     from unclip.latents.manipulate import vary as vary
     from unclip.latents.probe import Probe as Probe
     from unclip.latents.probe import probe as probe
+    from unclip.recipes.api.evaluate import evaluate as evaluate
+    from unclip.recipes.api.train import train as train
     from unclip.training.plan import Plan as Plan
     from unclip.training.trainer import TrainConfig as TrainConfig
     from unclip.training.trainer import Trainer as Trainer
 
 __version__ = "0.1.0"
 _HOMES = {
+    "train": "recipes.api.train",
+    "evaluate": "recipes.api.evaluate",
     "load": "generation.load",
     "Settings": "generation.settings",
     "TextToImage": "generation.text_to_image",

@@ -16,7 +16,6 @@ from unclip.generation.priors import PRIORS, with_prior
 from unclip.images.files import read_about
 from unclip.models.decoder import decoder_sampling
 from unclip.nn.backbones.unet import UNetConfig
-from unclip.recipes import worlds
 from unclip.recipes.run import train
 from unclip.recipes.settings.run import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
 from unclip.runs.modules import Stages
@@ -31,7 +30,7 @@ SMALL = ("width=32", "layers=1", "train.batch=4")
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three steps a stage on 64 drawn scenes: knows nothing, has everything."""
-    folder, draw = tmp_path_factory.mktemp("runs") / "tiny", worlds.prepare_world
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
     config = RunConfig(
         size=32,
         precision="float32",
@@ -40,9 +39,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         prior=PriorRecipe(width=32, layers=1, steps=2, train=FEW),
         decoder=DecoderRecipe(network=NARROW, sampling=replace(decoder_sampling(), steps=2), train=FEW),
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=64))
-        list(train(World(32), folder, config, threading.Event(), force=True))
+    list(train(World(32, scenes=64), folder, config, threading.Event(), force=True))
     return folder
 
 

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from unclip.data.prepare.write import prepare
 from unclip.data.source import open_source
 from unclip.evaluation import suite
 from unclip.generation import load
+from unclip.generation.captioned import CaptionedModel
+from unclip.recipes.api import evaluate as api
 
 SCORES = {"retrieval": {"r1": 0.25, "pictures": 4}, "kid": {"own_clip": 0.0123}}
 EXACT = {
@@ -29,7 +32,7 @@ EXACT = {
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the suite was asked."""
     asked: dict[str, Any] = {}
-    model = SimpleNamespace(hash="abc", size=32, enlargers=())
+    model = Mock(spec=CaptionedModel, hash="abc", size=32)
 
     def evaluate(model: Any, prepared: Any, rows: np.ndarray, n: int, seed: int) -> dict[str, Any]:
         asked.update(rows=rows.tolist(), n=n, seed=seed)
@@ -38,7 +41,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(load, "load", lambda run, kind: model)
     monkeypatch.setattr(suite, "evaluate", evaluate)
     monkeypatch.setattr(suite, "evaluate_shapes", lambda model, world, n, seed: EXACT)
-    monkeypatch.setattr(command, "held_out", lambda root: np.array([3, 5]))
+    monkeypatch.setattr(api, "held_out", lambda run: np.array([3, 5]))
     return asked
 
 

@@ -14,7 +14,7 @@ from tests.cli.conftest import Call
 from tests.end_to_end.test_run import short
 
 from unclip.data.shapes.world import World
-from unclip.recipes import run, worlds
+from unclip.recipes import run
 from unclip.studies.explain import study
 
 PICTURES = ("schedules", "noising", "denoising", "levels", "plane-forward", "plane-samplers", "samples")
@@ -23,10 +23,8 @@ PICTURES = ("schedules", "noising", "denoising", "levels", "plane-forward", "pla
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run: 64 drawn scenes, one step a stage."""
-    folder, draw = tmp_path_factory.mktemp("explain") / "tiny", worlds.prepare_world
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=64))
-        list(run.train(World(32), folder, short(1), threading.Event(), force=True))
+    folder = tmp_path_factory.mktemp("explain") / "tiny"
+    list(run.train(World(32, scenes=64), folder, short(1), threading.Event(), force=True))
     return folder
 
 

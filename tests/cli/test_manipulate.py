@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests import arrays
 from tests.cli.conftest import Call
 from tests.latents.gaussian import gaussian, picture
 
 from unclip.core.disk import store
-from unclip.data.prepare.write import write_prepared
 from unclip.generation import load
 from unclip.images.files import read_about
 from unclip.runs.folder import RunFolder
@@ -25,8 +25,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """The data and the CLIP of a run; its other files are not looked at."""
     folder = RunFolder(tmp_path_factory.mktemp("run"))
     captions = [caption for caption, n in COUNTS.items() for _ in range(n)]
-    images, keys = [np.asarray(picture(i)) for i in range(len(captions))], [f"{i}" for i in range(len(captions))]
-    write_prepared(folder.data, images, [(caption,) for caption in captions], keys, "pictures", "")
+    images = [np.asarray(picture(i)) for i in range(len(captions))]
+    arrays.prepared(folder.data, images, [(caption,) for caption in captions])
     store.save(folder.clip, "clip", {}, gaussian().clip.state_dict())
     return folder
 

@@ -20,7 +20,6 @@ import unclip
 from unclip.cli.screen import console
 from unclip.core.watching import watching
 from unclip.data.shapes.world import World
-from unclip.recipes import worlds
 from unclip.recipes.run import train
 
 LETTERS = "ein grüner Würfel ❤ :heart: [bold]x[/b]"
@@ -66,10 +65,8 @@ class Full(Gone):
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a trained run, its pictures, and names that few encodings have."""
-    root, draw = tmp_path_factory.mktemp("place"), worlds.prepare_world
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=48))
-        list(train(World(32), root / "run é [b]", short(1), threading.Event(), force=True))
+    root = tmp_path_factory.mktemp("place")
+    list(train(World(32, scenes=48), root / "run é [b]", short(1), threading.Event(), force=True))
     (root / "data é").mkdir()
     lines = [{"file_name": f"ü{i}.png", "text": f"{LETTERS} {i}"} for i in range(3)]
     for i, line in enumerate(lines):

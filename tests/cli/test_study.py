@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests import arrays
 from tests.cli.conftest import Call
 from tests.latents.gaussian import SIZE, gaussian, picture
 
-from unclip.data.prepare.write import write_prepared
 from unclip.generation.ddpm import DDPMPipeline
 from unclip.studies.explain.subject import Opened, UnclipSubject
 from unclip.studies.manipulation import study
@@ -18,9 +18,9 @@ CAPTIONS = ("a red heart", "a blue heart", "a green leaf", "two cups")
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    images = np.stack([np.asarray(picture(key)) for key in range(4)])
-    assert images.shape[1] == SIZE
-    prepared = write_prepared(tmp_path / "data", images, [(c,) for c in CAPTIONS], list("abcd"), "pictures", "")
+    images = [np.asarray(picture(key)) for key in range(4)]
+    assert images[0].shape[1] == SIZE
+    prepared = arrays.prepared(tmp_path / "data", images, [(c,) for c in CAPTIONS])
     opened = Opened(UnclipSubject(gaussian(), prepared), prepared, np.arange(4), " (4 held-out pairs)", "cpu")
     monkeypatch.setattr(study, "open_run", lambda root: opened)
 

@@ -1,5 +1,6 @@
 """`unclip train` with a fake in the place of the training."""
 
+import json
 import os
 import signal
 import threading
@@ -72,7 +73,9 @@ def begun(out: Path, config: RunConfig) -> None:
     write_settings(folder.settings, config)
     folder.finish("clip", {"passed": True, "why": "", "figures": {}})
     folder.data.mkdir()
-    (folder.data / "prepared.json").write_text(f'{{"kind": "drawn shapes", "size": {config.size}}}', encoding="utf-8")
+    (folder.data / "prepared.json").write_text(
+        json.dumps({"fingerprint": World(config.size, seed=config.seed).fingerprint()}), encoding="utf-8"
+    )
 
 
 def test_a_run_is_told_line_by_line(call: Call, fake: Fake, tmp_path: Path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from tests import arrays
 from tests.data.conftest import encode, noise, save
 
 from unclip.data.images.decode import decode
@@ -17,7 +18,7 @@ from unclip.data.layouts.pack import pack
 from unclip.data.prepare import write as preparing
 from unclip.data.prepare.inspect import DataReport, inspect_source, ordered
 from unclip.data.prepare.read import Pictures
-from unclip.data.prepare.write import load_prepared, prepare, write_prepared
+from unclip.data.prepare.write import load_prepared, prepare
 from unclip.data.source import open_source
 
 Maker = Callable[..., Path]
@@ -252,8 +253,7 @@ def test_split_is_stable_when_data_is_added(tmp_path: Path) -> None:
 
 def test_copies_of_a_picture_stay_together(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 3), dtype=np.uint8).repeat(3, axis=0)
-    keys = [f"{number}.png" for number in range(120)]
-    data = write_prepared(tmp_path, list(images), [(key,) for key in keys], keys, "copies", "1")
+    data = arrays.prepared(tmp_path, list(images), [(f"{number}.png",) for number in range(120)], ".png")
     train, held = data.split(held_out=0.2)
     parted = {row // 3 for row in train} & {row // 3 for row in held}
     assert len(parted) <= 1 and len(held) >= 6, parted  # 1: where the count cuts
@@ -269,19 +269,25 @@ def test_split_sizes(tmp_path: Path) -> None:
         data.split(held_out=5.0)
 
 
-def test_write_prepared(tmp_path: Path) -> None:
+def test_pixels_need_no_decoding(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)
     captions = [("a red dot",), ("a", "b"), ("¡ü! \U0001f600",)]
-    found = write_prepared(tmp_path, images, captions, ["0", "1", "2"], "drawn", "f")
+    found = arrays.prepared(tmp_path, list(images), captions)
     assert (found.images[:] == images).all()
     assert found.captions == captions
-    assert (found.report.kind, found.report.pairs, found.report.image_size[1]) == ("drawn", 3, (4, 4))
-    with pytest.raises(ValueError, match="shorter"):
-        write_prepared(tmp_path, images, captions[:2], ["0", "1", "2"], "drawn", "f")
-    with pytest.raises(ValueError, match="must be uint8"):
-        write_prepared(tmp_path, images / 255, captions, ["0", "1", "2"], "drawn", "f")
-    with pytest.raises(ValueError, match="no picture to write"):
-        write_prepared(tmp_path, [], [], [], "drawn", "f")
+    assert (found.report.kind, found.report.pairs, found.report.image_size[1]) == ("pictures", 3, (4, 4))
+
+
+def test_pixels_of_another_form_are_scaled_or_refused(tmp_path: Path) -> None:
+    gray, clear = np.full((6, 8), 99, dtype=np.uint8), np.zeros((6, 8, 4), dtype=np.uint8)
+    wrong = [np.zeros((6, 8, 3)), np.zeros((6, 8, 2), dtype=np.uint8), np.zeros((0, 8, 3), dtype=np.uint8)]
+    source = arrays.Arrays([gray, clear, *wrong], [("a",)] * 5)
+    found = prepare(source, tmp_path, 4, max_bad=1.0)
+    assert (found.images[0] == 99).all() and (found.images[1] == 255).all() and len(found) == 2
+    assert "2: its pixels are float64 [6, 8, 3]; they must be uint8" in found.report.problems[0]
+    assert "empty" in found.report.problems[2]
+    with pytest.raises(ValueError, match="0: is in memory; only pictures that are files can be packed"):
+        pack(source, tmp_path / "shards")
 
 
 def test_report(tmp_path: Path) -> None:

@@ -1,15 +1,23 @@
 """The drawn-shapes world: what it promises of its scenes, pictures, captions and prompts."""
 
+import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from itertools import combinations, islice
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from unclip.data.item import Scalable, Source
+from unclip.data.prepare.identity import is_prepared
+from unclip.data.prepare.inspect import DataReport
+from unclip.data.prepare.write import prepare
 from unclip.data.shapes.captions import CATEGORIES, INVERSE, RELATION_WORDS, captions, prompts, relation
 from unclip.data.shapes.draw import COLOURS, RADII, SHAPES, Object, coverage, draw
-from unclip.data.shapes.world import CLEAR, GAP, HELD_OUT, MARGIN, Scene, World
+from unclip.data.shapes.world import CLEAR, GAP, HELD_OUT, MARGIN, Scene, World, drawn_world
 
 N = 1000
 
@@ -184,3 +192,36 @@ def test_drawing_is_fast(scenes: list[Scene]) -> None:
         draw(scene.objects, scene.size)
     # The aim is 3,000 a second; the test allows for a busy machine.
     assert time.process_time() - start < 500 / 1500
+
+
+def test_a_world_is_a_data_set(tmp_path: Path) -> None:
+    world = World(seed=3, scenes=12)
+    assert isinstance(world, Source) and isinstance(world, Scalable)
+    kept = prepare(world, tmp_path / "32", 32)
+    examples = list(world.sample(12, seed=3))
+    assert (kept.images[:] == np.stack([image for image, _, _ in examples])).all()
+    assert kept.captions == [texts for _, texts, _ in examples]
+    assert (kept.keys[0], kept.report.kind) == ("scene-000000", "drawn shapes")
+    large = prepare(world, tmp_path / "64", 64, least=64)
+    assert (large.images[:] == np.stack([image for image, _, _ in World(64).sample(12, seed=3)])).all()
+    assert is_prepared(world, tmp_path / "64") and not is_prepared(World(seed=4, scenes=12), tmp_path / "64")
+    with pytest.raises(ValueError, match="size 48"):
+        prepare(world, tmp_path / "48", 48)
+
+
+def test_its_fingerprint_does_not_depend_on_the_order_in_which_a_process_keeps_a_set() -> None:
+    code = "from unclip.data.shapes.world import World; print(World().fingerprint())"
+    both = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert both == {World().fingerprint() + "\n"} == {World(64).fingerprint() + "\n"}
+
+
+def test_which_data_have_an_exact_score() -> None:
+    mine = World(held_out=frozenset())
+    assert drawn_world(mine, 64) == World(64, held_out=frozenset())
+    assert drawn_world(DataReport("drawn shapes", 5), 32) == World(32)
+    assert drawn_world(DataReport("parquet", 5), 32) is None

@@ -21,19 +21,11 @@ from unclip.models.decoder import paper_diffusion
 from unclip.models.network import fitted
 from unclip.nn.backbones.diffusion_unet import DiffusionUNetConfig
 from unclip.nn.blocks.resblock import ResBlockConfig
-from unclip.recipes import worlds
 from unclip.recipes.events import Gate, Note, Progress, Stopped
 from unclip.recipes.run import train
 from unclip.recipes.settings.run import RunConfig
 
 
-@pytest.fixture
-def few_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
-    draw = worlds.prepare_world
-    monkeypatch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=64))
-
-
-@pytest.mark.usefixtures("few_scenes")
 def test_killed_run_equals_uninterrupted(tmp_path: Path) -> None:
     config = short(6)
     list(events(tmp_path / "whole", config))
@@ -48,7 +40,6 @@ def test_killed_run_equals_uninterrupted(tmp_path: Path) -> None:
         assert losses(tmp_path / "whole", stage) == losses(tmp_path / "cut", stage)
 
 
-@pytest.mark.usefixtures("few_scenes")
 def test_stop_saves_and_unfinished_run_is_refused(tmp_path: Path) -> None:
     stop, seen = threading.Event(), []
     for event in events(tmp_path / "run", short(6), stop):
@@ -64,7 +55,6 @@ def test_stop_saves_and_unfinished_run_is_refused(tmp_path: Path) -> None:
     assert unclip.load(tmp_path / "run").generate(["a red circle"])[0].size == (32, 32)
 
 
-@pytest.mark.usefixtures("few_scenes")
 def test_glides_decoder_learns_its_variance_and_samples_with_it(tmp_path: Path) -> None:
     config = short(2)
     glide = DiffusionUNetConfig(
@@ -85,15 +75,13 @@ def test_glides_decoder_learns_its_variance_and_samples_with_it(tmp_path: Path) 
         assert about["kind"] == ("DDIM" if settings.sampler else "Ancestral")
 
 
-@pytest.mark.usefixtures("few_scenes")
 def test_failed_gate_holds_the_next_stage(tmp_path: Path) -> None:
-    ended = list(train(World(32), tmp_path / "run", short(1), threading.Event()))
+    ended = list(train(World(32, scenes=64), tmp_path / "run", short(1), threading.Event()))
     assert isinstance(ended[-1], Gate)
     assert (ended[-1].stage, ended[-1].passed) == ("clip", False)
     assert not (tmp_path / "run" / "prior").exists()
 
 
-@pytest.mark.usefixtures("few_scenes")
 def test_damaged_stage_is_refused(tmp_path: Path) -> None:
     list(events(tmp_path / "run", short(1)))
     weights = tmp_path / "run" / "decoder" / store.WEIGHTS
@@ -121,9 +109,8 @@ def minutes() -> RunConfig:
 
 
 @pytest.mark.slow
-def test_trains_all_stages_and_draws_what_was_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    world, draw = World(32, counts={1: 1.0}), worlds.prepare_world
-    monkeypatch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=4000))
+def test_trains_all_stages_and_draws_what_was_asked(tmp_path: Path) -> None:
+    world = World(32, counts={1: 1.0}, scenes=4000)
     gates = {e.stage: e for e in train(world, tmp_path / "run", minutes(), threading.Event()) if isinstance(e, Gate)}
     assert list(gates) == list(STAGES)
     assert gates["clip"].passed and gates["prior"].passed, gates

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests import arrays
 
 from unclip.clip.model import CLIP, CLIPConfig
 from unclip.clip.text import TextConfig
 from unclip.clip.vision import VisionConfig
 from unclip.core.noise import Noise, initial_weights
-from unclip.data.prepare.write import write_prepared
 from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM, Ancestral
@@ -123,7 +123,7 @@ def context(folder: Path, decoder: DecoderRecipe) -> Context:
     """A run of 8 pictures whose CLIP has random weights."""
     pixels = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
     words = [("a red heart",), ("a blue star",)] * 4
-    data = write_prepared(folder / "data", list(pixels), words, [f"{i}" for i in range(8)], "test", "x")
+    data = arrays.prepared(folder / "data", list(pixels), words)
     config = RunConfig(size=32, clip=CLIPRecipe(width=16, text_width=32, text_layers=1), decoder=decoder)
     ctx = Context(RunFolder(folder), config, data, "cpu", "float32")
     tokens = Tokenizer.train([c for row in words for c in row])

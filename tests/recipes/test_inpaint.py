@@ -8,17 +8,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.end_to_end.test_run import short
+from tests.short import events, short
 
 import unclip
 from unclip.core.disk import store
 from unclip.data.shapes.world import World
 from unclip.generation.settings import Settings
 from unclip.images.files import KEY
-from unclip.recipes import worlds
 from unclip.recipes.add import add, with_stage
 from unclip.recipes.events import Gate, Progress
-from unclip.recipes.run import train
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages.build import stage
 from unclip.runs.folder import RunFolder
@@ -30,11 +28,8 @@ HALF = Image.fromarray(np.where(np.arange(32)[None] < 16, 0, 255).repeat(32, 0).
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run that learned next to nothing."""
-    with pytest.MonkeyPatch.context() as patch:
-        draw = worlds.prepare_world
-        patch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=64))
-        folder = tmp_path_factory.mktemp("inpaint") / "run"
-        list(train(World(32), folder, short(2), threading.Event(), force=True))
+    folder = tmp_path_factory.mktemp("inpaint") / "run"
+    list(events(folder, short(2)))
     return folder
 
 

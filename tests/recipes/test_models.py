@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests import arrays
 
 from unclip.data.loader import to_tensor
-from unclip.data.prepare.write import Prepared, write_prepared
+from unclip.data.prepare.write import Prepared
 from unclip.diffusion.samplers import Ancestral
 from unclip.diffusion.schedules import LinearBeta
 from unclip.models.ddpm import DDPM
@@ -23,7 +24,7 @@ from unclip.runs.folder import MODELS, RunFolder
 def prepared(folder: Path, captions: list[tuple[str, ...]]) -> Prepared:
     """Pictures of noise, each with its own number in the first pixel."""
     pixels = np.random.default_rng(0).integers(0, 256, (len(captions), 8, 8, 3), dtype=np.uint8)
-    return write_prepared(folder, list(pixels), captions, [f"{i}" for i in range(len(captions))], "test", "x")
+    return arrays.prepared(folder, list(pixels), captions)
 
 
 def context(folder: Path, captions: list[tuple[str, ...]]) -> Context:

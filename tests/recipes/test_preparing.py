@@ -9,13 +9,12 @@ import pytest
 from tests.data.conftest import noise, save
 
 from unclip.data.item import Item
-from unclip.data.prepare.write import load_prepared
+from unclip.data.prepare.write import load_prepared, prepare
 from unclip.data.shapes.world import World
 from unclip.recipes.events import Drawn, Stopped
 from unclip.recipes.run import train
 from unclip.recipes.settings.presets import PRESETS
 from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.worlds import prepare_world
 
 
 class Slow:
@@ -58,10 +57,10 @@ def test_a_drawn_world_is_stopped_too_and_drawn_anew_where_it_is_damaged(tmp_pat
     stop = threading.Event()
     stop.set()
     with pytest.raises(KeyboardInterrupt):
-        prepare_world(World(32), tmp_path, config(), 20, stop)
-    whole = prepare_world(World(32), tmp_path, config(), 20)
+        prepare(World(scenes=20), tmp_path, 32, stop=stop)
+    whole = prepare(World(scenes=20), tmp_path, 32)
     (tmp_path / "captions.jsonl").write_bytes(b"?")
-    again = prepare_world(World(32), tmp_path, config(), 20)
+    again = prepare(World(scenes=20), tmp_path, 32)
     assert again.captions == whole.captions and (again.images[:] == whole.images[:]).all()
 
 

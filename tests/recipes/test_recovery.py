@@ -5,7 +5,7 @@ import os
 import random
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from unclip.core.noise import initial_weights
 from unclip.data.prepare.write import load_prepared
 from unclip.models.decoder import Decoder
 from unclip.models.priors.diffusion import Prior
-from unclip.recipes import worlds
 from unclip.recipes.add import add, with_stage
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Gate, Note, Progress
@@ -38,14 +37,6 @@ SELDOM = 1e9
 
 class Killed(BaseException):
     """Stands for a process that ends here."""
-
-
-@pytest.fixture(autouse=True, scope="module")
-def few_scenes() -> Iterator[None]:
-    draw = worlds.prepare_world
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=64))
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +88,6 @@ def test_killed_before_the_first_checkpoint_of_each_stage(
     with pytest.raises(Killed):  # between the tokenizer's file and its note
         list(events(folder, config))
     monkeypatch.undo()
-    draw = worlds.prepare_world
-    monkeypatch.setattr("unclip.recipes.run.prepare_world", lambda w, o, c, **how: draw(w, o, c, **how, scenes=64))
     for name, step in (("clip", 1), ("prior", 2), ("decoder", 1)):
         killed_at(folder, config, name, step)
         assert not RunFolder(folder).checkpoint(name)[0].exists()
@@ -292,7 +281,9 @@ def test_a_run_deleted_under_its_training_ends_in_one_line(tmp_path: Path) -> No
 def test_other_data_never_take_the_place_of_a_runs_own(run: RunFolder) -> None:
     """`unclip demo --out RUN`, where RUN was trained on somebody's pictures."""
     about = json.loads((run.data / "prepared.json").read_text(encoding="utf-8"))
-    (run.data / "prepared.json").write_text(json.dumps({**about, "kind": "class folders"}), encoding="utf-8")
+    (run.data / "prepared.json").write_text(
+        json.dumps({**about, "kind": "class folders", "fingerprint": ""}), encoding="utf-8"
+    )
     with pytest.raises(ValueError, match="was begun with other data"):
         list(events(run.root, short(STEPS)))
     assert load_prepared(run.data)

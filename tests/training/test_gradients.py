@@ -1,5 +1,7 @@
 """A batch shared by threads gives the mean of its shards' gradients, reproducibly."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from tests.fakes import draw, trainer_of
@@ -7,7 +9,7 @@ from torch import nn
 
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
-from unclip.training.gradients import Gradients
+from unclip.training.gradients import Gradients, threads
 
 
 class Line(nn.Module):
@@ -32,9 +34,8 @@ def noises(n: int) -> list[Noise]:
 
 def test_shards_average_to_the_serial_gradient() -> None:
     batch, task = Batch(image_embedding=draw(6, 4)), Line()
-    shared = Gradients(task, "float32", 2)
-    total = shared(batch, noises(2)).total
-    shared.close()
+    with threads(2) as pool:
+        total = Gradients(task, "float32", pool)(batch, noises(2)).total
     found = task.net.weight.grad
     assert found is not None and task.unused.weight.grad is None
     expected = torch.stack([task.loss(b, n).total for b, n in zip(batch.shards(2), noises(2), strict=True)]).mean()
@@ -50,6 +51,33 @@ def test_workers_are_reproducible() -> None:
         return task.net.weight.detach()
 
     assert torch.equal(weights(), weights())
+
+
+def test_training_leaves_the_number_of_threads_alone() -> None:
+    """Between the steps, after the last, and where the generator is left standing: here, and in threads to come."""
+
+    def numbers() -> tuple[int, int]:
+        with ThreadPoolExecutor(1) as other:
+            return torch.get_num_threads(), other.submit(torch.get_num_threads).result()
+
+    def feed(step: int) -> Batch:
+        return Batch(image_embedding=draw(8, 4, key=step))
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        standing = trainer_of(Line(), feed, 4, workers=2).steps()
+        next(standing)
+        assert numbers() == (3, 3)
+        for _ in trainer_of(Line(), feed, 4, workers=2).steps():
+            assert numbers() == (3, 3)
+        assert numbers() == (3, 3)
+        with threads(3) as pool:
+            assert pool is not None and set(pool.map(lambda _: torch.get_num_threads(), range(6))) == {1}
+        del standing
+        assert numbers() == (3, 3)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_batch_that_cannot_be_shared_is_refused() -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn, Protocol, runtime_checkable
 
+import numpy as np
+
 from unclip.core.shown import shown
 from unclip.data.files.listing import Listing
 
@@ -17,6 +19,8 @@ CAPTION_FILES = ("txt", "caption", "json")
 """Endings of a file that holds the captions of one picture; where there are several, the first counts."""
 
 Row = dict[str, object]
+Picture = bytes | np.ndarray
+"""An encoded picture (PNG, JPEG, ...), or its pixels, uint8: RGB [h, w, 3], RGBA [h, w, 4] or gray [h, w]."""
 
 
 def no_picture() -> NoReturn:
@@ -40,16 +44,17 @@ class Item:
     """One candidate pair, before decoding.
 
     `key` is the path inside the data set, e.g. "cats/1.png", "shard-000.tar/0001.png" or "train.parquet#17".
-    `read` gives the encoded image bytes and may raise OSError. `captions` is () when none was found (an orphan).
-    `problem` says why the pair cannot be used, with the fix where one is known. `held`: bytes that `read` keeps in
-    memory.
+    `read` gives the picture, encoded or as pixels, and may raise OSError. `captions` is () when none was found (an
+    orphan). `problem` says why the pair cannot be used, with the fix where one is known. `held`: bytes that `read`
+    keeps in memory. `quick`: `read` gives pixels in less time than it takes to hand it to another thread.
     """
 
     key: str
-    read: Callable[[], bytes]
+    read: Callable[[], Picture]
     captions: tuple[str, ...]
     problem: str | None = None
     held: int = 0
+    quick: bool = False
 
     @property
     def has_picture(self) -> bool:
@@ -70,6 +75,21 @@ class Source(Protocol):
     def __iter__(self) -> Iterator[Item]: ...
 
     def fingerprint(self) -> str: ...
+
+
+@runtime_checkable
+class Scalable(Source, Protocol):
+    """A data set whose pictures can be had at several sizes, as those that are drawn when they are read."""
+
+    def at(self, size: int) -> Source:
+        """The same pictures with sides of `size` px, under the same fingerprint. Raises ValueError for a size that
+        cannot be."""
+        ...
+
+
+def at_size(source: Source, size: int) -> Source:
+    """The source with pictures of `size` px where it can have them; otherwise as it is, and pictures are scaled."""
+    return source.at(size) if isinstance(source, Scalable) else source
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from unclip.core import machine
 from unclip.data.prepare.write import load_prepared
-from unclip.data.shapes.world import World
 from unclip.data.source import Source
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Stopped
@@ -17,7 +16,7 @@ from unclip.runs.folder import RunFolder
 
 
 def add(
-    folder: Path, stage: str, config: RunConfig, stop: threading.Event, source: Source | World | None = None
+    folder: Path, stage: str, config: RunConfig, stop: threading.Event, source: Source | None = None
 ) -> Iterator[Event]:
     """Trains the stage, or continues it, and judges it; one that is finished only tells how it ended.
 
@@ -32,7 +31,7 @@ def add(
 
 
 def _add(
-    run: RunFolder, stage: str, config: RunConfig, stop: threading.Event, source: Source | World | None
+    run: RunFolder, stage: str, config: RunConfig, stop: threading.Event, source: Source | None
 ) -> Iterator[Event]:
     machine.prepare_memory()
     config = _noted(run, stage, config)

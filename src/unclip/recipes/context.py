@@ -1,7 +1,7 @@
 """What every stage of one run shares: folder, settings, data, and what is finished already."""
 
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,12 @@ import numpy as np
 from unclip.clip.model import CLIP
 from unclip.core.typing import Images, Vectors
 from unclip.data.prepare.write import Prepared, load_prepared, prepare
-from unclip.data.shapes.world import World
 from unclip.data.source import Source
 from unclip.models.autoencoder.model import Autoencoder
 from unclip.models.ddpm import DDPM
 from unclip.models.decoder import Decoder
 from unclip.models.priors.diffusion import Prior
 from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.worlds import prepare_world
 from unclip.runs.embeddings import run_embeddings, run_latents
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import load_stage, read_tokenizer
@@ -37,7 +35,7 @@ class Context:
     device: str
     precision: str
     stop: threading.Event = field(default_factory=threading.Event)
-    source: Source | World | None = None
+    source: Source | None = None
 
     @cached_property
     def split(self) -> tuple[np.ndarray, np.ndarray]:
@@ -53,8 +51,6 @@ class Context:
             return self._prepared_at(size, self.folder.root / f"data-{size}")
 
     def _prepared_at(self, size: int, place: Path) -> Prepared:
-        if isinstance(self.source, World):
-            return prepare_world(World(size), place, replace(self.config, size=size))
         if self.source is not None:
             captioned, background = self.config.captioned, self.config.background
             return prepare(self.source, place, size, 1.0, captioned, least=size, background=background, stop=self.stop)

@@ -5,7 +5,7 @@ latent: data -> tokenizer -> CLIP -> autoencoder -> diffusion of its codes
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from unclip.core.disk import store
 from unclip.data.prepare.advice import advice
 from unclip.data.prepare.identity import is_prepared
 from unclip.data.prepare.write import Prepared, prepare
-from unclip.data.shapes.world import World
 from unclip.data.source import Source, notes_of
 from unclip.images.files import save_picture, thumbnail_sheet
 from unclip.recipes.context import Context
@@ -25,19 +24,18 @@ from unclip.recipes.foresight import foreseen
 from unclip.recipes.more import check_more, train_on
 from unclip.recipes.settings.changes import changed, with_changes
 from unclip.recipes.settings.run import RunConfig, stored_config, write_settings
-from unclip.recipes.worlds import is_drawn, prepare_world
 from unclip.runs.folder import RunFolder
 from unclip.text.tokenizer import Tokenizer
 
 
 def train(
-    source: Source | World,
+    source: Source,
     folder: Path,
     config: RunConfig,
     stop: threading.Event,
     force: bool = False,
     more: float | None = None,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Trains what of the run is not trained yet. Ends early after a failed gate (unless `force`) or when `stop` is set.
 
     more: seconds for which a finished run is trained on, each stage from its end.
@@ -49,7 +47,7 @@ def train(
 
 
 def _train(
-    source: Source | World,
+    source: Source,
     run: RunFolder,
     config: RunConfig,
     stop: threading.Event,
@@ -125,24 +123,21 @@ def _check_in_time(run: RunFolder, changes: Iterable[str], more: float | None) -
             )
 
 
-def _check_data(source: Source | World, run: RunFolder, config: RunConfig) -> None:
+def _check_data(source: Source, run: RunFolder, config: RunConfig) -> None:
     """Raises ValueError where a run that is begun has other data: they would take the place of its own."""
     if not run.begun or not (run.data / "prepared.json").exists():
         return
-    drawn = isinstance(source, World)
-    if not (is_drawn(run.data) if drawn else is_prepared(source, run.data, config.captioned)):
+    if not is_prepared(source, run.data, config.captioned):
         raise ValueError(f"{run.root}: was begun with other data (or they have changed since); name another --out")
 
 
-def _prepared(source: Source | World, run: RunFolder, config: RunConfig, stop: threading.Event) -> Prepared:
+def _prepared(source: Source, run: RunFolder, config: RunConfig, stop: threading.Event) -> Prepared:
     """Raises KeyboardInterrupt where it was stopped."""
-    if isinstance(source, World):
-        return prepare_world(source, run.data, config, stop=stop)
     captioned, background = config.captioned, config.background
     return prepare(source, run.data, config.size, config.max_bad, captioned, background=background, stop=stop)
 
 
-def _data_events(run: RunFolder, prepared: Prepared, source: Source | World, config: RunConfig) -> Iterator[Event]:
+def _data_events(run: RunFolder, prepared: Prepared, source: Source, config: RunConfig) -> Iterator[Event]:
     worded = advice(prepared.report, config.model != "ddpm")
     for line in (*prepared.report.lines(), *notes_of(source), *worded):
         yield Note("data", line)

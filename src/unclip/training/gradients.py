@@ -4,8 +4,10 @@ Threads that share each small operation meet, spinning, at the end of every one:
 faster, beside busy neighbours tens of times slower. Threads that each take a shard of the batch meet once a step.
 """
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -14,25 +16,47 @@ from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses, Task
 
 
-class Gradients:
-    """Fills the gradients of a task's parameters; the mean over the shards in a fixed order, so it is reproducible."""
+@contextmanager
+def threads(workers: int) -> Iterator[Executor | None]:
+    """So many threads, each with its part of the threads that torch computes with; None for one worker.
 
-    def __init__(self, task: Task, precision: str, workers: int) -> None:
+    torch keeps a number for each thread, and one for threads to come: that one is put back as soon as these have
+    started, so that nothing of the process is changed, not even while a generator that holds them is left standing.
+    """
+    if workers == 1:
+        yield None
+        return
+    whole, started = torch.get_num_threads(), threading.Barrier(workers)
+
+    def begin() -> None:
+        torch.set_num_threads(max(1, whole // workers))
+        torch.get_num_threads()  # from now on this thread no longer takes what is set for threads to come
+        started.wait()
+
+    with ThreadPoolExecutor(workers, initializer=begin) as pool:
+        for waiting in [pool.submit(lambda: None) for _ in range(workers)]:
+            waiting.result()
+        torch.set_num_threads(whole)
+        yield pool
+
+
+class Gradients:
+    """Fills the gradients of a task's parameters; the mean over the shards in a fixed order, so it is reproducible.
+
+    pool: `threads` that take a shard each; None where a batch is one shard.
+    """
+
+    def __init__(self, task: Task, precision: str, pool: Executor | None = None) -> None:
         assert isinstance(task, nn.Module)
-        self.task, self.precision, self.workers = task, precision, workers
+        self.task, self.precision, self.pool = task, precision, pool
         self.parameters: list[nn.Parameter] = [p for p in task.parameters() if p.requires_grad]
         self.device = self.parameters[0].device.type
-        self.threads = torch.get_num_threads()
-        each = max(1, self.threads // workers)
-        self.pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(each,))
 
     def __call__(self, batch: Batch, noises: Sequence[Noise]) -> Losses:
         """One noise a shard; as many shards as noises."""
         shards = batch.shards(len(noises))
-        if len(shards) == 1:
-            results = [self._one(shards[0], noises[0])]
-        else:
-            results = list(self.pool.map(self._one, shards, noises))
+        run = map if self.pool is None else self.pool.map
+        results = list(run(self._one, shards, noises))
         for parameter, *parts in zip(self.parameters, *(gradients for _, gradients in results), strict=True):
             parameter.grad = _mean(parts)
         losses = [loss for loss, _ in results]
@@ -43,11 +67,6 @@ class Gradients:
         with torch.enable_grad(), torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16"):
             losses = self.task.loss(batch, noise)
         return losses, torch.autograd.grad(losses.total, self.parameters, allow_unused=True)
-
-    def close(self) -> None:
-        """Ends the threads; the process gets its own number of threads back."""
-        self.pool.shutdown()
-        torch.set_num_threads(self.threads)
 
 
 def _mean(parts: Sequence[Tensor | None]) -> Tensor | None:

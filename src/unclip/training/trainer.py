@@ -14,7 +14,7 @@ from unclip.core.config.ranges import Count, Fraction, Range
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses, Paced, Settles, Task
 from unclip.training.ema import EMA
-from unclip.training.gradients import Gradients
+from unclip.training.gradients import Gradients, threads
 from unclip.training.optim import OptimConfig, clip_gradients, optimizers
 from unclip.training.plan import COOLDOWN, Plan
 
@@ -118,8 +118,8 @@ class Trainer:
     def steps(self) -> Iterator[Report]:
         """Steps until the plan is done. Raises Diverged where too many are not finite."""
         self.module.train()
-        gradients = Gradients(self.task, self.precision, self.workers)
-        try:
+        with threads(self.workers) as pool:
+            gradients = Gradients(self.task, self.precision, pool)
             while not self.plan.done(self.step):
                 start = time.perf_counter()
                 losses, norm = self._one(gradients)
@@ -127,8 +127,6 @@ class Trainer:
                 self.elapsed += took
                 self.plan.settle(self.step, self.elapsed)
                 yield self._report(losses, norm, took)
-        finally:
-            gradients.close()
 
     def _one(self, gradients: Gradients) -> tuple[Losses, float]:
         batch = self.feed(self.step).to(self.place)

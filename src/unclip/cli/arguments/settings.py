@@ -8,9 +8,9 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from unclip.cli.arguments.duration import seconds
 from unclip.cli.arguments.options import Given
 from unclip.core.config.base import WrongSetting
+from unclip.core.config.duration import seconds
 from unclip.core.config.ranges import told
 from unclip.recipes.settings.changes import leaves, may_change
 from unclip.recipes.settings.presets import DEFAULTS, PRESETS

@@ -122,8 +122,8 @@ def stages_table(state: Mapping[str, Any], hashes: Mapping[str, str]) -> "Table"
     """One row a stage: how it ended, its size and time, its hash, and the figures of its gate."""
     from rich.table import Table
 
-    from unclip.cli.arguments import duration
     from unclip.cli.screen.console import line
+    from unclip.core.config import duration
 
     heads = ("stage", "gate", "parameters", "steps", "time", "weights", "why")
     sheet = Table(*heads, box=None, pad_edge=False, header_style="dim")

@@ -34,11 +34,11 @@ def compare_priors(
         check_file(json, "--json")
     from json import loads
 
-    from unclip.cli.arguments.duration import seconds
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.progress import follow
-    from unclip.cli.signals import stopping
+    from unclip.core.config.duration import seconds
     from unclip.core.disk.atomic import check_written, write_atomic
+    from unclip.core.signals import stopping
     from unclip.runs.folder import RunFolder
     from unclip.studies.priors.study import Ask, compare
     from unclip.training.trainer import Diverged

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from rich import progress as bars
 from rich.text import Text
 
-from unclip.cli.arguments.duration import words
 from unclip.cli.errors import FAILED, STOPPED
 from unclip.cli.screen.console import Screen, line
 from unclip.cli.screen.waiting import column
+from unclip.core.config.duration import words
 from unclip.core.watching import watching
 from unclip.recipes.events import Drawn, Event, Gate, Note, Progress, Stopped, Working
 from unclip.runs.folder import ADDED, MODELS

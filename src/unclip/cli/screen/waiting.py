@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 from rich import progress as bars
 
-from unclip.cli.arguments.duration import words
 from unclip.cli.screen.console import ERR, Screen, stderr
+from unclip.core.config.duration import words
 from unclip.core.watching import watching
 
 Say = Callable[[str], None]

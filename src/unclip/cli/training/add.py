@@ -11,7 +11,6 @@ from unclip.cli.arguments.options import SPLIT, Read
 from unclip.cli.errors import guarded
 
 if TYPE_CHECKING:
-    from unclip.data.shapes.world import World
     from unclip.data.source import Source
     from unclip.recipes.settings.run import RunConfig
 
@@ -54,7 +53,7 @@ def add(
     """
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.progress import follow
-    from unclip.cli.signals import stopping
+    from unclip.core.signals import stopping
     from unclip.recipes.add import add as train_stage
     from unclip.runs.folder import RunFolder
 
@@ -76,7 +75,7 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
     Raises ValueError for settings of something else, or other ones than a stage was begun with (unless `anew`).
     """
     from unclip.cli.arguments import settings
-    from unclip.cli.arguments.duration import seconds
+    from unclip.core.config.duration import seconds
     from unclip.core.disk import store
     from unclip.recipes.add import with_stage
     from unclip.recipes.settings.run import RunConfig, read_settings
@@ -104,12 +103,13 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
     return config
 
 
-def opened(data: str, run: Path, config: "RunConfig", split: str, how: Read = Read()) -> "Source | World":
+def opened(data: str, run: Path, config: "RunConfig", split: str, how: Read = Read()) -> "Source":
     """The run's data at their source. Raises ValueError where these are other data."""
-    from unclip.cli.arguments.data import is_same_data, open_again
+    from unclip.cli.arguments.data import open_again
+    from unclip.data.prepare.identity import is_prepared
     from unclip.runs.folder import RunFolder
 
     source = open_again(data, config, split, how)
-    if not is_same_data(source, RunFolder(run).data, config.captioned):
+    if not is_prepared(source, RunFolder(run).data, config.captioned):
         raise ValueError(f"{data}: {run} was trained on other data (or a picture or a caption has changed since)")
     return source

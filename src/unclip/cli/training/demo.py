@@ -20,10 +20,10 @@ def demo(
 ) -> None:
     """Draw captioned shapes, train every stage on them, score the result exactly, write a report."""
     check_folder(out)
-    from unclip.cli.arguments.duration import seconds
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.progress import follow
-    from unclip.cli.signals import stopping
+    from unclip.core.config.duration import seconds
+    from unclip.core.signals import stopping
     from unclip.studies import demo as recipe
 
     length, console = seconds(budget), stdout()

@@ -14,7 +14,6 @@ from unclip.cli.errors import guarded
 from unclip.core.shown import typed
 
 if TYPE_CHECKING:
-    from unclip.data.shapes.world import World
     from unclip.data.source import Source
     from unclip.recipes.settings.run import RunConfig
 
@@ -43,10 +42,10 @@ def train(
     UNCLIP_PRECISION, UNCLIP_BACKGROUND, UNCLIP_SET="a.b=1,c.d=2"), options.
     """
     check_folder(out)
-    from unclip.cli.arguments.duration import length
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.progress import follow
-    from unclip.cli.signals import stopping
+    from unclip.core.config.duration import length
+    from unclip.core.signals import stopping
     from unclip.recipes import run
     from unclip.runs.folder import RunFolder
 
@@ -60,15 +59,13 @@ def train(
     raise SystemExit(code)
 
 
-def choose(
-    data: str, out: Path, given: Given, split: str, environ: Mapping[str, str]
-) -> "tuple[Source | World, RunConfig]":
+def choose(data: str, out: Path, given: Given, split: str, environ: Mapping[str, str]) -> "tuple[Source, RunConfig]":
     """The data and the settings of a new run, or those of the run that `out` holds.
 
     Raises ValueError where something was asked for that differs from what the run was begun with.
     """
     from unclip.cli.arguments import settings
-    from unclip.cli.arguments.data import mirrors, natural_size, open_again
+    from unclip.recipes.api.data import mirrors, natural_size, open_data
     from unclip.runs.folder import RunFolder
 
     said, run = settings.layers(given, environ), RunFolder(out)
@@ -76,26 +73,27 @@ def choose(
         return _begun(data, run.root, given, split, said)
     size = settings.last(said, "size")
     first = settings.resolve(settings.base(given, said, size or 32, True), said)
-    source = open_again(data, first, split)
+    source = open_data(data, first, split)
     base = settings.base(given, said, size or natural_size(source, first.captioned), mirrors(source))
     config = settings.resolve(base, said)
     settings.check_fit(config, said)
     return source, config
 
 
-def _begun(data: str, out: Path, given: Given, split: str, said: list) -> "tuple[Source | World, RunConfig]":
+def _begun(data: str, out: Path, given: Given, split: str, said: list) -> "tuple[Source, RunConfig]":
     from unclip.cli.arguments import settings
-    from unclip.cli.arguments.data import is_same_data, mirrors, open_again
+    from unclip.data.prepare.identity import is_prepared
+    from unclip.recipes.api.data import mirrors, open_data
     from unclip.recipes.settings.run import stored_config
     from unclip.runs.folder import RunFolder
 
     run = RunFolder(out)
     stored = stored_config(run.settings)
-    source = open_again(data, stored, split)
+    source = open_data(data, stored, split)
     if given.preset:
         base = settings.base(given, said, stored.size, mirrors(source))
         said = [settings.Layer(f"--preset {given.preset}", base.to_dict()), *said]
     settings.check_same(stored, said, out)
-    if not is_same_data(source, run.data, stored.captioned):
+    if not is_prepared(source, run.data, stored.captioned):
         raise ValueError(f"{data}: {out} was begun with other data (or it has changed since); name another --out")
     return source, settings.resolve(stored, said)

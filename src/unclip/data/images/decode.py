@@ -10,6 +10,7 @@ from PIL import Image
 
 from unclip.data.images.colours import WHITE, Colours, alpha, strips
 from unclip.data.images.open import Opened, check_size, opened, reason
+from unclip.data.item import Picture
 
 MOST_WHOLE = 40_000_000
 """Pixels of a picture that is kept at its own size: in the end as arrays beside the decoded one."""
@@ -51,10 +52,12 @@ def decode(data: bytes, size: int, background: str = WHITE) -> Pixels:
     return decode_sized(data, size, background).pixels
 
 
-def decode_sized(data: bytes, size: int, background: str = WHITE) -> Decoded:
-    """`decode`, and what the picture was; raises as `decode` does."""
+def decode_sized(data: Picture, size: int, background: str = WHITE) -> Decoded:
+    """`decode`, also of pixels that are there already, and what the picture was; raises as `decode` does."""
     if size < 1:
         raise ValueError(f"size is {size}; it must be at least 1 pixel")
+    if not isinstance(data, bytes):
+        return _of_pixels(data, size, background)
     with opened(data, enough=2 * size) as found:
         return _decoded(found, size, background)
 
@@ -66,6 +69,17 @@ def decode_opened(image: Image.Image, size: int, background: str = WHITE) -> Dec
         return _decoded(_given(image), size, background)
     except Exception as error:  # Pillow's decoders raise almost anything on damaged bytes
         raise ValueError(reason(b"a picture", error)) from error
+
+
+def _of_pixels(pixels: np.ndarray, size: int, background: str) -> Decoded:
+    if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))):
+        raise ValueError(
+            f"its pixels are {pixels.dtype} {list(pixels.shape)}; they must be uint8 [height, width], "
+            "[height, width, 3] or [height, width, 4]"
+        )
+    if pixels.shape == (size, size, 3):
+        return Decoded(pixels, (size, size))
+    return decode_opened(Image.fromarray(pixels), size, background)
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ def pack(source: Source, out: Path, per_shard: int = 10_000, left: Callable[[Ite
     Pictures keep their original bytes; captions go into `.txt`, one per line; items with a problem are left out,
     and `left` is called with each.
     The same data gives the same bytes. The folder appears only when it is complete.
-    Raises ValueError when `out` is there already and not empty, or is being made, per_shard < 1, or there is not one
-    pair.
+    Raises ValueError when `out` is there already and not empty, or is being made, per_shard < 1, there is not one
+    pair, or a picture is no file.
     """
     if per_shard < 1:
         raise ValueError(f"per_shard is {per_shard}; it must be at least 1")
@@ -52,6 +52,8 @@ def _write_shard(path: Path, items: Iterator[Item], start: int) -> int:
         for item in items:
             try:
                 data, name = item.read(), f"{start + count:08d}"
+                if not isinstance(data, bytes):
+                    raise ValueError(f"{shown(item.key)}: is in memory; only pictures that are files can be packed")
             except OSError as error:
                 where = shown(item.key)
                 raise ValueError(f"{where}: cannot be read ({error.strerror}); check its permissions") from error

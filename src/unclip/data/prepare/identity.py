@@ -8,7 +8,7 @@ import numpy as np
 
 from unclip.core.disk.atomic import write_atomic
 from unclip.data.images.colours import WHITE
-from unclip.data.item import Source
+from unclip.data.item import Source, at_size
 from unclip.data.prepare.inspect import examine, ordered
 from unclip.data.prepare.journal import kept_for
 from unclip.data.prepare.read import Prepared, load_prepared, read_about
@@ -34,7 +34,7 @@ def is_prepared(source: Source, out: Path, captioned: bool = True) -> bool:
 
 
 def _equal(source: Source, kept: Prepared, captioned: bool, background: str) -> bool:
-    rows = 0
+    rows, source = 0, at_size(source, kept.size)
     with closing(ordered(lambda item: examine(item, kept.size, captioned, background=background), source)) as stream:
         for found in stream:
             if found.pixels is None:

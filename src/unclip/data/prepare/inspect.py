@@ -9,8 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import numpy as np
-
 from unclip.core.shown import shown
 from unclip.data.images.colours import WHITE
 from unclip.data.images.decode import Decoded, Pixels, decode_sized
@@ -140,17 +138,22 @@ def examine(item: Item, size: int, captioned: bool = True, least: int = 0, backg
     if min(found.size) < least:
         width, height = found.size
         return Examined(item, problem=f"{width} x {height} px, smaller than the {least} px that are wanted")
-    digest = hashlib.blake2b(data, digest_size=16).digest()
+    digest = hashlib.blake2b(data if isinstance(data, bytes) else data.tobytes(), digest_size=16).digest()
     return Examined(item, found.pixels, found.size, digest, flat=_flat(found), note=found.note)
 
 
 def _flat(found: Decoded) -> str:
     """ "" for a picture on which something is to be seen, or that is too small to say; else as in `Examined`."""
-    if min(found.size) < 2 or len(found.pixels) < 2 or np.ptp(found.pixels, axis=(0, 1)).max() > 2:
+    if min(found.size) < 2 or len(found.pixels) < 2 or _varies(found.pixels[::4, ::4]) or _varies(found.pixels):
         return ""
     if not found.clear:
         return "opaque"
     return "black" if found.pixels.mean() > 127 else "white"
+
+
+def _varies(pixels: Pixels) -> bool:
+    """Whether a channel takes values more than 2 apart."""
+    return any(max(values) - min(values) > 2 for values in (pixels[..., channel].tobytes() for channel in range(3)))
 
 
 @dataclass
@@ -232,6 +235,9 @@ def ordered(work: Callable[[A], B], things: Iterable[A], workers: int = 2, ahead
     with ThreadPoolExecutor(workers) as pool:
         try:
             for thing in things:
+                if isinstance(thing, Item) and thing.quick and not waiting:
+                    yield work(thing)
+                    continue
                 waiting.append((pool.submit(work, thing), thing.held if isinstance(thing, Item) else 0))
                 del thing  # its bytes go when its work is done
                 while len(waiting) >= ahead or sum(size for _, size in waiting) > MOST_HELD:

@@ -1,26 +1,23 @@
 """From a source of pairs to a prepared data set: one pass that reads, checks, decodes and writes."""
 
-import hashlib
 import itertools
 import json
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
-
-import numpy as np
 
 from unclip.core.disk.atomic import write_atomic
 from unclip.core.disk.store import sha256
 from unclip.data.images.colours import WHITE
-from unclip.data.item import Item, Source, held
+from unclip.data.item import Item, Source, at_size
 from unclip.data.prepare.inspect import DataReport, Examined, Tally, examine, ordered
 from unclip.data.prepare.journal import Journal, sync
 from unclip.data.prepare.read import VERSION, Prepared, load_prepared, npy_header, reusable, temporary
 
-__all__ = ["Prepared", "load_prepared", "prepare", "write_prepared"]
+__all__ = ["Prepared", "load_prepared", "prepare"]
 
 
 def prepare(
@@ -47,6 +44,7 @@ def prepare(
         raise ValueError(f"max_bad is {max_bad}; it must be a share between 0 and 1")
     if size < 1:
         raise ValueError(f"size is {size}; it must be at least 1 pixel")
+    source = at_size(source, size)
     fingerprint, how = source.fingerprint(), {"captioned": captioned, "least": least, "background": background}
     if (done := reusable(out, size, fingerprint, how)) is not None:
         _check(done.report, max_bad, out / "skipped.jsonl")
@@ -127,42 +125,3 @@ def _check(report: DataReport, max_bad: float, skipped: Path) -> None:
 
 def _first(report: DataReport) -> str:
     return "".join(f"\n  {problem}" for problem in report.problems[:3])
-
-
-def write_prepared(
-    out: Path,
-    images: Iterable[np.ndarray],
-    captions: Sequence[tuple[str, ...]],
-    keys: Sequence[str],
-    kind: str,
-    fingerprint: str,
-) -> Prepared:
-    """Keep pictures that are at hand (a drawn world) as a prepared data set; always written anew.
-
-    Raises ValueError when there is no picture, when the pictures are not uint8 squares of one size, or when
-    pictures, captions and keys differ in number.
-    """
-    stream = iter(images)
-    first = next(stream, None)
-    if first is None:
-        raise ValueError(f"{out}: there is no picture to write")
-    side = int(first.shape[0])
-    about = {"version": VERSION, "size": side, "fingerprint": fingerprint, "how": {}}
-    tally = Tally(side)
-    temporary(out / "images.npy").unlink(missing_ok=True)
-    with Journal(out, side, about) as journal:
-        for pixels, texts, key in zip(itertools.chain([first], stream), captions, keys, strict=True):
-            _check_pixels(pixels, key, side)
-            digest = hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
-            found = Examined(Item(key, held(b""), texts), pixels, (side, side), digest)
-            journal.add(found)
-            tally.add(found)
-        _keep_skipped(out, journal)
-        _commit(out, journal, tally.report(kind), about)
-    return load_prepared(out)
-
-
-def _check_pixels(pixels: np.ndarray, key: str, size: int) -> None:
-    if pixels.shape != (size, size, 3) or pixels.dtype != np.uint8:
-        wanted = f"uint8 [{size}, {size}, 3]"
-        raise ValueError(f'picture "{key}" is {pixels.dtype} {list(pixels.shape)}; it must be {wanted}')

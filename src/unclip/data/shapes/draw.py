@@ -31,6 +31,8 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "purple": (160, 24, 184),
     "black": (24, 24, 24),
 }
+_INKS = {name: np.asarray(colour, dtype=np.float32) - 255.0 for name, colour in COLOURS.items()}
+"""What a colour adds to white where an object covers all of a pixel."""
 RADII: dict[str, float] = {"small": 4.0, "large": 6.6}
 """Half the side of the box that holds an object of each size, at 32 px; two large ones fit side by side."""
 
@@ -54,13 +56,18 @@ class Object:
         return self.shape, self.colour, self.size
 
 
+def _bounded(x: Array, most: float = 1.0) -> Array:
+    """Bounded to [0, most]; faster than `np.clip` on arrays as small as these."""
+    return np.minimum(np.maximum(x, 0.0), most)
+
+
 def _slab(offset: Array, half: Array | float) -> Array:
     """Coverage in one dimension of the interval [-half, half] by unit pixels centred at `offset`."""
-    return np.clip(half + 0.5 - np.abs(offset), 0.0, 1.0)
+    return _bounded(half + 0.5 - np.abs(offset))
 
 
 def _circle(dx: Array, dy: Array, r: Array | float) -> Array:
-    return np.clip(r + 0.5 - np.sqrt(dx * dx + dy * dy), 0.0, 1.0)
+    return _bounded(r + 0.5 - np.sqrt(dx * dx + dy * dy))
 
 
 def _square(dx: Array, dy: Array, r: Array | float) -> Array:
@@ -71,7 +78,7 @@ def _square(dx: Array, dy: Array, r: Array | float) -> Array:
 def _triangle(dx: Array, dy: Array, r: Array | float) -> Array:
     # Apex (0, -0.9 r), base from (-r, 0.9 r) to (r, 0.9 r); (1.8, -1) is normal to the right-hand edge.
     slanted = (1.8 * np.abs(dx) - (dy + 0.9 * r)) / np.hypot(1.8, 1.0)
-    return np.clip(0.5 - slanted, 0.0, 1.0) * np.clip(0.9 * r + 0.5 - dy, 0.0, 1.0)
+    return _bounded(0.5 - slanted) * _bounded(0.9 * r + 0.5 - dy)
 
 
 def _cross(dx: Array, dy: Array, r: Array | float) -> Array:
@@ -107,5 +114,5 @@ def draw(objects: Iterable[Object], size: int = UNIT) -> NDArray[np.uint8]:
     for thing in objects:
         radius = RADII[thing.size] * size / UNIT
         mask = coverage(thing.shape, radius, centres[None, :] - thing.x, centres[:, None] - thing.y)
-        picture += mask[:, :, None] * (np.asarray(COLOURS[thing.colour], dtype=np.float32) - 255.0)
-    return np.clip(np.rint(picture), 0.0, 255.0).astype(np.uint8)
+        picture += mask[:, :, None] * _INKS[thing.colour]
+    return _bounded(np.rint(picture), 255.0).astype(np.uint8)

@@ -11,13 +11,19 @@ held out of training, so a model can be asked for combinations it has never seen
 
 from __future__ import annotations
 
+import hashlib
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import combinations
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from itertools import accumulate, combinations
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unclip.data.item import Item
 from unclip.data.shapes import captions
 from unclip.data.shapes import draw as shapes_draw
 from unclip.data.shapes.captions import Pairs
@@ -34,6 +40,8 @@ HELD_OUT: frozenset[Pair] = frozenset(
 MARGIN, GAP, CLEAR = 1.0, 2.0, 4.0
 """Px at 32: to the edge of the canvas, between two objects' boxes, and between |dx| and |dy| of two related objects."""
 _TRIES, _ROUNDS = 256, 200
+KIND = "drawn shapes"
+"""What such data are called, in their report and wherever they are prepared."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +63,14 @@ class Scene:
 
 @dataclass(frozen=True)
 class World:
-    """A distribution over scenes.
+    """A distribution over scenes, and a data set (`Source`) of as many of them as `scenes` says.
 
     Args:
         size: side of the canvas in px, 32 or 64.
         held_out: (colour, shape) pairs that "seen" scenes never show.
         counts: number of objects -> probability; 1 to 3 objects.
+        seed: of the data set; scene i depends on (seed, i) only, and not on the size.
+        scenes: number of scenes in the data set.
 
     Raises:
         ValueError: for another size, a pair or count outside the world, or probabilities that do not sum to 1.
@@ -69,6 +79,8 @@ class World:
     size: int = UNIT
     held_out: frozenset[Pair] = HELD_OUT
     counts: Mapping[int, float] = field(default_factory=lambda: {1: 0.45, 2: 0.45, 3: 0.1}, hash=False)
+    seed: int = 0
+    scenes: int = 20_000
 
     def __post_init__(self) -> None:
         if self.size not in (32, 64):
@@ -101,21 +113,47 @@ class World:
 
     def sample(self, n: int, seed: int = 0) -> Iterator[tuple[NDArray[np.uint8], tuple[str, ...], Scene]]:
         """Yield `n` training examples (image, one or two captions, scene); example i depends on (seed, i) only."""
+        for scene, texts in self._captioned(n, seed):
+            yield self.draw(scene), texts, scene
+
+    def __iter__(self) -> Iterator[Item]:
+        """The data set: `scenes` captioned pictures, each drawn when it is read."""
+        for index, (scene, texts) in enumerate(self._captioned(self.scenes, self.seed)):
+            yield Item(f"scene-{index:06d}", partial(self.draw, scene), texts, quick=True)
+
+    @property
+    def root(self) -> Path:
+        """The word by which the command line knows this data set, for it lies nowhere."""
+        return Path("shapes")
+
+    @property
+    def kind(self) -> str:
+        """KIND"""
+        return KIND
+
+    def fingerprint(self) -> str:
+        """sha256 (hex) over all that makes the scenes what they are; the same for each size."""
+        parts = (sorted(self.held_out), sorted(self.counts.items()), self.seed, self.scenes)
+        return hashlib.sha256(f"{KIND} {parts}".encode()).hexdigest()
+
+    def at(self, size: int) -> World:
+        """The same scenes on a canvas of another size. Raises ValueError for another than 32 or 64 px."""
+        return replace(self, size=size)
+
+    def _captioned(self, n: int, seed: int) -> Iterator[tuple[Scene, tuple[str, ...]]]:
         for index in range(n):
             rng = np.random.default_rng((seed, index))
             scene = self.scene(rng)
-            yield self.draw(scene), captions.captions(scene.kinds, scene.relation, rng), scene
+            yield scene, captions.captions(scene.kinds, scene.relation, rng)
 
     def _count(self, rng: np.random.Generator) -> int:
         numbers = tuple(self.counts)
-        place = np.searchsorted(np.cumsum([self.counts[n] for n in numbers]), rng.random(), side="right")
-        return numbers[min(int(place), len(numbers) - 1)]
+        place = bisect_right(list(accumulate(self.counts.values())), rng.random())
+        return numbers[min(place, len(numbers) - 1)]
 
     def _kinds(self, rng: np.random.Generator, count: int, pairs: Pairs) -> list[Kind]:
         """Different kinds; the first of an "unseen" scene is held out, and the order is then shuffled."""
-        every = [(colour, shape) for colour in COLOURS for shape in SHAPES]
-        seen = [pair for pair in every if pair not in self.held_out]
-        unseen = [pair for pair in every if pair in self.held_out]
+        every, seen, unseen = _pools(self.held_out)
         if pairs == "unseen" and not unseen:
             raise ValueError("this world holds out no pair; give it held_out to draw unseen scenes")
         kinds: list[Kind] = []
@@ -128,6 +166,29 @@ class World:
         return [kinds[i] for i in rng.permutation(count)]
 
 
+@lru_cache
+def _pools(held_out: frozenset[Pair]) -> tuple[list[Pair], list[Pair], list[Pair]]:
+    """All (colour, shape) pairs, those of training pictures, and those that are held out."""
+    every = [(colour, shape) for colour in COLOURS for shape in SHAPES]
+    return every, [pair for pair in every if pair not in held_out], [pair for pair in every if pair in held_out]
+
+
+@runtime_checkable
+class _Kind(Protocol):
+    """A source, or the report on one."""
+
+    @property
+    def kind(self) -> str: ...
+
+
+def drawn_world(data: _Kind, size: int) -> World | None:
+    """The world whose scenes these data show, with pictures of `size` px: what an exact score needs. None for other
+    data, whose pictures cannot be read back."""
+    if isinstance(data, World):
+        return data.at(size)
+    return World(size) if data.kind == KIND else None
+
+
 def _place(radii: list[float], rng: np.random.Generator) -> Placing | None:
     """Centres [n, 2] in px at 32 for objects of these radii: the first of `_TRIES` uniform draws that fits, or None."""
     edge = np.asarray(radii)[:, None] + MARGIN
@@ -136,7 +197,7 @@ def _place(radii: list[float], rng: np.random.Generator) -> Placing | None:
     fits = np.ones(tries, dtype=bool)
     for i, j in combinations(range(len(radii)), 2):
         apart = np.abs(places[:, i] - places[:, j])
-        fits &= apart.max(axis=1) >= radii[i] + radii[j] + GAP
+        fits &= np.maximum(apart[:, 0], apart[:, 1]) >= radii[i] + radii[j] + GAP
         if len(radii) == 2:
             # One relation, and one only, must be true of two objects.
             fits &= np.abs(apart[:, 0] - apart[:, 1]) >= CLEAR

@@ -9,7 +9,7 @@ import unclip
 from unclip.core.disk.atomic import write_atomic
 from unclip.core.disk.lock import hold
 from unclip.core.disk.store import to_json
-from unclip.data.shapes.world import World
+from unclip.data.shapes.world import drawn_world
 from unclip.evaluation.guidance_sweep import at_scale
 from unclip.evaluation.manipulation import interpolation, inversion_error
 from unclip.figures.report import Section, write_report
@@ -19,9 +19,6 @@ from unclip.recipes.events import Drawn, Event, Note
 from unclip.runs.folder import RunFolder
 from unclip.studies.explain.subject import Opened, UnclipSubject, open_run
 from unclip.studies.manipulation import page as page
-
-DRAWN = "drawn shapes"
-"""The kind of data whose pictures have an exact score."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +104,7 @@ def _clip_guidance(run: Opened, subject: UnclipSubject, ask: Ask) -> Found:
 def _swept(run: Opened, subject: UnclipSubject, ask: Ask, settings: Sequence[Settings]) -> Found:
     rows = run.rows[: ask.n].tolist()
     images, captions = subject.images(rows), subject.prompts(rows)
-    world = World(subject.model.size) if run.prepared.report.kind == DRAWN else None
+    world = drawn_world(run.prepared.report, subject.model.size)
     for scale, how in zip(ask.scales, settings, strict=True):
         yield f"{scale:g}", at_scale(subject.model, images, captions, how, ask.seed, world)
 

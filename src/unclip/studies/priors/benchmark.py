@@ -7,13 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from unclip.data.loader import to_tensor
-from unclip.data.prepare.read import read_about
 from unclip.data.shapes.captions import posed
-from unclip.data.shapes.world import World
+from unclip.data.shapes.world import World, drawn_world
 from unclip.evaluation.embedding_sources import Against, Drawn, Found, Pairs, Way, judge
 from unclip.generation.text_to_image import TextToImage, there
 from unclip.recipes.events import Event, working
-from unclip.runs.folder import RunFolder
 from unclip.studies.explain.subject import Opened, UnclipSubject, open_run
 
 CATEGORIES = ("one_seen", "one_unseen", "two_seen")
@@ -28,23 +26,22 @@ def open_unclip(root: Path) -> tuple[Opened, TextToImage]:
     return opened, opened.subject.model
 
 
-def measured_on(root: Path, opened: Opened, model: TextToImage, n: int, seed: int) -> Against:
+def measured_on(opened: Opened, model: TextToImage, n: int, seed: int) -> Against:
     """n held-out pairs; of a run of drawn shapes, also n scenes of each category."""
     rows = opened.rows
     real = model.embed_images(to_tensor(opened.prepared.images[rows]))
     captions = [opened.prepared.captions[row][0] for row in rows[:n]]
-    about = read_about(RunFolder(root).data) or {}
+    world = drawn_world(opened.prepared.report, model.size)
     return Against(
         pairs=Pairs(captions, real[:n], seed),
         real=real,
         mean=there(model.prior, "prior").mean,
-        drawn=scenes(model, n, seed) if about.get("kind") == "drawn shapes" else None,
+        drawn=None if world is None else scenes(model, world, n, seed),
     )
 
 
-def scenes(model: TextToImage, n: int, seed: int) -> Drawn:
+def scenes(model: TextToImage, world: World, n: int, seed: int) -> Drawn:
     """Drawn scenes with their prompts and embeddings."""
-    world = World(model.size)
     asked = [pair for category in CATEGORIES for pair in posed(world, category, n, seed)]
     pictures = to_tensor(np.stack([world.draw(scene) for _, scene in asked]))
     prompts = [prompt for prompt, _ in asked]

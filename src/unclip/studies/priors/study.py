@@ -73,7 +73,7 @@ def _compare(root: Path, ask: Ask, stop: threading.Event) -> Iterator[Event]:
             if isinstance(event, Stopped):
                 return
     ways = [Way(told, with_prior(model, name).prior) for name, told in TOLD.items()] + [Way(ORACLE, None)]
-    against = measured_on(root, opened, model, ask.n, ask.seed)
+    against = measured_on(opened, model, ask.n, ask.seed)
     yield Note("priors", f"judged on {len(against.pairs.captions)} pairs{opened.note}")
     found: dict[str, Found] = {}
     yield from judged(model, ways, against, found)

@@ -14,6 +14,6 @@ def trace(root: Path, n: int, seed: int) -> dict[str, Any]:
     opened, model = open_unclip(root)
     own, text, none = (there(with_prior(model, name).prior, "prior") for name in ("diffusion", "text", "none"))
     ways, found = tracing(own, text, none), dict[str, Found]()
-    for _ in judged(model, ways, measured_on(root, opened, model, n, seed), found):
+    for _ in judged(model, ways, measured_on(opened, model, n, seed), found):
         pass
     return {way.name: found[way.name].figures for way in ways}

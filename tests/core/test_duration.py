@@ -1,6 +1,6 @@
 import pytest
 
-from unclip.cli.arguments.duration import seconds, words
+from unclip.core.config.duration import seconds, words
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,14 @@ SIGNALS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG
 
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
-    """An event that the first SIGINT or SIGTERM sets; the second one acts as if nobody listened."""
+    """An event that the first SIGINT or SIGTERM sets; the second one acts as if nobody listened.
+
+    Signals reach the main thread alone: in another one nothing sets the event.
+    """
     stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
 
     def first(number: int, frame: FrameType | None) -> None:
         stop.set()

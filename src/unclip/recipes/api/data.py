@@ -1,0 +1,37 @@
+"""The data set that a run is trained on, or judged by: a path to pictures, or the word `shapes` for drawn ones."""
+
+from pathlib import Path
+
+from unclip.data.item import Scalable
+from unclip.data.prepare.inspect import inspect_source
+from unclip.data.shapes.world import World
+from unclip.data.source import Source, open_source
+from unclip.recipes.settings.run import RunConfig
+
+SHAPES = "shapes"
+LOOK = 1000
+"""So many pairs tell the size of a data set's pictures."""
+
+
+def open_data(data: str | Path, config: RunConfig, split: str = "train") -> Source:
+    """The data that `data` names, read as the settings say. split: "train" or "validation", where it has splits.
+
+    Raises ValueError for a path without pairs.
+    """
+    if data == SHAPES:
+        return World(config.size, seed=config.seed)
+    return open_source(Path(data), split, config.captioned, config.captions, config.caption_column)
+
+
+def mirrors(source: Source) -> bool:
+    """Whether a mirrored picture is as good: not where captions were written, which may speak of left and right."""
+    return source.kind in ("parquet", "class folders", "pictures without captions")
+
+
+def natural_size(source: Source, captioned: bool = True) -> int:
+    """32 or 64 px, whichever the median picture can fill. Raises ValueError where no picture can be read."""
+    alike = isinstance(source, Scalable)  # all of its pictures are as large as the first
+    report = inspect_source(source, 1 if alike else LOOK, captioned)
+    if not report.pairs:
+        raise ValueError("\n".join([f"{source.root}: no usable pair among the first {LOOK:,}", *report.problems[:3]]))
+    return 32 if min(report.image_size[1]) <= 48 else 64
