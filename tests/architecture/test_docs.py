@@ -11,10 +11,10 @@ import pytest
 from tests.architecture.pages import PAGES, ROOT, commands, text_of
 
 from unclip.cli.arguments import settings
-from unclip.cli.arguments.duration import seconds
 from unclip.cli.arguments.options import Given
 from unclip.cli.arguments.output import slug
 from unclip.cli.main import app
+from unclip.core.config.duration import seconds
 from unclip.recipes.settings.presets import DEFAULTS
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]*)(?:#([^)\s]*))?\)")

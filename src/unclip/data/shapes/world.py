@@ -128,7 +128,7 @@ class World:
 
     @property
     def kind(self) -> str:
-        """KIND"""
+        """The name of this kind of data, as reports tell it."""
         return KIND
 
     def fingerprint(self) -> str:
