@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -12,7 +12,7 @@ SIGNALS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG
 
 
 @contextmanager
-def stopping() -> Iterator[threading.Event]:
+def stopping() -> Generator[threading.Event, None, None]:
     """An event that the first SIGINT or SIGTERM sets; the second one acts as if nobody listened.
 
     Signals reach the main thread alone: in another one nothing sets the event.
