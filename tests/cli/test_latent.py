@@ -141,7 +141,7 @@ def test_evaluate_info_and_previews_as_typed(run: Path, call: Call, tmp_path: Pa
     assert "finished, model" in done.out and "autoencoder" in done.out and "PSNR" in done.out
     names = {p.name.rpartition("-")[0] for p in (run / "samples").glob("*-*.png")}
     assert {"autoencoder", "latent"} <= names
-    assert "bits/dim are those of a run of --model ddpm" in call("evaluate", run, "--bpd").err
+    assert "bits/dim (bpd) are those of a run of --model ddpm" in call("evaluate", run, "--bpd").err
     with pytest.raises(ValueError, match="denoises codes"):
         open_run(run)
 
