@@ -18,9 +18,9 @@ from unclip.core import machine
 from unclip.core.noise import Noise, initial_weights
 from unclip.core.task import Batch
 from unclip.models.ddpm import DDPM, NO_CLASS
-from unclip.recipes.settings.presets import ddpm_cifar10, ddpm_fast
+from unclip.recipes.presets import ddpm_cifar10, ddpm_fast
 from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.stages.ddpm import ddpm_config
+from unclip.recipes.stages import DDPMRecipe
 from unclip.training.plan import Plan
 from unclip.training.trainer import Trainer
 
@@ -36,12 +36,12 @@ def pictures(batch: int) -> Callable[[int], Batch]:
 def built(config: RunConfig) -> DDPM:
     """The recipe's model with first weights."""
     with initial_weights(0):
-        return DDPM(ddpm_config(config, CLASSES)).to(machine.device())
+        return DDPM(config.of(DDPMRecipe).config(config.size, CLASSES)).to(machine.device())
 
 
 def training(config: RunConfig, precision: str, seconds: float, batch: int) -> float:
     """Images/s, the median over the steps that fit, at least two after the first."""
-    train = replace(config.ddpm.train, batch=batch)
+    train = replace(config.of(DDPMRecipe).train, batch=batch)
     trainer = Trainer(built(config), pictures(batch), train, Plan(steps=10**9), 0, precision, config.workers)
     speeds, start = [], time.perf_counter()
     for report in trainer.steps():

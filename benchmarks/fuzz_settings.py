@@ -36,7 +36,7 @@ from unclip.models.decoder import Decoder, DecoderConfig
 from unclip.models.priors.diffusion import Prior, PriorConfig
 from unclip.nn.backbones.unet import UNetConfig
 from unclip.nn.prior.caption_net import PriorNetConfig
-from unclip.recipes.settings.presets import PRESETS
+from unclip.recipes.presets import PRESETS
 from unclip.recipes.settings.run import stored_config, write_settings
 from unclip.runs.folder import RunFolder
 from unclip.text.tokenizer import Tokenizer
@@ -118,8 +118,8 @@ def make_run(folder: Path) -> RunFolder:
     clip = CLIPConfig(text, VisionConfig(32, stem=(8, 16), width=32, layers=1, heads=1), 16)
     net = UNetConfig(patch=4, widths=(16,), blocks=(1,), attention=(True,), head_width=16, embedding=32, fine=0)
     net = UNetConfig(**{**vars(net), "vector_width": 16 + 32, "token_width": 32})
-    prior = PriorConfig(PriorNetConfig(16, 32, tokenizer.context, 32, 1, 1))
-    decoder = DecoderConfig(32, 16, text, net)
+    prior = PriorConfig(network=PriorNetConfig(16, 32, tokenizer.context, 32, 1, 1))
+    decoder = DecoderConfig(net, size=32, embedding_width=16, text=text)
     with initial_weights("fuzz"):
         made = {"clip": (clip, CLIP(clip)), "prior": (prior, Prior(prior)), "decoder": (decoder, Decoder(decoder))}
     for stage, (settings, module) in made.items():

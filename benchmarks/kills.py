@@ -38,9 +38,10 @@ from unclip.cli.main import app
 from unclip.core.disk import store
 from unclip.data.shapes.world import World
 from unclip.models.decoder import decoder_sampling
+from unclip.models.priors.diffusion import prior_sampling
 from unclip.nn.backbones.unet import UNetConfig
-from unclip.recipes.settings.added import AutoregressivePriorRecipe
-from unclip.recipes.settings.run import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig, write_settings
+from unclip.recipes.settings.run import RunConfig, write_settings
+from unclip.recipes.stages import CLIPRecipe, DecoderRecipe, PriorRecipe
 from unclip.runs.folder import RunFolder
 from unclip.training.checkpoint import read_log
 from unclip.training.optim import OptimConfig
@@ -244,14 +245,15 @@ def settings() -> RunConfig:
         size=32,
         precision="float32",
         checkpoint_seconds=0.1,
-        clip=CLIPRecipe(width=16, text_width=32, text_layers=1, vision_stem=(8, 16), vision_width=32, train=few),
-        prior=PriorRecipe(width=32, layers=1, steps=2, train=few),
-        decoder=DecoderRecipe(
-            network=UNetConfig(patch=2, widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8),
-            sampling=replace(decoder_sampling(), steps=2),
-            train=few,
-        ),
-        autoregressive_prior=AutoregressivePriorRecipe(),
+        recipes={
+            "clip": CLIPRecipe(width=16, text_width=32, text_layers=1, vision_stem=(8, 16), vision_width=32, train=few),
+            "prior": PriorRecipe(width=32, layers=1, sampling=replace(prior_sampling(), steps=2), train=few),
+            "decoder": DecoderRecipe(
+                network=UNetConfig(patch=2, widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8),
+                sampling=replace(decoder_sampling(), steps=2),
+                train=few,
+            ),
+        },
     )
 
 

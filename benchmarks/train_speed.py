@@ -21,8 +21,8 @@ from unclip.core.noise import Noise
 from unclip.data.prepare.write import prepare
 from unclip.data.shapes.world import World
 from unclip.recipes.context import Context
-from unclip.recipes.settings.presets import tiny
-from unclip.recipes.stages.build import stage
+from unclip.recipes.presets import tiny
+from unclip.recipes.stages.base import build, recipe
 from unclip.runs.folder import RunFolder
 from unclip.text.tokenizer import Tokenizer
 from unclip.training.plan import Plan
@@ -36,7 +36,7 @@ def context(size: int, root: Path) -> Context:
     tokenizer = Tokenizer.train([c for row in prepared.captions for c in row])
     ctx = Context(RunFolder(root), config, prepared, "cpu", config.precision)
     vars(ctx)["tokenizer"] = tokenizer
-    clip = stage(ctx, "clip").module.eval().requires_grad_(False)
+    clip = build(ctx, "clip").module.eval().requires_grad_(False)
     vars(ctx)["clip"] = clip
     vars(ctx)["embeddings"] = torch.nn.functional.normalize(torch.ones(512, config.clip.width), dim=-1)
     return ctx
@@ -44,8 +44,9 @@ def context(size: int, root: Path) -> Context:
 
 def measure(ctx: Context, name: str, steps: int, batch: int | None) -> str:
     """One Markdown row."""
-    built = stage(ctx, name)
-    train = replace(built.train, batch=batch or built.train.batch, steps=steps + 5)
+    built = build(ctx, name)
+    train = recipe(ctx, name).train
+    train = replace(train, batch=batch or train.batch, steps=steps + 5)
     first = built.feed(0)
     with FlopCounterMode(display=False) as counter:
         built.module.loss(first, Noise.shared(0)).total.backward()  # pyright: ignore

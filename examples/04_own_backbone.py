@@ -16,8 +16,8 @@ from unclip.core.typing import Images, PerSample
 from unclip.data import World
 from unclip.images.files import save_picture, tile
 from unclip.nn import ImageNetworkConfig, LevelEmbedding
-from unclip.recipes.settings.ddpm import DDPMRecipe
 from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.stages import DDPMRecipe
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Mixer(nn.Module):
 
 recipe = DDPMRecipe(network=MixerConfig())
 recipe = replace(recipe, train=replace(recipe.train, steps=150), sampling=replace(recipe.sampling, steps=16))
-config = RunConfig(model="ddpm", size=32, ddpm=recipe)
+config = RunConfig(model="ddpm", size=32, recipes={"ddpm": recipe})
 run = unclip.train(World(32, scenes=500), Path("runs/mixer"), config=config)
 text = (run / "run.toml").read_text(encoding="utf-8")
 print("run.toml says:", next(line for line in text.splitlines() if "Mixer" in line))

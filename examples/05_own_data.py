@@ -13,8 +13,8 @@ import unclip
 from unclip.data import Item
 from unclip.images.files import grid, save_picture
 from unclip.nn import UNetConfig
-from unclip.recipes.settings.ddpm import DDPMRecipe
 from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.stages import DDPMRecipe
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 160, 60), "blue": (40, 70, 220)}
 
@@ -49,7 +49,7 @@ class Rings:
 network = UNetConfig(patch=2, widths=(32, 64), blocks=(1, 2), attention=(False, False))  # a small one, for seconds
 recipe = DDPMRecipe(classes=True, network=network)
 recipe = replace(recipe, train=replace(recipe.train, steps=160), sampling=replace(recipe.sampling, steps=16))
-config = RunConfig(model="ddpm", size=16, ddpm=recipe)
+config = RunConfig(model="ddpm", size=16, recipes={"ddpm": recipe})
 run = unclip.train(Rings(600), "runs/rings", config=config)
 model = unclip.load(run)
 rows = [model.generate([name], n=6) for name in COLOURS]

@@ -12,7 +12,7 @@ from unclip.data.shapes.world import World
 from unclip.models.upsampler import Upsampler, UpsamplerConfig, upsampler_sampling
 
 NETWORK = tiny_unet(attention=(False, False), norm="position", vector_width=1, image_channels=3)
-CONFIG = UpsamplerConfig(16, 32, 16, NETWORK, sampling=upsampler_sampling(6))
+CONFIG = UpsamplerConfig(NETWORK, low=16, size=32, crop=16, sampling=upsampler_sampling(6))
 
 
 def drawn(n: int, seed: int) -> torch.Tensor:

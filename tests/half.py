@@ -34,11 +34,11 @@ SIZE, D, W = 16, 8, 16
 TEXT = TextConfig(TOKENIZER.size, TOKENIZER.context, width=W, layers=1, heads=2)
 
 CONFIG = DecoderConfig(
-    SIZE,
-    D,
-    TEXT,
     tiny_unet(vector_width=D + W, token_width=W),
     sampling=Sampling(12, DDIM(eta=1.0), ClassifierFree(1.0, limit=1.0)),
+    size=SIZE,
+    embedding_width=D,
+    text=TEXT,
 )
 
 
@@ -85,6 +85,6 @@ def whole(decoder: Decoder, inpainter: Inpainter | None = None) -> TextToImage:
     """These parts with a CLIP and a prior as they were born."""
     vision = VisionConfig(size=SIZE, stem=(8, 8), width=16, layers=1, heads=2)
     clip = built(lambda: CLIP(CLIPConfig(TEXT, vision, D))).eval()
-    prior = built(lambda: Prior(PriorConfig(PriorNetConfig(D, W, TOKENIZER.context, 16, 1, 2)))).eval()
+    prior = built(lambda: Prior(PriorConfig(network=PriorNetConfig(D, W, TOKENIZER.context, 16, 1, 2)))).eval()
     stages = Stages.of(inpaint=inpainter)
     return TextToImage(tokenizer=TOKENIZER, clip=clip, prior=prior, decoder=decoder, stages=stages)

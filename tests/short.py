@@ -7,10 +7,12 @@ from pathlib import Path
 
 from unclip.data.shapes.world import World
 from unclip.models.decoder import decoder_sampling
+from unclip.models.priors.diffusion import prior_sampling
 from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.events import Event
 from unclip.recipes.run import train
-from unclip.recipes.settings.run import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
+from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.stages import CLIPRecipe, DecoderRecipe, PriorRecipe
 from unclip.runs.folder import RunFolder
 from unclip.training.checkpoint import read_log
 from unclip.training.optim import OptimConfig
@@ -26,13 +28,15 @@ def short(steps: int) -> RunConfig:
         size=32,
         precision="float32",
         checkpoint_seconds=0.0,
-        clip=CLIPRecipe(width=16, text_width=32, text_layers=1, vision_stem=(8, 16), vision_width=32, train=few),
-        prior=PriorRecipe(width=32, layers=1, steps=2, train=few),
-        decoder=DecoderRecipe(
-            network=UNetConfig(patch=2, widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8),
-            sampling=replace(decoder_sampling(), steps=2),
-            train=few,
-        ),
+        recipes={
+            "clip": CLIPRecipe(width=16, text_width=32, text_layers=1, vision_stem=(8, 16), vision_width=32, train=few),
+            "prior": PriorRecipe(width=32, layers=1, sampling=replace(prior_sampling(), steps=2), train=few),
+            "decoder": DecoderRecipe(
+                network=UNetConfig(patch=2, widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8),
+                sampling=replace(decoder_sampling(), steps=2),
+                train=few,
+            ),
+        },
     )
 
 

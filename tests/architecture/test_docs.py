@@ -15,7 +15,7 @@ from unclip.cli.arguments.options import Given
 from unclip.cli.arguments.output import slug
 from unclip.cli.main import app
 from unclip.core.config.duration import seconds
-from unclip.recipes.settings.presets import DEFAULTS
+from unclip.recipes.presets import DEFAULTS
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
 OTHERS = tuple(name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md") if (ROOT / name).exists())

@@ -19,9 +19,11 @@ from unclip.data.source import open_source
 from unclip.generation.settings import Settings
 from unclip.images.files import read_about
 from unclip.models.decoder import decoder_sampling
+from unclip.models.priors.diffusion import prior_sampling
 from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.run import train
-from unclip.recipes.settings.run import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
+from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.stages import CLIPRecipe, DecoderRecipe, PriorRecipe
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
 
@@ -41,9 +43,11 @@ def tiny() -> RunConfig:
         size=32,
         precision="float32",
         held_out=0.2,
-        clip=vit,
-        prior=PriorRecipe(width=32, layers=1, steps=2, train=steps(2)),
-        decoder=DecoderRecipe(network=NARROW, sampling=replace(decoder_sampling(), steps=4), train=steps(2)),
+        recipes={
+            "clip": vit,
+            "prior": PriorRecipe(width=32, layers=1, sampling=replace(prior_sampling(), steps=2), train=steps(2)),
+            "decoder": DecoderRecipe(network=NARROW, sampling=replace(decoder_sampling(), steps=4), train=steps(2)),
+        },
     )
 
 
@@ -193,9 +197,7 @@ def test_the_recipe_chooses_the_papers_clip(run: Path):
         "softmax",
         "quick_gelu",
     )
-    small = replace(tiny().clip, vision="conv")
-    from unclip.recipes.stages.clip import clip_config
-
-    ours = clip_config(small, 32, model.tokenizer)
+    small = replace(tiny().of(CLIPRecipe), vision="conv")
+    ours = small.config(32, model.tokenizer)
     assert (ours.vision.to_dict()["kind"], ours.form, ours.text.activation) == ("VisionConfig", "sigmoid", "gelu")
-    assert clip_config(replace(small, form="softmax"), 32, model.tokenizer).form == "softmax"
+    assert replace(small, form="softmax").config(32, model.tokenizer).form == "softmax"

@@ -15,9 +15,11 @@ from unclip.data.shapes.world import World
 from unclip.generation.priors import PRIORS, with_prior
 from unclip.images.files import read_about
 from unclip.models.decoder import decoder_sampling
+from unclip.models.priors.diffusion import prior_sampling
 from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.run import train
-from unclip.recipes.settings.run import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
+from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.stages import CLIPRecipe, DecoderRecipe, PriorRecipe
 from unclip.runs.modules import Stages
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
@@ -35,9 +37,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         size=32,
         precision="float32",
         workers=1,
-        clip=CLIPRecipe(width=16, text_width=32, text_layers=1, vision_stem=(8, 16), vision_width=32, train=FEW),
-        prior=PriorRecipe(width=32, layers=1, steps=2, train=FEW),
-        decoder=DecoderRecipe(network=NARROW, sampling=replace(decoder_sampling(), steps=2), train=FEW),
+        recipes={
+            "clip": CLIPRecipe(width=16, text_width=32, text_layers=1, vision_stem=(8, 16), vision_width=32, train=FEW),
+            "prior": PriorRecipe(width=32, layers=1, sampling=replace(prior_sampling(), steps=2), train=FEW),
+            "decoder": DecoderRecipe(network=NARROW, sampling=replace(decoder_sampling(), steps=2), train=FEW),
+        },
     )
     list(train(World(32, scenes=64), folder, config, threading.Event(), force=True))
     return folder

@@ -23,7 +23,8 @@ from unclip.images.files import KEY, read_about
 from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.events import Event, Gate, Note, Progress, Stopped
 from unclip.recipes.run import train
-from unclip.recipes.settings.run import DDPMRecipe, RunConfig
+from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.stages import DDPMRecipe
 from unclip.training.checkpoint import read_log
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
@@ -49,7 +50,8 @@ def config(steps: int) -> RunConfig:
     recipe = DDPMRecipe(classes=True, network=network, train=few)
     coarse = DiffusionConfig(LinearBeta(1e-3, 0.2, T=50), limit=1.0)
     recipe = replace(recipe, sampling=replace(recipe.sampling, steps=8), diffusion=coarse)
-    return RunConfig(model="ddpm", size=8, precision="float32", workers=1, checkpoint_seconds=0.0, ddpm=recipe)
+    often = RunConfig(model="ddpm", size=8, precision="float32", workers=1, checkpoint_seconds=0.0)
+    return often.using(ddpm=recipe)
 
 
 def events(data: Path, run: Path, config: RunConfig, stop: threading.Event | None = None) -> Iterator[Event]:

@@ -27,8 +27,8 @@ from unclip.nn.autoencoder.patch_critic import PatchCriticConfig
 from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.events import Event, Progress
 from unclip.recipes.run import train
-from unclip.recipes.settings.latent import AutoencoderRecipe, LatentRecipe
-from unclip.recipes.settings.run import CLIPRecipe, RunConfig
+from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.stages import AutoencoderRecipe, CLIPRecipe, LatentRecipe
 from unclip.studies.explain.subject import open_run
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
@@ -64,9 +64,11 @@ def config(clip: int, autoencoder: int, latent: int) -> RunConfig:
         workers=1,
         checkpoint_seconds=0.0,
         held_out=0.3,
-        clip=CLIPRecipe(16, text_width=32, text_layers=1, vision_stem=(16,), vision_width=32, train=steps(clip)),
-        autoencoder=AutoencoderRecipe(CoderConfig(widths=(16,), fine=8), loss, train=steps(autoencoder)),
-        latent=LatentRecipe(network, sampling=replace(latent_sampling(), steps=6), train=steps(latent)),
+        recipes={
+            "clip": CLIPRecipe(16, text_width=32, text_layers=1, vision_stem=(16,), vision_width=32, train=steps(clip)),
+            "autoencoder": AutoencoderRecipe(CoderConfig(widths=(16,), fine=8), loss, train=steps(autoencoder)),
+            "latent": LatentRecipe(network, sampling=replace(latent_sampling(), steps=6), train=steps(latent)),
+        },
     )
 
 

@@ -14,8 +14,9 @@ from unclip.diffusion.schedules import CosineBeta, LinearBeta, ZeroTerminalSNR
 from unclip.diffusion.weighting import EDMWeight, PlainX0, Simple
 from unclip.nn.backbones.dit import DiTConfig
 from unclip.recipes.fits import check_networks
-from unclip.recipes.settings.presets import PRESETS
+from unclip.recipes.presets import PRESETS
 from unclip.recipes.settings.run import RunConfig, stored_config, write_settings
+from unclip.recipes.stages import DDPMRecipe
 
 
 def resolved(given: Given, environ: dict[str, str] | None = None) -> RunConfig:
@@ -155,7 +156,7 @@ def test_the_run_file_of_a_ddpm_is_a_settings_file(tmp_path: Path):
 
 def test_another_network_takes_the_place_of_the_presets():
     config = resolved(Given(model="ddpm", set=["ddpm.network.kind=DiTConfig", "ddpm.network.width=96"]))
-    assert config.ddpm.network == DiTConfig(width=96)
+    assert config.of(DDPMRecipe).network == DiTConfig(width=96)
     assert resolved(Given(model="ddpm", set=["ddpm.network.widths=[16,32]"])).ddpm.network.multiple == 4
 
 

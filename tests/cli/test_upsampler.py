@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,11 @@ from unclip.diffusion.process import Sampling
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import KEY, read_about
+from unclip.models.priors.diffusion import prior_sampling
 from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.run import train
-from unclip.recipes.settings.run import CLIPRecipe, DecoderRecipe, PriorRecipe, RunConfig
+from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.stages import CLIPRecipe, DecoderRecipe, PriorRecipe
 from unclip.runs.folder import RunFolder
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
@@ -59,9 +62,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
         precision="float32",
         workers=1,
         held_out=0.4,
-        clip=CLIPRecipe(width=16, text_width=32, text_layers=1, vision_stem=(8, 16), vision_width=32, train=few),
-        prior=PriorRecipe(width=32, layers=1, steps=2, train=few),
-        decoder=DecoderRecipe(network=network, sampling=Sampling(2, guidance=ClassifierFree(2.0)), train=few),
+        recipes={
+            "clip": CLIPRecipe(width=16, text_width=32, text_layers=1, vision_stem=(8, 16), vision_width=32, train=few),
+            "prior": PriorRecipe(width=32, layers=1, sampling=replace(prior_sampling(), steps=2), train=few),
+            "decoder": DecoderRecipe(network=network, sampling=Sampling(2, guidance=ClassifierFree(2.0)), train=few),
+        },
     )
     run = tmp_path_factory.mktemp("runs") / "run"
     list(train(open_source(data), run, config, threading.Event(), force=True))

@@ -43,16 +43,18 @@ NEEDY = {  # settings without a full set of defaults
         VIT,
         NET,
         CLIPConfig(TEXT, VISION),
-        PriorConfig(NET),
-        DecoderConfig(16, 8, TEXT, tiny_unet(vector_width=136, token_width=128)),
-        DDPMConfig(16, tiny_unet()),
+        PriorConfig(network=NET),
+        DecoderConfig(tiny_unet(vector_width=136, token_width=128), size=16, embedding_width=8, text=TEXT),
+        DDPMConfig(tiny_unet(), size=16),
     )
 }
 NEEDY["NoisyCLIPConfig"] = NoisyCLIPConfig(CLIPConfig(TEXT, VISION))
-NEEDY["AutoregressivePriorConfig"] = AutoregressivePriorConfig(NET, dims=4)
-NEEDY["ContrastivePriorConfig"] = ContrastivePriorConfig(NET, scale=10.0)
-NEEDY["InpainterConfig"] = InpainterConfig.of(DecoderConfig(16, 8, TEXT, tiny_unet(vector_width=136, token_width=128)))
-NEEDY["LatentConfig"] = LatentConfig(16, TEXT, tiny_unet(vector_width=128, token_width=128))
+NEEDY["AutoregressivePriorConfig"] = AutoregressivePriorConfig(network=NET, dims=4)
+NEEDY["ContrastivePriorConfig"] = ContrastivePriorConfig(network=NET, scale=10.0)
+NEEDY["InpainterConfig"] = InpainterConfig.of(
+    DecoderConfig(tiny_unet(vector_width=136, token_width=128), size=16, embedding_width=8, text=TEXT)
+)
+NEEDY["LatentConfig"] = LatentConfig(tiny_unet(vector_width=128, token_width=128), side=16, text=TEXT)
 NEEDY["UpsamplerConfig"] = UpsamplerConfig(low=16, size=32, crop=16)
 NEEDY["ClassifierConfig"] = ClassifierConfig(classes=3)
 NEEDY["Given"] = Given((-5.0, 0.0, 5.0))

@@ -10,7 +10,7 @@ import pytest
 from unclip.core.config.base import Config, WrongSetting
 from unclip.core.config.ranges import Fraction, Length, Range
 from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.settings.unclip import DecoderRecipe
+from unclip.recipes.stages import DecoderRecipe
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
 
@@ -99,7 +99,7 @@ IMPOSSIBLE = (
     {"decoder": {"network": {"kind": "UNetConfig", "widths": []}}},
     {"decoder": {"network": {"kind": "UNetConfig", "widths": [0, 64]}}},
     {"decoder": {"sampling": {"steps": 0}}}, {"clip": {"width": 0}}, {"clip": {"text_layers": 0}},
-    {"clip": {"vision_patch": 0}}, {"prior": {"candidates": 0}}, {"prior": {"steps": 0}},
+    {"clip": {"vision_patch": 0}}, {"prior": {"candidates": 0}}, {"prior": {"sampling": {"steps": 0}}},
     {"decoder": {"diffusion": {"schedule": {"kind": "LogNormal", "std": math.nan}}}},
     {"decoder": {"diffusion": {"limit": math.nan}}}, {"decoder": {"diffusion": {"uncertainty": -1}}},
 )  # fmt: skip

@@ -23,7 +23,8 @@ from unclip.nn.backbones.diffusion_unet import DiffusionUNetConfig
 from unclip.nn.blocks.resblock import ResBlockConfig
 from unclip.recipes.events import Gate, Note, Progress, Stopped
 from unclip.recipes.run import train
-from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.settings.run import RunConfig, retrained
+from unclip.recipes.stages import CLIPRecipe, DecoderRecipe, PriorRecipe
 
 
 def test_killed_run_equals_uninterrupted(tmp_path: Path) -> None:
@@ -61,9 +62,9 @@ def test_glides_decoder_learns_its_variance_and_samples_with_it(tmp_path: Path) 
         width=8, multipliers=(1, 2), blocks=1, attention=(False, True), head_width=8, block=ResBlockConfig(4)
     )
     learned = replace(
-        config.decoder, network=glide, text="own", text_width=64, text_layers=1, diffusion=paper_diffusion()
+        config.of(DecoderRecipe), network=glide, text="own", text_width=64, text_layers=1, diffusion=paper_diffusion()
     )
-    list(events(tmp_path / "run", replace(config, decoder=learned)))
+    list(events(tmp_path / "run", config.using(decoder=learned)))
     model = unclip.load(tmp_path / "run")
     assert isinstance(model, TextToImage) and model.decoder is not None
     assert model.sampling.sampler == Ancestral("learned")
@@ -95,16 +96,12 @@ def test_damaged_stage_is_refused(tmp_path: Path) -> None:
 def minutes() -> RunConfig:
     """About four minutes on one core: the tiny recipe, made smaller, on scenes of one object."""
     base = RunConfig(size=32, precision="float32")
-    return replace(
-        base,
-        clip=replace(base.clip, train=replace(base.clip.train, steps=200)),
-        prior=replace(base.prior, width=128, layers=2, train=replace(base.prior.train, steps=120)),
-        decoder=replace(
-            base.decoder,
-            network=fitted(base.decoder.network, widths=(32, 48)),
-            sampling=replace(base.decoder.sampling, steps=16),
-            train=replace(base.decoder.train, batch=16, steps=700),
-        ),
+    decoder = base.of(DecoderRecipe)
+    network, sampling = fitted(decoder.network, widths=(32, 48)), replace(decoder.sampling, steps=16)
+    return base.using(
+        clip=retrained(base.of(CLIPRecipe), steps=200),
+        prior=retrained(replace(base.of(PriorRecipe), width=128, layers=2), steps=120),
+        decoder=retrained(replace(decoder, network=network, sampling=sampling), batch=16, steps=700),
     )
 
 

@@ -20,7 +20,7 @@ STD = 0.2
 def exact(schedule: Schedule) -> DDPMPipeline:
     """EDM with F = 0 is the posterior mean of N(0, sigma_data^2), whatever the network."""
     config = DiffusionConfig(schedule, EDM(STD))
-    module = built(lambda: DDPM(DDPMConfig(8, tiny_unet(), diffusion=config)))
+    module = built(lambda: DDPM(DDPMConfig(size=8, network=tiny_unet(), diffusion=config)))
     for parameter in module.parameters():
         torch.nn.init.zeros_(parameter)
     return DDPMPipeline(module.eval().requires_grad_(False))

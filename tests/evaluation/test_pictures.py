@@ -30,7 +30,7 @@ def test_noise_is_farther_than_other_pictures_of_the_same_kind():
 def model() -> DDPM:
     """Two classes: dark and light pictures, seen a hundred times."""
     network = tiny_unet(vector_width=2)
-    return built(lambda: DDPM(DDPMConfig(16, network, ("dark", "light"), DiffusionConfig(limit=1.0))))
+    return built(lambda: DDPM(DDPMConfig(network, DiffusionConfig(limit=1.0), size=16, classes=("dark", "light"))))
 
 
 def shades(n: int, key: str) -> tuple[torch.Tensor, torch.Tensor]:

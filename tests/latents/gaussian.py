@@ -40,7 +40,7 @@ def gaussian() -> TextToImage:
     text = TextConfig(tokenizer.size, tokenizer.context, width=TEXT_WIDTH, layers=1, heads=2)
     vision = VisionConfig(SIZE, stem=(8, 16), width=16, layers=1, heads=2)
     network = tiny_unet(vector_width=WIDTH + TEXT_WIDTH, token_width=TEXT_WIDTH)
-    decoder = built(lambda: Decoder(DecoderConfig(SIZE, WIDTH, text, network)))
+    decoder = built(lambda: Decoder(DecoderConfig(size=SIZE, embedding_width=WIDTH, text=text, network=network)))
     denoiser, form = decoder.diffusion.denoiser, decoder.config.diffusion.parameterization
 
     def output(scaled: torch.Tensor, log_snr: torch.Tensor, cond: Condition) -> torch.Tensor:

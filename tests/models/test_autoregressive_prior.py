@@ -12,7 +12,7 @@ from unclip.core.task import Batch
 from unclip.models.priors.autoregressive import AutoregressivePrior, AutoregressivePriorConfig, drawn
 from unclip.models.priors.base import PriorModel
 
-CONFIG = AutoregressivePriorConfig(NET, dims=WIDTH, buckets=32, waves=16, dots=4)
+CONFIG = AutoregressivePriorConfig(network=NET, dims=WIDTH, buckets=32, waves=16, dots=4)
 
 
 def prior(**changes: object) -> AutoregressivePrior:

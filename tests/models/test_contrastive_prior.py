@@ -15,7 +15,7 @@ PAIRS = pairs(64, captions=8)
 
 
 def prior(contrast: float = 0.2) -> ContrastivePrior:
-    return built(lambda: ContrastivePrior(ContrastivePriorConfig(NET, scale=10.0, contrast=contrast)))
+    return built(lambda: ContrastivePrior(ContrastivePriorConfig(network=NET, scale=10.0, contrast=contrast)))
 
 
 @pytest.fixture(scope="module")

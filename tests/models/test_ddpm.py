@@ -32,7 +32,7 @@ def ddpm(network: ImageNetworkConfig | None = None, **changes: object) -> DDPM:
     assert isinstance(classes, tuple)
     network = replace(network or tiny_unet(), vector_width=len(classes))  # pyright: ignore[reportArgumentType]
     settings = {"diffusion": DiffusionConfig(LogNormal(0.3, 1.5, 0.01), limit=1.0), **changes}
-    return built(lambda: DDPM(DDPMConfig(16, network, classes, **settings)))  # pyright: ignore[reportArgumentType]
+    return built(lambda: DDPM(DDPMConfig(network, size=16, classes=classes, **settings)))  # pyright: ignore[reportArgumentType]
 
 
 def flat(times: int = 1) -> Batch:
@@ -133,9 +133,12 @@ def test_the_variance_is_learned_where_both_are_told():
 @pytest.mark.parametrize(
     "build, why",
     [
-        (lambda: DDPMConfig(18, tiny_unet()), "size = 18: this network needs a multiple of 4"),
-        (lambda: DDPMConfig(16, tiny_unet(), ("a", "b")), "vector_width = 0: must be the number of classes, 2"),
-        (lambda: DDPMConfig(16, tiny_unet(vector_width=2), ("a", "a")), "each name once"),
+        (lambda: DDPMConfig(tiny_unet(), size=18), "size = 18: this network needs a multiple of 4"),
+        (
+            lambda: DDPMConfig(tiny_unet(), size=16, classes=("a", "b")),
+            "vector_width = 0: must be the number of classes, 2",
+        ),
+        (lambda: DDPMConfig(tiny_unet(vector_width=2), size=16, classes=("a", "a")), "each name once"),
         (lambda: DDPMConfig(16, tiny_unet(), drop_class=1.5), "drop_class = 1.5"),
         (lambda: ddpm().loss(Batch(images=draw(2, 3, 32, 32)), Noise.shared(0)), "32 x 32 px with 3 channels: this "),
         (lambda: ddpm().check(draw(2, 1, 16, 16)), "16 x 16 px with 1 channels: this model has 16 x 16 px with 3"),

@@ -37,8 +37,15 @@ GLIDE = DiffusionUNetConfig(
 )  # fmt: skip
 LEARNED = replace(decoder_diffusion(), vlb_weight=0.001)
 CONFIGS = {
-    "hourglass": DecoderConfig(SIZE, D, TEXT, tiny_unet(**SEEN)),
-    "glide": DecoderConfig(SIZE, D, TEXT, GLIDE, LEARNED, Sampling(24, Ancestral("learned"), ClassifierFree(2.0, 1.0))),
+    "hourglass": DecoderConfig(tiny_unet(**SEEN), size=SIZE, embedding_width=D, text=TEXT),
+    "glide": DecoderConfig(
+        GLIDE,
+        LEARNED,
+        Sampling(24, Ancestral("learned"), ClassifierFree(2.0, 1.0)),
+        size=SIZE,
+        embedding_width=D,
+        text=TEXT,
+    ),
 }
 PAINT = torch.tensor(list(COLOURS.values()))
 Z = F.normalize(torch.eye(4, D) + 0.2, dim=1)

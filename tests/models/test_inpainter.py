@@ -42,7 +42,7 @@ def painted(seeds: range = range(len(ROWS)), how: Sampling | None = None) -> tor
 
 @torch.no_grad()
 def test_it_starts_as_the_decoder_bit_for_bit():
-    config = DecoderConfig(SIZE, D, TEXT, tiny_unet(vector_width=D + W, token_width=W))
+    config = DecoderConfig(tiny_unet(vector_width=D + W, token_width=W), size=SIZE, embedding_width=D, text=TEXT)
     base = awake(built(lambda: Decoder(config)))
     made = Inpainter.start(base).eval()
     assert made.config == InpainterConfig.from_dict(made.config.to_dict())

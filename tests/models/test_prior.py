@@ -23,7 +23,7 @@ MASK = torch.tensor([[True, True, True, False], [True, True, True, True]])
 
 
 def prior(config: PriorConfig | None = None) -> Prior:
-    return built(lambda: Prior(config or PriorConfig(NET)))
+    return built(lambda: Prior(config or PriorConfig(network=NET)))
 
 
 def clusters(n: int = 64) -> Batch:
@@ -84,7 +84,7 @@ def test_padding_has_no_effect():
 
 @pytest.mark.parametrize("drop, differs", [(0.0, True), (1.0, False)])
 def test_dropped_captions_are_not_heard(drop: float, differs: bool):
-    model, batch = awake(prior(PriorConfig(NET, drop_text=drop))), clusters(8)
+    model, batch = awake(prior(PriorConfig(network=NET, drop_text=drop))), clusters(8)
     assert batch.text_tokens is not None and batch.text_embedding is not None
     other = {"text_embedding": batch.text_embedding.flip(0), "text_tokens": batch.text_tokens + draw(8, 4, 8)}
     a, b = (model.loss(Batch(**{**vars(batch), **change}), Noise.shared(0)).total for change in ({}, other))
@@ -92,7 +92,7 @@ def test_dropped_captions_are_not_heard(drop: float, differs: bool):
 
 
 def test_the_papers_facts():
-    config = PriorConfig(NET, scaling="unit")
+    config = PriorConfig(network=NET, scaling="unit")
     assert isinstance(config.diffusion.schedule, Cosine) and isinstance(config.diffusion.parameterization, X0)
     assert (config.drop_text, config.candidates, config.sampling.guidance) == (0.1, 2, ClassifierFree(1.0))
     weighting, schedule = config.diffusion.weighting, config.diffusion.schedule
@@ -111,7 +111,7 @@ def test_the_papers_facts():
 
 
 def test_the_papers_scaling_learns_too():
-    model, batch = prior(PriorConfig(NET, scaling="unit")), clusters()
+    model, batch = prior(PriorConfig(network=NET, scaling="unit")), clusters()
     losses = learn(model, batch, steps=150)
     assert sum(losses[-20:]) < 0.5 * sum(losses[:20])
     rows = [0, 1] * 8

@@ -20,8 +20,9 @@ from unclip.data.item import Item
 from unclip.data.shapes.world import World
 from unclip.recipes.api import train as api
 from unclip.recipes.events import Event, Gate, Note, Progress, Stopped
-from unclip.recipes.settings.presets import PRESETS
+from unclip.recipes.presets import PRESETS
 from unclip.recipes.settings.run import RunConfig, stored_config
+from unclip.recipes.stages import DDPMRecipe
 from unclip.runs.folder import RunFolder
 
 
@@ -126,8 +127,8 @@ def test_settings(tmp_path: Path, asked: list[tuple[object, RunConfig]]) -> None
     assert asked[-1] == (World(32), replace(PRESETS["tiny"](32), budget=90.0))
     unclip.train(Stripes(), tmp_path / "b", preset="ddpm-cifar10", size=16, budget=5.0)
     config = asked[-1][1]
-    assert (config.model, config.size, config.budget, config.ddpm.train.steps) == ("ddpm", 16, 5.0, 0)
-    assert not config.ddpm.flip
+    assert (config.model, config.size, config.budget, config.of(DDPMRecipe).train.steps) == ("ddpm", 16, 5.0, 0)
+    assert not config.of(DDPMRecipe).flip
     for wrong, why in (
         ({"preset": "tinny"}, "preset = 'tinny': known are tiny, "),
         ({"budget": "30"}, "budget: '30' has no unit"),

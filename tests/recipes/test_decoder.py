@@ -21,10 +21,10 @@ from unclip.models.network import fitted
 from unclip.nn.backbones.diffusion_unet import DiffusionUNetConfig
 from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.context import Context
-from unclip.recipes.settings.presets import PRESETS
-from unclip.recipes.settings.run import CLIPRecipe, DecoderRecipe, RunConfig, merge
-from unclip.recipes.stages.build import decoder_stage
-from unclip.recipes.stages.decoder import decoder_config
+from unclip.recipes.presets import PRESETS
+from unclip.recipes.settings.run import RunConfig, merge
+from unclip.recipes.stages import CLIPRecipe, DecoderRecipe
+from unclip.recipes.stages.base import build
 from unclip.runs.folder import RunFolder
 from unclip.studies.demo import demo_config
 from unclip.text.tokenizer import Tokenizer
@@ -59,7 +59,8 @@ CLIPS = CLIPConfig(TextConfig(300, 20, 128, 3, 4), VisionConfig(32), width=128)
 def test_the_presets_keep_their_numbers(
     config: RunConfig, size: int, network: UNetConfig, mean: float, std: float, train: tuple[float, ...]
 ):
-    assert decoder_config(config, CLIPS) == DecoderConfig(
+    r = config.of(DecoderRecipe)
+    assert r.config(config.size, CLIPS) == DecoderConfig(
         size=size,
         embedding_width=128,
         text=CLIPS.text,
@@ -70,14 +71,14 @@ def test_the_presets_keep_their_numbers(
         drop_caption=0.5,
         image_tokens=4,
     )
-    r = config.decoder
     assert (r.train.batch, r.train.optim.lr, r.train.optim.muon_lr, r.share) == (*train, 0.75)
 
 
 @pytest.mark.parametrize("size, attention", [(64, (False, True, True, True)), (32, (True, True, True, False))])
 def test_the_papers_settings(size: int, attention: tuple[bool, ...]):
     run = PRESETS["paper"](size)
-    config, r = decoder_config(run, CLIPS), run.decoder
+    r = run.of(DecoderRecipe)
+    config = r.config(size, CLIPS)
     network, diffusion = config.network, config.diffusion
     assert isinstance(network, DiffusionUNetConfig)
     assert (network.multipliers, network.blocks, network.head_width) == ((1, 2, 3, 4), 3, 64)
@@ -92,10 +93,10 @@ def test_the_papers_settings(size: int, attention: tuple[bool, ...]):
 
 def test_at_the_papers_size_it_has_the_papers_parameters():
     """Width 512, text 2048 x 24: "3.5 B" in table 3 of unCLIP, of which 1.2 B are the text transformer (GLIDE, 4.1)."""
-    run = PRESETS["paper"](64)
-    wide = replace(run.decoder, network=fitted(run.decoder.network, width=512), text_width=2048, text_layers=24)
+    paper = PRESETS["paper"](64).of(DecoderRecipe)
+    wide = replace(paper, network=fitted(paper.network, width=512), text_width=2048, text_layers=24)
     clip = replace(CLIPS, width=1024, text=replace(CLIPS.text, context=256))
-    config = decoder_config(replace(run, decoder=wide), clip)
+    config = wide.config(64, clip)
     plain = replace(  # a learned variance reads its schedule's numbers, which `meta` has none of
         config, diffusion=DiffusionConfig(), network=fitted(config.network, learned_variance=False)
     )
@@ -108,12 +109,12 @@ def test_at_the_papers_size_it_has_the_papers_parameters():
 
 def test_another_network_and_a_learned_variance_from_the_command_line():
     table = {"decoder": {"network": {"kind": "DiffusionUNetConfig", "width": 64}, "diffusion": {"vlb_weight": 0.001}}}
-    config = RunConfig.from_dict(merge(PRESETS["tiny"](32).to_dict(), table))
-    found = decoder_config(config, CLIPS)
+    r = RunConfig.from_dict(merge(PRESETS["tiny"](32).to_dict(), table)).of(DecoderRecipe)
+    found = r.config(32, CLIPS)
     assert found.network == DiffusionUNetConfig(width=64, vector_width=256, token_width=128, learned_variance=True)
-    assert found.sampling == replace(config.decoder.sampling, sampler=Ancestral("learned"))
-    other = replace(config, decoder=replace(config.decoder, sampling=Sampling(sampler=DDIM())))
-    assert decoder_config(other, CLIPS).sampling.sampler == DDIM()
+    assert found.sampling == replace(r.sampling, sampler=Ancestral("learned"))
+    other = replace(r, sampling=Sampling(sampler=DDIM()))
+    assert other.config(32, CLIPS).sampling.sampler == DDIM()
     network = {"kind": "UNetConfig", "patch": 64, "widths": [16], "blocks": [1], "attention": [False]}
     with pytest.raises(ValueError, match="size = 32: .* draws multiples of 64 px"):
         RunConfig.from_dict({"size": 32, "decoder": {"network": network}})
@@ -124,13 +125,15 @@ def context(folder: Path, decoder: DecoderRecipe) -> Context:
     pixels = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
     words = [("a red heart",), ("a blue star",)] * 4
     data = arrays.prepared(folder / "data", list(pixels), words)
-    config = RunConfig(size=32, clip=CLIPRecipe(width=16, text_width=32, text_layers=1), decoder=decoder)
+    clips = CLIPRecipe(width=16, text_width=32, text_layers=1)
+    config = RunConfig(size=32, recipes={"clip": clips, "decoder": decoder})
     ctx = Context(RunFolder(folder), config, data, "cpu", "float32")
     tokens = Tokenizer.train([c for row in words for c in row])
     text = TextConfig(tokens.size, tokens.context, 32, 1, 1)
     with initial_weights("test"):
         clip = CLIP(CLIPConfig(text, VisionConfig(32, stem=(8, 16), width=32, layers=1, heads=1), width=16))
-    vars(ctx).update(tokenizer=tokens, clip=clip, embeddings=Noise.shared("z").normal((8, 16)))
+    ctx.modules["clip"] = clip
+    vars(ctx).update(tokenizer=tokens, embeddings=Noise.shared("z").normal((8, 16)))
     return ctx
 
 
@@ -138,7 +141,7 @@ def context(folder: Path, decoder: DecoderRecipe) -> Context:
 def test_the_text_tower_starts_as_clips_or_on_its_own(tmp_path: Path, text: str):
     network = UNetConfig(patch=4, widths=(16,), blocks=(1,), attention=(True,), head_width=16, embedding=32, fine=0)
     ctx = context(tmp_path, DecoderRecipe(network=network, text=text, text_width=64, text_layers=2))  # pyright: ignore
-    stage = decoder_stage(ctx)
+    stage = build(ctx, "decoder")
     assert isinstance(stage.module, Decoder)
     tower, clips = stage.module.text, ctx.clip.text
     if text == "clip":

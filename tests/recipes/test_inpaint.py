@@ -1,7 +1,6 @@
 """`unclip add inpaint`: it starts as the run's decoder, can be stopped, is judged, and the run then edits with it."""
 
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +16,9 @@ from unclip.generation.settings import Settings
 from unclip.images.files import KEY
 from unclip.recipes.add import add, with_stage
 from unclip.recipes.events import Gate, Progress
-from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.stages.build import stage
+from unclip.recipes.settings.run import RunConfig, retrained
+from unclip.recipes.stages import InpaintRecipe
+from unclip.recipes.stages.base import build
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import model_hash
 
@@ -35,7 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def config(run: Path, steps: int) -> RunConfig:
     made = with_stage(run, "inpaint")
-    return replace(made, inpaint=replace(made.inpaint, train=replace(made.inpaint.train, steps=steps, batch=4)))
+    return made.using(inpaint=retrained(made.of(InpaintRecipe), steps=steps, batch=4))
 
 
 def test_it_is_trained_judged_kept_and_used(run: Path, monkeypatch: pytest.MonkeyPatch):
@@ -75,7 +75,7 @@ def test_it_starts_as_the_run_s_decoder(run: Path):
 
     folder = RunFolder(run)
     ctx = Context(folder, config(run, 1), load_prepared(folder.data), machine.device(), "float32")
-    made = stage(ctx, "inpaint")
+    made = build(ctx, "inpaint")
     decoder = store.load(run / "decoder").tensors
     own = {name.removeprefix("decoder."): value for name, value in made.module.state_dict().items()}
     for name, value in decoder.items():

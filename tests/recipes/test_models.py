@@ -15,10 +15,12 @@ from unclip.models.ddpm import DDPM
 from unclip.nn.backbones.dit import DiTConfig
 from unclip.recipes.context import Context
 from unclip.recipes.feed import PictureFeed
-from unclip.recipes.settings.presets import DEFAULTS, PRESETS
+from unclip.recipes.presets import DEFAULTS, PRESETS
+from unclip.recipes.settings.recipe import models, stages_of
 from unclip.recipes.settings.run import RunConfig, merge, read_settings, write_settings
-from unclip.recipes.stages.ddpm import ddpm_config, labels
-from unclip.runs.folder import MODELS, RunFolder
+from unclip.recipes.stages import CLIPRecipe, DDPMRecipe
+from unclip.recipes.stages.ddpm import labels
+from unclip.runs.folder import RunFolder
 
 
 def prepared(folder: Path, captions: list[tuple[str, ...]]) -> Prepared:
@@ -39,16 +41,16 @@ def test_settings_hold_the_stages_of_their_model_and_come_back(name: str, tmp_pa
     table = read_settings(tmp_path / "run.toml")
     assert RunConfig.from_dict(table) == config
     tables = {key for key, value in table.items() if isinstance(value, dict)}
-    assert tables == set(config.stages) == set(MODELS[config.model]) - {"tokenizer"}
+    assert tables == set(config.stages) == set(stages_of(config.model)) == set(RunFolder(tmp_path).stages)
     assert RunFolder(tmp_path).model == config.model
-    assert set(DEFAULTS) == set(MODELS) and all(PRESETS[p](32).model == m for m, p in DEFAULTS.items())
+    assert set(DEFAULTS) == set(models()) and all(PRESETS[p](32).model == m for m, p in DEFAULTS.items())
 
 
 def test_settings_of_the_first_version_are_unclips(tmp_path: Path):
     (tmp_path / "run.toml").write_text("size = 32\nseed = 3\n[clip]\nwidth = 64\n", encoding="utf-8")
     assert RunFolder(tmp_path).model == "unclip"
     config = RunConfig.from_dict(read_settings(tmp_path / "run.toml"))
-    assert (config.model, config.seed, config.clip.width) == ("unclip", 3, 64)
+    assert (config.model, config.seed, config.of(CLIPRecipe).width) == ("unclip", 3, 64)
 
 
 def test_a_stage_of_another_model_is_refused():
@@ -68,8 +70,8 @@ def test_guidance_by_another_model_is_no_setting_of_training(model: str, stage: 
 
 def test_the_papers_settings():
     config = PRESETS["ddpm-cifar10"](32)
-    r, train = config.ddpm, config.ddpm.train
-    model = ddpm_config(config, ())
+    r = config.of(DDPMRecipe)
+    train, model = r.train, r.config(32, ())
     with torch.device("meta"):
         assert sum(p.numel() for p in DDPM(model).parameters()) == 35_746_307
     assert r.diffusion.schedule == LinearBeta(1e-4, 0.02, 1000)
@@ -89,9 +91,9 @@ def test_another_kind_replaces_the_table_of_settings():
 
 def test_the_network_follows_the_classes():
     config = RunConfig.from_dict({"model": "ddpm", "size": 8, "ddpm": {"network": {"kind": "DiTConfig", "width": 48}}})
-    assert ddpm_config(config, ("a", "b")).network == DiTConfig(width=48, vector_width=2)
-    assert "scale" in ddpm_config(config, ("a",)).sampling.to_dict()["guidance"]
-    assert ddpm_config(config, ()).sampling.to_dict()["guidance"] == {"kind": "Unguided"}
+    assert config.of(DDPMRecipe).config(config.size, ("a", "b")).network == DiTConfig(width=48, vector_width=2)
+    assert "scale" in config.of(DDPMRecipe).config(config.size, ("a",)).sampling.to_dict()["guidance"]
+    assert config.of(DDPMRecipe).config(config.size, ()).sampling.to_dict()["guidance"] == {"kind": "Unguided"}
 
 
 def test_classes_are_first_captions_in_order(tmp_path: Path):

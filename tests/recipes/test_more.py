@@ -17,7 +17,8 @@ from unclip.data.source import open_source
 from unclip.recipes.events import Event, Gate, Note, Progress, Stopped, Working
 from unclip.recipes.more import further
 from unclip.recipes.run import train
-from unclip.recipes.settings.run import RunConfig, read_settings
+from unclip.recipes.settings.run import RunConfig, read_settings, retrained
+from unclip.recipes.stages import DDPMRecipe
 from unclip.runs.folder import RunFolder
 from unclip.training.checkpoint import read_log
 from unclip.training.trainer import Diverged
@@ -124,8 +125,9 @@ def test_more_of_what_is_not_finished_says_what_to_do(data: Path, done: Path, tm
 
 def rated(steps: int, lr: float) -> RunConfig:
     base = config(steps)
-    train = replace(base.ddpm.train, batch=2, optim=replace(base.ddpm.train.optim, lr=lr, muon_lr=lr))
-    return replace(base, ddpm=replace(base.ddpm, train=train))
+    recipe = base.of(DDPMRecipe)
+    optim = replace(recipe.train.optim, lr=lr, muon_lr=lr)
+    return base.using(ddpm=retrained(recipe, batch=2, optim=optim))
 
 
 def test_what_diverged_is_never_kept_and_goes_on_with_a_lower_rate(data: Path, tmp_path: Path) -> None:
@@ -144,8 +146,8 @@ def test_what_diverged_is_never_kept_and_goes_on_with_a_lower_rate(data: Path, t
 @pytest.mark.usefixtures("clock")
 def test_the_rate_of_a_finished_stage_changes_only_with_more(data: Path, done: Path, tmp_path: Path) -> None:
     run = shutil.copytree(done, tmp_path / "run")
-    other = replace(config(6).ddpm.train.optim, lr=1e-4)
-    lower = replace(config(6), ddpm=replace(config(6).ddpm, train=replace(config(6).ddpm.train, optim=other)))
+    recipe = config(6).of(DDPMRecipe)
+    lower = config(6).using(ddpm=retrained(recipe, optim=replace(recipe.train.optim, lr=1e-4)))
     with pytest.raises(ValueError, match=r"ddpm.train.optim.lr: .* has trained ddpm to its end; with --more"):
         list(events(data, run, lower))
     list(events(data, run, lower, MORE))

@@ -12,8 +12,8 @@ from unclip.data.item import Item
 from unclip.data.prepare.write import load_prepared, prepare
 from unclip.data.shapes.world import World
 from unclip.recipes.events import Drawn, Stopped
+from unclip.recipes.presets import PRESETS
 from unclip.recipes.run import train
-from unclip.recipes.settings.presets import PRESETS
 from unclip.recipes.settings.run import RunConfig
 
 

@@ -23,9 +23,10 @@ from unclip.models.priors.diffusion import Prior
 from unclip.recipes.add import add, with_stage
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Gate, Note, Progress
-from unclip.recipes.settings.run import AutoregressivePriorRecipe, RunConfig
+from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stage_run import StageRun
-from unclip.recipes.stages.build import stage
+from unclip.recipes.stages import AutoregressivePriorRecipe
+from unclip.recipes.stages.base import build
 from unclip.runs.embeddings import run_embeddings
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import load_stage, model_hash
@@ -128,8 +129,10 @@ def test_an_added_stage_killed_before_its_first_checkpoint(whole: Path, tmp_path
     found = []
     for name, kill in (("once", False), ("twice", True)):
         folder = Path(shutil.copytree(whole, tmp_path / name))
-        recipe = AutoregressivePriorRecipe(width=32, layers=1, buckets=8, waves=4, train=short(2).prior.train)
-        config = replace(with_stage(folder, "autoregressive_prior"), autoregressive_prior=recipe)
+        recipe = AutoregressivePriorRecipe(
+            width=32, layers=1, buckets=8, waves=4, train=short(2).recipes["prior"].train
+        )
+        config = with_stage(folder, "autoregressive_prior").using(autoregressive_prior=recipe)
         config = replace(config, checkpoint_seconds=SELDOM)
         if kill:
             for event in add(folder, "autoregressive_prior", config, threading.Event()):
@@ -148,7 +151,7 @@ def test_what_a_stage_begins_as_does_not_depend_on_what_was_loaded_before(whole:
     warm = fresh()
     _ = warm.clip, warm.prior, warm.decoder, warm.embeddings
     for name in ("prior", "decoder", "autoregressive_prior", "contrastive_prior", "noisy_clip", "inpaint"):
-        a, b = (stage(ctx, name).module.state_dict() for ctx in (fresh(), warm))
+        a, b = (build(ctx, name).module.state_dict() for ctx in (fresh(), warm))
         assert all(torch.equal(a[key], b[key]) for key in a), name
 
 
@@ -213,11 +216,11 @@ def test_with_both_checkpoints_damaged_the_stage_begins_again(run: RunFolder, wh
 
 @pytest.mark.parametrize("name", ["config.json", store.WEIGHTS])
 def test_a_damaged_finished_stage_is_made_again(run: RunFolder, whole: Path, name: str) -> None:
-    flip(run.prior / name)
+    flip(run.root / "prior" / name)
     with pytest.raises(ValueError, match="the command that trained it makes it whole again"):
         unclip.load(run.root)
     told = notes(list(events(run.root, short(STEPS))))
-    assert f"{run.prior / name}: damaged" in told or "not a model's config" in told
+    assert f"{run.root / 'prior' / name}: damaged" in told or "not a model's config" in told
     assert weights(run.root) == weights(whole)
     assert unclip.load(run.root).hash == unclip.load(whole).hash
 
@@ -290,7 +293,14 @@ def test_other_data_never_take_the_place_of_a_runs_own(run: RunFolder) -> None:
 
 
 def test_what_others_laid_into_a_run_is_never_touched(run: RunFolder) -> None:
-    places = [run.root, run.prior, run.checkpoints, *run.checkpoint("prior"), run.samples, run.early / "decoder"]
+    places = [
+        run.root,
+        run.root / "prior",
+        run.checkpoints,
+        *run.checkpoint("prior"),
+        run.samples,
+        run.early / "decoder",
+    ]
     for place in places:
         (place / "thesis.txt").write_text("work", encoding="utf-8")
     run.forget("prior")

@@ -12,7 +12,8 @@ from unclip.generation.settings import Settings
 from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.events import Drawn, Working
 from unclip.recipes.run import train
-from unclip.recipes.settings.run import DDPMRecipe, RunConfig
+from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.stages import DDPMRecipe
 from unclip.studies.explain import study
 from unclip.studies.explain.request import STEPS, Ask, Look
 from unclip.studies.explain.subject import Opened, open_run
@@ -33,7 +34,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Opened:
             plain.save(root / "data" / name / f"{i}.png")
     network = UNetConfig(channels=1, patch=2, widths=(8, 16), blocks=(1, 1), attention=(False, False), fine=4)
     recipe = DDPMRecipe(classes=True, network=network, train=TrainConfig(4, OptimConfig(warmup=1), steps=1))
-    config = RunConfig(model="ddpm", size=32, precision="float32", ddpm=recipe)
+    config = RunConfig(model="ddpm", size=32, precision="float32", recipes={"ddpm": recipe})
     list(train(open_source(root / "data"), root / "run", config, threading.Event(), force=True))
     return open_run(root / "run")
 

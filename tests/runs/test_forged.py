@@ -11,7 +11,7 @@ from tests.fakes import forge_head, tiny_unet
 import unclip
 from unclip.core.disk import store
 from unclip.models.ddpm import DDPM, DDPMConfig
-from unclip.recipes.settings.presets import PRESETS
+from unclip.recipes.presets import PRESETS
 from unclip.recipes.settings.run import write_settings
 from unclip.runs.folder import RunFolder
 
@@ -19,7 +19,7 @@ from unclip.runs.folder import RunFolder
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
     """A finished run of a DDPM that has learned nothing."""
-    folder, config = RunFolder(tmp_path / "run"), DDPMConfig(16, tiny_unet())
+    folder, config = RunFolder(tmp_path / "run"), DDPMConfig(tiny_unet(), size=16)
     write_settings(folder.settings, PRESETS["ddpm-fast"](32))
     store.save(folder.ddpm, "ddpm", config.to_dict(), DDPM(config).state_dict())
     folder.finish("ddpm", {"passed": True, "why": "made", "figures": {"steps": 1}})

@@ -1,6 +1,6 @@
 """Which prior a model uses, by name: those that its run holds, and those that need no training."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from unclip.core.shown import typed
 from unclip.core.typing import Float, Tensor
@@ -9,19 +9,32 @@ from unclip.generation.text_to_image import TextToImage, there
 from unclip.models.priors.autoregressive import AutoregressivePrior
 from unclip.models.priors.base import PriorModel
 from unclip.models.priors.contrastive import ContrastivePrior
+from unclip.models.priors.diffusion import Prior
 from unclip.models.priors.untrained import ConstantPrior, TextPrior
 from unclip.runs.folder import RunFolder
 
-STAGES = {"autoregressive": "autoregressive_prior", "contrastive": "contrastive_prior"}
-"""Priors that `unclip add` trains -> their stages."""
-MODULES: dict[str, type[AutoregressivePrior] | type[ContrastivePrior]] = {
-    "autoregressive": AutoregressivePrior,
-    "contrastive": ContrastivePrior,
+
+@dataclass(frozen=True)
+class PriorKind:
+    """title: its name in tables. stage, module: where a run keeps it, and its class; None: nothing is trained."""
+
+    title: str
+    stage: str | None = None
+    module: type[Prior] | type[AutoregressivePrior] | type[ContrastivePrior] | None = None
+
+
+PRIORS = {
+    "none": PriorKind("caption alone"),
+    "text": PriorKind("text embedding"),
+    "text-shifted": PriorKind("text embedding, shifted"),
+    "autoregressive": PriorKind("autoregressive prior", "autoregressive_prior", AutoregressivePrior),
+    "diffusion": PriorKind("diffusion prior", "prior", Prior),
+    "contrastive": PriorKind("contrastive prior", "contrastive_prior", ContrastivePrior),
 }
-"""The same -> their modules."""
-PRIORS = ("diffusion", *STAGES, "text", "text-shifted", "none")
-"""Every name. text: the text embedding as the image embedding; text-shifted: moved by the mean gap between the two;
-none: the decoder's null embedding, so that it has the caption alone."""
+"""Every prior by name. text: the text embedding as the image embedding; text-shifted: moved by the mean gap between the
+two; none: the decoder's null embedding, so that it has the caption alone."""
+ADDED = {name: kind.stage for name, kind in PRIORS.items() if kind.stage and name != "diffusion"}
+"""Priors that `unclip add` trains -> their stages."""
 GAP = 2000
 """So many captions tell the mean text embedding."""
 
@@ -35,13 +48,13 @@ def with_prior(model: TextToImage, name: str) -> TextToImage:
         raise ValueError(f"prior = {name!r}: known are {', '.join(PRIORS)}")
     if name == "diffusion":
         return model
-    made_of = (STAGES[name],) if name in STAGES else ("prior",) if name == "text-shifted" else ()
+    made_of = (ADDED[name],) if name in ADDED else ("prior",) if name == "text-shifted" else ()
     return replace(model, prior=_prior(model, name), prior_name=name, prior_stages=made_of)
 
 
 def _prior(model: TextToImage, name: str) -> PriorModel:
     mean = there(model.prior, "prior").mean
-    if name in STAGES:
+    if name in ADDED:
         return _trained(model, name)
     if name == "none":
         decoder = there(model.decoder, "decoder")
@@ -50,12 +63,13 @@ def _prior(model: TextToImage, name: str) -> PriorModel:
 
 
 def _trained(model: TextToImage, name: str) -> PriorModel:
-    folder = _folder(model, name)
-    found = model.stages.added(STAGES[name], MODULES[name])
+    folder, kind = _folder(model, name), PRIORS[name]
+    assert kind.stage is not None and kind.module is not None
+    found = model.stages.added(kind.stage, kind.module)
     if found is None:
         raise ValueError(
             f"prior = {name!r}: {folder.root} has none; train one: "
-            f"{typed('unclip', 'add', STAGES[name], '--run', folder.root)}"
+            f"{typed('unclip', 'add', kind.stage, '--run', folder.root)}"
         )
     return found
 

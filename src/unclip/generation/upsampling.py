@@ -1,5 +1,6 @@
 """The way of a picture through the upsamplers of a run, to the size that is asked for."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +12,6 @@ from unclip.core.shown import typed
 from unclip.core.typing import Float, Images, Tensor
 from unclip.models.known_region import Given
 from unclip.models.upsampler import Upsampler
-from unclip.runs.folder import INPAINTING, UPSAMPLERS
 from unclip.runs.modules import Stages
 
 AREA = 32 * 128 * 128
@@ -28,7 +28,7 @@ class Enlarger:
     """
 
     model: Upsampler
-    name: str = UPSAMPLERS[0]
+    name: str = "upsampler"
     inpainting: "Enlarger | None" = None
 
     @property
@@ -46,17 +46,23 @@ class Enlarger:
         return {"size": self.size, "sampling": self.model.config.sampling.to_dict()}
 
 
+def numbered(stage: str, number: int) -> str:
+    """What one of several stages of a kind is called: upsampler, upsampler2, upsampler3, ..."""
+    return stage if number == 1 else f"{stage}{number}"
+
+
 def load_enlargers(stages: Stages, low: int) -> tuple[Enlarger, ...]:
     """The upsamplers of a run, each for the pictures of the one before; low: the side of the decoder's.
 
     Raises ValueError where one does not fit the other (one was trained anew at another size).
     """
     found: list[Enlarger] = []
-    for name in UPSAMPLERS:
-        stage = _stored(stages, name, low)
+    for number in itertools.count(1):
+        stage = _stored(stages, numbered("upsampler", number), low)
         if stage is None:
             break
-        found.append(replace(stage, inpainting=_stored(stages, INPAINTING[name], low, stage.size)))
+        inpainting = _stored(stages, numbered("inpaint_upsampler", number), low, stage.size)
+        found.append(replace(stage, inpainting=inpainting))
         low = stage.size
     return tuple(found)
 

@@ -44,18 +44,24 @@ def ddpm_sampling() -> Sampling:
 
 
 @dataclass(frozen=True)
-class DDPMConfig(Config):
-    """size: picture side, px; classes: their names (none: unconditional); drop_class: share hidden in training.
+class DDPMOptions(Config):
+    """What may be chosen of a DDPM, whatever its images. drop_class: fraction of classes hidden in training."""
+
+    network: ImageNetworkConfig
+    diffusion: DiffusionConfig = field(default_factory=ddpm_diffusion)
+    sampling: Sampling = field(default_factory=ddpm_sampling)
+    drop_class: Fraction = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class DDPMConfig(DDPMOptions):
+    """A whole DDPM. size: side of its images, px; classes: their names (none: unconditional).
 
     Raises ValueError where size or classes do not fit the network.
     """
 
     size: Side
-    network: ImageNetworkConfig
     classes: tuple[str, ...] = ()
-    diffusion: DiffusionConfig = field(default_factory=ddpm_diffusion)
-    sampling: Sampling = field(default_factory=ddpm_sampling)
-    drop_class: Fraction = 0.1
 
     def __post_init__(self) -> None:
         network = self.network

@@ -55,22 +55,31 @@ def paper_sampling() -> Sampling:
 
 
 @dataclass(frozen=True)
-class DecoderConfig(Config):
-    """size: picture side, px; text: the decoder's own tower; image_tokens: what the embedding becomes.
+class DecoderOptions(Config):
+    """What may be chosen of a decoder, whatever CLIP and images it is for.
 
-    The dropouts are the paper's: 10 % of embeddings, 50 % of captions.
-    Raises ValueError where size, conditions or a learned variance do not fit the network.
+    image_tokens: how many tokens the embedding becomes beside the caption's. drop_embedding, drop_caption: fractions
+    hidden in training, as in the paper (10 % and 50 %).
     """
 
-    size: Side
-    embedding_width: Count
-    text: TextConfig
     network: ImageNetworkConfig
     diffusion: DiffusionConfig = field(default_factory=decoder_diffusion)
     sampling: Sampling = field(default_factory=decoder_sampling)
     drop_embedding: Fraction = 0.1
     drop_caption: Fraction = 0.5
     image_tokens: Depth = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderConfig(DecoderOptions):
+    """A whole decoder. size: side of its images, px; embedding_width: of its CLIP; text: the decoder's own tower.
+
+    Raises ValueError where size, conditions or a learned variance do not fit the network.
+    """
+
+    size: Side
+    embedding_width: Count
+    text: TextConfig
 
     def __post_init__(self) -> None:
         check_network(self.network, self.size, self.diffusion)

@@ -41,18 +41,24 @@ def latent_sampling() -> Sampling:
 
 
 @dataclass(frozen=True)
-class LatentConfig(Config):
-    """side: of the code, cells; network.channels: the code's. drop_caption: share of captions hidden in training.
+class LatentOptions(Config):
+    """What may be chosen of a diffusion over codes. drop_caption: fraction of captions hidden in training."""
+
+    network: ImageNetworkConfig
+    diffusion: DiffusionConfig = field(default_factory=latent_diffusion)
+    sampling: Sampling = field(default_factory=latent_sampling)
+    drop_caption: Fraction = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentConfig(LatentOptions):
+    """A whole diffusion over codes. side: of a code, cells; network.channels: the code's.
 
     Raises ValueError where side or text do not fit the network.
     """
 
     side: Side
     text: TextConfig
-    network: ImageNetworkConfig
-    diffusion: DiffusionConfig = field(default_factory=latent_diffusion)
-    sampling: Sampling = field(default_factory=latent_sampling)
-    drop_caption: Fraction = 0.1
 
     def __post_init__(self) -> None:
         network, width = self.network, self.text.width

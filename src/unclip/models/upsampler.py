@@ -74,21 +74,27 @@ def upsampler_sampling(steps: int = 12) -> Sampling:
 
 
 @dataclass(frozen=True)
-class UpsamplerConfig(Config):
-    """low, size: picture sides before and after, px; crop: side of the training crops, of the larger picture.
+class UpsamplerOptions(Config):
+    """What may be chosen of an upsampler, whatever its sizes. network: without the channels for a known region."""
 
-    masks: what training hides from an upsampler that sees what is known of the larger picture; None: it sees nothing
-    of it. network: without the channels for that. Raises ValueError where they do not go together, or the network
-    lacks the place of the small picture.
+    network: ImageNetworkConfig = field(default_factory=upsampler_network)
+    diffusion: DiffusionConfig = field(default_factory=upsampler_diffusion)
+    sampling: Sampling = field(default_factory=upsampler_sampling)
+    degradation: Degradation = field(default_factory=GaussianBlur)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpsamplerConfig(UpsamplerOptions):
+    """A whole upsampler. low, size: sides of an image before and after, px; crop: of the training crops, px of the
+    larger image.
+
+    masks: what training hides from an upsampler that sees what is known of the larger image; None: it sees nothing of
+    it. Raises ValueError where they do not go together, or the network lacks the place of the small image.
     """
 
     low: Side
     size: Side
     crop: Side
-    network: ImageNetworkConfig = field(default_factory=upsampler_network)
-    diffusion: DiffusionConfig = field(default_factory=upsampler_diffusion)
-    sampling: Sampling = field(default_factory=upsampler_sampling)
-    degradation: Degradation = field(default_factory=GaussianBlur)
     masks: MaskConfig | None = None
 
     def __post_init__(self) -> None:

@@ -45,7 +45,7 @@ def _noted(run: RunFolder, stage: str, config: RunConfig) -> RunConfig:
     """Writes what `config` says of this stage beside all that run.toml says now, and returns both."""
     there = stored_config(run.settings)
     added = there.added if stage in there.added else (*there.added, stage)
-    both = replace(there, added=added, **{stage: config.recipe(stage)})
+    both = replace(there, added=added, recipes={**there.recipes, stage: config.recipes[stage]})
     write_settings(run.settings, both)
     return both
 

@@ -56,11 +56,11 @@ class StageTime:
         return self.config.stages if self.name in self.config.stages else (self.name,)
 
     def _share(self, name: str) -> float:
-        return self.config.recipe(name).share
+        return self.config.recipes[name].share
 
     def _seconds(self, whole: float) -> float:
         """Its share; what earlier stages took beyond theirs is borne by all later ones, by half of a share at most."""
-        timed = [name for name in self._names if self.more or not self.config.recipe(name).train.steps]
+        timed = [name for name in self._names if self.more or not self.config.recipes[name].train.steps]
         if self.name not in timed:
             return whole * self._share(self.name)
         place = timed.index(self.name)

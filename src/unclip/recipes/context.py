@@ -4,30 +4,33 @@ import threading
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from torch import nn
 
 from unclip.clip.model import CLIP
 from unclip.core.typing import Images, Vectors
 from unclip.data.prepare.write import Prepared, load_prepared, prepare
 from unclip.data.source import Source
 from unclip.models.autoencoder.model import Autoencoder
-from unclip.models.ddpm import DDPM
-from unclip.models.decoder import Decoder
-from unclip.models.priors.diffusion import Prior
 from unclip.recipes.settings.run import RunConfig
 from unclip.runs.embeddings import run_embeddings, run_latents
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import load_stage, read_tokenizer
 from unclip.text.tokenizer import Tokenizer
 
+M = TypeVar("M", bound=nn.Module)
+
 MOST_CLASSES = 1000
 
 
 @dataclass
 class Context:
-    """One training run in progress. source: where its data come from, where it was named."""
+    """One training run in progress. source: where its data come from, where it was named.
+
+    modules: the finished stages that were asked for.
+    """
 
     folder: RunFolder
     config: RunConfig
@@ -36,6 +39,7 @@ class Context:
     precision: str
     stop: threading.Event = field(default_factory=threading.Event)
     source: Source | None = None
+    modules: dict[str, nn.Module] = field(default_factory=dict[str, nn.Module])
 
     @cached_property
     def split(self) -> tuple[np.ndarray, np.ndarray]:
@@ -85,30 +89,18 @@ class Context:
         """How data and tokenizer ended, with the tokenizer's SHA-256: without it a stage is of no use."""
         return {name: record for name, record in self.folder.state().items() if name in ("data", "tokenizer")}
 
-    @cached_property
+    @property
     def clip(self) -> CLIP:
         """The finished CLIP, frozen."""
-        return load_stage(self.folder, "clip", CLIP, self.device)
+        return self.finished("clip", CLIP)
 
-    @cached_property
-    def ddpm(self) -> DDPM:
-        """The finished DDPM, frozen."""
-        return load_stage(self.folder, "ddpm", DDPM, self.device)
-
-    @cached_property
-    def decoder(self) -> Decoder:
-        """The finished decoder, frozen."""
-        return load_stage(self.folder, "decoder", Decoder, self.device)
-
-    @cached_property
-    def prior(self) -> Prior:
-        """The finished prior, frozen."""
-        return load_stage(self.folder, "prior", Prior, self.device)
-
-    @cached_property
-    def autoencoder(self) -> Autoencoder:
-        """The finished autoencoder, frozen."""
-        return load_stage(self.folder, "autoencoder", Autoencoder, self.device)
+    def finished(self, name: str, kind: type[M]) -> M:
+        """A finished stage, frozen. kind: the class of its module. Raises ValueError where it is damaged."""
+        if name not in self.modules:
+            self.modules[name] = load_stage(self.folder, name, kind, self.device)
+        module = self.modules[name]
+        assert isinstance(module, kind), f"{name} is a {type(module).__name__}"
+        return module
 
     @cached_property
     def embeddings(self) -> Vectors:
@@ -118,4 +110,5 @@ class Context:
     @cached_property
     def latents(self) -> Images:
         """Means and log-variances of the codes of all pictures, kept in the same way."""
-        return run_latents(self.folder, self.autoencoder, self.prepared, self.device, self.precision)
+        autoencoder = self.finished("autoencoder", Autoencoder)
+        return run_latents(self.folder, autoencoder, self.prepared, self.device, self.precision)

@@ -6,7 +6,7 @@ from unclip.core.disk import store
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Gate, Note
 from unclip.recipes.stage_run import StageRun
-from unclip.runs.folder import DRAWS, RunFolder
+from unclip.runs.folder import RunFolder
 
 
 def finished(ctx: Context, name: str) -> Iterator[Event]:
@@ -44,7 +44,7 @@ def _later_forgotten(ctx: Context, name: str) -> Iterator[Event]:
 
 
 def _early_told(run: RunFolder, name: str) -> Iterator[Event]:
-    if name != DRAWS[run.model]:
+    if name != run.drawing:
         return
     try:
         store.check(run.early / name)

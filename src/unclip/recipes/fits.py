@@ -3,22 +3,15 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from torch import nn
 
-from unclip.clip.model import CLIP, CLIPConfig
 from unclip.core.disk.sizes import FLOAT, Bounded, TooLarge, free_memory
 from unclip.core.noise import initial_weights
 from unclip.core.shown import shown
-from unclip.models.autoencoder.model import Autoencoder
-from unclip.models.classifier import ClassifierConfig, NoisyClassifier
-from unclip.models.decoder import Decoder
-from unclip.models.priors.diffusion import Prior, PriorConfig
-from unclip.nn.prior.caption_net import PriorNetConfig
 from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.stages.clip import HEAD, clip_config
-from unclip.recipes.stages.decoder import decoder_config
-from unclip.runs.folder import UPSAMPLERS
+from unclip.recipes.stages.base import StageRecipe
 from unclip.runs.modules import UNBUILT
 
 COPIES = 5
@@ -65,30 +58,9 @@ def within_memory(stage: str, untouched: bool = False) -> Iterator[None]:
         ) from error
 
 
-def networks(config: RunConfig) -> Iterator[tuple[str, Callable[[], nn.Module]]]:
+def networks(config: RunConfig) -> Iterator[tuple[str, Callable[[], nn.Module | None]]]:
     """Stage -> what builds its network; for what depends on the captions, the largest there may be."""
-    for name in set(config.added) & set(UPSAMPLERS):
-        yield f"{name}.network", config.recipe(name).network.build  # pyright: ignore[reportAttributeAccessIssue]
-    if "classifier" in config.added:
-        yield "classifier", lambda: NoisyClassifier(ClassifierConfig(classes=2, widths=config.classifier.widths))
-    if config.model == "ddpm":
-        yield "ddpm.network", config.ddpm.network.build
-        return
-
-    def clip() -> CLIPConfig:
-        return clip_config(config.clip, config.size, Longest(config.vocabulary, config.longest_caption))
-
-    yield "clip", lambda: CLIP(clip())
-    if config.model == "latent":
-        yield "autoencoder", lambda: Autoencoder(config.autoencoder.coder)
-        yield "latent.network", config.latent.network.build
-        return
-    yield "prior", lambda: _prior(config, clip())
-    yield "decoder", lambda: Decoder(decoder_config(config, clip()))
-
-
-def _prior(config: RunConfig, clip: CLIPConfig) -> Prior:
-    r = config.prior
-    heads = max(1, r.width // HEAD)
-    net = PriorNetConfig(clip.width, clip.text.width, config.longest_caption, r.width, r.layers, heads)
-    return Prior(PriorConfig(net))
+    words = Longest(config.vocabulary, config.longest_caption)
+    for name, recipe in config.recipes.items():
+        if isinstance(recipe, StageRecipe):
+            yield name, partial(recipe.largest, config, words)

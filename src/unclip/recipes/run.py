@@ -5,7 +5,7 @@ latent: data -> tokenizer -> CLIP -> autoencoder -> diffusion of its codes
 """
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,9 +69,9 @@ def _train(
         return
     yield from _data_events(run, prepared, source, config)
     ctx = Context(run, config, prepared, machine.device(), config.precision, stop, source)
-    yield from BEFORE[config.model](ctx)
+    yield from _tokenizer(ctx) if config.reads_captions else _classes(ctx)
     for name in config.stages:
-        yield from foreseen(finished(ctx, name), name, config.recipe(name).train.batch, len(ctx.split[0]))
+        yield from foreseen(finished(ctx, name), name, config.recipes[name].train.batch, len(ctx.split[0]))
         if name not in run.state():
             yield Stopped(name)
             return
@@ -138,7 +138,7 @@ def _prepared(source: Source, run: RunFolder, config: RunConfig, stop: threading
 
 
 def _data_events(run: RunFolder, prepared: Prepared, source: Source, config: RunConfig) -> Iterator[Event]:
-    worded = advice(prepared.report, config.model != "ddpm")
+    worded = advice(prepared.report, config.reads_captions)
     for line in (*prepared.report.lines(), *notes_of(source), *worded):
         yield Note("data", line)
     path = run.samples / "data.png"
@@ -172,12 +172,8 @@ def _tokenizer(ctx: Context) -> Iterator[Event]:
 
 
 def _classes(ctx: Context) -> Iterator[Event]:
-    if ctx.config.ddpm.classes:
+    if ctx.config.captioned:
         names = ctx.classes
         shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
         yield Note("classes", f"{len(names)}: {shown}")
     _finish_data(ctx)
-
-
-BEFORE: dict[str, Callable[[Context], Iterator[Event]]] = {"unclip": _tokenizer, "latent": _tokenizer, "ddpm": _classes}
-"""Model -> what comes between its data and its first stage."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL.Image import Image
+from torch.nn import Module
 
 from unclip.core.disk import atomic, lock, store
 from unclip.core.missing import install
@@ -20,9 +21,7 @@ from unclip.recipes.context import Context
 from unclip.recipes.events import Drawn, Event, Note, Progress, Working
 from unclip.recipes.gates import believable
 from unclip.recipes.more import End
-from unclip.recipes.stages.base import Stage
-from unclip.recipes.stages.build import stage
-from unclip.runs.folder import DRAWS
+from unclip.recipes.stages.base import build
 from unclip.training.checkpoint import Log, check_room, load_checkpoint, save_checkpoint
 from unclip.training.plan import Plan
 from unclip.training.trainer import Diverged, Report, Trainer
@@ -41,19 +40,20 @@ class StageRun:
     def __init__(self, ctx: Context, name: str) -> None:
         self.ctx, self.name = ctx, name
         self.time = StageTime.of(ctx.folder, ctx.config, name)
-        self.stage: Stage = stage(ctx, name)
+        self.stage, self.recipe = build(ctx, name), ctx.config.recipes[name]
         self.checkpoint = ctx.folder.checkpoint(name)
-        assert isinstance(self.stage.module, Task)
+        module = self.stage.module
+        assert isinstance(module, Task)
         self.trainer = Trainer(
-            self.stage.module,
+            module,
             self.stage.feed,
-            self.stage.train,
+            self.recipe.train,
             self._plan(),
             ctx.config.seed,
             ctx.precision,
             ctx.config.workers,
         )
-        self.averaged = copy.deepcopy(self.stage.module).eval().requires_grad_(False)
+        self.averaged: Module = copy.deepcopy(self.stage.module).eval().requires_grad_(False)
         self.kept = 0  # the step of the last checkpoint
 
     def events(self) -> Iterator[Event]:
@@ -77,7 +77,7 @@ class StageRun:
             log.close()
 
     def _plan(self) -> Plan:
-        train = self.stage.train
+        train = self.recipe.train
         if train.steps:
             return Plan(steps=train.steps, cooldown=train.cooldown)
         return Plan(seconds=self.time.from_nothing, cooldown=train.cooldown)
@@ -89,7 +89,7 @@ class StageRun:
         trainer, end = self.trainer, self.time.end
         if end is None:
             return
-        further = Plan(seconds=self.time.further, cooldown=self.stage.train.cooldown)
+        further = Plan(seconds=self.time.further, cooldown=self.recipe.train.cooldown)
         if trainer.plan.first == end.steps:  # the checkpoint is of this further training, and so is its plan
             further.load(trainer.plan.state())
             trainer.plan = further
@@ -132,7 +132,7 @@ class StageRun:
 
     def _look(self, share: float, report: Report) -> Iterator[Event]:
         """What is due between two shares of the run: the early weights, a grid of samples."""
-        early = self.name == DRAWS[self.ctx.config.model] and self.time.end is None
+        early = self.name == self.ctx.config.stages[-1] and self.time.end is None
         if early and share < EARLY_AT <= report.share:
             self._store(self.ctx.folder.early / self.name)
         if self.stage.preview and any(share < p <= report.share for p in PREVIEWS):
@@ -199,7 +199,7 @@ class StageRun:
 
     def _way_out(self) -> str:
         """What can be done about a training that diverged."""
-        optim, kept = self.stage.train.optim, any(place.exists() for place in self.checkpoint)
+        optim, kept = self.recipe.train.optim, any(place.exists() for place in self.checkpoint)
         rates = {"lr": optim.lr, "muon_lr": optim.muon_lr}
         said = [
             f"--set {self.name}.train.optim.{name}={min(rate / LOWER, SAFE):.3g}"

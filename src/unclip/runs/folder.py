@@ -3,17 +3,21 @@
 run.toml  state.json  tokenizer.json  clip/  prior/  decoder/    what a text-to-image model is made of
 run.toml  state.json  tokenizer.json  clip/  autoencoder/  latent/    of a latent diffusion
 run.toml  state.json  ddpm/                                      what a plain DDPM is made of
-classifier/  ...                                                 what `unclip add` put beside it (`ADDED`)
+classifier/  ...                                                 what `unclip add` put beside it
 early/                                                           the stage that draws, after 1/16 of its training
 data-128/  ...                                                   its pictures at another size, for upsamplers
 data/  checkpoints/  logs/  samples/  plots/                     what its training left
 priors/                                                          what `unclip compare-priors` found
 .unclip                                                          the mark of a folder of unclip's, and its lock
 
+Which stages a run has is read from its run.toml: `stages`, what its model is made of, in order, the last of which draws
+its images; `added`, what `unclip add` trained beside it.
+
 run.toml and state.json are changed by whoever holds the lock (`writing`), and read again before they are.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,35 +31,10 @@ from unclip.core.shown import shown, typed
 from unclip.data.images.colours import WHITE
 from unclip.runs.records import began, check_record
 
-MODELS: dict[str, tuple[str, ...]] = {
-    "unclip": ("tokenizer", "clip", "prior", "decoder"),
-    "latent": ("tokenizer", "clip", "autoencoder", "latent"),
-    "ddpm": ("ddpm",),
-}
-"""Model -> what is learned for it, in this order."""
-TRAINED: dict[str, tuple[str, ...]] = {m: tuple(s for s in MODELS[m] if s != "tokenizer") for m in MODELS}
-"""Model -> its stages that are networks, each a model folder of its own."""
-DRAWS: dict[str, str] = {m: stages[-1] for m, stages in MODELS.items()}
-"""Model -> the stage that draws its pictures; its early weights are kept, too, for autoguidance."""
-UPSAMPLERS = ("upsampler", "upsampler2")
-"""The stages that a picture passes after the decoder, in this order, where they were added."""
-INPAINTING = {"upsampler": "inpaint_upsampler", "upsampler2": "inpaint_upsampler2"}
-"""Upsampler -> the stage that takes its place where a part of the larger picture is known."""
-ADDED: dict[str, tuple[str, ...]] = {
-    "unclip": (*UPSAMPLERS, "inpaint", *INPAINTING.values(), "noisy_clip", "autoregressive_prior", "contrastive_prior"),
-    "latent": (),
-    "ddpm": ("classifier",),
-}
-"""Model -> the stages that `unclip add` can train on a finished run, each a model folder of its own."""
-NETWORKS = frozenset(name for table in (TRAINED, ADDED) for stages in table.values() for name in stages)
-"""The stages of all models; each is a network, and a model folder of its own."""
-BUILDS_ON = {"upsampler2": "upsampler"} | {stage: of for of, stage in INPAINTING.items()}
-"""Added stage -> the other added one that it starts from."""
-
-FOLDERS = frozenset(
-    ("data", "clip", "prior", "decoder", "ddpm", "early", "checkpoints", "logs", "samples", "plots", "priors")
-)
-"""What a run's folders are called, each a name of `RunFolder`'s, too."""
+KEPT = re.compile(r"[a-z][a-z0-9_]{0,40}")
+"""What a stage may be called: its name is that of a folder."""
+BESIDE = ("data", "tokenizer", "more")
+"""Records of state.json that are no stages: the data, the tokenizer, a further training."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +43,40 @@ class RunFolder:
 
     root: Path
 
-    def __getattr__(self, name: str) -> Path:
-        if name in FOLDERS:
-            return self.root / name
-        raise AttributeError(name)
+    @property
+    def data(self) -> Path:
+        """The prepared images and captions."""
+        return self.root / "data"
+
+    @property
+    def early(self) -> Path:
+        """The stage that draws, as it was after 1/16 of its training."""
+        return self.root / "early"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The states of trainings that go on."""
+        return self.root / "checkpoints"
+
+    @property
+    def logs(self) -> Path:
+        """A line a step, for each stage."""
+        return self.root / "logs"
+
+    @property
+    def samples(self) -> Path:
+        """What was drawn on the way."""
+        return self.root / "samples"
+
+    @property
+    def plots(self) -> Path:
+        """The curves of the losses."""
+        return self.root / "plots"
+
+    @property
+    def priors(self) -> Path:
+        """What `unclip compare-priors` found."""
+        return self.root / "priors"
 
     @property
     def settings(self) -> Path:
@@ -81,18 +90,47 @@ class RunFolder:
 
     @property
     def model(self) -> str:
-        """What the run trains: a key of `MODELS`. Raises ValueError where its settings are damaged."""
+        """What the run trains, as `unclip`. Raises ValueError where its settings are damaged."""
         model = self._set("model", "unclip")
-        if not isinstance(model, str) or model not in MODELS:
-            raise ValueError(f"{self.settings}: model = {told(model)}: known are {', '.join(MODELS)}")
+        if not isinstance(model, str):
+            raise ValueError(f"{self.settings}: model = {told(model)}: expected the name of a model, as 'unclip'")
         return model
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages of its model, in order. Where run.toml is gone: those that are finished.
+
+        Raises ValueError where the settings are damaged.
+        """
+        if not self.settings.exists():
+            return tuple(name for name in self.state() if name not in BESIDE)
+        names = self._names("stages")
+        if not names:
+            raise ValueError(f"{self.settings}: stages: lists none; restore it, or train again")
+        return names
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """The stages that were added to it, finished or not. Raises ValueError where the settings are damaged."""
+        return self._names("added")
+
+    @property
+    def drawing(self) -> str:
+        """The stage that draws its images; its early weights are kept, too, for autoguidance."""
+        return self.stages[-1]
+
+    def _names(self, key: str) -> tuple[str, ...]:
+        names = self._set(key, [])
+        if not isinstance(names, list) or not all(isinstance(n, str) and KEPT.fullmatch(n) for n in names):
+            raise ValueError(f"{self.settings}: {key} = {told(names)}: expected a list of names of stages")
+        return tuple(names)
 
     @property
     def background(self) -> str:
         """The colour behind the run's pictures where they are transparent. Raises ValueError as `model` does."""
         return str(self._set("background", WHITE))
 
-    def _set(self, name: str, default: str) -> object:
+    def _set(self, name: str, default: object) -> object:
         """A setting of run.toml, without the rest; `default` where there is none."""
         if not self.settings.exists():
             return default
@@ -115,18 +153,23 @@ class RunFolder:
         Raises ValueError for a folder that is not empty and no run, and where another process is at work in it.
         """
         with lock.hold(self.root, known=self.is_run):
-            for path in (self.settings, self.root / "state.json", self.tokenizer, *self._stages()):
+            for path in (self.settings, self.root / "state.json", self.tokenizer):
+                atomic.recover(path)
+            for path in self._kept():
                 atomic.recover(path)
             for folder in (self.samples, self.plots, self.logs, self.priors):
                 atomic.sweep(folder)
             yield
 
-    def _stages(self) -> list[Path]:
-        """Where the stages of any model are kept."""
-        names = NETWORKS
-        early = [self.early / name for name in DRAWS.values()]
-        kept = [self.checkpoint(name) for name in sorted(names)]
-        return [self.root / name for name in sorted(names)] + early + [path for both in kept for path in both]
+    def _kept(self) -> list[Path]:
+        """Where its stages are kept, and what they were trained from; nothing where its settings are damaged."""
+        try:
+            names = (*self.stages, *self.added)
+            early = [self.early / self.drawing] if names else []
+        except ValueError:  # whoever reads them tells of it
+            return []
+        checkpoints = [path for name in names for path in self.checkpoint(name)]
+        return [*(self.root / name for name in names), *early, *checkpoints]
 
     def checkpoint(self, stage: str) -> tuple[Path, Path]:
         """Where the last state of a stage's training lies, and the one before it."""
@@ -139,7 +182,7 @@ class RunFolder:
         """
         path = self.root / "state.json"
         if not path.exists():
-            return self._told_by_stages()
+            return self._state_of_stages()
         state = read_json(path, "the state of a run; delete it: how the stages ended is read from them again")
         for stage, record in state.items():
             try:
@@ -148,21 +191,22 @@ class RunFolder:
                 raise ValueError(f"{error}; delete the file: how the stages ended is read from them again") from error
         return state
 
-    def _told_by_stages(self) -> dict[str, Any]:
+    def _state_of_stages(self) -> dict[str, Any]:
         """What each finished stage has beside its weights: how it ended, and what there was before all stages."""
-        told: dict[str, Any] = {}
-        for stage in (*TRAINED[self.model], *ADDED[self.model]):
+        found: dict[str, Any] = {}
+        for stage in (*self.stages, *self.added) if self.settings.exists() else ():
             try:
                 extra = store.read_extra(self.root / stage)
                 check_record(extra["ended"], stage)
             except (ValueError, KeyError):
                 continue
-            told = {**began(extra), **told, stage: extra["ended"]}
-        return told
+            found = {**began(extra), **found, stage: extra["ended"]}
+        return found
 
     def networks(self) -> list[str]:
-        """The finished stages, but for what is no network."""
-        return [name for name in self.state() if name in NETWORKS]
+        """The finished stages of the model, and those added to it."""
+        names = (*self.stages, *self.added)
+        return [name for name in self.state() if name in names]
 
     def finish(self, stage: str, record: dict[str, Any]) -> None:
         """Notes how a stage ended."""
@@ -198,14 +242,14 @@ class RunFolder:
                 "not that of the pictures"
             )
         state = self.state()
-        missing = [s for s in MODELS[self.model] if s not in state]
+        missing = [name for name in self.stages if name not in state]
         if missing:
             lock.check_unused(self.root)  # whoever trains it will finish it
             raise ValueError(
                 f"{self.root}: unfinished, the stage {missing[0]!r} is missing; "
                 "run the same `unclip train` command again and it continues"
             )
-        if "tokenizer" in MODELS[self.model] and not self.tokenizer.is_file():
+        if "tokenizer" in state and not self.tokenizer.is_file():
             raise ValueError(
                 f"{self.tokenizer}: not found; copy it from the run, or the same `unclip train` command makes it again"
             )

@@ -14,7 +14,7 @@ from unclip.core.disk.sizes import Bounded, TooLarge
 from unclip.core.noise import initial_weights
 from unclip.core.shown import shown
 from unclip.core.versions import by_another
-from unclip.runs.folder import DRAWS, MODELS, TRAINED, RunFolder
+from unclip.runs.folder import RunFolder
 from unclip.runs.records import began
 from unclip.text.tokenizer import Tokenizer
 
@@ -36,8 +36,8 @@ def model_hash(folder: RunFolder) -> str:
 
     What `unclip add` trained is not in it: a picture names each stage that drew it besides (`Stages.hashes`).
     """
-    words = [store.sha256(folder.tokenizer)] if "tokenizer" in MODELS[folder.model] else []
-    return _together([*words, *(store.identity(folder.root / name) for name in TRAINED[folder.model])])
+    words = [store.sha256(folder.tokenizer)] if "tokenizer" in folder.state() else []
+    return _together([*words, *(store.identity(folder.root / name) for name in folder.stages)])
 
 
 def _together(shas: Iterable[str]) -> str:
@@ -168,18 +168,15 @@ class Stages:
         self._words[:] = [sha]
         return words
 
-    @property
-    def drawing(self) -> str:
-        """Which stage draws the pictures of such a run."""
-        return DRAWS["unclip" if self.folder is None else self.folder.model]
-
     def early(self, kind: type[M]) -> M:
         """The stage that draws, as it was after 1/16 of its training: the worse model of autoguidance.
 
         Raises ValueError that names the folder where the run kept none.
         """
-        name = f"early/{self.drawing}"
-        if self.folder is not None and not (self.folder.root / name).exists():
+        if self.folder is None:
+            raise ValueError("early weights: this model was not loaded from a run folder, which alone may hold them")
+        name = f"early/{self.folder.drawing}"
+        if not (self.folder.root / name).exists():
             raise ValueError(
                 f"{self.folder.root / name}: not there, and guidance form 'auto' leads away from these early weights; "
                 "an older unclip, which kept none, trained this run: take --guidance-form cfg, or train it again with "
@@ -195,4 +192,4 @@ class Stages:
     def model_hash(self) -> str:
         """`model_hash` of the stages and the tokenizer as they were read."""
         assert self.folder is not None
-        return _together([*self._words, *(self._kept[name].identity for name in TRAINED[self.folder.model])])
+        return _together([*self._words, *(self._kept[name].identity for name in self.folder.stages)])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from unclip.core.disk import store
 from unclip.core.disk.new import new_folder
-from unclip.runs.folder import DRAWS, RunFolder
+from unclip.runs.folder import RunFolder
 from unclip.runs.modules import model_hash
 
 
@@ -32,7 +32,7 @@ def _copy(run: RunFolder, folder: Path) -> list[str]:
     for file in (run.settings, run.tokenizer, run.root / "state.json"):
         if file.exists():
             shutil.copyfile(file, folder / file.name)
-    names = [*run.networks(), f"early/{DRAWS[run.model]}"]
+    names = [*run.networks(), f"early/{run.drawing}"]
     found = [name for name in names if (run.root / name).is_dir()]
     for name in found:
         shutil.copytree(run.root / name, folder / name)

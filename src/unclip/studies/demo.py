@@ -23,9 +23,10 @@ from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import grid, save_picture
 from unclip.models.network import fitted
 from unclip.recipes.events import Drawn, Event, Note, Stopped
+from unclip.recipes.presets import tiny
 from unclip.recipes.run import train
-from unclip.recipes.settings.presets import tiny
 from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.stages import CLIPRecipe, DecoderRecipe, PriorRecipe
 from unclip.runs.folder import RunFolder
 
 AROUND = 3.0
@@ -44,13 +45,13 @@ TITLES = {
 def demo_config(budget: float) -> RunConfig:
     """The tiny recipe at 32 px with more of the time for CLIP; scores and pictures come on top of the budget."""
     base = tiny(32)
-    return replace(
-        base,
-        budget=budget,
-        clip=replace(base.clip, share=0.20),
-        prior=replace(base.prior, share=0.05, steps=16),
-        decoder=replace(base.decoder, share=0.75, network=fitted(base.decoder.network, widths=(32, 48))),
+    clip, prior, decoder = base.of(CLIPRecipe), base.of(PriorRecipe), base.of(DecoderRecipe)
+    narrow = base.using(
+        clip=replace(clip, share=0.20),
+        prior=replace(prior, share=0.05, sampling=replace(prior.sampling, steps=16)),
+        decoder=replace(decoder, share=0.75, network=fitted(decoder.network, widths=(32, 48))),
     )
+    return replace(narrow, budget=budget)
 
 
 def demo(folder: Path, budget: float, stop: threading.Event, n: int = 200) -> Iterator[Event]:

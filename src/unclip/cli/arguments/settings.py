@@ -12,9 +12,10 @@ from unclip.cli.arguments.options import Given
 from unclip.core.config.base import WrongSetting
 from unclip.core.config.duration import seconds
 from unclip.core.config.ranges import told
+from unclip.recipes.presets import DEFAULTS, PRESETS
 from unclip.recipes.settings.changes import leaves, may_change
-from unclip.recipes.settings.presets import DEFAULTS, PRESETS
 from unclip.recipes.settings.run import RunConfig, merge, read_settings, together
+from unclip.recipes.stages.ddpm import DDPMRecipe
 
 NAMED = ("model", "budget", "size", "seed", "precision", "background", "captions", "caption_column")
 """Settings with an option and an environment variable of their own."""
@@ -157,9 +158,11 @@ def base(given: Given, said: Sequence[Layer], size: int, flip: bool) -> RunConfi
             "--set decoder.diffusion.schedule.kind=CosineBeta"
         )
     config = config.timed() if last(said, "budget") is not None else config
-    sampling = config.ddpm.sampling
-    sampling = replace(sampling, steps=min(sampling.steps, max(1, given.T or sampling.steps)))
-    return replace(config, ddpm=replace(config.ddpm, flip=flip, sampling=sampling))
+    if config.model != "ddpm":
+        return config
+    recipe = config.of(DDPMRecipe)
+    steps = min(recipe.sampling.steps, max(1, given.T or recipe.sampling.steps))
+    return config.using(ddpm=replace(recipe, flip=flip, sampling=replace(recipe.sampling, steps=steps)))
 
 
 def resolve(base: RunConfig, said: Sequence[Layer]) -> RunConfig:

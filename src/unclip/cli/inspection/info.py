@@ -87,18 +87,17 @@ def weights(run: "RunFolder") -> dict[str, str]:
 
 def beside(run: "RunFolder", state: Iterable[str], settings: Mapping[str, Any]) -> Iterable[str]:
     """What there is beside the finished stages, and what could be."""
-    from unclip.runs.folder import ADDED, BUILDS_ON, DRAWS
+    from unclip.recipes.settings.recipe import next_additions
 
-    if DRAWS[run.model] in state:
-        kept = (run.early / DRAWS[run.model]).exists()
-        yield f"early weights of {DRAWS[run.model]}, for --guidance-form auto: {'kept' if kept else 'none'}"
+    if run.drawing in state:
+        kept = (run.early / run.drawing).exists()
+        yield f"early weights of {run.drawing}, for --guidance-form auto: {'kept' if kept else 'none'}"
     begun = [name for name in settings.get("added", ()) if name not in state]
     for name in begun:
         again = typed("unclip", "add", name, "--run", run.root)
         yield f"{name}: begun, not finished; `{again}` goes on (DATA as before)"
-    new = [name for name in ADDED[run.model] if name not in (*state, *begun)]
-    more = [name for name in new if BUILDS_ON.get(name) in (None, *state)]
-    if more and DRAWS[run.model] in state:
+    more = [name for name in next_additions(run.model, state) if name not in begun]
+    if more and run.drawing in state:
         yield f"can be added: {', '.join(more)}"
 
 

@@ -14,7 +14,7 @@ from unclip.cli.screen.waiting import column
 from unclip.core.config.duration import words
 from unclip.core.watching import watching
 from unclip.recipes.events import Drawn, Event, Gate, Note, Progress, Stopped, Working
-from unclip.runs.folder import ADDED, MODELS
+from unclip.recipes.settings.recipe import kind_of, models, stages_of
 
 EVERY = 10.0
 """Seconds between two lines of a log."""
@@ -82,7 +82,7 @@ def left(seconds: float) -> str:
 
 def place(stage: str) -> str:
     """ "decoder" -> "decoder (4 of 4)"."""
-    learned = next((stages for stages in MODELS.values() if stage in stages), ())
+    learned = next((stages for stages in map(stages_of, models()) if stage in stages), ())
     return f"{stage} ({learned.index(stage) + 1} of {len(learned)})" if len(learned) > 1 else stage
 
 
@@ -192,7 +192,8 @@ def _advice(gate: Gate) -> Text:
     if gate.figures.get("skipped") or any(value is None or value != value for value in gate.figures.values()):
         cause = f"a training that does not hold: a lower learning rate (--set {stage}.train.optim.lr=...)"
     after = "The same command with --force goes on with it as it is; another --out starts anew."
-    if any(stage in names for names in ADDED.values()):
+    found = kind_of(stage)
+    if found is not None and found[0].added_to:
         after = (
             "It is kept and can be used as it is; the same command with --anew and a larger --budget trains it again."
         )

@@ -1,6 +1,5 @@
 """`unclip add`: a further stage on a finished run."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,7 +77,8 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
     from unclip.core.config.duration import seconds
     from unclip.core.disk import store
     from unclip.recipes.add import with_stage
-    from unclip.recipes.settings.run import RunConfig, read_settings
+    from unclip.recipes.settings.recipe import default_recipe
+    from unclip.recipes.settings.run import read_settings
     from unclip.runs.folder import RunFolder
 
     config, folder = with_stage(run, stage), RunFolder(run)
@@ -97,7 +97,7 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
     if begun and not anew:
         settings.check_same(config, layers, run)
     if anew or not begun:  # what was said of an attempt that never got to train does not count
-        config = replace(config, **{stage: getattr(RunConfig(), stage)})
+        config = config.using(**{stage: default_recipe(stage)})
     config = settings.resolve(config, layers)
     settings.check_fit(config, layers)
     return config

@@ -45,6 +45,12 @@ def stored(cls: type) -> "dict[str, Field[Any]]":
     return {f.name: f for f in fields(cls) if f.metadata.get("stored", True)}
 
 
+def options(config: "Config", kind: "type[Config]", **changes: Any) -> dict[str, Any]:
+    """Name -> value of the settings that `config` has from a class which it inherits from: what another heir of that
+    class is made with. changes: those that take another value."""
+    return {name: getattr(config, name) for name in stored(kind)} | changes
+
+
 @cache
 def hints_of(cls: type) -> dict[str, Any]:
     """Name -> type of every setting, with its ranges."""
@@ -100,33 +106,56 @@ def _is_member(cls: type) -> bool:
     return any(isabstract(base) for base in cls.__mro__[1:])
 
 
-def _subclasses(cls: type) -> dict[str, type]:
-    found = {} if isabstract(cls) else {cls.__name__: cls}
+def _subclasses(cls: type[C]) -> dict[str, type[C]]:
+    found: dict[str, type[C]] = {} if isabstract(cls) else {cls.__name__: cls}
     for sub in cls.__subclasses__():
         found |= _subclasses(sub)
     return found
 
 
 def _build_config(cls: type[C], data: Any, path: str) -> C:
+    check_table(data, path)
+    target, data = _resolve(cls, dict(data), path)
+    return made(target, read_fields(target, data, path), path)
+
+
+def check_table(data: Any, path: str) -> None:
+    """Raises WrongSetting for what is no table. path: where it stands, as of `WrongSetting`."""
     if not is_table(data):
         _refuse(path or "this", data, "a table of settings")
-    target, data = _resolve(cls, dict(data), path)
-    hints, known = hints_of(target), stored(target)
+
+
+def read_fields(cls: type[Config], data: dict[str, Any], path: str, also: Iterable[str] = ()) -> dict[str, Any]:
+    """Name -> value for `cls`, of a table. also: what a reader may have meant besides, where a name is unknown.
+
+    Raises WrongSetting for an unknown or missing name, and for a value of the wrong kind.
+    """
+    hints, known = hints_of(cls), stored(cls)
     for name in data:
         if name not in known:
-            raise WrongSetting(f"{_at(path)}unknown setting {told(name)}; {nearest(name, known)}", _join(path, name))
+            near = nearest(name, [*known, *also])
+            raise WrongSetting(f"{_at(path)}unknown setting {told(name)}; {near}", _join(path, name))
     for name, f in known.items():
         if name not in data and f.default is MISSING and f.default_factory is MISSING:
             if _optional(hints[name]) is None:
                 raise WrongSetting(f"{_at(path)}the setting {name!r} is missing", path)
             data[name] = None
-    built = {name: _build(hints[name], value, _join(path, name)) for name, value in data.items()}
+    return {name: _build(hints[name], value, _join(path, name)) for name, value in data.items()}
+
+
+def made(cls: type[C], values: dict[str, Any], path: str) -> C:
+    """The config of these values. Raises WrongSetting where they do not go together."""
     try:
-        return target(**built)
+        return cls(**values)
     except WrongSetting:
         raise
-    except ValueError as error:  # how its fields go together
+    except ValueError as error:
         raise WrongSetting(f"{_at(path)}{error}", path) from error
+
+
+def read_member(cls: type[C], data: Any, path: str) -> C:
+    """The config of a table that stands at `path`, as `from_dict` reads it. Raises WrongSetting."""
+    return _build_config(cls, data, path)
 
 
 def nearest(name: Any, known: Iterable[str]) -> str:
@@ -145,7 +174,7 @@ def _join(path: str, name: Any) -> str:
     return f"{path}.{shown(name, 60)}" if path else shown(name, 60)
 
 
-def _resolve(cls: type, data: dict[str, Any], path: str) -> tuple[type, dict[str, Any]]:
+def _resolve(cls: type[C], data: dict[str, Any], path: str) -> tuple[type[C], dict[str, Any]]:
     if not (isabstract(cls) or _is_member(cls)):
         return cls, data
     kind, members = data.pop("kind", getattr(cls, "unnamed", cls.__name__)), _subclasses(cls)

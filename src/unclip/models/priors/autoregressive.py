@@ -29,16 +29,14 @@ from unclip.nn.prior.pca import PCA
 
 
 @dataclass(frozen=True)
-class AutoregressivePriorConfig(Config):
-    """dims: components kept (the paper: 319 of 1,024); buckets: codes of each (1,024; fewer suit less data).
+class AutoregressivePriorOptions(Config):
+    """What may be chosen of an autoregressive prior, whatever its CLIP. The paper's: buckets = waves = 1024.
 
-    waves: see `CodeNet`. dots: codes of the dot product; top: the share of them that sampling draws from. drop_text:
-    share of captions hidden in training; guidance: of the logits, 1 is none; candidates: samples of which the nearest
-    to z_t is kept.
+    buckets: codes of each component (fewer suit less data); waves: see `CodeNet`. dots: codes of the dot product; top:
+    the fraction of them that sampling draws from. drop_text: fraction of captions hidden in training; guidance: scale
+    over the logits, 1 is none; candidates: samples of which the nearest to z_t is kept.
     """
 
-    network: PriorNetConfig
-    dims: Count
     buckets: Annotated[int, Range(2, 65536)] = 256
     waves: Count = 64
     dots: Count = 32
@@ -46,6 +44,14 @@ class AutoregressivePriorConfig(Config):
     drop_text: Fraction = 0.1
     guidance: Signed = 1.0
     candidates: Annotated[int, Range(1, 1024)] = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoregressivePriorConfig(AutoregressivePriorOptions):
+    """A whole autoregressive prior. network: its transformer; dims: components kept (the paper: 319 of 1,024)."""
+
+    network: PriorNetConfig
+    dims: Count
 
 
 class AutoregressivePrior(nn.Module):

@@ -20,12 +20,18 @@ from unclip.nn.prior.query_net import QueryNet
 
 
 @dataclass(frozen=True)
-class ContrastivePriorConfig(Config):
-    """scale: 1 / temperature of the CLIP that made the embeddings; contrast: weight of the contrastive loss."""
+class ContrastivePriorOptions(Config):
+    """What may be chosen of a one-step prior. contrast: weight of the contrastive loss (the paper's lambda)."""
+
+    contrast: Weight = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastivePriorConfig(ContrastivePriorOptions):
+    """A whole one-step prior. network: its transformer; scale: 1 / temperature of the CLIP that made the embeddings."""
 
     network: PriorNetConfig
     scale: Positive
-    contrast: Weight = 0.2
 
 
 class ContrastivePrior(nn.Module):

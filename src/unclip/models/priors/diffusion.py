@@ -38,19 +38,26 @@ def prior_sampling() -> Sampling:
 
 
 @dataclass(frozen=True)
-class PriorConfig(Config):
-    """drop_text: share of captions hidden in training; candidates: samples of which the nearest to z_t is kept.
+class PriorOptions(Config):
+    """What may be chosen of a diffusion prior, whatever its CLIP.
 
+    drop_text: fraction of captions hidden in training; candidates: samples of which the nearest to z_t is kept.
     scaling: what the diffusion sees of an embedding: standardised by the data's statistics, or the paper's unit vectors
     times 0.5375 sqrt(d).
     """
 
-    network: PriorNetConfig
     diffusion: DiffusionConfig = field(default_factory=prior_diffusion)
     sampling: Sampling = field(default_factory=prior_sampling)
     drop_text: Fraction = 0.1
     candidates: Annotated[int, Range(1, 1024)] = 2
     scaling: Literal["standardised", "unit"] = "standardised"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriorConfig(PriorOptions):
+    """A whole diffusion prior. network: its transformer, which fits one CLIP."""
+
+    network: PriorNetConfig
 
 
 class Prior(nn.Module):

@@ -15,9 +15,10 @@ from unclip.recipes import run as recipe
 from unclip.recipes.api.data import mirrors, natural_size, open_data
 from unclip.recipes.events import Event, Gate
 from unclip.recipes.fits import check_networks
+from unclip.recipes.presets import PRESETS
 from unclip.recipes.settings.changes import leaves, may_change
-from unclip.recipes.settings.presets import PRESETS
 from unclip.recipes.settings.run import RunConfig, stored_config
+from unclip.recipes.stages.ddpm import DDPMRecipe
 from unclip.runs.folder import RunFolder
 
 
@@ -141,7 +142,7 @@ class _Asked:
         size = self.size or (stored.size if stored else natural_size(data, captioned))
         config = replace(make(size), size=size)
         if config.model == "ddpm":
-            config = replace(config, ddpm=replace(config.ddpm, flip=mirrors(data)))
+            config = config.using(ddpm=replace(config.of(DDPMRecipe), flip=mirrors(data)))
         return config if self.budget is None else replace(config.timed(), budget=self.budget)
 
 

@@ -1,64 +1,39 @@
 """The settings of a whole run, from folder to model: what `run.toml` holds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import tomli_w
 
 import unclip
-from unclip.core.config.base import Config, WrongSetting
-from unclip.core.config.ranges import Fraction, Range, Side
+from unclip.core.config.base import Config, WrongSetting, check_table, made, read_fields, read_member
+from unclip.core.config.ranges import Fraction, Range, Side, told
 from unclip.core.config.tables import read_toml
 from unclip.core.disk.atomic import write_atomic
-from unclip.core.shown import typed
 from unclip.core.versions import WRITTEN_BY, by_another
 from unclip.data.images.colours import colour
 from unclip.data.layouts.kinds import Captions
 from unclip.diffusion.process import check_sampling
-from unclip.recipes.settings.added import (
-    AutoregressivePriorRecipe,
-    ClassifierRecipe,
-    ContrastivePriorRecipe,
-    InpaintRecipe,
-    NoisyCLIPRecipe,
-    upsampler_inpainting,
-)
-from unclip.recipes.settings.ddpm import DDPMRecipe
-from unclip.recipes.settings.latent import AutoencoderRecipe, LatentRecipe, check_latent
-from unclip.recipes.settings.unclip import CLIPRecipe, DecoderRecipe, PriorRecipe
-from unclip.recipes.settings.upsampler import UpsamplerRecipe, second_upsampler
-from unclip.runs.folder import ADDED, NETWORKS, TRAINED
+from unclip.recipes.settings.recipe import Recipe, additions, can_be_added, default_recipe, kind_of, models, stages_of
 
-Recipe = (
-    CLIPRecipe
-    | PriorRecipe
-    | AutoregressivePriorRecipe
-    | ContrastivePriorRecipe
-    | DecoderRecipe
-    | AutoencoderRecipe
-    | LatentRecipe
-    | DDPMRecipe
-    | ClassifierRecipe
-    | NoisyCLIPRecipe
-    | UpsamplerRecipe
-    | InpaintRecipe
-)
+R = TypeVar("R", bound=Recipe)
 
 
 @dataclass(frozen=True)
 class RunConfig(Config):
-    """model: what is trained; only the recipes of its own stages count, and are written. size: picture side in px.
+    """model: what is trained. size: side of the images in px.
 
     budget: seconds for the whole run (stages with `train.steps` ignore it). precision `auto` measures the machine once.
     added: stages trained later, by `unclip add`; their share of the budget is time of its own.
     workers: on a CPU, threads that each take a share of a batch (1: the threads share each operation instead, slower
     for small networks). held_out: share of the pairs kept for the scores. captions, caption_column: how the data
-    were read. background: the colour behind pictures that are transparent.
+    were read. background: the colour behind images that are transparent.
+    recipes: stage -> its settings, for the stages of the model and those added; one that is left out has its defaults.
     """
 
-    model: Literal["unclip", "latent", "ddpm"] = "unclip"
+    model: str = "unclip"
     size: Side = 64
     budget: Annotated[float, Range(0, 1e9, above=True)] = 1800.0
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
@@ -72,81 +47,114 @@ class RunConfig(Config):
     background: str = "white"
     max_bad: Fraction = 0.01
     checkpoint_seconds: Annotated[float, Range(0, 1e9)] = 60.0
-    clip: CLIPRecipe = field(default_factory=CLIPRecipe)
-    prior: PriorRecipe = field(default_factory=PriorRecipe)
-    decoder: DecoderRecipe = field(default_factory=DecoderRecipe)
-    autoencoder: AutoencoderRecipe = field(default_factory=AutoencoderRecipe)
-    latent: LatentRecipe = field(default_factory=LatentRecipe)
-    ddpm: DDPMRecipe = field(default_factory=DDPMRecipe)
     added: tuple[str, ...] = ()
-    classifier: ClassifierRecipe = field(default_factory=ClassifierRecipe)
-    upsampler: UpsamplerRecipe = field(default_factory=UpsamplerRecipe)
-    upsampler2: UpsamplerRecipe = field(default_factory=second_upsampler)
-    autoregressive_prior: AutoregressivePriorRecipe = field(default_factory=AutoregressivePriorRecipe)
-    contrastive_prior: ContrastivePriorRecipe = field(default_factory=ContrastivePriorRecipe)
-    noisy_clip: NoisyCLIPRecipe = field(default_factory=NoisyCLIPRecipe)
-    inpaint: InpaintRecipe = field(default_factory=InpaintRecipe)
-    inpaint_upsampler: InpaintRecipe = field(default_factory=upsampler_inpainting)
-    inpaint_upsampler2: InpaintRecipe = field(default_factory=upsampler_inpainting)
+    recipes: Mapping[str, Recipe] = field(default_factory=dict[str, Recipe], hash=False, metadata={"stored": False})
 
     def __post_init__(self) -> None:
-        multiple = (self.ddpm if self.model == "ddpm" else self.decoder).network.multiple
-        if self.model == "unclip" and self.size not in (32, 64):
-            larger = typed("unclip", "add", "upsampler", "DATA", "--run", "RUN", "--size", max(128, self.size))
-            raise ValueError(
-                f"size = {self.size}: the decoder draws 32 or 64 px; for larger pictures train with size 64, then "
-                f"`{larger}` draws on"
-            )
-        if self.model != "latent" and (self.size < 1 or self.size % multiple):
-            raise ValueError(
-                f"size = {self.size}: with its patch and its levels this network draws multiples of {multiple} px; "
-                "take such a size, or another patch or number of widths"
-            )
-        if self.model == "latent":
-            check_latent(self.size, self.clip.vision, self.autoencoder, self.latent)
-        colour(self.background)
+        check_model(self.model)
         for name in self.added:
             check_addable(self.model, name)
-        for name in (*self.stages, *self.added):
-            check_recipe(name, self.recipe(name))
+        names = (*self.stages, *self.added)
+        if foreign := [name for name in self.recipes if name not in names]:
+            raise ValueError(f"{foreign[0]}: {_foreign(self.model)}")
+        every = {name: self.recipes.get(name) or default_recipe(name) for name in names}
+        object.__setattr__(self, "recipes", every)
+        colour(self.background)
+        for recipe in every.values():
+            recipe.check(self.size, every)
+        for name, recipe in every.items():
+            check_recipe(name, recipe)
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The networks that this run trains, in order."""
-        return TRAINED[self.model]
+        """The networks that this run trains, in order; the last one draws its images."""
+        return stages_of(self.model)
 
-    def recipe(self, stage: str) -> Recipe:
-        """The settings of a stage."""
-        return getattr(self, stage)
+    def of(self, kind: type[R]) -> R:
+        """The settings of the stage of this class."""
+        recipe = self.recipes[kind.stage]
+        assert isinstance(recipe, kind)
+        return recipe
+
+    def using(self, **recipes: Recipe) -> "RunConfig":
+        """The same settings with others for these stages: `config.using(decoder=DecoderRecipe(share=0.5))`."""
+        return replace(self, recipes={**self.recipes, **recipes})
 
     @property
     def captioned(self) -> bool:
-        """Whether a picture without a caption is of no use."""
-        return self.model != "ddpm" or self.ddpm.classes
+        """Whether an image without a caption is of no use."""
+        return any(self.recipes[name].captioned for name in self.stages)
+
+    @property
+    def reads_captions(self) -> bool:
+        """Whether its stages read captions, and so need a tokenizer."""
+        return any(self.recipes[name].reads_captions for name in self.stages)
 
     def timed(self) -> "RunConfig":
         """The same settings with every stage ended by the budget instead of a number of steps."""
-        recipes = {name: self.recipe(name) for name in self.stages}
-        return replace(self, **{n: replace(r, train=replace(r.train, steps=0)) for n, r in recipes.items()})
+        own = {name: self.recipes[name] for name in self.stages}
+        return self.using(**{name: retrained(recipe, steps=0) for name, recipe in own.items()})
 
     def to_dict(self) -> dict[str, Any]:
-        """Without the stages that this run does not have."""
-        foreign = self._foreign(self.model, self.added)
-        return {name: value for name, value in super().to_dict().items() if name not in foreign}
+        """The settings, the names of the stages, and a table for each stage."""
+        tables = {name: recipe.to_dict() for name, recipe in self.recipes.items()}
+        return {**super().to_dict(), STAGES: list(self.stages), **tables}
 
     @classmethod
     def from_dict(cls, data: Any, where: str = "settings") -> "RunConfig":
-        """Raises ValueError for the settings of a stage that this run does not have."""
-        config = super().from_dict(data, where)
-        for name in cls._foreign(config.model, config.added):
-            if name in data:
-                at = f"{where}: {name}" if where else name
-                raise WrongSetting(f"{at}: a run of model = {config.model!r} has no such stage; leave it out", name)
-        return config
+        """Raises WrongSetting, also for the settings of a stage that this run does not have."""
+        try:
+            return _read(data)
+        except WrongSetting as error:
+            raise WrongSetting(f"{where}: {error}" if where else str(error), error.path) from error.__cause__
 
-    @staticmethod
-    def _foreign(model: str, added: tuple[str, ...]) -> set[str]:
-        return {*NETWORKS} - set(TRAINED[model]) - set(added)
+
+STAGES = "stages"
+"""Where run.toml lists them, so that whoever reads a run's folder knows them without their classes."""
+
+
+def _read(data: Any) -> RunConfig:
+    check_table(data, "")
+    tables = {name: value for name, value in data.items() if isinstance(name, str) and kind_of(name) is not None}
+    own = {name: value for name, value in data.items() if name not in tables and name != STAGES}
+    values = read_fields(RunConfig, own, "", also=stages_of(str(own.get("model", RunConfig.model))))
+    model, added = values.get("model", RunConfig.model), values.get("added", ())
+    _check_names(model, added)
+    names = (*stages_of(model), *added)
+    for name in tables:
+        if name not in names:
+            raise WrongSetting(f"{name}: {_foreign(model)}", name)
+    if list(data.get(STAGES, stages_of(model))) != list(stages_of(model)):
+        expected = ", ".join(stages_of(model))
+        raise WrongSetting(f"{STAGES} = {told(data[STAGES])}: a run of model = {model!r} trains {expected}", STAGES)
+    return made(RunConfig, {**values, "recipes": {name: _recipe(name, table) for name, table in tables.items()}}, "")
+
+
+def _check_names(model: str, added: Iterable[str]) -> None:
+    name = "model"
+    try:
+        check_model(model)
+        name = "added"
+        for stage in added:
+            check_addable(model, stage)
+    except ValueError as error:
+        raise WrongSetting(str(error), name) from error
+
+
+def _recipe(stage: str, table: Any) -> Recipe:
+    """A stage's defaults with what its table says on top."""
+    check_table(table, stage)
+    base = default_recipe(stage)
+    return read_member(type(base), merge(base.to_dict(), table), stage)
+
+
+def _foreign(model: str) -> str:
+    return f"a run of model = {model!r} has no such stage; leave it out"
+
+
+def retrained(recipe: R, **changes: Any) -> R:
+    """A stage's settings with other ones of its training, as `steps`."""
+    return replace(recipe, train=replace(recipe.train, **changes))  # pyright: ignore[reportArgumentType]
 
 
 def check_recipe(stage: str, recipe: Recipe) -> None:
@@ -169,11 +177,17 @@ def check_recipe(stage: str, recipe: Recipe) -> None:
         raise ValueError(f"{stage}.sampling.{error}") from error
 
 
+def check_model(model: str) -> None:
+    """Raises ValueError that lists the models for an unknown one."""
+    if model not in models():
+        raise ValueError(f"model = {told(model)}: known are {', '.join(models())}")
+
+
 def check_addable(model: str, stage: str) -> None:
     """Raises ValueError that lists what can be added to a run of this model."""
-    if stage not in ADDED[model]:
-        known = ", ".join(ADDED[model]) or "nothing"
-        raise ValueError(f"stage {stage!r}: to a run of model = {model!r} can be added: {known}")
+    if not can_be_added(stage, model):
+        known = ", ".join(additions(model)) or "nothing"
+        raise ValueError(f"stage {told(stage)}: to a run of model = {model!r} can be added: {known}")
 
 
 def write_settings(path: Path, config: RunConfig) -> None:

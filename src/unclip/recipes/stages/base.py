@@ -1,35 +1,69 @@
 """What a stage of a run is to the loop that trains it: the same for every stage of every model."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from PIL import Image
 from torch import nn
 
 from unclip.core.config.base import Config
+from unclip.core.noise import initial_weights
 from unclip.core.task import Batch
+from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
-from unclip.training.trainer import TrainConfig
+from unclip.recipes.settings.recipe import Recipe
+from unclip.recipes.settings.run import RunConfig
+
+M = TypeVar("M", bound=nn.Module)
+
+
+@runtime_checkable
+class Words(Protocol):
+    """What a network must know of a tokenizer: how many tokens there are, and in the longest caption."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def context(self) -> int: ...
+
+
+class StageRecipe(Recipe, ABC):
+    """A whole stage: its settings, and how it is built. Adding a stage is adding a file with one such class.
+
+    module: the class of what it keeps as its model, with a `config`.
+    """
+
+    @abstractmethod
+    def build(self, ctx: Context, name: str) -> "Stage[Any]":
+        """The stage with its first weights. name: which one, where there are several.
+
+        Raises ValueError where the run lacks what it follows, or its data do not do.
+        """
+
+    def largest(self, config: RunConfig, words: Words) -> nn.Module | None:
+        """The largest network that the settings may mean: one that is too large is told before anything is written.
+
+        words: the largest tokenizer that there may be. None: nothing can be said yet.
+        """
+        return None
 
 
 @dataclass
-class Stage:
-    """A stage ready to train. module: a `Task` with a `config`; share: of the run's time.
+class Stage(Generic[M]):
+    """A stage ready to train. module: a `Task`; its part that is kept has a `config`.
 
     gate: judges the module with its averaged weights. preview: draws with it, where there is something to see early.
     kept: the part of the module that is the model, with a config; the rest is of use to training only.
     gate_previews: how many times as long as a preview the gate takes, about; the budget keeps so much for it.
     """
 
-    name: str
-    module: nn.Module
+    module: M
     feed: Callable[[int], Batch]
-    train: TrainConfig
-    share: float
-    gate: Callable[[Any], Gate]
-    preview: Callable[[Any], Image.Image] | None = None
-    kept: Callable[[Any], nn.Module] = lambda module: module
+    gate: Callable[[M], Gate]
+    preview: Callable[[M], Image.Image] | None = None
+    kept: Callable[[M], nn.Module] = field(default=lambda module: module)
     gate_previews: float = 4.0
 
     @property
@@ -38,3 +72,16 @@ class Stage:
         config = self.kept(self.module).config
         assert isinstance(config, Config)
         return config
+
+
+def recipe(ctx: Context, name: str) -> StageRecipe:
+    """The settings of a stage of this run."""
+    found = ctx.config.recipes[name]
+    assert isinstance(found, StageRecipe), f"{name}: {type(found).__name__} cannot be built"
+    return found
+
+
+def build(ctx: Context, name: str) -> Stage[Any]:
+    """Builds a stage with its first weights, a function of the run's seed alone."""
+    with initial_weights(ctx.config.seed, name):
+        return recipe(ctx, name).build(ctx, name)

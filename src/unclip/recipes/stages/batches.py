@@ -7,6 +7,7 @@ from PIL import Image
 from unclip.generation.captioned import CaptionedModel
 from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import grid, to_pictures
+from unclip.nn.backbones.config import ImageNetworkConfig
 from unclip.recipes.context import Context
 from unclip.recipes.feed import Feed, distinct_captions
 from unclip.training.trainer import TrainConfig
@@ -15,6 +16,16 @@ from unclip.training.trainer import TrainConfig
 def feed(ctx: Context, train: TrainConfig) -> Feed:
     """Batches of the training split."""
     return Feed(ctx.prepared, ctx.split[0], ctx.tokenizer, train.batch, ctx.config.seed)
+
+
+def check_multiple(size: int, network: ImageNetworkConfig) -> None:
+    """Raises ValueError where a network does not draw images of `size` px."""
+    multiple = network.multiple
+    if size < 1 or size % multiple:
+        raise ValueError(
+            f"size = {size}: with its patch and its levels this network draws multiples of {multiple} px; "
+            "take such a size, or another patch or number of widths"
+        )
 
 
 def assembled(ctx: Context, **parts: Any) -> TextToImage:

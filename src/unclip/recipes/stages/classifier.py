@@ -1,42 +1,56 @@
 """The noise-aware classifier of a DDPM with classes, as a stage that `unclip add` trains."""
 
 import math
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
 
+from unclip.core.config.ranges import Share, Widths
 from unclip.core.noise import Noise
 from unclip.data.loader import chosen, to_tensor
 from unclip.diffusion.level import noised
 from unclip.models.classifier import ClassifierConfig, NoisyClassifier
+from unclip.models.ddpm import DDPM
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
-from unclip.recipes.feed import PictureFeed
 from unclip.recipes.gates import judged
-from unclip.recipes.stages.base import Stage
-from unclip.recipes.stages.ddpm import labels
+from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.stages.base import Stage, StageRecipe, Words
+from unclip.recipes.stages.ddpm import DDPMRecipe, labels, pictures
+from unclip.training.optim import OptimConfig
+from unclip.training.trainer import TrainConfig
 
 LEVELS = (6.0, 2.0, 0.0, -2.0)
 """Log-SNRs at which the classifier is judged; at -2 the noise is 2.7 times the picture."""
 
 
-def classifier_stage(ctx: Context) -> Stage:
-    """Trained on the DDPM's own pictures, classes and noise levels. Raises ValueError for a DDPM without classes."""
-    config, r, recipe = ctx.ddpm.config, ctx.config.classifier, ctx.config.ddpm
-    if not config.classes:
-        raise ValueError("stage 'classifier': this model knows no classes; train one with --classes")
-    made = ClassifierConfig(len(config.classes), config.network.channels, r.widths, schedule=config.diffusion.schedule)
-    feed = PictureFeed(
-        ctx.prepared,
-        ctx.split[0],
-        r.train.batch,
-        ctx.config.seed,
-        labels(ctx),
-        config.network.channels,
-        recipe.flip,
-    )
-    module = NoisyClassifier(made).to(ctx.device)
-    return Stage("classifier", module, feed, r.train, r.share, lambda model: judged(ctx, classifier_gate, model))
+@dataclass(frozen=True)
+class ClassifierRecipe(StageRecipe):
+    """The noise-aware classifier that can guide a DDPM with classes; it sees the levels that the DDPM is trained on."""
+
+    stage: ClassVar[str] = "classifier"
+    added_to: ClassVar[tuple[str, ...]] = ("ddpm",)
+    follows: ClassVar[tuple[str, ...]] = ("ddpm",)
+    reads_captions: ClassVar[bool] = False
+
+    widths: Widths = (32, 64, 96, 128)
+    share: Share = 0.3
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3, decay=0.05)))
+
+    def largest(self, config: RunConfig, words: Words) -> NoisyClassifier:
+        return NoisyClassifier(ClassifierConfig(classes=2, widths=self.widths))
+
+    def build(self, ctx: Context, name: str) -> Stage[NoisyClassifier]:
+        """On the DDPM's own pictures, classes and noise levels. Raises ValueError for a DDPM without classes."""
+        config = ctx.finished("ddpm", DDPM).config
+        if not config.classes:
+            raise ValueError("stage 'classifier': this model knows no classes; train one with --classes")
+        levels = config.diffusion.schedule
+        made = ClassifierConfig(len(config.classes), config.network.channels, self.widths, schedule=levels)
+        batches = pictures(ctx, ctx.config.of(DDPMRecipe), self.train.batch)
+        return Stage(NoisyClassifier(made).to(ctx.device), batches, lambda model: judged(ctx, classifier_gate, model))
 
 
 def classifier_gate(ctx: Context, rows: np.ndarray, model: NoisyClassifier) -> Gate:

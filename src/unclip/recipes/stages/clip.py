@@ -1,49 +1,93 @@
-"""The CLIP that a run's settings mean: ours for small data, or the paper's."""
+"""CLIP as a stage: ours for small data, or the paper's."""
 
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
-from unclip.clip.model import CLIPConfig
+import numpy as np
+from torch import nn
+
+from unclip.clip.model import CLIP, CLIPConfig
 from unclip.clip.text import TextConfig
 from unclip.clip.vision import ImageTowerConfig, VisionConfig, ViTConfig
-from unclip.recipes.settings.run import CLIPRecipe
+from unclip.core.config.ranges import Count, Depth, Patch, Share, Widths
+from unclip.evaluation import suite
+from unclip.generation.captioned import CaptionedModel
+from unclip.recipes.context import Context
+from unclip.recipes.events import Gate
+from unclip.recipes.gates import judged, pairs_of
+from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.stages.base import Stage, StageRecipe, Words
+from unclip.recipes.stages.batches import assembled, feed
+from unclip.training.optim import OptimConfig
+from unclip.training.trainer import TrainConfig
 
 HEAD, PAPER_HEAD = 32, 64
 """Channels of one attention head: ours, and those of every tower of the paper."""
 
 
-@runtime_checkable
-class Words(Protocol):
-    """What a tower must know of a tokenizer: how many tokens there are, and in the longest caption."""
+@dataclass(frozen=True)
+class CLIPRecipe(StageRecipe):
+    """Sizes of both towers; share: of the time budget.
 
-    @property
-    def size(self) -> int: ...
-    @property
-    def context(self) -> int: ...
+    vision: the image tower, a convolutional stem (vision_stem) or the paper's ViT (vision_patch), which brings the
+    paper's text tower and loss with it. form: of the loss; None: sigmoid for the stem, softmax for the ViT.
+    """
+
+    stage: ClassVar[str] = "clip"
+    trained_by: ClassVar[tuple[str, ...]] = ("unclip", "latent")
+
+    width: Count = 128
+    form: Literal["softmax", "sigmoid"] | None = None
+    text_width: Count = 128
+    text_layers: Depth = 3
+    vision: Literal["conv", "vit"] = "conv"
+    vision_stem: Widths = (32, 64, 128)
+    vision_patch: Patch = 8
+    vision_width: Count = 192
+    vision_layers: Depth = 3
+    share: Share = 0.17
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3, decay=0.05)))
+
+    def config(self, size: int, words: Words) -> CLIPConfig:
+        """Both towers and the loss, for images of `size` px. Raises ValueError where the tower does not fit them."""
+        paper = self.vision == "vit"
+        text = TextConfig(
+            words.size,
+            words.context,
+            self.text_width,
+            self.text_layers,
+            heads(self.text_width, paper),
+            "quick_gelu" if paper else "gelu",
+        )
+        return CLIPConfig(text, self._tower(size), self.width, self.form or ("softmax" if paper else "sigmoid"))
+
+    def _tower(self, size: int) -> ImageTowerConfig:
+        width, layers = self.vision_width, self.vision_layers
+        if self.vision == "vit":
+            return ViTConfig(size, patch=self.vision_patch, width=width, layers=layers, heads=heads(width, True))
+        return VisionConfig(size, stem=self.vision_stem, width=width, layers=layers, heads=heads(width, False))
+
+    def largest(self, config: RunConfig, words: Words) -> nn.Module:
+        return CLIP(self.config(config.size, words))
+
+    def build(self, ctx: Context, name: str) -> Stage[CLIP]:
+        """On images and captions."""
+        module = CLIP(self.config(ctx.config.size, ctx.tokenizer)).to(ctx.device)
+        return Stage(module, feed(ctx, self.train), gate=lambda clip: judged(ctx, clip_gate, assembled(ctx, clip=clip)))
 
 
-def clip_config(recipe: CLIPRecipe, size: int, tokenizer: Words) -> CLIPConfig:
-    """Both towers and the loss, for pictures of this side. Raises ValueError where the tower does not fit them."""
-    paper = recipe.vision == "vit"
-    text = TextConfig(
-        tokenizer.size,
-        tokenizer.context,
-        recipe.text_width,
-        recipe.text_layers,
-        heads(recipe.text_width, paper),
-        "quick_gelu" if paper else "gelu",
-    )
-    form = recipe.form or ("softmax" if paper else "sigmoid")
-    return CLIPConfig(text, image_tower(recipe, size), recipe.width, form)
-
-
-def image_tower(recipe: CLIPRecipe, size: int) -> ImageTowerConfig:
-    """The image tower that is asked for."""
-    width, layers = recipe.vision_width, recipe.vision_layers
-    if recipe.vision == "vit":
-        return ViTConfig(size, patch=recipe.vision_patch, width=width, layers=layers, heads=heads(width, True))
-    return VisionConfig(size, stem=recipe.vision_stem, width=width, layers=layers, heads=heads(width, False))
-
-
-def heads(width: int, paper: bool) -> int:
-    """Of a tower of this width; one at least."""
+def heads(width: int, paper: bool = False) -> int:
+    """Attention heads of a tower of this width; one at least."""
     return max(1, width // (PAPER_HEAD if paper else HEAD))
+
+
+def clip_gate(ctx: Context, rows: np.ndarray, model: CaptionedModel) -> Gate:
+    """R@1 at least twice chance, and above it by three standard errors."""
+    images, captions = pairs_of(ctx, rows)
+    figures = suite.score_clip(model, model.embed_images(images), captions)
+    r1, chance = figures["r1"], figures["chance"]
+    if chance == 1:
+        return Gate("clip", False, "all captions are the same: there is nothing to tell apart", figures)
+    noise = 3 * (chance * (1 - chance) / figures["pictures"]) ** 0.5
+    why = f"retrieval R@1 {r1:.1%}, R@5 {figures['r5']:.1%}, chance {chance:.1%}"
+    return Gate("clip", r1 >= 2 * chance and r1 > chance + noise, why, figures)

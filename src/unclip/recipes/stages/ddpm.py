@@ -1,25 +1,39 @@
 """The one stage of a plain DDPM: what it is built of, fed with, previewed and judged by."""
 
 import math
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 from PIL import Image
+from torch import nn
 
-from unclip.diffusion.guidance import Unguided
+from unclip.core.config.base import options
+from unclip.core.config.ranges import Share
+from unclip.diffusion.guidance import ClassifierFree, Unguided
 from unclip.diffusion.likelihood import summarise
+from unclip.diffusion.process import DiffusionConfig, Sampling
+from unclip.diffusion.samplers import DDIM
+from unclip.diffusion.schedules import LogNormal
 from unclip.evaluation import likelihood
 from unclip.evaluation import pictures as scores
 from unclip.generation.ddpm import DDPMPipeline
 from unclip.images.files import grid, to_pictures
-from unclip.models.ddpm import DDPM, DDPMConfig
+from unclip.models.ddpm import DDPM, DDPMConfig, DDPMOptions
 from unclip.models.network import fitted
+from unclip.nn.backbones.config import ImageNetworkConfig
+from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 from unclip.recipes.feed import PictureFeed
 from unclip.recipes.gates import PICTURES, ROUGHEST, judged
+from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.stages.base import Stage
+from unclip.recipes.stages.base import Stage, StageRecipe, Words
+from unclip.recipes.stages.batches import check_multiple
+from unclip.training.optim import OptimConfig
+from unclip.training.trainer import TrainConfig
 
 ROWS, COLUMNS = 8, 4
 """Of a preview."""
@@ -29,46 +43,73 @@ GLANCE = 4
 """Steps of the chain a picture: enough to see that bits/dim are a number; `unclip evaluate --bpd` measures them."""
 
 
-def ddpm_stage(ctx: Context) -> Stage:
-    """The model on pictures and, where asked, their classes."""
-    r = ctx.config.ddpm
-    config = ddpm_config(ctx.config, ctx.classes if r.classes else ())
-    feed = PictureFeed(
-        ctx.prepared,
-        ctx.split[0],
-        r.train.batch,
-        ctx.config.seed,
-        labels(ctx) if r.classes else None,
-        r.network.channels,
-        r.flip,
+def fast_diffusion() -> DiffusionConfig:
+    """EDM preconditioning; levels around log-SNR 1 for the pictures, wide enough for bits/dim: from -10 to 12."""
+    return DiffusionConfig(LogNormal(mean=-0.5, std=1.7, s_min=0.0025, s_max=160.0), limit=1.0)
+
+
+def fast_sampling() -> Sampling:
+    """50 ancestral steps; with classes, guidance 3: at 1.5 a briefly trained model shows fewer of them."""
+    return Sampling(steps=50, sampler=DDIM(eta=1.0), guidance=ClassifierFree(3.0, limit=1.0))
+
+
+@dataclass(frozen=True)
+class DDPMRecipe(DDPMOptions, StageRecipe):
+    """A plain DDPM: pictures alone, or with classes. network: any of the family; its vector_width follows the classes.
+
+    flip: train on mirrored pictures too; wrong where left and right mean something (digits, captions).
+    """
+
+    stage: ClassVar[str] = "ddpm"
+    trained_by: ClassVar[tuple[str, ...]] = ("ddpm",)
+    reads_captions: ClassVar[bool] = False
+
+    network: ImageNetworkConfig = field(
+        default_factory=lambda: UNetConfig(patch=2, widths=(48, 96), blocks=(1, 4), attention=(False, True))
     )
+    diffusion: DiffusionConfig = field(default_factory=fast_diffusion)
+    sampling: Sampling = field(default_factory=fast_sampling)
+    classes: bool = False
+    flip: bool = True
+    share: Share = 1.0
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
 
-    def whole(module: DDPM) -> DDPMPipeline:
-        return DDPMPipeline(module, device=ctx.device, precision=ctx.precision)
+    @property
+    def captioned(self) -> bool:
+        return self.classes
 
-    return Stage(
-        "ddpm",
-        DDPM(config).to(ctx.device),
-        feed,
-        r.train,
-        r.share,
-        lambda module: judged(ctx, ddpm_gate, whole(module)),
-        lambda module: preview(whole(module)),
-        gate_previews=7.0,
-    )
+    def check(self, size: int, recipes: Mapping[str, Recipe]) -> None:
+        check_multiple(size, self.network)
+
+    def config(self, size: int, classes: tuple[str, ...]) -> DDPMConfig:
+        """The model that these settings mean; without classes there is nothing to guide towards."""
+        network = fitted(self.network, vector_width=len(classes), learned_variance=self.diffusion.vlb_weight > 0)
+        sampling = self.sampling if classes else replace(self.sampling, guidance=Unguided())
+        chosen = options(self, DDPMOptions, network=network, sampling=sampling)
+        return DDPMConfig(**chosen, size=size, classes=classes)
+
+    def largest(self, config: RunConfig, words: Words) -> nn.Module:
+        return self.network.build()
+
+    def build(self, ctx: Context, name: str) -> Stage[DDPM]:
+        """On pictures and, where asked, their classes."""
+
+        def whole(module: DDPM) -> DDPMPipeline:
+            return DDPMPipeline(module, device=ctx.device, precision=ctx.precision)
+
+        return Stage(
+            DDPM(self.config(ctx.config.size, ctx.classes if self.classes else ())).to(ctx.device),
+            pictures(ctx, self, self.train.batch),
+            gate=lambda module: judged(ctx, ddpm_gate, whole(module)),
+            preview=lambda module: preview(whole(module)),
+            gate_previews=7.0,
+        )
 
 
-def ddpm_config(config: RunConfig, classes: tuple[str, ...]) -> DDPMConfig:
-    """The model that these settings mean; without classes there is nothing to guide towards."""
-    r = config.ddpm
-    return DDPMConfig(
-        size=config.size,
-        network=fitted(r.network, vector_width=len(classes), learned_variance=r.diffusion.vlb_weight > 0),
-        classes=classes,
-        diffusion=r.diffusion,
-        sampling=r.sampling if classes else replace(r.sampling, guidance=Unguided()),
-        drop_class=r.drop_class,
-    )
+def pictures(ctx: Context, r: DDPMRecipe, batch: int) -> PictureFeed:
+    """Batches of the pictures that a DDPM with these settings sees, with their classes where it knows them."""
+    classes = labels(ctx) if r.classes else None
+    return PictureFeed(ctx.prepared, ctx.split[0], batch, ctx.config.seed, classes, r.network.channels, r.flip)
 
 
 def labels(ctx: Context) -> np.ndarray:

@@ -1,48 +1,125 @@
-"""The decoder that a run's settings mean."""
+"""The decoder as a stage: from a CLIP image embedding and a caption to an image."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import nn
 
 from unclip.clip.model import CLIPConfig
 from unclip.clip.text import TextConfig
-from unclip.diffusion.process import Sampling
+from unclip.core.config.base import options
+from unclip.core.config.ranges import Count, Depth, Share
+from unclip.core.shown import typed
+from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM, Ancestral
-from unclip.models.decoder import DecoderConfig
+from unclip.evaluation import suite
+from unclip.generation.captioned import CaptionedModel
+from unclip.generation.text_to_image import TextToImage
+from unclip.models.decoder import Decoder, DecoderConfig, DecoderOptions, decoder_diffusion
 from unclip.models.network import fitted
-from unclip.recipes.settings.run import DecoderRecipe, RunConfig
+from unclip.models.priors.diffusion import Prior
+from unclip.nn.backbones.config import ImageNetworkConfig
+from unclip.nn.backbones.unet import UNetConfig
+from unclip.recipes.context import Context
+from unclip.recipes.events import Gate
+from unclip.recipes.gates import PICTURES, ROUGHEST, clear, judged, pairs_of
+from unclip.recipes.settings.recipe import Recipe
+from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.stages.base import Stage, StageRecipe, Words
+from unclip.recipes.stages.batches import assembled, check_multiple, feed, preview
+from unclip.recipes.stages.clip import CLIPRecipe, heads
+from unclip.training.optim import OptimConfig
+from unclip.training.trainer import TrainConfig
 
-HEAD = 64
-"""Channels of one head of a text tower of the decoder's own, as in GLIDE and unCLIP."""
 FIXED = (DDIM(eta=1.0), Ancestral("beta"), Ancestral("beta_tilde"))
 """Ancestral samplers whose variance is given."""
 
 
-def decoder_config(config: RunConfig, clip: CLIPConfig) -> DecoderConfig:
-    """The decoder that fits this CLIP. Raises ValueError where the settings do not go together."""
-    r, text = config.decoder, text_config(config.decoder, clip)
-    learned = r.diffusion.vlb_weight > 0
-    return DecoderConfig(
-        size=config.size,
-        embedding_width=clip.width,
-        text=text,
-        network=fitted(
-            r.network, vector_width=clip.width + text.width, token_width=text.width, learned_variance=learned
-        ),
-        diffusion=r.diffusion,
-        sampling=with_learned_variance(r.sampling) if learned else r.sampling,
-        drop_embedding=r.drop_embedding,
-        drop_caption=r.drop_caption,
-        image_tokens=r.image_tokens,
+@dataclass(frozen=True)
+class DecoderRecipe(DecoderOptions, StageRecipe):
+    """network: any of the family; what follows from CLIP, text and loss (its vector_width, token_width,
+    learned_variance) is filled in, and a learned variance is sampled with.
+
+    text: "clip" starts as a copy of CLIP's tower, which knows the words; "own" from random weights, as the paper's, of
+    text_width, text_layers and heads of 64 channels.
+    """
+
+    stage: ClassVar[str] = "decoder"
+    trained_by: ClassVar[tuple[str, ...]] = ("unclip",)
+    follows: ClassVar[tuple[str, ...]] = ("clip", "prior")
+
+    network: ImageNetworkConfig = field(
+        default_factory=lambda: UNetConfig(patch=2, widths=(32, 64), blocks=(1, 4), attention=(False, True))
     )
+    diffusion: DiffusionConfig = field(default_factory=lambda: decoder_diffusion(0.8, 1.2))
+    text: Literal["clip", "own"] = "clip"
+    text_width: Count = 128
+    text_layers: Depth = 3
+    share: Share = 0.75
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
 
+    def check(self, size: int, recipes: Mapping[str, Recipe]) -> None:
+        if size not in (32, 64):
+            larger = typed("unclip", "add", "upsampler", "DATA", "--run", "RUN", "--size", max(128, size))
+            raise ValueError(
+                f"size = {size}: the decoder draws 32 or 64 px; for larger pictures train with size 64, then "
+                f"`{larger}` draws on"
+            )
+        check_multiple(size, self.network)
 
-def text_config(r: DecoderRecipe, clip: CLIPConfig) -> TextConfig:
-    """The text tower: CLIP's, or one of its own on the same tokens."""
-    if r.text == "clip":
-        return clip.text
-    heads = max(1, r.text_width // HEAD)
-    return replace(clip.text, width=r.text_width, layers=r.text_layers, heads=heads)
+    def config(self, size: int, clip: CLIPConfig) -> DecoderConfig:
+        """The decoder that fits this CLIP. Raises ValueError where the settings do not go together."""
+        text, learned = self._text(clip), self.diffusion.vlb_weight > 0
+        vector, tokens = clip.width + text.width, text.width
+        network = fitted(self.network, vector_width=vector, token_width=tokens, learned_variance=learned)
+        sampling = with_learned_variance(self.sampling) if learned else self.sampling
+        chosen = options(self, DecoderOptions, network=network, sampling=sampling)
+        return DecoderConfig(**chosen, size=size, embedding_width=clip.width, text=text)
+
+    def _text(self, clip: CLIPConfig) -> TextConfig:
+        """The text tower: CLIP's, or one of its own on the same tokens."""
+        if self.text == "clip":
+            return clip.text
+        own = heads(self.text_width, paper=True)
+        return replace(clip.text, width=self.text_width, layers=self.text_layers, heads=own)
+
+    def largest(self, config: RunConfig, words: Words) -> nn.Module:
+        return Decoder(self.config(config.size, config.of(CLIPRecipe).config(config.size, words)))
+
+    def build(self, ctx: Context, name: str) -> Stage[Decoder]:
+        """Unless it has a text tower of its own, that starts as CLIP's, which already knows the words."""
+        module = Decoder(self.config(ctx.config.size, ctx.clip.config))
+        module.statistics.fit(ctx.embeddings[torch.from_numpy(ctx.split[0])])
+        if self.text == "clip":
+            module.text.load_state_dict(ctx.clip.text.state_dict())
+        batches = feed(ctx, self.train)
+        batches.embeddings = ctx.embeddings
+
+        def whole(decoder: Decoder) -> TextToImage:
+            return assembled(ctx, clip=ctx.clip, prior=ctx.finished("prior", Prior), decoder=decoder)
+
+        return Stage(
+            module.to(ctx.device),
+            batches,
+            gate=lambda decoder: judged(ctx, decoder_gate, whole(decoder)),
+            preview=lambda decoder: preview(ctx, whole(decoder)),
+        )
 
 
 def with_learned_variance(how: Sampling) -> Sampling:
     """Ancestral steps take the variance that the network learns; another sampler stays."""
     return replace(how, sampler=Ancestral("learned")) if how.sampler in FIXED else how
+
+
+def decoder_gate(ctx: Context, rows: np.ndarray, model: CaptionedModel, stage: str = "decoder") -> Gate:
+    """Pictures fit their own captions better than others', and are not noise."""
+    images, captions = pairs_of(ctx, rows, PICTURES)
+    scores = suite.score_pictures(model, images, model.embed_images(images), captions, ctx.config.seed)
+    score, rough = scores["clip_score"], scores["roughness"]
+    times = rough["generated"] / max(rough["real"], 1e-6)
+    figures = {**score, "roughness": times, "real_matched": scores["clip_score_real"]["matched"]}
+    why = f"CLIP score {score['matched']:.3f}, shuffled {score['shuffled']:.3f}; roughness {times:.2f}x the data's"
+    return Gate(stage, clear(score) and times < ROUGHEST, why, figures)

@@ -1,24 +1,32 @@
 """The decoder that paints what is missing, as a stage that `unclip add` trains on a finished run."""
 
+from dataclasses import dataclass, field
+from typing import ClassVar
+
 import numpy as np
 import torch
 from PIL import Image
 
+from unclip.core.config.ranges import Share
 from unclip.core.noise import Noise
 from unclip.data.loader import to_tensor
-from unclip.data.masks import random_masks
+from unclip.data.masks import MaskConfig, random_masks
 from unclip.evaluation.inpainting import HOLES, score_inpainting
 from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import grid, to_pictures
+from unclip.models.decoder import Decoder
 from unclip.models.inpainter import Inpainter
 from unclip.models.known_region import Given
+from unclip.models.priors.diffusion import Prior
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 from unclip.recipes.feed import distinct_captions
 from unclip.recipes.gates import judged
-from unclip.recipes.stages.base import Stage
+from unclip.recipes.stages.base import Stage, StageRecipe
 from unclip.recipes.stages.batches import assembled, feed
 from unclip.runs.modules import Stages
+from unclip.training.optim import OptimConfig
+from unclip.training.trainer import TrainConfig
 
 PICTURES = 96
 EXACT = 1e-5
@@ -27,26 +35,34 @@ GRAY = 0.6
 """Of a hole, in a preview."""
 
 
-def inpaint_stage(ctx: Context) -> Stage:
-    """Starts as the run's decoder, and sees its data, embeddings and dropouts; only what is hidden is new."""
-    r = ctx.config.inpaint
-    module = Inpainter.start(ctx.decoder, r.masks)
-    batches = feed(ctx, r.train)
-    batches.embeddings = ctx.embeddings
+@dataclass(frozen=True)
+class InpaintRecipe(StageRecipe):
+    """The decoder, fine-tuned to paint what is missing, at half its rates. masks: shares of the kinds of holes."""
 
-    def whole(inpainter: Inpainter) -> TextToImage:
-        return assembled(ctx, clip=ctx.clip, prior=ctx.prior, decoder=ctx.decoder, stages=Stages.of(inpaint=inpainter))
+    stage: ClassVar[str] = "inpaint"
+    added_to: ClassVar[tuple[str, ...]] = ("unclip",)
+    follows: ClassVar[tuple[str, ...]] = ("clip", "prior", "decoder")
 
-    return Stage(
-        "inpaint",
-        module.to(ctx.device).requires_grad_(True),
-        batches,
-        r.train,
-        r.share,
-        lambda inpainter: judged(ctx, inpaint_gate, whole(inpainter)),
-        lambda inpainter: inpaint_preview(ctx, whole(inpainter)),
-        gate_previews=10.0,
-    )
+    masks: MaskConfig = field(default_factory=MaskConfig)
+    share: Share = 0.25
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=1e-3, muon_lr=1.5e-3)))
+
+    def build(self, ctx: Context, name: str) -> Stage[Inpainter]:
+        """Starts as the run's decoder, and sees its data, embeddings and dropouts; only what is hidden is new."""
+        decoder, prior = ctx.finished("decoder", Decoder), ctx.finished("prior", Prior)
+        batches = feed(ctx, self.train)
+        batches.embeddings = ctx.embeddings
+
+        def whole(inpainter: Inpainter) -> TextToImage:
+            return assembled(ctx, clip=ctx.clip, prior=prior, decoder=decoder, stages=Stages.of(inpaint=inpainter))
+
+        return Stage(
+            Inpainter.start(decoder, self.masks).to(ctx.device).requires_grad_(True),
+            batches,
+            gate=lambda inpainter: judged(ctx, inpaint_gate, whole(inpainter)),
+            preview=lambda inpainter: inpaint_preview(ctx, whole(inpainter)),
+            gate_previews=10.0,
+        )
 
 
 def inpaint_gate(ctx: Context, rows: np.ndarray, model: TextToImage) -> Gate:

@@ -1,13 +1,18 @@
 """The upsamplers that paint what is missing, as stages that `unclip add` trains on a run that has the upsampler."""
 
+from dataclasses import dataclass, field
+from typing import ClassVar
+
 import numpy as np
 import torch
 from PIL import Image
 
+from unclip.core.config.ranges import Share
 from unclip.data.images.resize import shrink
 from unclip.data.loader import to_tensor
+from unclip.data.masks import MaskConfig
 from unclip.evaluation.inpainting import judged_holes, score_upsampled
-from unclip.generation.upsampling import Enlarger, upsampled
+from unclip.generation.upsampling import Enlarger, numbered, upsampled
 from unclip.images.files import grid, to_pictures
 from unclip.models.known_region import Given
 from unclip.models.upsampler import Upsampler
@@ -15,12 +20,12 @@ from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 from unclip.recipes.feed import PictureFeed
 from unclip.recipes.gates import FEW
-from unclip.recipes.settings.added import InpaintRecipe
-from unclip.recipes.stages.base import Stage
+from unclip.recipes.settings.recipe import stages_before
+from unclip.recipes.stages.base import Stage, StageRecipe
 from unclip.recipes.stages.inpaint import EXACT, GRAY
 from unclip.recipes.stages.upsampler import ROWS, split_at
-from unclip.runs.folder import INPAINTING
-from unclip.runs.modules import load_stage
+from unclip.training.optim import OptimConfig
+from unclip.training.trainer import TrainConfig
 
 JUDGED = 64
 """Held-out pictures that the gate looks at."""
@@ -28,42 +33,46 @@ SEAM = 0.1
 """Of the data's step over the border of a hole: a step that is so near to it is no seam."""
 
 
-def first_inpainting(ctx: Context) -> Stage:
-    """Of the first upsampler."""
-    return inpainting_stage(ctx, "upsampler")
+@dataclass(frozen=True)
+class InpaintUpsamplerRecipe(StageRecipe):
+    """An upsampler, fine-tuned to see what is known of the larger image. masks: shares of the kinds of holes."""
 
+    stage: ClassVar[str] = "inpaint_upsampler"
+    added_to: ClassVar[tuple[str, ...]] = ("unclip",)
+    reads_captions: ClassVar[bool] = False
+    numbered: ClassVar[bool] = True
 
-def second_inpainting(ctx: Context) -> Stage:
-    """Of the second one."""
-    return inpainting_stage(ctx, "upsampler2")
+    masks: MaskConfig = field(default_factory=MaskConfig)
+    share: Share = 0.25
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(16, OptimConfig(lr=1e-3, muon_lr=1.5e-3)))
 
+    @classmethod
+    def after(cls, number: int) -> tuple[str, ...]:
+        """The upsampler whose place it takes where a part of the larger image is known."""
+        return (numbered("upsampler", number),)
 
-def inpainting_stage(ctx: Context, of: str) -> Stage:
-    """Starts as the run's upsampler `of`, and sees its pictures, crops and degradations; only what is shown is new.
+    def build(self, ctx: Context, name: str) -> Stage[Upsampler]:
+        """Starts as the run's upsampler, and sees its images, crops and degradations; only what is shown is new.
 
-    Raises ValueError where the run has no such upsampler.
-    """
-    name = INPAINTING[of]
-    if of not in ctx.folder.state():
-        raise ValueError(f"stage {name!r}: goes on from the stage {of!r}; add that one first")
-    r: InpaintRecipe = getattr(ctx.config, name)
-    plain = load_stage(ctx.folder, of, Upsampler, ctx.device)
-    prepared = ctx.prepared_at(plain.config.size)
-    train, held = split_at(ctx, prepared)
-    rows = held if len(held) >= FEW else train
+        Raises ValueError where the run has no such upsampler.
+        """
+        (of,) = stages_before(name)
+        if of not in ctx.folder.state():
+            raise ValueError(f"stage {name!r}: goes on from the stage {of!r}; add that one first")
+        plain = ctx.finished(of, Upsampler)
+        prepared = ctx.prepared_at(plain.config.size)
+        train, held = split_at(ctx, prepared)
+        rows = held if len(held) >= FEW else train
 
-    def pictures(rows: np.ndarray) -> torch.Tensor:
-        return to_tensor(prepared.images[rows])
+        def pictures(rows: np.ndarray) -> torch.Tensor:
+            return to_tensor(prepared.images[rows])
 
-    return Stage(
-        name,
-        Upsampler.start(plain, r.masks).to(ctx.device),
-        PictureFeed(prepared, train, r.train.batch, ctx.config.seed, flip=True),
-        r.train,
-        r.share,
-        lambda model: inpainting_gate(ctx, name, (model, plain), pictures(rows[:JUDGED])),
-        lambda model: preview(model, plain, pictures((held if len(held) else train)[:ROWS])),
-    )
+        return Stage(
+            Upsampler.start(plain, self.masks).to(ctx.device),
+            PictureFeed(prepared, train, self.train.batch, ctx.config.seed, flip=True),
+            gate=lambda model: inpainting_gate(ctx, name, (model, plain), pictures(rows[:JUDGED])),
+            preview=lambda model: preview(model, plain, pictures((held if len(held) else train)[:ROWS])),
+        )
 
 
 def inpainting_gate(ctx: Context, name: str, models: tuple[Upsampler, Upsampler], real: torch.Tensor) -> Gate:

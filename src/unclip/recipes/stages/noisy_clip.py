@@ -1,34 +1,49 @@
 """The noise-aware CLIP of a text-to-image run, as a stage that `unclip add` trains."""
 
+from dataclasses import dataclass, field
+from typing import ClassVar
+
 import numpy as np
 import torch
 
 from unclip.clip.noisy import NoisyCLIP, NoisyCLIPConfig
+from unclip.core.config.ranges import Share
 from unclip.core.noise import Noise
 from unclip.core.typing import Images, Vectors
 from unclip.data.loader import to_tensor
 from unclip.diffusion.level import noised
 from unclip.evaluation.retrieval import distinct, retrieval
+from unclip.models.decoder import Decoder
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
-from unclip.recipes.feed import Feed
 from unclip.recipes.gates import judged
-from unclip.recipes.stages.base import Stage
+from unclip.recipes.stages.base import Stage, StageRecipe
+from unclip.recipes.stages.batches import feed
+from unclip.training.optim import OptimConfig
+from unclip.training.trainer import TrainConfig
 
 LEVELS = (6.0, 2.0, 0.0, -2.0)
 """Log-SNRs at which it is judged; at -2 the noise is 2.7 times the picture."""
 BATCH = 128
 
 
-def noisy_clip_stage(ctx: Context) -> Stage:
-    """Starts as the run's CLIP, whatever the level; trained on the run's pairs at the decoder's levels."""
-    r = ctx.config.noisy_clip
-    module = NoisyCLIP(NoisyCLIPConfig(ctx.clip.config, ctx.decoder.config.diffusion.schedule))
-    module.clip.load_state_dict(ctx.clip.state_dict())
-    feed = Feed(ctx.prepared, ctx.split[0], ctx.tokenizer, r.train.batch, ctx.config.seed)
-    return Stage(
-        "noisy_clip", module.to(ctx.device), feed, r.train, r.share, lambda model: judged(ctx, noisy_clip_gate, model)
-    )
+@dataclass(frozen=True)
+class NoisyCLIPRecipe(StageRecipe):
+    """The noise-aware CLIP that can guide the decoder; it starts as the run's CLIP and sees the decoder's levels."""
+
+    stage: ClassVar[str] = "noisy_clip"
+    added_to: ClassVar[tuple[str, ...]] = ("unclip",)
+    follows: ClassVar[tuple[str, ...]] = ("clip", "decoder")
+
+    share: Share = 0.15
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=5e-4, muon_lr=5e-4, decay=0.05)))
+
+    def build(self, ctx: Context, name: str) -> Stage[NoisyCLIP]:
+        """Starts as the run's CLIP, whatever the level; trained on the run's pairs at the decoder's levels."""
+        levels = ctx.finished("decoder", Decoder).config.diffusion.schedule
+        module = NoisyCLIP(NoisyCLIPConfig(ctx.clip.config, levels))
+        module.clip.load_state_dict(ctx.clip.state_dict())
+        return Stage(module.to(ctx.device), feed(ctx, self.train), lambda model: judged(ctx, noisy_clip_gate, model))
 
 
 def noisy_clip_gate(ctx: Context, rows: np.ndarray, model: NoisyCLIP) -> Gate:

@@ -1,25 +1,34 @@
-"""The upsamplers of a text-to-image run, as stages that `unclip add` trains on its pictures at a larger size."""
+"""The upsamplers of a text-to-image run, as stages that `unclip add` trains on its images at a larger size: the first
+enlarges what the decoder draws, each further one what the one before it draws."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import nn
 
+from unclip.core.config.base import options
+from unclip.core.config.ranges import Range, Share
+from unclip.data.degradation import BSR
 from unclip.data.images.resize import enlarge, shrink
 from unclip.data.loader import to_tensor
 from unclip.data.prepare.write import Prepared
 from unclip.evaluation import upsampling as scores
-from unclip.generation.upsampling import Enlarger, upsampled
+from unclip.generation.upsampling import Enlarger, numbered, upsampled
 from unclip.images.files import grid, to_pictures
-from unclip.models.upsampler import Upsampler, UpsamplerConfig, crop_side
+from unclip.models.network import fitted
+from unclip.models.upsampler import Upsampler, UpsamplerConfig, UpsamplerOptions, crop_side, upsampler_sampling
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 from unclip.recipes.feed import PictureFeed
 from unclip.recipes.gates import FEW
-from unclip.recipes.settings.upsampler import UpsamplerRecipe
-from unclip.recipes.stages.base import Stage
-from unclip.recipes.stages.ddpm import fitted
+from unclip.recipes.settings.recipe import stages_before
+from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.stages.base import Stage, StageRecipe, Words
+from unclip.training.optim import OptimConfig
+from unclip.training.trainer import TrainConfig
 
 JUDGED = 32
 """Held-out pictures that the gate looks at."""
@@ -35,54 +44,74 @@ ROWS = 6
 """Of a preview."""
 
 
-def first_upsampler(ctx: Context) -> Stage:
-    """From the decoder's size."""
-    return upsampler_stage(ctx, "upsampler", ctx.config.size)
+@dataclass(frozen=True)
+class UpsamplerRecipe(UpsamplerOptions, StageRecipe):
+    """size: side of the larger images, px; 0: twice the smaller ones. crop: of the training crops; 0: a quarter of the
+    side, but not less than 64. network: without attention, its image_channels and vector_width follow.
+    """
+
+    stage: ClassVar[str] = "upsampler"
+    added_to: ClassVar[tuple[str, ...]] = ("unclip",)
+    reads_captions: ClassVar[bool] = False
+    numbered: ClassVar[bool] = True
+
+    size: Annotated[int, Range(0, 4096)] = 0
+    crop: Annotated[int, Range(0, 4096)] = 0
+    share: Share = 0.5
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(16, OptimConfig(lr=2e-3, muon_lr=3e-3)))
+
+    @classmethod
+    def default(cls, number: int) -> "UpsamplerRecipe":
+        """After the first: with BSR degradation, as the paper's second one, and fewer steps."""
+        return cls() if number == 1 else cls(sampling=upsampler_sampling(8), degradation=BSR())
+
+    @classmethod
+    def after(cls, number: int) -> tuple[str, ...]:
+        """What draws the images that it enlarges."""
+        return ("decoder",) if number == 1 else (numbered("upsampler", number - 1),)
+
+    def config(self, low: int) -> UpsamplerConfig:
+        """The upsampler that these settings mean for images of `low` px."""
+        size = self.size or 2 * low
+        network = fitted(self.network, image_channels=self.network.channels, vector_width=1)
+        if size % low:
+            raise ValueError(f"size = {size}: must be a multiple of {low} px, from which this upsampler starts")
+        step = int(np.lcm(size // low, network.multiple))
+        chosen = options(self, UpsamplerOptions, network=network)
+        return UpsamplerConfig(**chosen, low=low, size=size, crop=self.crop or crop_side(size, step))
+
+    def largest(self, config: RunConfig, words: Words) -> nn.Module:
+        return self.network.build()
+
+    def build(self, ctx: Context, name: str) -> Stage[Upsampler]:
+        """On random crops of the data at its own size. Raises ValueError where what it enlarges is not there."""
+        config = self.config(lower_size(ctx, name))
+        prepared = ctx.prepared_at(config.size)
+        train, held = split_at(ctx, prepared)
+        module = Upsampler(config)
+        module.fit(to_tensor(prepared.images[train[:FITTED]]))
+        left_out = len(ctx.prepared) - len(prepared)
+        note = f"; {left_out:,} pictures smaller than {config.size} px were left out" if left_out else ""
+
+        def judge(model: Upsampler) -> Gate:
+            rows = held if len(held) >= FEW else train
+            found = upsampler_gate(ctx, name, model, to_tensor(prepared.images[rows[:JUDGED]]))
+            return replace(found, why=found.why + note)
+
+        return Stage(
+            module.to(ctx.device),
+            PictureFeed(prepared, train, self.train.batch, ctx.config.seed, flip=True),
+            gate=judge,
+            preview=lambda model: preview(model, to_tensor(prepared.images[(held if len(held) else train)[:ROWS]])),
+        )
 
 
-def second_upsampler(ctx: Context) -> Stage:
-    """From the first one's size. Raises ValueError where there is no first one."""
-    if "upsampler" not in ctx.folder.state():
-        raise ValueError("stage 'upsampler2': enlarges what the stage 'upsampler' draws; add that one first")
-    return upsampler_stage(ctx, "upsampler2", config_of(ctx.config.upsampler, ctx.config.size).size)
-
-
-def upsampler_stage(ctx: Context, name: str, low: int) -> Stage:
-    """An upsampler from `low` px on random crops of the data at its own size."""
-    r: UpsamplerRecipe = getattr(ctx.config, name)
-    config = config_of(r, low)
-    prepared = ctx.prepared_at(config.size)
-    train, held = split_at(ctx, prepared)
-    module = Upsampler(config)
-    module.fit(to_tensor(prepared.images[train[:FITTED]]))
-    left_out = len(ctx.prepared) - len(prepared)
-    note = f"; {left_out:,} pictures smaller than {config.size} px were left out" if left_out else ""
-
-    def judge(model: Upsampler) -> Gate:
-        rows = held if len(held) >= FEW else train
-        found = upsampler_gate(ctx, name, model, to_tensor(prepared.images[rows[:JUDGED]]))
-        return replace(found, why=found.why + note)
-
-    return Stage(
-        name,
-        module.to(ctx.device),
-        PictureFeed(prepared, train, r.train.batch, ctx.config.seed, flip=True),
-        r.train,
-        r.share,
-        judge,
-        lambda model: preview(model, to_tensor(prepared.images[(held if len(held) else train)[:ROWS]])),
-    )
-
-
-def config_of(r: UpsamplerRecipe, low: int) -> UpsamplerConfig:
-    """The upsampler that these settings mean for pictures of `low` px."""
-    size = r.size or 2 * low
-    network = fitted(r.network, image_channels=r.network.channels, vector_width=1)
-    if size % low:
-        raise ValueError(f"size = {size}: must be a multiple of {low} px, from which this upsampler starts")
-    step = int(np.lcm(size // low, network.multiple))
-    crop = r.crop or crop_side(size, step)
-    return UpsamplerConfig(low, size, crop, network, r.diffusion, r.sampling, r.degradation)
+def lower_size(ctx: Context, name: str) -> int:
+    """The side of the images that this upsampler enlarges, px. Raises ValueError where nothing draws them."""
+    (before,) = stages_before(name)
+    if before not in ctx.folder.state():
+        raise ValueError(f"stage {name!r}: enlarges what the stage {before!r} draws; add that one first")
+    return ctx.config.size if before == "decoder" else ctx.finished(before, Upsampler).config.size
 
 
 def split_at(ctx: Context, prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:

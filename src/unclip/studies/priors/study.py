@@ -13,25 +13,16 @@ import unclip
 from unclip.core.disk.atomic import write_atomic
 from unclip.core.disk.store import to_json
 from unclip.evaluation.embedding_sources import Against, Found, Way
-from unclip.generation.priors import STAGES, with_prior
+from unclip.generation.priors import ADDED, PRIORS, PriorKind, with_prior
 from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import KEY, grid, save_picture, to_pictures
 from unclip.recipes.add import add, with_stage
 from unclip.recipes.events import Drawn, Event, Note, Stopped
-from unclip.recipes.settings.run import RunConfig, read_settings
+from unclip.recipes.settings.run import RunConfig, read_settings, retrained
 from unclip.runs.folder import RunFolder
 from unclip.studies.explain.subject import Opened
 from unclip.studies.priors.benchmark import judged, measured_on, open_unclip
 
-TOLD = {
-    "none": "caption alone",
-    "text": "text embedding",
-    "text-shifted": "text embedding, shifted",
-    "autoregressive": "autoregressive prior",
-    "diffusion": "diffusion prior",
-    "contrastive": "contrastive prior",
-}
-"""Prior -> its name in the table, in the table's order."""
 ORACLE = "true embedding"
 ROWS = 6
 """Captions in the picture."""
@@ -67,12 +58,12 @@ def compare(root: Path, ask: Ask, stop: threading.Event) -> Iterator[Event]:
 
 def _compare(root: Path, ask: Ask, stop: threading.Event) -> Iterator[Event]:
     opened, model = open_unclip(root)
-    for stage in STAGES.values():
+    for stage in ADDED.values():
         for event in add(root, stage, settings(root, stage, ask), stop):
             yield event
             if isinstance(event, Stopped):
                 return
-    ways = [Way(told, with_prior(model, name).prior) for name, told in TOLD.items()] + [Way(ORACLE, None)]
+    ways = [Way(kind.title, with_prior(model, name).prior) for name, kind in PRIORS.items()] + [Way(ORACLE, None)]
     against = measured_on(opened, model, ask.n, ask.seed)
     yield Note("priors", f"judged on {len(against.pairs.captions)} pairs{opened.note}")
     found: dict[str, Found] = {}
@@ -88,20 +79,20 @@ def settings(root: Path, stage: str, ask: Ask) -> RunConfig:
     config, run = with_stage(root, stage), RunFolder(root)
     if stage in read_settings(run.settings).get("added", []):
         return config
-    recipe, seconds = config.recipe(stage), ask.budget or run.state()["prior"]["figures"]["seconds"]
-    timed = replace(recipe, share=seconds / config.budget, train=replace(recipe.train, steps=0))
-    return replace(config, **{stage: timed})
+    seconds = ask.budget or run.state()["prior"]["figures"]["seconds"]
+    recipe = retrained(config.recipes[stage], steps=0)
+    return config.using(**{stage: replace(recipe, share=seconds / config.budget)})  # pyright: ignore[reportArgumentType]
 
 
 def write(root: Path, model: TextToImage, against: Against, found: dict[str, Found]) -> None:
     """The figures, with how long each prior was trained and whether it passed its gate."""
     state, figures = RunFolder(root).state(), dict[str, Any]()
-    for name, told in {**TOLD, "": ORACLE}.items():
-        figures[told] = dict(found[told].figures)
-        ended = state.get({"diffusion": "prior", **STAGES}.get(name, ""))
+    for kind in (*PRIORS.values(), PriorKind(ORACLE)):
+        figures[kind.title] = dict(found[kind.title].figures)
+        ended = state.get(kind.stage or "")
         if ended is not None:
-            figures[told] |= {"trained": ended["figures"]["seconds"], "passed": ended["passed"]}
-            figures[told] |= {k: ended["figures"][k] for k in ("steps", "parameters")}
+            figures[kind.title] |= {"trained": ended["figures"]["seconds"], "passed": ended["passed"]}
+            figures[kind.title] |= {k: ended["figures"][k] for k in ("steps", "parameters")}
     of = {"run": str(root), "model": model.hash, "stages": judged_stages(model)}
     about = {**of, "unclip": unclip.__version__, "n": len(against.pairs.captions), "seed": against.pairs.seed}
     write_atomic(RunFolder(root).priors / "priors.json", to_json({**about, "priors": figures}))
@@ -125,4 +116,4 @@ def sheet(opened: Opened, model: TextToImage, against: Against, found: dict[str,
 
 def judged_stages(model: TextToImage) -> dict[str, str]:
     """The stages that were compared, and those around them, with their hashes."""
-    return model.stages.hashes([*model.drawn_by(model.sampling), *STAGES.values()])
+    return model.stages.hashes([*model.drawn_by(model.sampling), *ADDED.values()])

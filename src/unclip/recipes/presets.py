@@ -12,8 +12,9 @@ from unclip.nn.autoencoder.patch_critic import PatchCriticConfig
 from unclip.nn.backbones.diffusion_unet import adm_imagenet64
 from unclip.nn.backbones.diffusion_unet import ddpm_cifar10 as ddpm_cifar10_network
 from unclip.nn.backbones.unet import UNetConfig
-from unclip.recipes.settings.latent import AutoencoderRecipe, LatentRecipe
-from unclip.recipes.settings.run import CLIPRecipe, DDPMRecipe, DecoderRecipe, PriorRecipe, RunConfig
+from unclip.recipes.settings.recipe import Recipe
+from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.stages import AutoencoderRecipe, CLIPRecipe, DDPMRecipe, DecoderRecipe, LatentRecipe, PriorRecipe
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
 
@@ -21,36 +22,31 @@ from unclip.training.trainer import TrainConfig
 def tiny(size: int = 64) -> RunConfig:
     """Two CPU cores, minutes: narrow networks that keep 8 x 8 positions in every core, stepped by Muon."""
     if size == 32:
-        return RunConfig(size=32, clip=CLIPRecipe(vision_stem=(32, 64), vision_width=128))
+        return RunConfig(size=32, recipes={"clip": CLIPRecipe(vision_stem=(32, 64), vision_width=128)})
     network = UNetConfig(patch=2, widths=(24, 48, 96), blocks=(1, 1, 4), attention=(False, False, True))
-    return RunConfig(size=64, decoder=DecoderRecipe(network=network, diffusion=decoder_diffusion(0.6, 1.4)))
+    decoder = DecoderRecipe(network=network, diffusion=decoder_diffusion(0.6, 1.4))
+    return RunConfig(size=64, recipes={"decoder": decoder})
 
 
 def small(size: int = 64) -> RunConfig:
     """One GPU, an hour or more: the same design, about ten times the parameters and larger batches."""
-    return RunConfig(
-        size=size,
-        budget=3600.0,
-        clip=CLIPRecipe(
-            width=256,
-            text_width=256,
-            text_layers=6,
-            vision_stem=(64, 128, 256),
-            vision_width=384,
-            vision_layers=8,
-            train=TrainConfig(512, OptimConfig(lr=5e-4, decay=0.1, warmup=500)),
-        ),
-        prior=PriorRecipe(width=512, layers=8, train=TrainConfig(512, OptimConfig(lr=3e-4, warmup=500))),
-        decoder=DecoderRecipe(
-            network=UNetConfig(
-                patch=2 if size == 32 else 4,
-                widths=(128, 256, 384),
-                blocks=(2, 2, 4),
-                attention=(False, True, True),
-            ),
-            train=TrainConfig(256, OptimConfig(lr=5e-4, warmup=500)),
-        ),
+    clip = CLIPRecipe(
+        width=256,
+        text_width=256,
+        text_layers=6,
+        vision_stem=(64, 128, 256),
+        vision_width=384,
+        vision_layers=8,
+        train=TrainConfig(512, OptimConfig(lr=5e-4, decay=0.1, warmup=500)),
     )
+    patch = 2 if size == 32 else 4
+    network = UNetConfig(patch=patch, widths=(128, 256, 384), blocks=(2, 2, 4), attention=(False, True, True))
+    recipes: dict[str, Recipe] = {
+        "clip": clip,
+        "prior": PriorRecipe(width=512, layers=8, train=TrainConfig(512, OptimConfig(lr=3e-4, warmup=500))),
+        "decoder": DecoderRecipe(network=network, train=TrainConfig(256, OptimConfig(lr=5e-4, warmup=500))),
+    }
+    return RunConfig(size=size, budget=3600.0, recipes=recipes)
 
 
 def paper(size: int = 64) -> RunConfig:
@@ -73,7 +69,7 @@ def paper(size: int = 64) -> RunConfig:
         sampling=paper_sampling(),
         train=TrainConfig(256, adam, ema_decay=0.9999, cooldown=0.0),
     )
-    return replace(small(size), budget=86400.0, decoder=decoder)
+    return replace(small(size).using(decoder=decoder), budget=86400.0)
 
 
 def ddpm_fast(size: int = 32) -> RunConfig:
@@ -94,7 +90,7 @@ def ddpm_cifar10(size: int = 32) -> RunConfig:
         sampling=ddpm_sampling(),
         train=TrainConfig(128, adam, steps=800_000, ema_decay=0.9999, cooldown=0.0),
     )
-    return RunConfig(model="ddpm", size=size, ddpm=paper)
+    return RunConfig(model="ddpm", size=size, recipes={"ddpm": paper})
 
 
 def latent_tiny(size: int = 64) -> RunConfig:
@@ -106,13 +102,12 @@ def latent_tiny(size: int = 64) -> RunConfig:
     coder = CoderConfig(widths=(48,) if few else (32, 64), blocks=2 if few else 1)
     loss = AutoencoderLoss(critic=PatchCriticConfig(layers=1 if few else 2))
     stem = (32, 64) if few else (32, 64, 128)
-    return RunConfig(
-        model="latent",
-        size=size,
-        clip=CLIPRecipe(vision_stem=stem, vision_width=128 if few else 192, share=0.12),
-        autoencoder=AutoencoderRecipe(coder=coder, loss=loss),
-        latent=LatentRecipe(network=UNetConfig(patch=1, widths=(48, 96), blocks=(1, 4), attention=(False, True))),
-    )
+    recipes: dict[str, Recipe] = {
+        "clip": CLIPRecipe(vision_stem=stem, vision_width=128 if few else 192, share=0.12),
+        "autoencoder": AutoencoderRecipe(coder=coder, loss=loss),
+        "latent": LatentRecipe(network=UNetConfig(patch=1, widths=(48, 96), blocks=(1, 4), attention=(False, True))),
+    }
+    return RunConfig(model="latent", size=size, recipes=recipes)
 
 
 PRESETS: dict[str, Callable[[int], RunConfig]] = {
