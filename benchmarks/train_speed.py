@@ -22,6 +22,7 @@ from unclip.data.prepare.write import prepare
 from unclip.data.shapes.world import World
 from unclip.recipes.context import Context
 from unclip.recipes.presets import tiny
+from unclip.recipes.stages import CLIPRecipe
 from unclip.recipes.stages.base import build, recipe
 from unclip.runs.folder import RunFolder
 from unclip.text.tokenizer import Tokenizer
@@ -38,7 +39,7 @@ def context(size: int, root: Path) -> Context:
     vars(ctx)["tokenizer"] = tokenizer
     clip = build(ctx, "clip").module.eval().requires_grad_(False)
     vars(ctx)["clip"] = clip
-    vars(ctx)["embeddings"] = torch.nn.functional.normalize(torch.ones(512, config.clip.width), dim=-1)
+    vars(ctx)["embeddings"] = torch.nn.functional.normalize(torch.ones(512, config.of(CLIPRecipe).width), dim=-1)
     return ctx
 
 

@@ -16,7 +16,7 @@ from unclip.nn.backbones.dit import DiTConfig
 from unclip.recipes.fits import check_networks
 from unclip.recipes.presets import PRESETS
 from unclip.recipes.settings.run import RunConfig, stored_config, write_settings
-from unclip.recipes.stages import DDPMRecipe
+from unclip.recipes.stages import CLIPRecipe, DDPMRecipe, DecoderRecipe, PriorRecipe
 
 
 def resolved(given: Given, environ: dict[str, str] | None = None) -> RunConfig:
@@ -36,16 +36,16 @@ def test_later_layers_win(tmp_path: Path):
     environ = {"UNCLIP_SEED": "2", "UNCLIP_BUDGET": "2m", "UNCLIP_SET": "decoder.train.batch=8,clip.width=32"}
     config = resolved(Given(config=file, seed=3, set=["clip.width=48"]), environ)
     assert (config.seed, config.budget, config.max_bad, config.vocabulary) == (3, 120.0, 0.5, 99)
-    assert (config.decoder.train.batch, config.clip.width) == (8, 48)
-    assert config.prior == PRESETS["tiny"](32).prior
+    assert (config.recipes["decoder"].train.batch, config.of(CLIPRecipe).width) == (8, 48)
+    assert config.recipes["prior"] == PRESETS["tiny"](32).recipes["prior"]
 
 
 def test_the_preset_is_below_everything(tmp_path: Path):
     file = tmp_path / "mine.toml"
     file.write_text("[prior]\nwidth = 64\n", encoding="utf-8")
     config = resolved(Given(preset="small", config=file, size=64))
-    assert config.prior.width == 64
-    assert config.clip == PRESETS["small"](64).clip
+    assert config.of(PriorRecipe).width == 64
+    assert config.recipes["clip"] == PRESETS["small"](64).recipes["clip"]
     assert config.size == 64
 
 
@@ -87,7 +87,7 @@ def test_bad_assignments(text: str, why: str):
 
 def test_lists_in_the_environment():
     config = resolved(Given(), {"UNCLIP_SET": "decoder.network.widths=[16,32], seed=5"})
-    assert (config.decoder.network.widths, config.seed) == ((16, 32), 5)  # pyright: ignore[reportAttributeAccessIssue]
+    assert (config.of(DecoderRecipe).network.widths, config.seed) == ((16, 32), 5)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_environment_and_options(call: Call, fake: Fake, tmp_path: Path, monkeyp
     assert "error: --set: clip.width = [1]" in done.err
     done = call("train", "shapes", "--out", tmp_path / "run", *words[:-1], "clip.width=64")
     assert done.code == 0, done.err
-    assert (fake.config.seed, fake.config.budget, fake.config.decoder.train.batch) == (8, 90.0, 16)
+    assert (fake.config.seed, fake.config.budget, fake.config.recipes["decoder"].train.batch) == (8, 90.0, 16)
 
 
 def test_a_failed_gate(call: Call, fake: Fake, tmp_path: Path):
@@ -247,7 +247,8 @@ def test_a_begun_run_may_take_another_rate_and_another_machine(call: Call, fake:
     begun(out, RunConfig(size=32, precision="float32"))
     words = ["--set", "decoder.train.optim.lr=1e-4", "--set", "workers=4", "--precision", "bfloat16"]
     assert call("train", "shapes", "--out", out, *words).code == 0
-    assert (fake.config.decoder.train.optim.lr, fake.config.workers, fake.config.precision) == (1e-4, 4, "bfloat16")
+    assert (fake.config.workers, fake.config.precision) == (4, "bfloat16")
+    assert fake.config.recipes["decoder"].train.optim.lr == 1e-4
     done = call("train", "shapes", "--out", out, "--set", "decoder.train.optim.muon_lr=0")
     assert done.code == 2 and "decoder.train.optim.muon_lr" in done.err  # its moments would be of no use
 

@@ -139,7 +139,7 @@ def test_the_variance_is_learned_where_both_are_told():
             "vector_width = 0: must be the number of classes, 2",
         ),
         (lambda: DDPMConfig(tiny_unet(vector_width=2), size=16, classes=("a", "a")), "each name once"),
-        (lambda: DDPMConfig(16, tiny_unet(), drop_class=1.5), "drop_class = 1.5"),
+        (lambda: DDPMConfig(tiny_unet(), size=16, drop_class=1.5), "drop_class = 1.5"),
         (lambda: ddpm().loss(Batch(images=draw(2, 3, 32, 32)), Noise.shared(0)), "32 x 32 px with 3 channels: this "),
         (lambda: ddpm().check(draw(2, 1, 16, 16)), "16 x 16 px with 1 channels: this model has 16 x 16 px with 3"),
     ],
