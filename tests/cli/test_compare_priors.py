@@ -78,7 +78,7 @@ def test_priors_are_added_and_chosen(call: Call, mine: Path, tmp_path: Path):
         drew = [stage for stage in ("clip", drew, "decoder") if stage]
         assert about["stages"] == {stage: load_stored(mine / stage).sha256[:12] for stage in drew}
     assert len(set(made.values())) == len(PRIORS)
-    assert "--prior none" in call("info", path).out
+    assert f"--prior {[*PRIORS][-1]}" in call("info", path).out
     assert len(list((tmp_path / "out").glob("a-red-circle-0*.png"))) == len(PRIORS)  # none replaced another
 
 
@@ -99,7 +99,10 @@ def test_info_knows_a_prior_that_was_trained_again(
 
 
 def test_what_cannot_be_chosen_is_refused(call: Call, mine: Path):
-    assert "known are diffusion, autoregressive" in call("generate", "x", "--run", mine, "--prior", "magic").err
+    assert (
+        "known are none, text, text-shifted, autoregressive"
+        in call("generate", "x", "--run", mine, "--prior", "magic").err
+    )
     model = unclip.load(mine)
     shutil.rmtree(mine / "data")
     with pytest.raises(ValueError, match="'text-shifted': .*data is gone.*take --prior text"):

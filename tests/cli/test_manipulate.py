@@ -27,7 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     captions = [caption for caption, n in COUNTS.items() for _ in range(n)]
     images = [np.asarray(picture(i)) for i in range(len(captions))]
     arrays.prepared(folder.data, images, [(caption,) for caption in captions])
-    store.save(folder.clip, "clip", {}, gaussian().clip.state_dict())
+    store.save(folder.root / "clip", "clip", {}, gaussian().clip.state_dict())
     return folder
 
 

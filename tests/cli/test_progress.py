@@ -22,7 +22,7 @@ def test_a_terminal_has_one_live_line():
     text = screen.getvalue()
     assert "3 pairs [x]" in text
     assert "passed" in text
-    assert "decoder (4 of 4)" in text
+    assert "decoder (3 of 3)" in text
     assert "250 images/s" in text
     assert "2m05s left" in text
 
@@ -49,7 +49,7 @@ def test_exit_codes():
 def test_what_is_left_never_stands_at_nothing():
     log = io.StringIO()
     progress.follow([Working("decoder", "judging it", 0.2, 1.0)], Screen(log))
-    assert log.getvalue() == "decoder (4 of 4)  100%  judging it  finishing\n"
+    assert log.getvalue() == "decoder (3 of 3)  100%  judging it  finishing\n"
 
 
 def test_skipped_steps_are_no_want_of_time():

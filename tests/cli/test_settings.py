@@ -136,15 +136,15 @@ def test_a_model_brings_its_preset():
     assert resolved(Given(model="ddpm")) == PRESETS["ddpm-fast"](32)
     assert resolved(Given(), {"UNCLIP_MODEL": "ddpm"}).model == "ddpm"
     assert resolved(Given(preset="ddpm-cifar10")) == PRESETS["ddpm-cifar10"](32)
-    assert resolved(Given(model="ddpm", classes=True)).ddpm.classes
+    assert resolved(Given(model="ddpm", classes=True)).of(DDPMRecipe).classes
     assert resolved(Given(model="ddpm", size=16)).size == 16
 
 
 def test_a_budget_that_is_said_takes_the_place_of_the_presets_steps():
-    assert resolved(Given(preset="ddpm-cifar10")).ddpm.train.steps == 800_000
-    assert resolved(Given(preset="ddpm-cifar10", budget="20m")).ddpm.train.steps == 0
+    assert resolved(Given(preset="ddpm-cifar10")).of(DDPMRecipe).train.steps == 800_000
+    assert resolved(Given(preset="ddpm-cifar10", budget="20m")).of(DDPMRecipe).train.steps == 0
     both = resolved(Given(preset="ddpm-cifar10", budget="20m", set=["ddpm.train.steps=7"]))
-    assert both.ddpm.train.steps == 7
+    assert both.of(DDPMRecipe).train.steps == 7
 
 
 def test_the_run_file_of_a_ddpm_is_a_settings_file(tmp_path: Path):
@@ -157,7 +157,7 @@ def test_the_run_file_of_a_ddpm_is_a_settings_file(tmp_path: Path):
 def test_another_network_takes_the_place_of_the_presets():
     config = resolved(Given(model="ddpm", set=["ddpm.network.kind=DiTConfig", "ddpm.network.width=96"]))
     assert config.of(DDPMRecipe).network == DiTConfig(width=96)
-    assert resolved(Given(model="ddpm", set=["ddpm.network.widths=[16,32]"])).ddpm.network.multiple == 4
+    assert resolved(Given(model="ddpm", set=["ddpm.network.widths=[16,32]"])).of(DDPMRecipe).network.multiple == 4
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_the_order_of_what_is_said_does_not_matter(words: list[str]):
 
 def test_zero_terminal_snr_is_said_in_two_words():
     words = ["ddpm.diffusion.schedule.kind=ZeroTerminalSNR", "ddpm.diffusion.parameterization.kind=V"]
-    assert resolved(Given(model="ddpm", set=words)).ddpm.diffusion.schedule == ZeroTerminalSNR()
+    assert resolved(Given(model="ddpm", set=words)).of(DDPMRecipe).diffusion.schedule == ZeroTerminalSNR()
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_an_error_names_where_it_was_said(tmp_path: Path):
     file.write_text("[decoder.train]\nbatch = -8\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"mine.toml: decoder.train.batch = -8: expected a whole number from 1 to"):
         resolved(Given(config=file))
-    assert resolved(Given(config=file, set=["decoder.train.batch=8"])).decoder.train.batch == 8
+    assert resolved(Given(config=file, set=["decoder.train.batch=8"])).of(DecoderRecipe).train.batch == 8
     with pytest.raises(ValueError, match=r"^UNCLIP_SET: decoder.train.batch = -1"):
         resolved(Given(config=file, seed=3), {"UNCLIP_SET": "decoder.train.batch=-1"})
     with pytest.raises(ValueError, match=r"^--size: size = 128: .*unclip add upsampler DATA --run RUN --size 128"):
@@ -241,16 +241,20 @@ def test_a_file_of_another_version_says_so(tmp_path: Path):
 
 
 def test_options_of_a_ddpm_as_its_code_names_them():
-    plain = resolved(Given(model="ddpm", T=1000)).ddpm
+    plain = resolved(Given(model="ddpm", T=1000)).of(DDPMRecipe)
     found = plain.diffusion
     assert (found.schedule, found.parameterization, found.weighting) == (LinearBeta(), Eps(), Simple())
-    fewer = resolved(Given(preset="ddpm-cifar10", T=100)).ddpm
+    fewer = resolved(Given(preset="ddpm-cifar10", T=100)).of(DDPMRecipe)
     assert fewer.diffusion.schedule == LinearBeta(1e-3, 0.2, 100)
     assert fewer.sampling.steps == 100
     check_sampling(fewer.diffusion, fewer.sampling)
-    cosine = resolved(Given(model="ddpm", beta_schedule="cosine", predict="v")).ddpm.diffusion
+    cosine = resolved(Given(model="ddpm", beta_schedule="cosine", predict="v")).of(DDPMRecipe).diffusion
     assert (cosine.schedule, cosine.parameterization, cosine.weighting) == (CosineBeta(), V(), EDMWeight(1.0))
-    clean = resolved(Given(model="ddpm", predict="x0", set=["ddpm.diffusion.schedule.beta_T=0.03"])).ddpm.diffusion
+    clean = (
+        resolved(Given(model="ddpm", predict="x0", set=["ddpm.diffusion.schedule.beta_T=0.03"]))
+        .of(DDPMRecipe)
+        .diffusion
+    )
     assert (clean.schedule, clean.parameterization, clean.weighting) == (LinearBeta(beta_T=0.03), X0(), PlainX0())
     check_same(resolved(Given(model="ddpm", T=60, predict="v")), layers(Given(T=60, predict="v"), {}), Path("run"))
 

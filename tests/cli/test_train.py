@@ -83,7 +83,7 @@ def test_a_run_is_told_line_by_line(call: Call, fake: Fake, tmp_path: Path):
     assert done.code == 0, done.err
     lines = done.out.splitlines()
     assert lines[0] == "data: 12 pairs [all good]"
-    assert lines[1] == "clip (2 of 4)   10%  step 1  100 images/s  loss 0.5000  1m05s left"
+    assert lines[1] == "clip (1 of 3)   10%  step 1  100 images/s  loss 0.5000  1m05s left"
     assert lines[2:4] == ["decoder: drew runs/x/samples/a.png", "clip: passed, R@1 50.0%"]
     assert "unclip generate" in lines[4]
     assert isinstance(fake.calls[0][0], World)

@@ -22,10 +22,10 @@ from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import AnalyticDPM, Ancestral, Sampler
 from unclip.diffusion.schedules import Cosine, LogNormal, Schedule
 from unclip.models.classifier import ClassifierConfig
-from unclip.models.ddpm import DDPMConfig
-from unclip.models.decoder import DecoderConfig
+from unclip.models.ddpm import DDPMConfig, DDPMOptions
+from unclip.models.decoder import DecoderConfig, DecoderOptions
 from unclip.models.inpainter import InpainterConfig
-from unclip.models.latent import LatentConfig
+from unclip.models.latent import LatentConfig, LatentOptions
 from unclip.models.priors.autoregressive import AutoregressivePriorConfig
 from unclip.models.priors.contrastive import ContrastivePriorConfig
 from unclip.models.priors.diffusion import PriorConfig
@@ -48,6 +48,7 @@ NEEDY = {  # settings without a full set of defaults
         DDPMConfig(tiny_unet(), size=16),
     )
 }
+NEEDY |= {kind.__name__: kind(tiny_unet()) for kind in (DecoderOptions, DDPMOptions, LatentOptions)}
 NEEDY["NoisyCLIPConfig"] = NoisyCLIPConfig(CLIPConfig(TEXT, VISION))
 NEEDY["AutoregressivePriorConfig"] = AutoregressivePriorConfig(network=NET, dims=4)
 NEEDY["ContrastivePriorConfig"] = ContrastivePriorConfig(network=NET, scale=10.0)

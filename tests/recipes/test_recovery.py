@@ -144,13 +144,15 @@ def test_an_added_stage_killed_before_its_first_checkpoint(whole: Path, tmp_path
 
 
 def test_what_a_stage_begins_as_does_not_depend_on_what_was_loaded_before(whole: Path) -> None:
+    stages = ("prior", "decoder", "autoregressive_prior", "contrastive_prior", "noisy_clip", "inpaint")
+
     def fresh() -> Context:
-        config = short(STEPS)
+        config = replace(short(STEPS), added=stages[2:])
         return Context(RunFolder(whole), config, load_prepared(whole / "data"), "cpu", "float32")
 
     warm = fresh()
-    _ = warm.clip, warm.prior, warm.decoder, warm.embeddings
-    for name in ("prior", "decoder", "autoregressive_prior", "contrastive_prior", "noisy_clip", "inpaint"):
+    _ = warm.clip, warm.finished("prior", Prior), warm.finished("decoder", Decoder), warm.embeddings
+    for name in stages:
         a, b = (build(ctx, name).module.state_dict() for ctx in (fresh(), warm))
         assert all(torch.equal(a[key], b[key]) for key in a), name
 

@@ -21,16 +21,16 @@ def run(tmp_path: Path) -> RunFolder:
     """A finished run of a DDPM that has learned nothing."""
     folder, config = RunFolder(tmp_path / "run"), DDPMConfig(tiny_unet(), size=16)
     write_settings(folder.settings, PRESETS["ddpm-fast"](32))
-    store.save(folder.ddpm, "ddpm", config.to_dict(), DDPM(config).state_dict())
+    store.save(folder.root / "ddpm", "ddpm", config.to_dict(), DDPM(config).state_dict())
     folder.finish("ddpm", {"passed": True, "why": "made", "figures": {"steps": 1}})
     return folder
 
 
 def forge(run: RunFolder, change: dict[str, Any], **head: Any) -> None:
     """Changes settings of the network in config.json, and what stands beside the settings, with the hash of it all."""
-    config = json.loads((run.ddpm / "config.json").read_text(encoding="utf-8"))["config"]
+    config = json.loads((run.root / "ddpm" / "config.json").read_text(encoding="utf-8"))["config"]
     config["network"] |= change
-    forge_head(run.ddpm, **{**head, "config": config})
+    forge_head(run.root / "ddpm", **{**head, "config": config})
 
 
 def test_as_it_was_written_it_loads(run: RunFolder):
@@ -50,15 +50,15 @@ def test_as_it_was_written_it_loads(run: RunFolder):
 )
 def test_a_forged_network_is_told_with_its_file(run: RunFolder, change: dict[str, Any], words: str):
     forge(run, change, unclip="99.1")
-    with pytest.raises(ValueError, match=f"{re.escape(str(run.ddpm / 'config.json'))}: .*({words})"):
+    with pytest.raises(ValueError, match=f"{re.escape(str(run.root / 'ddpm' / 'config.json'))}: .*({words})"):
         unclip.load(run.root, "cpu")
 
 
 @pytest.mark.parametrize("head", [{"kind": 3}, {"extra": []}, {"sha256": "x"}, {"sha256": {}}, {"format": "1"}])
 def test_a_forged_head_is_told_with_its_file(run: RunFolder, head: dict[str, Any]):
-    path = run.ddpm / "config.json"
+    path = run.root / "ddpm" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | head), encoding="utf-8")
-    with pytest.raises(ValueError, match=re.escape(str(run.ddpm / "config.json"))):
+    with pytest.raises(ValueError, match=re.escape(str(run.root / "ddpm" / "config.json"))):
         unclip.load(run.root, "cpu")
 
 

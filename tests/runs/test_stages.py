@@ -35,7 +35,7 @@ def test_the_early_decoder_reads_the_caption_by_its_own_tower():
 
 
 def test_without_a_run_folder_there_are_no_early_weights():
-    with pytest.raises(ValueError, match="early/decoder: this model was not loaded from a run folder"):
+    with pytest.raises(ValueError, match="early weights: this model was not loaded from a run folder"):
         picture(whole(born("good")), "auto", 2.0)
 
 

@@ -173,10 +173,11 @@ class Stages:
 
         Raises ValueError that names the folder where the run kept none.
         """
-        if self.folder is None:
+        held = [name for name in self._kept if name.startswith("early/")]
+        if self.folder is None and not held:
             raise ValueError("early weights: this model was not loaded from a run folder, which alone may hold them")
-        name = f"early/{self.folder.drawing}"
-        if not (self.folder.root / name).exists():
+        name = held[0] if self.folder is None else f"early/{self.folder.drawing}"
+        if self.folder is not None and not (self.folder.root / name).exists():
             raise ValueError(
                 f"{self.folder.root / name}: not there, and guidance form 'auto' leads away from these early weights; "
                 "an older unclip, which kept none, trained this run: take --guidance-form cfg, or train it again with "

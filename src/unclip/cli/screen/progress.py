@@ -81,7 +81,7 @@ def left(seconds: float) -> str:
 
 
 def place(stage: str) -> str:
-    """ "decoder" -> "decoder (4 of 4)"."""
+    """ "decoder" -> "decoder (3 of 3)"."""
     learned = next((stages for stages in map(stages_of, models()) if stage in stages), ())
     return f"{stage} ({learned.index(stage) + 1} of {len(learned)})" if len(learned) > 1 else stage
 
