@@ -10,14 +10,9 @@ import torch
 from torch import nn
 
 import unclip
-from unclip import Condition
-from unclip.core.config.ranges import Count, CountOrNone
-from unclip.core.typing import Images, PerSample
+from unclip import Condition, DDPMRecipe, RunConfig, save_picture, tile
 from unclip.data import World
-from unclip.images.files import save_picture, tile
-from unclip.nn import ImageNetworkConfig, LevelEmbedding
-from unclip.recipes.settings.ddpm import DDPMRecipe
-from unclip.recipes.settings.run import RunConfig
+from unclip.nn import Count, CountOrNone, ImageNetworkConfig, Images, LevelEmbedding, PerSample
 
 
 @dataclass(frozen=True)
