@@ -16,12 +16,12 @@ LOWEST = -30.0
 
 
 def alpha(log_snr: LogSNR) -> Tensor:
-    """sqrt(sigmoid(l)): the share of the clean signal."""
+    """The factor of the clean signal in x = alpha x0 + sigma eps: sqrt(sigmoid(log_snr)), of the shape of `log_snr`."""
     return torch.sigmoid(log_snr).sqrt()
 
 
 def sigma(log_snr: LogSNR) -> Tensor:
-    """sqrt(sigmoid(-l)): the share of the noise."""
+    """The factor of the noise in x = alpha x0 + sigma eps: sqrt(sigmoid(-log_snr)), of the shape of `log_snr`."""
     return torch.sigmoid(-log_snr).sqrt()
 
 

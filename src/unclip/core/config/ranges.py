@@ -18,7 +18,14 @@ LONGEST = 80
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from low to high; above, below: without that end."""
+    """The numbers that a setting may take: `batch: Annotated[int, Range(1, 65536)]`.
+
+    Args:
+        low: the smallest number.
+        high: the largest number.
+        above: whether `low` itself is excluded.
+        below: whether `high` itself is excluded.
+    """
 
     low: int | float
     high: int | float
@@ -26,12 +33,12 @@ class Range:
     below: bool = False
 
     def holds(self, value: Any) -> bool:
-        """Whether a number lies within."""
+        """Whether a number lies in the range."""
         low = self.low < value if self.above else self.low <= value
         return low and (value < self.high if self.below else value <= self.high)
 
     def words(self) -> str:
-        """What follows "a number": "from 0 to 1", "above 0 and at most 1", "from 0 and below 1"."""
+        """The range in words that follow "a number": "from 0 to 1", "above 0 and at most 1", "from 0 and below 1"."""
         if math.isinf(self.low):
             return "or inf, -inf"
         low = f"above {plain(self.low)}" if self.above else f"from {plain(self.low)}"
@@ -67,9 +74,9 @@ SIGNED = 1e6
 """Levels, means and shifts are measured in units near 1: what is farther out than this is a slip of the hand."""
 
 Count = Annotated[int, Range(1, 65536)]
-"""Channels, widths, batches: at least one."""
+"""A whole number from 1 to 65,536: of channels, features, samples in a batch."""
 CountOrNone = Annotated[int, Range(0, 65536)]
-"""Where 0 is none."""
+"""A whole number from 0 to 65,536, where 0 means that there is none."""
 Depth = Annotated[int, Range(1, 256)]
 """Layers, heads and blocks, each of which costs time to build."""
 Side = Annotated[int, Range(1, 4096)]
