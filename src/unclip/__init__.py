@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from unclip.editing.edit import edit as edit
     from unclip.editing.edit import extend as extend
     from unclip.editing.enlarge import upsample as upsample
+    from unclip.generation.base import ImageModel as ImageModel
     from unclip.generation.ddpm import DDPMPipeline as DDPMPipeline
     from unclip.generation.latent_diffusion import LatentPipeline as LatentPipeline
     from unclip.generation.load import load as load
@@ -74,6 +75,7 @@ else:
             "unclip.runs.modules": "load_stage",
             "unclip.generation.load": "load",
             "unclip.generation.settings": "Settings",
+            "unclip.generation.base": "ImageModel",
             "unclip.generation.text_to_image": "TextToImage",
             "unclip.generation.latent_diffusion": "LatentPipeline",
             "unclip.generation.ddpm": "DDPMPipeline",

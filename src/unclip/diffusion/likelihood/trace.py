@@ -28,7 +28,7 @@ class Trace(Config, ABC):
 
 @dataclass(frozen=True)
 class Rademacher(Trace):
-    """Hutchinson's estimate of a trace with random signs, which has the least variance; exact for a diagonal one.
+    """Hutchinson's estimate of a trace with random signs; exact where the Jacobian is diagonal.
 
     Args:
         probes: how many random vectors are averaged.
