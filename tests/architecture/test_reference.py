@@ -37,7 +37,8 @@ def test_an_entry_reads_well() -> None:
     assert "Derived from [`Sampler`](diffusion.md#sampler)" in entry
     assert "`from unclip.diffusion import DDIM`; defined in `src/unclip/diffusion/samplers/ddim.py`." in entry
     [entry] = re.findall(r"^## TextToImage\n(.*?)^## ", MADE["unclip.md"], re.MULTILINE | re.DOTALL)
-    assert "### TextToImage.generate" in entry, "methods of a base that has no entry of its own stand here"
+    assert "### TextToImage.embed_images" in entry, "methods of a base that has no entry of its own stand here"
+    assert "Inherited from [`ImageModel`](unclip.md#imagemodel): " in entry
 
 
 def test_the_site_knows_every_page() -> None:

@@ -79,7 +79,7 @@ class ImageModel(ABC):
 
     @abstractmethod
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
-        """Yields every denoising step for a batch of prompts, one for each seed; x of the last is the images, [b, c, h, w]."""
+        """Yields every step for a batch of prompts and seeds; x of the last is the images, [b, c, h, w]."""
 
     def resolved(self, settings: Settings | None) -> Sampling:
         """The sampling that these settings mean for this model. Raises ValueError where they cannot work."""
@@ -116,7 +116,7 @@ class ImageModel(ABC):
     def draw(
         self, prompts: Iterable[str] = (), n: int = 1, seed: int = 0, settings: Settings | None = None
     ) -> Iterator[Image.Image]:
-        """Yields the images of `generate`, each as soon as its batch is finished. Raises as `generate` does, at once."""
+        """Yields the images of `generate`, each when its batch is finished. Raises as `generate` does, at once."""
         if n < 1:
             raise ValueError(f"n = {n}: ask for at least 1 picture")
         wanted, how = self.asked(texts("prompts", prompts), n, seed), settings or Settings()
@@ -125,7 +125,7 @@ class ImageModel(ABC):
         return (picture for batch in batches for picture in self._batch(batch, how))
 
     def drawn(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Float[Tensor, "b c h w"]:
-        """Generates a batch, [b, c, h, w] in [-1, 1], on the CPU. Raises ValueError for a size that the model does not have."""
+        """Generates a batch, [b, c, h, w] in [-1, 1], on the CPU. Raises ValueError for a size it does not have."""
         if settings.size not in (None, self.size):
             raise ValueError(f"size = {settings.size} px: this model draws {self.size}")
         *_, last = self.steps(prompts, seeds, settings)

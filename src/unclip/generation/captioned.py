@@ -49,7 +49,7 @@ class CaptionedModel(ImageModel, ABC):
         return {p: self.tokenizer.split(p) for p in long}
 
     def unknown(self, prompts: Sequence[str]) -> dict[str, list[str]]:
-        """Maps each prompt with words that no caption of the run's data holds to those words; empty where the data are gone."""
+        """Maps each prompt with words that no caption of the run holds to those words; {} where the data are gone."""
         if self.folder is None or not (self.folder.data / "captions.jsonl").exists():
             return {}
         return words.unseen(prompts, read_captions(self.folder.data))

@@ -43,7 +43,7 @@ class DDPMPipeline(ImageModel):
         return self.model.config.classes
 
     def asked(self, prompts: Sequence[str], n: int, seed: int) -> list[tuple[str, int]]:
-        """Lists (prompt, seed) for n images of each class that is named; for no class, n images of all classes in turn."""
+        """Lists (prompt, seed) for n images of each named class; without a name, n images of all classes in turn."""
         self.labels(prompts)
         if prompts:
             return [(p, seed + i) for p in prompts for i in range(n)]
