@@ -36,7 +36,7 @@ class BetaTable(Schedule):
 
     @cached_property
     def betas(self) -> Betas:
-        """beta_1 ... beta_T in float64.
+        """The variances that the steps add, beta_1 ... beta_T, [T], float64.
 
         Raises ValueError where a beta lies outside (0, 1): the SNR would not fall.
         """
@@ -50,12 +50,12 @@ class BetaTable(Schedule):
 
     @cached_property
     def log_alpha_bar(self) -> Betas:
-        """log alpha-bar_t = sum of log(1 - beta) up to t, in float64; exact however small alpha-bar is."""
+        """The logarithm of alpha-bar_t, [T], float64: the sum of log(1 - beta) up to t; exact however small."""
         return torch.log1p(-self.betas).cumsum(0)
 
     @cached_property
     def table(self) -> Betas:
-        """log(alpha-bar_t / (1 - alpha-bar_t)) for t = 1..T in float64; SNR 0, where a table ends in it, as -1e4."""
+        """The log-SNR for t = 1..T, [T], float64; SNR 0, in which a table may end, is -1e4."""
         return (self.log_alpha_bar - torch.log(-torch.expm1(self.log_alpha_bar))).clamp(min=SNR_0)
 
     @property
@@ -71,7 +71,7 @@ class BetaTable(Schedule):
         return narrow(self.table.to(entry.device)[entry], times)
 
     def fraction_below(self, levels: Levels) -> Float[Tensor, " n"]:
-        """The number of entries below each level, over T."""
+        """The number of entries below each level, divided by T."""
         wanted = wide(levels).contiguous()
         rising = self.table.flip(0).to(wanted.device)
         return torch.searchsorted(rising, wanted).to(wanted) / len(rising)
