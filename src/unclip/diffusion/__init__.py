@@ -13,6 +13,11 @@ from typing import TYPE_CHECKING
 from unclip.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from unclip.core.config.ranges import Fraction as Fraction
+    from unclip.core.config.ranges import Positive as Positive
+    from unclip.core.config.ranges import Signed as Signed
+    from unclip.core.config.ranges import Spread as Spread
+    from unclip.core.config.ranges import Weight as Weight
     from unclip.core.typing import LogSNR as LogSNR
     from unclip.core.typing import State as State
     from unclip.diffusion.denoiser import ConditionalDenoise as ConditionalDenoise
@@ -40,7 +45,12 @@ if TYPE_CHECKING:
     from unclip.diffusion.guidance import StaticThreshold as StaticThreshold
     from unclip.diffusion.guidance import Unguided as Unguided
     from unclip.diffusion.guidance import ZeroStar as ZeroStar
+    from unclip.diffusion.guidance.base import Guide as Guide
+    from unclip.diffusion.guidance.base import Guided as Guided
+    from unclip.diffusion.guidance.base import branches as branches
+    from unclip.diffusion.guidance.base import guided as guided
     from unclip.diffusion.level import alpha as alpha
+    from unclip.diffusion.level import like as like
     from unclip.diffusion.level import sigma as sigma
     from unclip.diffusion.likelihood import RK4 as RK4
     from unclip.diffusion.likelihood import RK45 as RK45
@@ -112,6 +122,7 @@ if TYPE_CHECKING:
     from unclip.diffusion.schedules import SigmoidBeta as SigmoidBeta
     from unclip.diffusion.schedules import Tabulated as Tabulated
     from unclip.diffusion.schedules import ZeroTerminalSNR as ZeroTerminalSNR
+    from unclip.diffusion.schedules.base import Levels as Levels
     from unclip.diffusion.search import Search as Search
     from unclip.diffusion.weighting import P2 as P2
     from unclip.diffusion.weighting import EDMWeight as EDMWeight
@@ -128,7 +139,9 @@ else:
             "unclip.diffusion.denoiser": "Denoise ConditionalDenoise Denoiser Prediction",
             "unclip.diffusion.empirical": "Empirical",
             "unclip.core.typing": "State LogSNR",
-            "unclip.diffusion.level": "alpha sigma",
+            "unclip.core.config.ranges": "Fraction Positive Weight Signed Spread",
+            "unclip.diffusion.level": "alpha sigma like",
+            "unclip.diffusion.schedules.base": "Levels",
             "unclip.diffusion.schedules": (
                 "Schedule BetaTable LinearBeta QuadraticBeta ScaledLinearBeta SigmoidBeta CosineBeta ZeroTerminalSNR "
                 "Cosine RectifiedFlow Tabulated Shifted Karras LogNormal LogitNormal Laplace LearnedSchedule"
@@ -141,6 +154,7 @@ else:
                 "DPMSolverPP3M DPMSolverPP2S UniPC LMS DEIS IPNDM RePaint Anchored"
             ),
             "unclip.diffusion.grids": "Grid UniformTime QuadraticTime UniformLogSNR KarrasSteps Sections Given ends",
+            "unclip.diffusion.guidance.base": "Guide Guided branches guided",
             "unclip.diffusion.search": "Search",
             "unclip.diffusion.guidance": (
                 "Guidance Unguided ClassifierFree ZeroStar APG Autoguidance ClassifierGuidance CLIPGuidance "

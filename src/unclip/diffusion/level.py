@@ -26,7 +26,7 @@ def sigma(log_snr: LogSNR) -> Tensor:
 
 
 def like(log_snr: LogSNR, x: Tensor) -> Tensor:
-    """A level per sample (or one for all) shaped to multiply `x`."""
+    """Shapes a level, [b] or one number for all, so that it multiplies x, [b, ...]."""
     return log_snr.view(-1, *[1] * (x.dim() - 1)) if log_snr.dim() else log_snr
 
 

@@ -84,15 +84,15 @@ Side = Annotated[int, Range(1, 4096)]
 Steps = Annotated[int, Range(1, 100_000)]
 """Of a sampler or a solver."""
 Fraction = Annotated[float, Range(0, 1)]
-"""A part of a whole, or a probability."""
+"""A number from 0 to 1: a part of a whole, or a probability."""
 Positive = Annotated[float, Range(0, SIGNED, above=True)]
-"""A scale that cannot be off."""
+"""A number above 0: a scale that cannot be off."""
 Weight = Annotated[float, Range(0, SIGNED)]
-"""Scales and weights; 0 is off."""
+"""A number from 0: a scale or a weight, where 0 means off."""
 Signed = Annotated[float, Range(-SIGNED, SIGNED)]
-"""A level, a mean or a shift."""
+"""A number of either sign: a level, a mean or a shift."""
 Spread = Annotated[float, Range(1e-3, 1e3)]
-"""Standard deviations and exponents."""
+"""A standard deviation or an exponent, from 0.001 to 1,000."""
 Share = Annotated[float, Range(0, 1e6)]
 """Of a run's budget; what is added to a finished run may take longer than the run."""
 Patch = Annotated[int, Range(1, 256)]

@@ -22,13 +22,14 @@ G = TypeVar("G", bound="Guidance")
 
 @dataclass(frozen=True)
 class Guided:
-    """What a guidance says at one state, and what the condition alone says there."""
+    """The guided prediction at one state, and the conditional prediction that it was made from."""
 
     prediction: Prediction
     conditional: Prediction
 
 
 Guide = Callable[[State, LogSNR], Guided]
+"""What `Guidance.guide` returns: from a state, [b, ...], and its log-SNR to both predictions."""
 Branches = Callable[[State, LogSNR], tuple[Prediction, Prediction]]
 
 
@@ -89,7 +90,7 @@ class Unguided(Guidance):
 
 
 def branches(denoiser: ConditionalDenoise, cond: Condition, null: Condition) -> Branches:
-    """(with the condition, without it), both in one batch."""
+    """Makes a function of (x, log-SNR) that predicts with the condition and without it, both in one batch."""
     both = Condition.cat([cond, null])
 
     def at(x: State, log_snr: LogSNR) -> tuple[Prediction, Prediction]:
@@ -107,6 +108,6 @@ def halves(p: Prediction) -> tuple[Prediction, Prediction]:
 
 
 def guided(x0: State, x: State, log_snr: LogSNR, conditional: Prediction) -> Guided:
-    """A guided clean estimate. A learned variance is the conditional's, as in GLIDE."""
+    """Makes a `Guided` from a guided clean estimate, [b, ...]; a learned variance is the conditional's, as in GLIDE."""
     p = Prediction.from_x0(x0, x, log_snr)
     return Guided(replace(p, variance_mix=conditional.variance_mix), conditional)

@@ -14,6 +14,7 @@ from unclip.core.wide import narrow, wide
 
 Times = Float[Tensor, " n"]
 Levels = Float[Tensor, " n"]
+"""A list of n levels of log-SNR."""
 
 _BISECTIONS = 52
 """Halvings of [0, 1] that float64 can tell apart."""
