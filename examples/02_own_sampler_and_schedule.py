@@ -12,10 +12,21 @@ import torch
 from PIL import Image
 
 from unclip import Condition, Diffusion, DiffusionConfig, Noise, Sampling
-from unclip.core.typing import LogSNR, State
 from unclip.data import two_moons
-from unclip.diffusion import DDIM, Denoise, Sampler, Schedule, Simple, Step, Unguided, V
-from unclip.diffusion.level import alpha, sigma
+from unclip.diffusion import (
+    DDIM,
+    Denoise,
+    LogSNR,
+    Sampler,
+    Schedule,
+    Simple,
+    State,
+    Step,
+    Unguided,
+    V,
+    alpha,
+    sigma,
+)
 from unclip.nn import MLP
 
 

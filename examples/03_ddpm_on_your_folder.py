@@ -10,8 +10,7 @@ import sys
 from pathlib import Path
 
 import unclip
-from unclip.images.files import save_picture, tile
-from unclip.recipes.events import Gate, Note, Progress
+from unclip import Gate, Note, Progress, save_picture, tile
 
 RUN, SIZE, BUDGET = Path("runs/ddpm"), 16, "10s"
 

@@ -10,14 +10,10 @@ import torch
 from torch import nn
 
 import unclip
-from unclip import Condition
-from unclip.core.config.ranges import Count, CountOrNone
-from unclip.core.typing import Images, PerSample
+from unclip import Condition, RunConfig, save_picture, tile
 from unclip.data import World
-from unclip.images.files import save_picture, tile
-from unclip.nn import ImageNetworkConfig, LevelEmbedding
-from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.stages import DDPMRecipe
+from unclip.nn import Count, CountOrNone, ImageNetworkConfig, Images, LevelEmbedding, PerSample
+from unclip.recipes import DDPMRecipe
 
 
 @dataclass(frozen=True)

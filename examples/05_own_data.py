@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 
 import unclip
+from unclip import RunConfig, grid, save_picture
 from unclip.data import Item
-from unclip.images.files import grid, save_picture
 from unclip.nn import UNetConfig
-from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.stages import DDPMRecipe
+from unclip.recipes import DDPMRecipe
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 160, 60), "blue": (40, 70, 220)}
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 import unclip
-from unclip import Settings, TextToImage
-from unclip.images.files import grid, save_picture
+from unclip import Settings, TextToImage, grid, save_picture
 
 if len(sys.argv) != 2:
     sys.exit(__doc__)

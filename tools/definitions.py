@@ -31,8 +31,9 @@ def parsed(module: str) -> ast.Module:
 
 
 def statements(module: str) -> Iterator[tuple[ast.stmt, str]]:
-    """Each statement of a module with the string that follows it, those below `if TYPE_CHECKING` too."""
-    for block in (parsed(module).body, *(node.body for node in parsed(module).body if isinstance(node, ast.If))):
+    """Each statement of a module with the string that follows it, those below `if TYPE_CHECKING` and `else` too."""
+    body = parsed(module).body
+    for block in (body, *(part for node in body if isinstance(node, ast.If) for part in (node.body, node.orelse))):
         for node, after in itertools.zip_longest(block, block[1:]):
             string = after.value if isinstance(after, ast.Expr) else None
             text = string.value if isinstance(string, ast.Constant) else ""
@@ -45,14 +46,22 @@ def assigned(node: ast.stmt) -> str:
     return target.id if isinstance(target, ast.Name) else ""
 
 
+def lazy_names(node: ast.stmt) -> list[str]:
+    """The names in `__all__, __getattr__, __dir__ = lazy(__name__, {"module": "names of it"})`; [] of all others."""
+    value = node.value if isinstance(node, ast.Assign) else None
+    if not isinstance(value, ast.Call) or ast.unparse(value.func) != "lazy":
+        return []
+    return [name for names in ast.literal_eval(value.args[1]).values() for name in names.split()]
+
+
 def exported(module: str) -> list[str]:
-    """The public names of a room in its own order: `__all__`, or the keys of `_HOMES`; of a shared module its types."""
+    """The public names of a room in its own order: `__all__`, or those of `lazy`; of a shared module its types."""
     lists = {assigned(node): getattr(node, "value", None) for node, _ in statements(module)}
     if module in SHARED:
         found = [definition.name for definition in defined(module)]
         return [name for name in found if name[0].isupper() and not name.isupper()]
-    if isinstance(homes := lists.get("_HOMES"), ast.Dict):
-        return [key.value for key in homes.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
+    if lazily := [name for node, _ in statements(module) for name in lazy_names(node)]:
+        return lazily
     names = lists.get("__all__")
     found = [ast.literal_eval(name) for name in names.elts] if isinstance(names, ast.List | ast.Tuple) else []
     return [name for name in found if name != "__version__"]

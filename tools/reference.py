@@ -19,10 +19,20 @@ Homes = dict[tuple[str, str], str]
 """(module, name) of a definition -> the page that describes it."""
 
 
+SECTION = re.compile(r"^(Args|Raises):\n((?: {4}.*(?:\n|$))+)", re.MULTILINE)
+"""The arguments of a docstring, or its errors: a name and what it is, on lines that are indented."""
+
+
+def as_list(section: re.Match[str]) -> str:
+    """A section of a docstring as a list."""
+    entries = section[2].replace("\n        ", " ")
+    return f"{section[1]}:\n\n" + re.sub(r"^ {4}(\w+): ", r"- `\1`: ", entries, flags=re.MULTILINE)
+
+
 def escaped(text: str) -> str:
     """A docstring as Markdown: what is no code has neither tags nor emphasis by accident, and pages are links."""
     lines = []
-    for line in text.splitlines():
+    for line in SECTION.sub(as_list, text).splitlines():
         pieces = [line] if line.startswith("    ") else re.split(r"(`[^`]*`)", line)
         lines.append("".join(p if p.startswith(("`", "    ")) else prose(p) for p in pieces))
     return "\n".join(lines)

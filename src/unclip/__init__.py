@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING
 
 from unclip.core.lazy import lazy
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
+    from unclip import clip as clip
+    from unclip import data as data
+    from unclip import diffusion as diffusion
+    from unclip import nn as nn
+    from unclip import training as training
     from unclip.core.condition import Condition as Condition
+    from unclip.core.config.base import Config as Config
+    from unclip.core.config.ranges import Range as Range
     from unclip.core.noise import Noise as Noise
     from unclip.diffusion.process import Diffusion as Diffusion
     from unclip.diffusion.process import DiffusionConfig as DiffusionConfig
@@ -16,11 +25,17 @@ if TYPE_CHECKING:
     from unclip.editing.edit import edit as edit
     from unclip.editing.edit import extend as extend
     from unclip.editing.enlarge import upsample as upsample
+    from unclip.generation.base import ImageModel as ImageModel
     from unclip.generation.ddpm import DDPMPipeline as DDPMPipeline
     from unclip.generation.latent_diffusion import LatentPipeline as LatentPipeline
     from unclip.generation.load import load as load
+    from unclip.generation.priors import with_prior as with_prior
     from unclip.generation.settings import Settings as Settings
     from unclip.generation.text_to_image import TextToImage as TextToImage
+    from unclip.images.files import grid as grid
+    from unclip.images.files import save_picture as save_picture
+    from unclip.images.files import tile as tile
+    from unclip.images.read import take as take
     from unclip.latents.invert import invert as invert
     from unclip.latents.inverted import Inverted as Inverted
     from unclip.latents.manipulate import blend as blend
@@ -29,41 +44,57 @@ if TYPE_CHECKING:
     from unclip.latents.manipulate import vary as vary
     from unclip.latents.probe import Probe as Probe
     from unclip.latents.probe import probe as probe
+    from unclip.latents.zero_shot import classify as classify
+    from unclip.models.classifier import ClassifierConfig as ClassifierConfig
+    from unclip.models.classifier import NoisyClassifier as NoisyClassifier
     from unclip.recipes.api.evaluate import evaluate as evaluate
     from unclip.recipes.api.train import train as train
+    from unclip.recipes.events import Drawn as Drawn
+    from unclip.recipes.events import Gate as Gate
+    from unclip.recipes.events import Note as Note
+    from unclip.recipes.events import Progress as Progress
+    from unclip.recipes.events import Stopped as Stopped
+    from unclip.recipes.events import Working as Working
+    from unclip.recipes.settings.run import RunConfig as RunConfig
+    from unclip.runs.folder import RunFolder as RunFolder
+    from unclip.runs.modules import load_stage as load_stage
     from unclip.training.plan import Plan as Plan
     from unclip.training.trainer import TrainConfig as TrainConfig
     from unclip.training.trainer import Trainer as Trainer
-
-__version__ = "0.1.0"
-_HOMES = {
-    "train": "recipes.api.train",
-    "evaluate": "recipes.api.evaluate",
-    "load": "generation.load",
-    "Settings": "generation.settings",
-    "TextToImage": "generation.text_to_image",
-    "LatentPipeline": "generation.latent_diffusion",
-    "DDPMPipeline": "generation.ddpm",
-    "edit": "editing.edit",
-    "extend": "editing.edit",
-    "upsample": "editing.enlarge",
-    "vary": "latents.manipulate",
-    "blend": "latents.manipulate",
-    "diff": "latents.manipulate",
-    "invert": "latents.invert",
-    "reconstruct": "latents.manipulate",
-    "Inverted": "latents.inverted",
-    "probe": "latents.probe",
-    "Probe": "latents.probe",
-    "Diffusion": "diffusion.process",
-    "DiffusionConfig": "diffusion.process",
-    "Sampling": "diffusion.process",
-    "Condition": "core.condition",
-    "Noise": "core.noise",
-    "Trainer": "training.trainer",
-    "TrainConfig": "training.trainer",
-    "Plan": "training.plan",
-}
-"""Public name -> the module that it is imported from when it is first used."""
-__all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]
-__getattr__ = lazy(__name__, _HOMES)
+else:
+    __all__, __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "unclip.recipes.api.train": "train",
+            "unclip.recipes.api.evaluate": "evaluate",
+            "unclip.recipes.events": "Note Progress Working Drawn Gate Stopped",
+            "unclip.recipes.settings.run": "RunConfig",
+            "unclip.runs.folder": "RunFolder",
+            "unclip.runs.modules": "load_stage",
+            "unclip.generation.load": "load",
+            "unclip.generation.settings": "Settings",
+            "unclip.generation.base": "ImageModel",
+            "unclip.generation.text_to_image": "TextToImage",
+            "unclip.generation.latent_diffusion": "LatentPipeline",
+            "unclip.generation.ddpm": "DDPMPipeline",
+            "unclip.generation.priors": "with_prior",
+            "unclip.editing.edit": "edit extend",
+            "unclip.editing.enlarge": "upsample",
+            "unclip.latents.manipulate": "vary blend diff reconstruct",
+            "unclip.latents.invert": "invert",
+            "unclip.latents.inverted": "Inverted",
+            "unclip.latents.probe": "probe Probe",
+            "unclip.latents.zero_shot": "classify",
+            "unclip.images.read": "take",
+            "unclip.images.files": "save_picture grid tile",
+            "unclip.models.classifier": "NoisyClassifier ClassifierConfig",
+            "unclip.diffusion.process": "Diffusion DiffusionConfig Sampling",
+            "unclip.core.condition": "Condition",
+            "unclip.core.noise": "Noise",
+            "unclip.core.config.base": "Config",
+            "unclip.core.config.ranges": "Range",
+            "unclip.training.trainer": "Trainer TrainConfig",
+            "unclip.training.plan": "Plan",
+        },
+        "clip data diffusion nn training",
+    )

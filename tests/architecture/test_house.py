@@ -150,13 +150,6 @@ except SystemExit as stop:
     assert "torch" not in loaded_after(code)
 
 
-def test_unknown_attribute_of_the_package():
-    import unclip
-
-    with pytest.raises(AttributeError, match="no attribute 'lode'"):
-        unclip.lode  # noqa: B018
-
-
 def test_no_paths_of_one_machine():
     listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z")
     if listed.returncode != 0:

@@ -1,6 +1,7 @@
 """The Python that the pages print: pyright finds no error in it, so an editor completes it; and it runs."""
 
 import ast
+import importlib
 import importlib.util
 import json
 import subprocess
@@ -10,7 +11,8 @@ from typing import NamedTuple
 
 import pytest
 from PIL import Image
-from tests.architecture.pages import PAGES, blocks
+from tests.architecture.pages import PAGES, ROOT, blocks
+from tests.architecture.test_public_names import ROOMS
 from tests.short import short
 
 from unclip.cli.main import app
@@ -62,20 +64,37 @@ ALONE = [
 ]
 
 
+def scripts() -> dict[str, str]:
+    """File name -> what a user writes: the blocks of the pages, the examples, an import of every public name."""
+    found = {f"{snippet.name}.py": snippet.code for snippet in SNIPPETS}
+    found |= {f"example_{path.name}": path.read_text("utf-8") for path in (ROOT / "examples").glob("*.py")}
+    for room in ROOMS:
+        names = ", ".join(importlib.import_module(room).__all__)
+        found[f"names_of_{room.replace('.', '_')}.py"] = f"from {room} import {names}\nprint({names})"
+    return found
+
+
 def test_python_is_typed(tmp_path: Path) -> None:
+    """No error in what a user writes, and one for each misspelled name: no name is allowed by a `__getattr__`."""
     if importlib.util.find_spec("basedpyright") is None:
         pytest.skip("basedpyright is not installed: pip install -c constraints.txt -e '.[test]'")
-    for snippet in SNIPPETS:
-        (tmp_path / f"{snippet.name}.py").write_text(snippet.code, encoding="utf-8")
+    for name, code in scripts().items():
+        (tmp_path / name).write_text(code, encoding="utf-8")
+    misspelled = "".join(f"from {room} import Lode\n" for room in ROOMS) + "import unclip\nunclip.lode\n"
+    (tmp_path / "misspelled.py").write_text(misspelled, encoding="utf-8")
     settings = {
-        "extraPaths": [str(HERE.parents[1] / "src"), str(HERE)],
+        "extraPaths": [str(ROOT / "src"), str(HERE)],
         "typeCheckingMode": "standard",
         "reportUnusedExpression": False,
     }
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
-    command = [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable, "-p", str(tmp_path)]
+    command = [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable, "--outputjson", "-p", "."]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    found = [(Path(each["file"]).name, each["message"]) for each in json.loads(done.stdout)["generalDiagnostics"]]
+    right = [(name, message) for name, message in found if name != "misspelled.py"]
+    assert not right, "\n".join(map(": ".join, right))
+    assert len(found) == len(ROOMS) + 1, found
+    assert found[0][1] == '"Lode" is unknown import symbol'
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -72,6 +73,12 @@ def test_names(name: str):
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="grid = 'even'.*log-snr"):
         named("even")
+
+
+def test_the_documentation_names_every_grid():
+    page = (Path(__file__).parents[2] / "docs" / "schedules.md").read_text(encoding="utf-8")
+    for name, grid in NAMES.items():
+        assert f"| `{name}` | `{type(grid).__name__}` |" in page, name
 
 
 def test_uniform_time_is_the_own_grid_of_tables_and_functions():

@@ -1,10 +1,15 @@
-"""CLIP: an image tower and a text tower, trained to meet in one space of unit vectors; and one that sees noise."""
+"""CLIP: an image tower and a text tower, trained to meet in one space of unit vectors; and one that sees noise.
+
+from unclip.clip import CLIP, CLIPConfig, TextConfig, ViTConfig
+"""
 
 from typing import TYPE_CHECKING
 
 from unclip.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from unclip.clip.loss import sigmoid_loss as sigmoid_loss
+    from unclip.clip.loss import softmax_loss as softmax_loss
     from unclip.clip.model import CLIP as CLIP
     from unclip.clip.model import CLIPConfig as CLIPConfig
     from unclip.clip.noisy import NoisyCLIP as NoisyCLIP
@@ -14,20 +19,17 @@ if TYPE_CHECKING:
     from unclip.clip.vision import ImageTower as ImageTower
     from unclip.clip.vision import ImageTowerConfig as ImageTowerConfig
     from unclip.clip.vision import VisionConfig as VisionConfig
+    from unclip.clip.vision import VisionTower as VisionTower
+    from unclip.clip.vision import ViT as ViT
     from unclip.clip.vision import ViTConfig as ViTConfig
-
-_HOMES = {
-    "CLIP": "model",
-    "CLIPConfig": "model",
-    "TextConfig": "text",
-    "TextTower": "text",
-    "ImageTower": "vision",
-    "ImageTowerConfig": "vision",
-    "VisionConfig": "vision",
-    "ViTConfig": "vision",
-    "NoisyCLIP": "noisy",
-    "NoisyCLIPConfig": "noisy",
-}
-"""Public name -> the module below that it is imported from when it is first used."""
-__all__ = [*_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]
-__getattr__ = lazy(__name__, _HOMES)
+else:
+    __all__, __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "unclip.clip.model": "CLIP CLIPConfig",
+            "unclip.clip.text": "TextTower TextConfig",
+            "unclip.clip.vision": "ImageTower ImageTowerConfig VisionTower VisionConfig ViT ViTConfig",
+            "unclip.clip.noisy": "NoisyCLIP NoisyCLIPConfig",
+            "unclip.clip.loss": "softmax_loss sigmoid_loss",
+        },
+    )

@@ -22,12 +22,22 @@ def logits(images: Vectors, texts: Vectors, scale: float | Float[Tensor, ""]) ->
 
 
 def softmax_loss(scores: Square, positive: Bool[Tensor, "b b"]) -> Float[Tensor, ""]:
-    """Mean of both directions' cross-entropy (Radford et al. 2021, fig. 3), targets uniform over the positives."""
+    """CLIP's loss (Radford et al. 2021, fig. 3): the mean of the cross-entropies over rows and over columns.
+
+    Args:
+        scores: similarity of image i and caption j over temperature, [b, b].
+        positive: whether caption j belongs to image i, [b, b]; several may, and share the target evenly.
+    """
     target = positive.float() / positive.sum(1, keepdim=True)
     return (F.cross_entropy(scores, target) + F.cross_entropy(scores.t(), target)) / 2
 
 
 def sigmoid_loss(scores: Square, positive: Bool[Tensor, "b b"]) -> Float[Tensor, ""]:
-    """-sum log sigmoid(+-scores) / b (Zhai et al. 2023, alg. 1), + for positives."""
+    """SigLIP's loss (Zhai et al. 2023, algorithm 1): a logistic loss for every pair, summed and divided by b.
+
+    Args:
+        scores: similarity of image i and caption j, scaled and shifted, [b, b].
+        positive: whether caption j belongs to image i, [b, b].
+    """
     sign = torch.where(positive, 1.0, -1.0)
     return -F.logsigmoid(sign * scores).sum() / len(scores)

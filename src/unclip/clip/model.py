@@ -20,7 +20,14 @@ from unclip.core.typing import Float, Ids, Images, Mask, Tensor, Tokens, Vectors
 
 @dataclass(frozen=True)
 class CLIPConfig(Config):
-    """width: of the joint space; form: which contrastive loss."""
+    """Settings of `CLIP`.
+
+    Args:
+        text: of the text tower.
+        vision: of the image tower: `VisionConfig` or `ViTConfig`.
+        width: of the embeddings.
+        form: "softmax", CLIP's loss, or "sigmoid", SigLIP's (Zhai et al. 2023).
+    """
 
     text: TextConfig
     vision: ImageTowerConfig
@@ -29,7 +36,10 @@ class CLIPConfig(Config):
 
 
 class CLIP(nn.Module):
-    """Two towers, two linear projections without bias, a learned temperature (1/0.07 at the start, at most 100)."""
+    """CLIP (Radford et al. 2021): an image tower and a text tower that embed into one space of unit vectors.
+
+    The temperature is learned; its inverse starts at 1/0.07 and is 100 at most.
+    """
 
     per_sample = False
 
@@ -46,21 +56,26 @@ class CLIP(nn.Module):
         self.bias = None if softmax else nn.Parameter(torch.tensor(-10.0))
 
     def embed_images(self, images: Images, shift: Float[Tensor, "b width"] | None = None) -> Vectors:
-        """Pictures -> unit vectors [b, width]; shift: see `ImageTower`."""
+        """Embeds images, [b, c, size, size] in [-1, 1], as unit vectors, [b, width]. shift: see `ImageTower`."""
         return F.normalize(self.image_projection(self.vision(images, shift)).float(), dim=-1)
 
     def embed_text(self, ids: Ids, mask: Mask) -> tuple[Vectors, Tokens]:
-        """Captions -> unit vectors [b, width] and the tower's token features [b, n, text.width]."""
+        """Embeds captions: unit vectors, [b, width], and the text tower's token features, [b, n, text.width].
+
+        Args:
+            ids: token ids, [b, n].
+            mask: which tokens are real, [b, n].
+        """
         tokens, end = self.text(ids, mask)
         return F.normalize(self.text_projection(end).float(), dim=-1), tokens.float()
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
-        """The contrastive loss; `same` tells which captions of the batch are equal. No randomness is needed."""
+        """The contrastive loss of a batch with images, ids, mask and `same`, which marks equal captions."""
         assert batch.images is not None
         return self.contrast(self.embed_images(batch.images), batch)
 
     def contrast(self, images: Vectors, batch: Batch) -> Losses:
-        """The contrastive loss of these image embeddings and the batch's captions."""
+        """The contrastive loss of image embeddings, [b, width], and the captions of a batch."""
         assert batch.ids is not None and batch.mask is not None and batch.same is not None
         with torch.no_grad():  # the paper's cap of 100; clamped here, so that it can come down again
             self.log_scale.clamp_(max=math.log(100))

@@ -27,14 +27,23 @@ from unclip.nn.blocks.init import start_at_zero
 
 @dataclass(frozen=True)
 class NoisyCLIPConfig(Config):
-    """schedule: of the levels that training draws; take that of the diffusion that shall be guided."""
+    """Settings of `NoisyCLIP`.
+
+    Args:
+        clip: of the CLIP.
+        schedule: of the levels that training draws; take that of the diffusion that it shall guide.
+    """
 
     clip: CLIPConfig
     schedule: Schedule = field(default_factory=Cosine)
 
 
 class NoisyCLIP(nn.Module):
-    """CLIP, and an embedding of the level that is added to every token of its image tower; it starts at zero."""
+    """A CLIP that sees noised images and is told their level (GLIDE, Nichol et al. 2021, sections 2.4 and 4.4).
+
+    An embedding of the level is added to every token of the image tower. It starts at zero, so a trained CLIP loaded
+    into `clip` is at first what it was.
+    """
 
     per_sample = False
 
@@ -46,21 +55,27 @@ class NoisyCLIP(nn.Module):
         start_at_zero([self.level.mlp[-1]])
 
     def embed_noised(self, x: Images, log_snr: LogSNR) -> Vectors:
-        """States at a level (one for all, or one a sample) -> unit vectors [b, width]."""
+        """Embeds noised images, [b, c, size, size], at levels [b] (or one for all) as unit vectors, [b, width]."""
         return self.clip.embed_images(x, self.level(log_snr.expand(len(x))))
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
-        """CLIP's contrastive loss, each picture at a level of its own."""
+        """CLIP's contrastive loss, with each image noised to a random level."""
         assert batch.images is not None
         log_snr = self.config.schedule.draw(len(batch.images), noise)
         x = noised(batch.images, log_snr, noise.normal(batch.images.shape))
         return self.clip.contrast(self.embed_noised(x, log_snr), batch)
 
     def log_p(self, ids: Ids, mask: Mask) -> LogLikelihood:
-        """(x, level) -> f(x, level) . g(caption) / temperature, [b], for caption i and state i.
+        """Makes the function that `CLIPGuidance` needs, of (x, level).
+
+        It returns the similarity of state i and caption i over the temperature, [b].
 
         The contrastive losses are smallest where this is log p(x, caption) / (p(x) p(caption)) (van den Oord et al.
         2018), so its gradient in x is that of log p(caption | x).
+
+        Args:
+            ids: token ids of the captions, [b, n].
+            mask: which tokens are real, [b, n].
         """
         texts = self.clip.embed_text(ids, mask)[0].detach()
         scale = self.clip.log_scale.detach().exp()

@@ -14,9 +14,18 @@ from unclip.nn.blocks.transformer import Activation, Transformer
 
 @dataclass(frozen=True)
 class TextConfig(Config):
-    """vocabulary: token count; context: most tokens of a caption; the rest makes the transformer.
+    """Settings of `TextTower`. The paper's ViT-B has width 512, 12 layers, 8 heads and quick_gelu.
 
-    Beside the paper's ViT-B stand width 512, 12 layers, 8 heads and quick_gelu.
+    Args:
+        vocabulary: the number of different tokens.
+        context: the largest number of a caption's tokens.
+        width: features of a token.
+        layers: transformer blocks.
+        heads: attention heads; they must divide `width`.
+        activation: "gelu", or the paper's "quick_gelu".
+
+    Raises:
+        ValueError: where `heads` does not divide `width`.
     """
 
     vocabulary: Annotated[int, Range(1, 10_000_000)]
@@ -32,7 +41,11 @@ class TextConfig(Config):
 
 
 class TextTower(nn.Module):
-    """ids [b, n] -> token features [b, n, width] and the caption's feature at <end>, [b, width]."""
+    """CLIP's text tower (Radford et al. 2021, section 2.4), a causal transformer.
+
+    It is called with ids and mask, [b, n], and returns token features, [b, n, width], and the feature at <end>, which
+    is the caption's, [b, width].
+    """
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()

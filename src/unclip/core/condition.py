@@ -11,10 +11,14 @@ from unclip.core.typing import Bool, Images, Mask, Tokens, Vectors
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """All parts are optional and share the batch size b.
+    """What a network may be conditioned on. All parts are optional, and all that are given have the same batch size b.
 
-    vector: added to the noise-level embedding, [b, v]. tokens: attended to, [b, n, w]; mask: which tokens are real,
-    [b, n] (None: all). image: seen beside the input, [b, c, h, w] at its size (a low-resolution picture, a mask).
+    Args:
+        vector: added to the embedding of the noise level, [b, v]; an image embedding, say, or a one-hot class.
+        tokens: attended to, [b, n, w].
+        mask: which tokens are real, bool [b, n]; None: all of them.
+        image: seen beside the network's input, [b, c, h, w] at the input's height and width; a low-resolution image,
+            say, or a mask.
     """
 
     vector: Vectors | None = None
@@ -23,12 +27,12 @@ class Condition:
     image: Images | None = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Condition":
-        """The same condition with `change` applied to every part that is there."""
+        """Applies `change` to every part that is there and returns the new condition."""
         parts = {f.name: getattr(self, f.name) for f in fields(self)}
         return Condition(**{k: None if v is None else change(v) for k, v in parts.items()})
 
     def repeat(self, times: int) -> "Condition":
-        """Each sample `times` in a row: a, a, b, b, ..."""
+        """Repeats each sample `times` in a row: a, a, b, b, ..."""
         return self.map(lambda t: t.repeat_interleave(times, dim=0))
 
     @staticmethod
@@ -38,7 +42,7 @@ class Condition:
 
     @staticmethod
     def where(keep: Bool[Tensor, " b"], a: "Condition", b: "Condition") -> "Condition":
-        """Sample i comes from `a` where keep[i], else from `b`."""
+        """Chooses for each sample: row i comes from `a` where keep[i] is True, otherwise from `b`."""
         return _zip([a, b], lambda t: torch.where(keep.view(-1, *[1] * (t[0].dim() - 1)), t[0], t[1]))
 
 

@@ -63,7 +63,11 @@ _TWISTER = slice(24, 24 + 624 * 8)
 
 @dataclass(frozen=True)
 class Noise:
-    """A keyed stream of random numbers. Drawing advances the stream; `fork` gives an independent one."""
+    """A keyed stream of random numbers: the same key gives the same numbers.
+
+    Make one with `Noise.per_sample(seeds)` to sample, or `Noise.shared(seed, "training", step)` to train. Drawing
+    advances the stream; `fork` gives an independent one.
+    """
 
     seeds: tuple[int, ...]
     batched: bool
@@ -71,31 +75,32 @@ class Noise:
 
     @classmethod
     def per_sample(cls, seeds: Sequence[int], device: torch.device | str = "cpu") -> "Noise":
-        """One stream a sample. Numbers are drawn on the CPU, so a seed means the same picture on every device.
+        """Makes one stream for each sample of a batch, so that sample i does not depend on the others.
 
-        Raises ValueError for a seed that is not a whole number.
+        The numbers are drawn on the CPU, so a seed gives the same image on every device. Raises ValueError for a seed
+        that is not a whole number.
         """
         return cls(tuple(whole(seed) for seed in seeds), False, torch.device(device))
 
     @classmethod
     def shared(cls, *key: int | str, device: torch.device | str = "cpu") -> "Noise":
-        """One stream for a batch, keyed for example by (seed, rank, step)."""
+        """Makes one stream for a whole batch, with a key of numbers and words, such as (seed, rank, step)."""
         return cls((derive(*key),), True, torch.device(device))
 
     def fork(self, name: str) -> "Noise":
-        """An independent stream for a part, so that a draw added in one part never shifts another."""
+        """An independent stream of this name: what is drawn from it never shifts the numbers of others."""
         return Noise(tuple(derive(s, name) for s in self.seeds), self.batched, self.device)
 
     def normal(self, shape: Sequence[int]) -> Tensor:
-        """N(0, 1) of the given shape, float32."""
+        """Draws from the normal distribution N(0, 1): float32 of the given shape, the batch first."""
         return self._draw(shape, lambda s, g: torch.randn(s, generator=g, device=g.device))
 
     def uniform(self, shape: Sequence[int]) -> Tensor:
-        """U[0, 1) of the given shape, float32."""
+        """Draws evenly from [0, 1): float32 of the given shape, the batch first."""
         return self._draw(shape, lambda s, g: torch.rand(s, generator=g, device=g.device))
 
     def integers(self, high: int, shape: Sequence[int]) -> Tensor:
-        """Uniform integers in [0, high), int64."""
+        """Draws whole numbers evenly from [0, high): int64 of the given shape, the batch first."""
         return self._draw(shape, lambda s, g: torch.randint(high, s, generator=g, device=g.device))
 
     @cached_property

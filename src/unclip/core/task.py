@@ -12,11 +12,18 @@ from unclip.core.typing import Float, Ids, Images, Int, Mask, Tokens, Vectors
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """A training batch; a task uses the parts that it needs.
+    """A training batch. Every part is optional; a task uses those that it needs. b is the batch size.
 
-    images in [-1, 1]; ids and mask: the caption's tokens; same: equal numbers mark equal captions; labels: the number
-    of each picture's class; image_embedding, text_embedding, text_tokens: the frozen CLIP's unit vectors and token
-    features; latents: the frozen autoencoder's means and log-variances, stacked.
+    Args:
+        images: [b, c, h, w] in [-1, 1].
+        ids: the token ids of the captions, [b, n].
+        mask: which tokens are real, bool [b, n].
+        same: equal numbers mark equal captions, [b].
+        labels: the class of each image, from 0, [b].
+        image_embedding: unit vectors of a frozen CLIP, [b, d].
+        text_embedding: unit vectors of a frozen CLIP, [b, d].
+        text_tokens: token features of a frozen CLIP, [b, n, width].
+        latents: means and log-variances of a frozen autoencoder, stacked along the channels, [b, 2 c, h, w].
     """
 
     images: Images | None = None
@@ -30,7 +37,7 @@ class Batch:
     latents: Images | None = None
 
     def shards(self, n: int) -> "list[Batch]":
-        """n batches of equal size, in order. Raises ValueError where the size does not allow that."""
+        """Splits the batch into n of equal size, in order. Raises ValueError where n does not divide it."""
         if n == 1:
             return [self]
         parts: list[dict[str, Tensor | None]] = [{} for _ in range(n)]
@@ -42,14 +49,19 @@ class Batch:
         return [Batch(**part) for part in parts]
 
     def to(self, device: torch.device | str) -> "Batch":
-        """The batch on another device."""
+        """Moves the batch to another device."""
         parts = {k: None if v is None else v.to(device, non_blocking=True) for k, v in vars(self).items()}
         return Batch(**parts)
 
 
 @dataclass(frozen=True)
 class Losses:
-    """total: what is minimised, a scalar. parts: named figures for the log, scalars without gradient."""
+    """What a task returns for a batch.
+
+    Args:
+        total: the loss to minimise, a scalar tensor with a gradient.
+        parts: further figures for the log by name, plain numbers.
+    """
 
     total: Float[Tensor, ""]
     parts: dict[str, float] = field(default_factory=dict)
@@ -71,10 +83,13 @@ class Paced(Protocol):
 
 @runtime_checkable
 class Task(Protocol):
-    """All that the trainer knows of a model. per_sample: the loss is a mean over samples, so a batch can be shared."""
+    """All that the trainer knows of a model: an `nn.Module` with a loss on a batch.
+
+    per_sample: whether the loss is a mean over samples; if so, a batch may be split among threads.
+    """
 
     per_sample: bool
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
-        """The loss on a batch, every random number from `noise`."""
+        """Computes the loss on a batch; every random number comes from `noise`."""
         ...

@@ -5,21 +5,21 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Images = Float[Tensor, "b c h w"]
-"""Pictures or image-shaped states, in [-1, 1] when clean."""
+"""Images, or states of their shape: [b, c, h, w], in [-1, 1] when clean."""
 Vectors = Float[Tensor, "b d"]
-"""Embeddings, one a sample."""
+"""Embeddings, one for each sample: [b, d]."""
 Tokens = Float[Tensor, "b n width"]
-"""Token features; their width need not be that of the embeddings beside them."""
+"""Features of tokens, [b, n, width]; their width need not be that of the embeddings beside them."""
 Mask = Bool[Tensor, "b n"]
-"""Which tokens there are; the others are padding."""
+"""Which of the tokens are real (True) and which are padding (False): [b, n]."""
 Ids = Int[Tensor, "b n"]
 """Numbers of tokens, as a tokenizer gives them."""
 PerSample = Float[Tensor, " b"]
-"""One number a sample, as a loss or a level."""
+"""One number for each sample, such as a loss or a level: [b]."""
 State = Float[Tensor, "b ..."]
-"""Whatever a diffusion denoises: pictures [b,c,h,w] or embeddings [b,d]."""
+"""Whatever a diffusion denoises: images [b, c, h, w], embeddings [b, d], or any other shape [b, ...]."""
 LogSNR = Float[Tensor, "..."]
-"""log(alpha^2 / sigma^2), natural logarithm."""
+"""A noise level: log(alpha^2 / sigma^2), the natural logarithm of the signal-to-noise ratio; one number, or [b]."""
 
 __all__ = [
     "Bool",

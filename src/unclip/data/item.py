@@ -41,12 +41,15 @@ class Refused:
 
 @dataclass(frozen=True)
 class Item:
-    """One candidate pair, before decoding.
+    """One image with its captions, before it is decoded.
 
-    `key` is the path inside the data set, e.g. "cats/1.png", "shard-000.tar/0001.png" or "train.parquet#17".
-    `read` gives the picture, encoded or as pixels, and may raise OSError. `captions` is () when none was found (an
-    orphan). `problem` says why the pair cannot be used, with the fix where one is known. `held`: bytes that `read`
-    keeps in memory. `quick`: `read` gives pixels in less time than it takes to hand it to another thread.
+    Args:
+        key: the path inside the data set, such as "cats/1.png", "shard-000.tar/0001.png" or "train.parquet#17".
+        read: returns the image: the bytes of a file, or pixels as uint8 [h, w, 3]; may raise OSError.
+        captions: () where none was found.
+        problem: why it cannot be used, with the fix where one is known; None: nothing.
+        held: the bytes of memory that `read` keeps.
+        quick: whether `read` returns pixels in less time than another thread would cost.
     """
 
     key: str
@@ -58,13 +61,17 @@ class Item:
 
     @property
     def has_picture(self) -> bool:
-        """False for a caption (or a metadata line) that leads to no picture."""
+        """Whether there is an image; False for a caption, or a line of metadata, that leads to none."""
         return self.read is not no_picture
 
 
 @runtime_checkable
 class Source(Protocol):
-    """A data set that is read as a stream, always in the same order."""
+    """A data set: `root`, `kind`, `fingerprint()`, and `Item`s when one iterates over it, always in the same order.
+
+    root: where it lies, for messages. kind: what it is called, for messages. fingerprint(): a text that changes when
+    the data do. Any object that has these is one.
+    """
 
     @property
     def root(self) -> Path: ...

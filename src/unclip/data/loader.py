@@ -16,9 +16,17 @@ from unclip.data.prepare.read import Pictures
 
 @dataclass(frozen=True)
 class Order:
-    """An endless sequence of shuffled epochs over n rows, cut into batches that run across epoch borders.
+    """The order in which training sees n rows: endless shuffled epochs, cut into batches across their borders.
 
-    Every epoch holds every row exactly once. Raises ValueError when n or batch is below 1.
+    Every epoch holds every row exactly once, and a batch is a function of seed and step alone.
+
+    Args:
+        n: the number of rows.
+        batch: rows of a batch.
+        seed: of the shuffling.
+
+    Raises:
+        ValueError: where n or batch is below 1.
     """
 
     n: int
@@ -30,7 +38,7 @@ class Order:
             raise ValueError(f"cannot make batches of {self.batch} from {self.n} pairs; both must be at least 1")
 
     def indices(self, step: int) -> Int64[np.ndarray, " batch"]:
-        """The rows of batch number `step` (from 0)."""
+        """The rows of batch number `step` (from 0), [batch]."""
         assert step >= 0
         start, stop = step * self.batch, (step + 1) * self.batch
         epochs = range(start // self.n, (stop - 1) // self.n + 1)
@@ -68,12 +76,12 @@ def chosen(
 
 
 def to_tensor(images: UInt8[np.ndarray, "b h w c"]) -> Float[Tensor, "b c h w"]:
-    """0..255 -> float32 in [-1, 1]: x / 127.5 - 1."""
+    """Turns pixels, uint8 [b, h, w, c], into a tensor, float32 [b, c, h, w] in [-1, 1]: x / 127.5 - 1."""
     pixels = torch.from_numpy(np.array(images, copy=True))  # the memory map is read-only, which torch warns about
     return pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
 
 
 def to_pixels(x: Float[Tensor, "b c h w"]) -> UInt8[np.ndarray, "b h w c"]:
-    """The inverse of `to_tensor`, rounded and clamped to 0..255."""
+    """Turns a tensor, [b, c, h, w] in [-1, 1], into pixels, uint8 [b, h, w, c]; rounded, and clamped to 0 ... 255."""
     pixels = ((x.detach().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     return pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()

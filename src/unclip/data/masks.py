@@ -27,7 +27,18 @@ NUMBERS, SEGMENTS = 12, 4
 
 @dataclass(frozen=True)
 class MaskConfig(Config):
-    """Shares of the kinds of holes; they are taken relative to their sum."""
+    """How often each kind of hole is drawn, relative to the sum of all.
+
+    Args:
+        rectangle: a rectangle.
+        strokes: strokes of a brush.
+        side: all that lies on one side of a line.
+        around: all around a rectangle.
+        everything: the whole image.
+
+    Raises:
+        ValueError: where all are 0.
+    """
 
     rectangle: Weight = 0.25
     strokes: Weight = 0.25
@@ -41,7 +52,17 @@ class MaskConfig(Config):
 
 
 def random_masks(n: int, height: int, width: int, noise: Noise, config: MaskConfig = MaskConfig()) -> Known:
-    """n masks, [n, 1, height, width]; every mask leaves something to paint."""
+    """Draws n random masks, [n, 1, height, width]: 1 where an image is known, 0 where it is to be painted.
+
+    Every mask leaves something to paint.
+
+    Args:
+        n: the number of masks.
+        height: of the images, px.
+        width: of the images, px.
+        noise: where they are drawn from.
+        config: how often each kind of hole is drawn.
+    """
     draws = noise.uniform((n, NUMBERS))
     shares = torch.tensor(astuple(config), device=draws.device)
     kind = torch.searchsorted((shares / shares.sum()).cumsum(0), draws[:, 0].contiguous(), right=True)

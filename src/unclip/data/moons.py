@@ -19,7 +19,15 @@ SCALE = 2**0.5
 
 
 def two_moons(n: int, noise: Noise, spread: float = 0.06) -> Points:
-    """n points, the moons in turn. spread: of the noise around them, before the scaling."""
+    """Draws n points, [n, 2], on two half circles that reach into each other: the smallest data set with a shape.
+
+    The mean is 0, and the mean square of a coordinate is 1.
+
+    Args:
+        n: the number of points; they alternate between the moons.
+        noise: where they are drawn from.
+        spread: the standard deviation of the noise around the moons, before the scaling by sqrt 2.
+    """
     angle = noise.uniform((n,)) * math.pi
     upper = torch.stack([angle.cos(), angle.sin()], dim=1)
     lower = torch.stack([1 - angle.cos(), 0.5 - angle.sin()], dim=1)

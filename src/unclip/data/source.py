@@ -46,13 +46,19 @@ class Reading:
 def open_source(
     path: Path, split: str = "train", captioned: bool = True, captions: Captions = "auto", column: str = ""
 ) -> Source:
-    """Open a data set, its layout recognised from its files where `captions` does not name it.
+    """Opens a data set at a path: a folder, an archive, shards or a table (docs/data.md).
 
-    `split` is "train" or "validation" (a test split stands in where there is no validation split); it matters
-    only where the files are named after splits, as "train-00000-of-00001.parquet" or "train/cat/1.png" are.
-    Unless `captioned`, a folder of nothing but pictures is a data set too.
-    Raises ValueError when the path does not exist, when nothing in it is a known layout, or has no such split, and
-    when it holds two data sets of which either may be meant.
+    Args:
+        path: the folder or file.
+        split: "train" or "validation" (a test split stands in where there is no validation split); it matters only
+            where files are named after splits, as "train-00000-of-00001.parquet" or "train/cat/1.png".
+        captioned: whether images must have captions; otherwise a folder of nothing but images is a data set, too.
+        captions: the layout of the captions, where it should not be recognised from the files.
+        column: the name of the captions' column in a table; "": recognised.
+
+    Raises:
+        ValueError: where the path does not exist, holds no known layout or no such split, or holds two data sets of
+            which either may be meant.
     """
     path = Path(path).expanduser()
     if split not in ORDER:

@@ -1,7 +1,11 @@
 """Everything about noise and denoising, for pictures or any other tensor.
 
 `Diffusion` ties a network to a schedule, a parameterization and a weighting; `Sampling` says how it draws.
+
     from unclip.diffusion import DDIM, ClassifierFree, Cosine, Diffusion, DiffusionConfig, Sampling
+
+Names that two families share are left to their own rooms: the schedule and the weighting `Sigmoid`
+(`unclip.diffusion.schedules`, `.weighting`), the ODE solver `Heun` (`unclip.diffusion.likelihood`).
 """
 
 from typing import TYPE_CHECKING
@@ -9,15 +13,26 @@ from typing import TYPE_CHECKING
 from unclip.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from unclip.core.config.ranges import Fraction as Fraction
+    from unclip.core.config.ranges import Positive as Positive
+    from unclip.core.config.ranges import Signed as Signed
+    from unclip.core.config.ranges import Spread as Spread
+    from unclip.core.config.ranges import Weight as Weight
+    from unclip.core.typing import LogSNR as LogSNR
+    from unclip.core.typing import State as State
+    from unclip.diffusion.denoiser import ConditionalDenoise as ConditionalDenoise
     from unclip.diffusion.denoiser import Denoise as Denoise
     from unclip.diffusion.denoiser import Denoiser as Denoiser
     from unclip.diffusion.denoiser import Prediction as Prediction
+    from unclip.diffusion.empirical import Empirical as Empirical
+    from unclip.diffusion.grids import Given as Given
     from unclip.diffusion.grids import Grid as Grid
     from unclip.diffusion.grids import KarrasSteps as KarrasSteps
     from unclip.diffusion.grids import QuadraticTime as QuadraticTime
     from unclip.diffusion.grids import Sections as Sections
     from unclip.diffusion.grids import UniformLogSNR as UniformLogSNR
     from unclip.diffusion.grids import UniformTime as UniformTime
+    from unclip.diffusion.grids import ends as ends
     from unclip.diffusion.guidance import APG as APG
     from unclip.diffusion.guidance import Autoguidance as Autoguidance
     from unclip.diffusion.guidance import ClassifierFree as ClassifierFree
@@ -30,6 +45,32 @@ if TYPE_CHECKING:
     from unclip.diffusion.guidance import StaticThreshold as StaticThreshold
     from unclip.diffusion.guidance import Unguided as Unguided
     from unclip.diffusion.guidance import ZeroStar as ZeroStar
+    from unclip.diffusion.guidance.base import Guide as Guide
+    from unclip.diffusion.guidance.base import Guided as Guided
+    from unclip.diffusion.guidance.base import branches as branches
+    from unclip.diffusion.guidance.base import guided as guided
+    from unclip.diffusion.level import alpha as alpha
+    from unclip.diffusion.level import like as like
+    from unclip.diffusion.level import sigma as sigma
+    from unclip.diffusion.likelihood import RK4 as RK4
+    from unclip.diffusion.likelihood import RK45 as RK45
+    from unclip.diffusion.likelihood import Bound as Bound
+    from unclip.diffusion.likelihood import BoundSettings as BoundSettings
+    from unclip.diffusion.likelihood import BoundSummary as BoundSummary
+    from unclip.diffusion.likelihood import DiscretisedGaussian as DiscretisedGaussian
+    from unclip.diffusion.likelihood import Estimate as Estimate
+    from unclip.diffusion.likelihood import ExactTrace as ExactTrace
+    from unclip.diffusion.likelihood import FlowBits as FlowBits
+    from unclip.diffusion.likelihood import FlowSettings as FlowSettings
+    from unclip.diffusion.likelihood import GaussianDensity as GaussianDensity
+    from unclip.diffusion.likelihood import GaussianProbes as GaussianProbes
+    from unclip.diffusion.likelihood import Rademacher as Rademacher
+    from unclip.diffusion.likelihood import RateDistortion as RateDistortion
+    from unclip.diffusion.likelihood import continuous_bound as continuous_bound
+    from unclip.diffusion.likelihood import flow_likelihood as flow_likelihood
+    from unclip.diffusion.likelihood import rate_distortion as rate_distortion
+    from unclip.diffusion.likelihood import summarise as summarise
+    from unclip.diffusion.likelihood import variational_bound as variational_bound
     from unclip.diffusion.losses import ErrorForm as ErrorForm
     from unclip.diffusion.losses import Huber as Huber
     from unclip.diffusion.losses import LevelSampling as LevelSampling
@@ -63,6 +104,7 @@ if TYPE_CHECKING:
     from unclip.diffusion.samplers import Sampler as Sampler
     from unclip.diffusion.samplers import Step as Step
     from unclip.diffusion.samplers import UniPC as UniPC
+    from unclip.diffusion.samplers import mean_square_eps as mean_square_eps
     from unclip.diffusion.schedules import BetaTable as BetaTable
     from unclip.diffusion.schedules import Cosine as Cosine
     from unclip.diffusion.schedules import CosineBeta as CosineBeta
@@ -80,6 +122,8 @@ if TYPE_CHECKING:
     from unclip.diffusion.schedules import SigmoidBeta as SigmoidBeta
     from unclip.diffusion.schedules import Tabulated as Tabulated
     from unclip.diffusion.schedules import ZeroTerminalSNR as ZeroTerminalSNR
+    from unclip.diffusion.schedules.base import Levels as Levels
+    from unclip.diffusion.search import Search as Search
     from unclip.diffusion.weighting import P2 as P2
     from unclip.diffusion.weighting import EDMWeight as EDMWeight
     from unclip.diffusion.weighting import MinSNR as MinSNR
@@ -87,87 +131,39 @@ if TYPE_CHECKING:
     from unclip.diffusion.weighting import Simple as Simple
     from unclip.diffusion.weighting import VariationalBound as VariationalBound
     from unclip.diffusion.weighting import Weighting as Weighting
-
-_HOMES = {
-    "Diffusion": "process",
-    "DiffusionConfig": "process",
-    "Sampling": "process",
-    "Denoise": "denoiser",
-    "Denoiser": "denoiser",
-    "Prediction": "denoiser",
-    "Schedule": "schedules",
-    "BetaTable": "schedules",
-    "LinearBeta": "schedules",
-    "QuadraticBeta": "schedules",
-    "ScaledLinearBeta": "schedules",
-    "SigmoidBeta": "schedules",
-    "CosineBeta": "schedules",
-    "ZeroTerminalSNR": "schedules",
-    "Cosine": "schedules",
-    "RectifiedFlow": "schedules",
-    "Tabulated": "schedules",
-    "Shifted": "schedules",
-    "Karras": "schedules",
-    "LogNormal": "schedules",
-    "LogitNormal": "schedules",
-    "Laplace": "schedules",
-    "LearnedSchedule": "schedules",
-    "Parameterization": "parameterization",
-    "X0": "parameterization",
-    "Eps": "parameterization",
-    "V": "parameterization",
-    "Flow": "parameterization",
-    "EDM": "parameterization",
-    "Weighting": "weighting",
-    "Simple": "weighting",
-    "PlainX0": "weighting",
-    "MinSNR": "weighting",
-    "P2": "weighting",
-    "EDMWeight": "weighting",
-    "VariationalBound": "weighting",
-    "ErrorForm": "losses",
-    "Squared": "losses",
-    "Huber": "losses",
-    "PseudoHuber": "losses",
-    "LevelSampling": "losses",
-    "Stratified": "losses",
-    "LossAware": "losses",
-    "Sampler": "samplers",
-    "Step": "samplers",
-    "Ancestral": "samplers",
-    "AnalyticDPM": "samplers",
-    "DDIM": "samplers",
-    "DDIMInversion": "samplers",
-    "Euler": "samplers",
-    "Heun": "samplers",
-    "DPMSolverPP2M": "samplers",
-    "DPMSolverPP3M": "samplers",
-    "DPMSolverPP2S": "samplers",
-    "UniPC": "samplers",
-    "LMS": "samplers",
-    "DEIS": "samplers",
-    "IPNDM": "samplers",
-    "RePaint": "samplers",
-    "Anchored": "samplers",
-    "Grid": "grids",
-    "UniformTime": "grids",
-    "QuadraticTime": "grids",
-    "UniformLogSNR": "grids",
-    "KarrasSteps": "grids",
-    "Sections": "grids",
-    "Guidance": "guidance",
-    "Unguided": "guidance",
-    "ClassifierFree": "guidance",
-    "ZeroStar": "guidance",
-    "APG": "guidance",
-    "Autoguidance": "guidance",
-    "ClassifierGuidance": "guidance",
-    "CLIPGuidance": "guidance",
-    "LimitedInterval": "guidance",
-    "Rescale": "guidance",
-    "StaticThreshold": "guidance",
-    "DynamicThreshold": "guidance",
-}
-"""Public name -> the module below that it is imported from when it is first used."""
-__all__ = [*_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]
-__getattr__ = lazy(__name__, _HOMES)
+else:
+    __all__, __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "unclip.diffusion.process": "Diffusion DiffusionConfig Sampling",
+            "unclip.diffusion.denoiser": "Denoise ConditionalDenoise Denoiser Prediction",
+            "unclip.diffusion.empirical": "Empirical",
+            "unclip.core.typing": "State LogSNR",
+            "unclip.core.config.ranges": "Fraction Positive Weight Signed Spread",
+            "unclip.diffusion.level": "alpha sigma like",
+            "unclip.diffusion.schedules.base": "Levels",
+            "unclip.diffusion.schedules": (
+                "Schedule BetaTable LinearBeta QuadraticBeta ScaledLinearBeta SigmoidBeta CosineBeta ZeroTerminalSNR "
+                "Cosine RectifiedFlow Tabulated Shifted Karras LogNormal LogitNormal Laplace LearnedSchedule"
+            ),
+            "unclip.diffusion.parameterization": "Parameterization X0 Eps V Flow EDM",
+            "unclip.diffusion.weighting": "Weighting Simple PlainX0 MinSNR P2 EDMWeight VariationalBound",
+            "unclip.diffusion.losses": "ErrorForm Squared Huber PseudoHuber LevelSampling Stratified LossAware",
+            "unclip.diffusion.samplers": (
+                "Sampler Step Ancestral AnalyticDPM mean_square_eps DDIM DDIMInversion Euler Heun DPMSolverPP2M "
+                "DPMSolverPP3M DPMSolverPP2S UniPC LMS DEIS IPNDM RePaint Anchored"
+            ),
+            "unclip.diffusion.grids": "Grid UniformTime QuadraticTime UniformLogSNR KarrasSteps Sections Given ends",
+            "unclip.diffusion.guidance.base": "Guide Guided branches guided",
+            "unclip.diffusion.search": "Search",
+            "unclip.diffusion.guidance": (
+                "Guidance Unguided ClassifierFree ZeroStar APG Autoguidance ClassifierGuidance CLIPGuidance "
+                "LimitedInterval Rescale StaticThreshold DynamicThreshold"
+            ),
+            "unclip.diffusion.likelihood": (
+                "BoundSettings Bound BoundSummary variational_bound summarise continuous_bound FlowSettings FlowBits "
+                "flow_likelihood RateDistortion rate_distortion Estimate DiscretisedGaussian GaussianDensity RK4 RK45 "
+                "Rademacher GaussianProbes ExactTrace"
+            ),
+        },
+    )

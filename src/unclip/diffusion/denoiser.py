@@ -14,10 +14,16 @@ from unclip.diffusion.parameterization import Parameterization
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a denoiser says at one state: x = alpha x0 + sigma eps holds between the two.
+    """What a denoiser predicts for one batch of noisy states: the clean sample and the noise.
 
-    variance_mix: where the network learns the variance (iDDPM, Eq. 15), its v: the variance
-    is beta-tilde at 0 and beta at 1. Nothing keeps it between them, as in the paper.
+    The two always satisfy x = alpha x0 + sigma eps.
+
+    Args:
+        x0: the estimated clean sample, of the state's shape.
+        eps: the estimated noise, of the state's shape.
+        variance_mix: v of a learned variance (iDDPM, Nichol & Dhariwal 2021, Eq. 15), of the state's shape; 0 stands
+            for the variance beta-tilde, 1 for beta, and as in the paper nothing keeps it between them. None where the
+            network learns no variance.
     """
 
     x0: State
@@ -26,30 +32,41 @@ class Prediction:
 
     @staticmethod
     def from_x0(x0: State, x: State, log_snr: LogSNR) -> "Prediction":
-        """The pair that belongs to a clean estimate."""
+        """Completes a clean estimate: eps follows from x0, the state x and its log-SNR ([b], or one number for all)."""
         level = like(log_snr, x)
         return Prediction(x0, (x - alpha(level) * x0) / sigma(level))
 
 
 @runtime_checkable
 class Denoise(Protocol):
-    """All that a sampler ever sees."""
+    """A denoiser as a sampler sees it: a function of the noisy state and its level, without a network or a condition.
+
+    It is called with x, [b, ...], and log_snr, [b] or one number for all, and returns a `Prediction`.
+    """
 
     def __call__(self, x: State, log_snr: LogSNR) -> Prediction: ...
 
 
 @runtime_checkable
 class ConditionalDenoise(Protocol):
-    """What guidance turns into a `Denoise`."""
+    """A denoiser that also takes a condition; a guidance turns it into a `Denoise`.
+
+    It is called with x, [b, ...], log_snr, [b] or one number for all, and cond, a `Condition` of b rows.
+    """
 
     def __call__(self, x: State, log_snr: LogSNR, cond: Condition) -> Prediction: ...
 
 
 class Denoiser(nn.Module):
-    """A network F with its parameterisation: x0 = c_skip x + c_out F(c_in x, log-SNR, condition).
+    """Joins a network F to a parameterisation: x0 = c_skip x + c_out F(c_in x, log-SNR, condition).
 
-    `learned_variance`: the network gives twice the channels, F and G; `Prediction.variance_mix` = (G + 1)/2.
-    What it says is not clamped: guidance goes along the line through two estimates (`within`).
+    The estimate is not clamped, because guidance extrapolates along the line through two estimates (`within` clamps).
+
+    Args:
+        network: called with x [b, c, ...], log_snr [b] and a `Condition`; returns the shape of x.
+        parameterization: what the network predicts.
+        learned_variance: whether the network returns twice the channels, F and G; `Prediction.variance_mix` is then (G
+            + 1)/2.
     """
 
     def __init__(self, network: nn.Module, parameterization: Parameterization, learned_variance: bool = False) -> None:
@@ -58,14 +75,14 @@ class Denoiser(nn.Module):
 
     @property
     def is_double(self) -> bool:
-        """Whether the network is one in float64, as one takes to tell rounding from error."""
+        """Whether the network computes in float64, which is used to tell rounding from error."""
         return any(parameter.dtype == torch.float64 for parameter in self.network.parameters())
 
     def output(self, x: State, log_snr: LogSNR, cond: Condition) -> tuple[State, State | None]:
-        """F at this state, in float32 whatever the precision inside (in float64 of a network in float64); and v of a
-        learned variance.
+        """Evaluates the network: F at this state, and v of a learned variance (None without one).
 
-        Raises ValueError where the network's number of channels does not fit `learned_variance`.
+        Both are float32 whatever the precision inside, or float64 where the network is. Raises ValueError where the
+        network's number of channels does not fit `learned_variance`.
         """
         scale = like(self.parameterization.input_scale(bounded(log_snr)), x)
         wanted = (2 if self.learned_variance else 1) * x.shape[1]
@@ -83,7 +100,7 @@ class Denoiser(nn.Module):
         return mean, (mix + 1) / 2
 
     def x0(self, out: State, x: State, log_snr: LogSNR) -> State:
-        """The clean estimate that F stands for."""
+        """The clean estimate, of the state's shape, that follows from the network's output `out` at state x."""
         c_skip, c_out = self.parameterization.scalings(like(bounded(log_snr), x))
         return c_skip * x + c_out * out
 

@@ -17,7 +17,11 @@ from unclip.diffusion.level import alpha, like
 
 
 class Empirical:
-    """A `Denoise` for the data `points`, [n, ...], of the shape of the states."""
+    """The exact denoiser of a finite data set: a `Denoise` that knows all of it. For tests and for explanations.
+
+    Args:
+        points: the data, [n, ...]; the states that it is called with have the shape [b, ...].
+    """
 
     def __init__(self, points: Float[Tensor, "n ..."]) -> None:
         if not len(points):
@@ -25,7 +29,7 @@ class Empirical:
         self.points = points
 
     def weights(self, x: State, log_snr: LogSNR) -> Float[Tensor, "b n"]:
-        """p(x_0 = x_i | x_t), each row of sum 1.
+        """The posterior probabilities p(x_0 = x_i | x_t) of the n points, [b, n]; each row sums to 1.
 
         Distances are taken between x/alpha and the points and multiplied by SNR/2: finite for log-SNR in [-20, 20].
         """

@@ -29,17 +29,17 @@ SLACK = 1e-3
 
 
 class Grid(Config, ABC):
-    """Base of all grids."""
+    """The base class of all grids: which levels of a schedule a sampler visits."""
 
     @abstractmethod
     def levels(self, schedule: Schedule, steps: int) -> Levels:
-        """`steps` levels of the schedule, from noisy to clean."""
+        """Chooses `steps` levels of the schedule, [steps], from noisy to clean."""
 
     def __call__(self, schedule: Schedule, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
-        """steps + 1 levels for sampling, from noisy to clean; the last is +inf.
+        """The whole grid of a sampler: steps + 1 levels from noisy to clean, of which the last is +inf.
 
-        Raises ValueError where schedule, grid and number of steps cannot go together: no steps, more steps than a
-        table has entries, levels that the schedule never reaches, or two steps at one level.
+        Raises ValueError where schedule, grid and number of steps cannot go together: no steps, more steps than a table
+        has entries, levels that the schedule never reaches, or two steps at one level.
         """
         check_steps(steps)
         levels, (noisy, clean) = self.levels(schedule, steps), floats(_both_ends(schedule))
@@ -53,7 +53,7 @@ class Grid(Config, ABC):
 
 
 def ends(schedule: Schedule) -> tuple[float, float]:
-    """The log-SNR of the schedule's noisy and clean end, as far as a network and a solver resolve it."""
+    """The log-SNR of the schedule's (noisy, clean) end, as far as a network and a solver can tell levels apart."""
     noisy, clean = floats(resolvable(_both_ends(schedule)))
     return noisy, clean
 
@@ -64,7 +64,7 @@ def _both_ends(schedule: Schedule) -> LogSNR:
 
 @dataclass(frozen=True)
 class UniformTime(Grid):
-    """t = 1, 1 - 1/N, ..., 1/N ("trailing"). steps = T on a table is DDPM itself."""
+    """Even steps of time, t = 1, 1 - 1/N, ..., 1/N ("trailing"); with T steps on a table it is DDPM itself."""
 
     def levels(self, schedule: Schedule, steps: int) -> Levels:
         return schedule.sampled(trailing(steps))
@@ -72,7 +72,7 @@ class UniformTime(Grid):
 
 @dataclass(frozen=True)
 class QuadraticTime(Grid):
-    """t = (i/N)^2, i = N..1."""
+    """Quadratic steps of time, t = (i/N)^2 for i = N..1: more near the clean end (DDIM, Song et al. 2021a, D.2)."""
 
     def levels(self, schedule: Schedule, steps: int) -> Levels:
         return schedule.sampled(trailing(steps).square())
@@ -80,10 +80,13 @@ class QuadraticTime(Grid):
 
 @dataclass(frozen=True)
 class Sections(Grid):
-    """Time cut into equal sections, clean to noisy, with counts[i] even steps in section i.
+    """Time cut into equal sections with a number of even steps in each (Nichol & Dhariwal 2021).
 
-    (10, 10, 3, 2, 2): the 27 steps of GLIDE's upsampler (Nichol et al. 2021). iDDPM's own spacing uses both ends of a
-    section; here a section's clean end belongs to the one before, so that no two steps of a table coincide.
+    (10, 10, 3, 2, 2) are the 27 steps of GLIDE's upsampler (Nichol et al. 2021). iDDPM's own spacing uses both ends of
+    a section; here a section's clean end belongs to the one before, so that no two steps of a table coincide.
+
+    Args:
+        counts: the steps of each section, clean to noisy.
     """
 
     counts: Annotated[tuple[Annotated[int, Range(0, 100_000)], ...], Length(1, 1000)] = (10, 10, 3, 2, 2)
@@ -101,7 +104,7 @@ class Sections(Grid):
 
 @dataclass(frozen=True)
 class UniformLogSNR(Grid):
-    """Even steps from the schedule's noisy end to its clean end, both included, then the step to +inf."""
+    """Even steps of log-SNR between both ends of the schedule (DPM-Solver, Lu et al. 2022), then the step to +inf."""
 
     def levels(self, schedule: Schedule, steps: int) -> Levels:
         return torch.linspace(*ends(schedule), steps, dtype=torch.float64)
@@ -109,7 +112,13 @@ class UniformLogSNR(Grid):
 
 @dataclass(frozen=True)
 class KarrasSteps(Grid):
-    """s = sigma/alpha with s^(1/rho) in even steps from s_max to s_min. None: the schedule's own ends."""
+    """EDM's steps (Karras et al. 2022, Eq. 5): s^(1/rho) falls evenly from s_max to s_min, s = sigma/alpha.
+
+    Args:
+        rho: the exponent; the larger, the more steps at the clean end.
+        s_min: the clean end; None: the schedule's own.
+        s_max: the noisy end; None: the schedule's own.
+    """
 
     rho: Spread = 7.0
     s_min: Sigma | None = None
@@ -125,9 +134,12 @@ class KarrasSteps(Grid):
 
 @dataclass(frozen=True)
 class Given(Grid):
-    """Levels as they are listed, noisy to clean, without the +inf that follows them.
+    """A grid that is written out level by level.
 
-    Times t instead: `Given(tuple(schedule.sampled(t).tolist()))`.
+    For times t instead: `Given(tuple(schedule.sampled(t).tolist()))`.
+
+    Args:
+        log_snr: the levels, noisy to clean, without the +inf that follows them.
     """
 
     log_snr: Annotated[tuple[Signed, ...], Length(1, 100_000)]

@@ -16,17 +16,17 @@ LOWEST = -30.0
 
 
 def alpha(log_snr: LogSNR) -> Tensor:
-    """sqrt(sigmoid(l)): the share of the clean signal."""
+    """The factor of the clean signal in x = alpha x0 + sigma eps: sqrt(sigmoid(log_snr)), of the shape of `log_snr`."""
     return torch.sigmoid(log_snr).sqrt()
 
 
 def sigma(log_snr: LogSNR) -> Tensor:
-    """sqrt(sigmoid(-l)): the share of the noise."""
+    """The factor of the noise in x = alpha x0 + sigma eps: sqrt(sigmoid(-log_snr)), of the shape of `log_snr`."""
     return torch.sigmoid(-log_snr).sqrt()
 
 
 def like(log_snr: LogSNR, x: Tensor) -> Tensor:
-    """A level per sample (or one for all) shaped to multiply `x`."""
+    """Shapes a level, [b] or one number for all, so that it multiplies x, [b, ...]."""
     return log_snr.view(-1, *[1] * (x.dim() - 1)) if log_snr.dim() else log_snr
 
 

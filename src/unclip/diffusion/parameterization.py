@@ -20,20 +20,24 @@ from unclip.diffusion.level import alpha, sigma
 
 
 class Parameterization(Config, ABC):
-    """Base of all parameterisations."""
+    """The base class of all parameterisations: what the network's output F means, x0 = c_skip x + c_out F.
+
+    One of your own defines `scalings`; the training target is solved from it.
+    """
 
     @abstractmethod
     def scalings(self, log_snr: LogSNR) -> tuple[Tensor, Tensor]:
-        """(c_skip, c_out) at these levels."""
+        """The factors (c_skip, c_out) at these levels, each of the shape of `log_snr`."""
 
     def input_scale(self, log_snr: LogSNR) -> Tensor:
-        """c_in: what the state is multiplied with before the network sees it; 1 where the state has unit variance."""
+        """The factor c_in by which the state is multiplied before the network sees it; 1 by default."""
         return torch.ones_like(log_snr)
 
     def check(self, noisiest: LogSNR) -> None:
-        """Raises ValueError where the network says nothing about x0 at the noisiest level: its error there times c_out.
+        """Raises ValueError where the network's output says nothing about x0 at the noisiest level.
 
-        Eps at zero terminal SNR (log-SNR -29 here): x0 = (x - sigma eps)/alpha multiplies it by 1/alpha = 2e6.
+        So does eps at zero terminal SNR (log-SNR -29 here): x0 = (x - sigma eps)/alpha multiplies its error by 1/alpha
+        = 2e6.
         """
         gain = self.scalings(noisiest)[1].abs().item()
         if gain > 1e6:
@@ -59,7 +63,7 @@ class Eps(Parameterization):
 
 @dataclass(frozen=True)
 class V(Parameterization):
-    """The network predicts v = alpha eps - sigma x0."""
+    """The network predicts the velocity v = alpha eps - sigma x0 (Salimans & Ho 2022)."""
 
     def scalings(self, log_snr: LogSNR) -> tuple[Tensor, Tensor]:
         return alpha(log_snr), -sigma(log_snr)
@@ -83,7 +87,11 @@ class Flow(Parameterization):
 
 @dataclass(frozen=True)
 class EDM(Parameterization):
-    """Input, skip and output scaled so that F has unit variance at every level; sigma_data: std of the data."""
+    """EDM's preconditioning (Karras et al. 2022, table 1): input and target have unit variance at every level.
+
+    Args:
+        sigma_data: the standard deviation of the data.
+    """
 
     sigma_data: Positive = 0.5
 

@@ -26,13 +26,21 @@ from unclip.diffusion.weighting import EDMWeight, Weighting
 
 @dataclass(frozen=True)
 class DiffusionConfig(Config):
-    """The process: noise levels, what the network predicts, what an error costs; limit clamps x0 in sampling.
+    """The settings of a process: its noise levels, what the network predicts, and what an error costs.
 
-    error, levels: the form of an error, and which levels training draws (docs/losses.md).
-    uncertainty: waves of EDM2's learned uncertainty, 0: without.
-    vlb_weight: above 0, the variance is learned (iDDPM: 0.001) and the network must give twice the channels;
-    likelihood: of the data at the last step, in that loss.
-    Raises ValueError where the network would predict eps on a schedule without signal at its end.
+    Args:
+        schedule: noise levels over time.
+        parameterization: what the network predicts.
+        weighting: the weight of an error at each level, in eps space.
+        limit: clean data lie in [-limit, limit], and sampling clamps x0 to that; None: no clamp. 1.0 for images.
+        error: the form of the error (docs/losses.md).
+        levels: which levels training draws (docs/losses.md).
+        uncertainty: the number of waves of EDM2's learned uncertainty (Karras et al. 2024a); 0: none.
+        vlb_weight: above 0, the variance is learned, and the network returns twice the channels (iDDPM uses 0.001).
+        likelihood: the likelihood of the data at the last step, in the loss of a learned variance.
+
+    Raises:
+        ValueError: where the network would predict eps on a schedule that has no signal at its noisy end.
     """
 
     schedule: Schedule = field(default_factory=LogNormal)
@@ -79,7 +87,15 @@ def check_sampling(config: DiffusionConfig, how: Sampling) -> None:
 
 
 class Diffusion(nn.Module):
-    """A denoiser with its schedule: a loss to train it and a way to sample from it."""
+    """A network with a diffusion process: a loss to train it, and a way to sample from it.
+
+    Everything that generates by denoising is this class: of images, embeddings or any other tensor.
+
+    Args:
+        network: called with x [b, ...], log_snr [b] and a `Condition`; returns the shape of x (twice the channels where
+            the variance is learned).
+        config: the process, a `DiffusionConfig`.
+    """
 
     def __init__(self, network: nn.Module, config: DiffusionConfig) -> None:
         super().__init__()
@@ -90,12 +106,18 @@ class Diffusion(nn.Module):
         self.variance = VarianceTerm(config.schedule, config.likelihood) if config.vlb_weight else None
 
     def loss(self, x0: State, cond: Condition, noise: Noise, counts: State | None = None) -> PerSample:
-        """w(l) |eps - eps_hat|^2, mean over the dimensions of each sample, at a level drawn by the schedule.
+        """The training loss of each sample, [b]: mean of w(l) |eps - eps_hat|^2 at a random level l.
 
-        The error is taken in network space and weighted by (alpha c_out / sigma)^2 w: the same number, but finite
-        and well scaled at both ends.
-        With settings for it: another form of error, levels drawn by past losses, uncertainty, a learned variance.
-        counts: 1 where an error counts and 0 where it is taken as none, as of what is known of a picture.
+        The error is taken of the network's own output and weighted by (alpha c_out / sigma)^2 w. That is the same
+        number, but finite and well scaled at both ends. The settings may choose another form of error, levels drawn by
+        past losses, EDM2's uncertainty or a learned variance.
+
+        Args:
+            x0: clean samples, [b, ...].
+            cond: what they are conditioned on, b rows.
+            noise: where the levels and the noise are drawn from.
+            counts: 1 where an error counts and 0 where it does not, of the shape of x0 (None: everywhere); for images
+                of which a part is known.
         """
         drawn = self.levels.draw(self.config.schedule, x0.shape[0], noise)
         log_snr = resolvable(drawn.log_snr)
@@ -126,9 +148,17 @@ class Diffusion(nn.Module):
     def sample(
         self, shape: Sequence[int], cond: Condition, null: Condition, noise: Noise, how: Sampling
     ) -> Iterator[Step]:
-        """Walks from N(0, I) to clean samples of `shape`, [b, ...]; yields every step, the last one is clean.
+        """Samples from noise: yields every step, from N(0, I) to the last one, whose x is the clean sample.
 
-        Raises ValueError where steps, schedule, grid, sampler and parameterisation cannot go together.
+        Args:
+            shape: the shape of the samples, (b, ...).
+            cond: what to sample, b rows.
+            null: the condition that guidance leads away from, b rows; of an unconditional model an empty `Condition`.
+            noise: where the first state and the sampler's own noise are drawn from.
+            how: steps, sampler, guidance, schedule and grid.
+
+        Raises:
+            ValueError: where steps, schedule, grid, sampler and parameterisation cannot go together.
         """
         dtype = torch.float64 if self.denoiser.is_double else torch.float32
         yield from self.walk(noise.normal(shape).to(dtype), cond, null, noise, how)
@@ -136,9 +166,10 @@ class Diffusion(nn.Module):
     def walk(
         self, x: State, cond: Condition, null: Condition, noise: Noise, how: Sampling, by: Walk | None = None
     ) -> Iterator[Step]:
-        """`sample` from a given state at the noisy end. Raises as `sample` does.
+        """Samples as `sample` does, but from a given state x at the noisy end, [b, ...].
 
-        by: in the place of the settings' sampler, about pictures of which a part is known (`RePaint`, `Anchored`).
+        by: used in the place of the settings' sampler; for images of which a part is known (`RePaint`, `Anchored`).
+        Raises ValueError as `sample` does.
         """
         denoise = self._guided(how, cond, null)
         grid, walk = sampling_grid(self.config, how, x.device), by or how.sampler
@@ -148,9 +179,9 @@ class Diffusion(nn.Module):
     def invert(
         self, x0: State, cond: Condition, null: Condition, how: Sampling, inversion: DDIMInversion
     ) -> Iterator[Step]:
-        """From clean samples to the noise that DDIM at eta 0 makes them from, with grid and guidance of `how`.
+        """Goes from clean samples back to the noise that DDIM at eta 0 makes them from; yields every step.
 
-        Raises as `sample` does.
+        x0: [b, ...]. The grid and the guidance are those of `how`. Raises ValueError as `sample` does.
         """
         denoise = self._guided(how, cond, null)
         grid = sampling_grid(self.config, how, x0.device)

@@ -28,17 +28,30 @@ STARTS: tuple[Grid, ...] = (UniformTime(), QuadraticTime(), UniformLogSNR(), Kar
 
 @dataclass(frozen=True)
 class Search(Config):
-    """rounds: sweeps over the levels, each about 2 steps^2 evaluations of the batch. fine: steps of the reference."""
+    """Searches the best grid for a denoiser and a sampler, by coordinate descent on its levels.
+
+    Args:
+        rounds: passes over the levels, each about 2 steps^2 evaluations of the batch.
+        fine: the number of steps of the reference that it is compared with.
+    """
 
     rounds: Annotated[int, Range(1, 100_000)] = 12
     fine: Steps = 100
 
     @torch.no_grad()
     def __call__(self, denoise: Denoise, sampler: Sampler, schedule: Schedule, steps: int, x: State) -> Given:
-        """The grid for `steps` steps; x: a few noises to start from, the more the less the grid is theirs alone.
+        """Returns the grid, a `Given` of `steps` levels.
 
-        Raises ValueError where the sampler draws noise (its end would say nothing about the grid) or where no common
-        grid has so many steps on this schedule.
+        Args:
+            denoise: the denoiser.
+            sampler: a deterministic sampler.
+            schedule: the schedule whose levels may be used.
+            steps: the number of steps.
+            x: noise to start from, [b, ...]; with few samples, the grid fits only them.
+
+        Raises:
+            ValueError: where the sampler draws noise (its result would say nothing about the grid), or where no common
+                grid has so many steps on this schedule.
         """
         reference = _end(denoise, DPMSolverPP3M(), x, UniformLogSNR()(schedule, self.fine, x.device))
 

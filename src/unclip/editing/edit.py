@@ -37,11 +37,21 @@ def edit(
     settings: Settings | None = None,
     method: Method = "auto",
 ) -> list[Image.Image]:
-    """n pictures in which the white part of `mask` is painted anew; picture i has seed + i.
+    """Paints a part of an image anew, n times. Every pixel outside the mask stays as it was.
 
-    image, mask: a path or a Pillow image; the mask has the image's size. Without a mask, the transparent part of the
-    image is painted. prompt: what the whole picture shows when it is done; "": its own embedding leads. Every pixel
-    outside the mask stays as it was. Raises ValueError for an image, a mask or settings that cannot work.
+    Args:
+        model: a text-to-image model.
+        image: a path or a Pillow image.
+        mask: a path or a Pillow image of the image's size: white is painted, black stays. None: the transparent part of
+            the image is painted.
+        prompt: what the whole image shows when it is done; "": the image's own embedding leads.
+        n: the number of results.
+        seed: of the first result; result i has seed + i.
+        settings: steps, sampler, guidance; None: as the model was stored.
+        method: how the hole is filled (docs/inpainting.md); "auto": as the run's stages allow.
+
+    Raises:
+        ValueError: for an image, a mask or settings that cannot work.
     """
     model = text_to_image(model, "edit")
     return [*fill_hole(model, image, mask, Request(prompt, n, seed, settings or Settings(), method)).pictures]
@@ -58,9 +68,22 @@ def extend(
     method: Method = "auto",
     **sides: Unpack[Growth],
 ) -> list[Image.Image]:
-    """n larger pictures that hold `image` unchanged; picture i has seed + i.
+    """Paints around an image, n times. The results are larger and hold the image unchanged.
 
-    sides: left, right, up, down, each the fraction of the image's side by which it grows there. The rest as for `edit`.
+        unclip.extend(model, "cat.png", "a cat on a sofa", left=0.5, right=0.5)
+
+    Args:
+        model: a text-to-image model.
+        image: a path or a Pillow image.
+        prompt: what the whole image shows when it is done; "": the image's own embedding leads.
+        n: the number of results.
+        seed: of the first result; result i has seed + i.
+        settings: steps, sampler, guidance; None: as the model was stored.
+        method: how the new part is filled, as for `edit`.
+        sides: left, right, up, down: how much is added there, as a fraction of the image's side.
+
+    Raises:
+        ValueError: for an image or settings that cannot work.
     """
     model = text_to_image(model, "extend")
     request = Request(prompt, n, seed, settings or Settings(), method)

@@ -17,11 +17,19 @@ from unclip.models.upsampler import check_largest
 def upsample(
     model: ImageModel, picture: Picture, seed: int = 0, size: int | None = None, strength: float = 0.0
 ) -> Image.Image:
-    """The whole picture, as many times larger as the run's pictures of `size` px (None: the largest) are.
+    """Enlarges a whole image by the run's upsamplers.
 
-    strength: how degraded it is, from 0 (sharp and clean) to 1 (blurred or, for a second upsampler, noisy and
-    compressed). Raises ValueError for a model without upsamplers, a size that it does not draw, a picture that cannot
-    be read or is too large already.
+    Args:
+        model: a text-to-image model with upsamplers.
+        picture: a path or a Pillow image.
+        seed: of everything random.
+        size: enlarges as much as the upsamplers that lead to images of this many px do; None: all of them.
+        strength: how degraded the image is, from 0 (sharp and clean) to 1 (blurred or, for a second upsampler, noisy
+            and compressed).
+
+    Raises:
+        ValueError: for a model without upsamplers, a size that none leads to, and an image that cannot be read or is
+            too large already.
     """
     model = text_to_image(model, "upsample")
     if not model.enlargers:

@@ -25,7 +25,15 @@ M = TypeVar("M", bound="ImageModel")
 
 @dataclass(kw_only=True)
 class ImageModel(ABC):
-    """Base of the finished models. batch: pictures drawn at a time; stages: what else of its run may be asked for."""
+    """A finished model that generates images, as `unclip.load` returns it; the base class of all of them.
+
+    Args:
+        device: where it computes.
+        precision: "float32" or "bfloat16".
+        hash: of all weights, as images name it.
+        batch: the largest number of images at once.
+        stages: the run's further stages, read when they are needed.
+    """
 
     MEANT: ClassVar[str] = "a model, as unclip.load(RUN) gives it"
 
@@ -43,56 +51,64 @@ class ImageModel(ABC):
 
     @property
     def folder(self) -> RunFolder | None:
-        """The run folder that it was loaded from."""
+        """The folder of the run that it was loaded from; None: it was not loaded."""
         return self.stages.folder
 
     @property
     def background(self) -> str:
-        """The colour that its run laid behind transparent pictures, and that is laid behind those it is given."""
+        """The colour that is laid behind transparent images, as in the run's training."""
         return self.folder.background if self.folder else WHITE
 
     @property
     @abstractmethod
     def size(self) -> int:
-        """The side of its pictures in pixels."""
+        """The side of its images, px."""
 
     @property
     @abstractmethod
     def sampling(self) -> Sampling:
-        """How it samples unless told otherwise."""
+        """How it samples by default."""
 
     @abstractmethod
     def drawn_by(self, how: Sampling) -> list[str]:
-        """The stages that `steps` asks, those that guide among them. how: without the models of its guidance."""
+        """The stages that take part in an image, those that guide among them."""
 
     @abstractmethod
     def asked(self, prompts: Sequence[str], n: int, seed: int) -> list[tuple[str, int]]:
-        """(prompt, seed) of each picture that a request means. Raises ValueError for a request that means none."""
+        """Lists (prompt, seed) of each image that a request means. Raises ValueError for a request that means none."""
 
     @abstractmethod
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
-        """Every denoising step for one batch, a prompt a seed; the last step's x is the picture."""
+        """Yields every step for a batch of prompts and seeds; x of the last is the images, [b, c, h, w]."""
 
     def resolved(self, settings: Settings | None) -> Sampling:
-        """The sampling that these settings mean for this model. Raises ValueError for bad ones."""
+        """The sampling that these settings mean for this model. Raises ValueError where they cannot work."""
         return (settings or Settings()).apply(self.sampling)
 
     def cut(self, prompts: Sequence[str]) -> dict[str, tuple[str, str]]:
-        """Prompts longer than the model reads -> (what it reads of them, what it does not)."""
+        """Maps each prompt that is longer than the model reads to (what it reads of it, what it does not)."""
         return {}
 
     def unknown(self, prompts: Sequence[str]) -> dict[str, list[str]]:
-        """Prompts with words that no caption of the model's data holds -> those words."""
+        """Maps each prompt with words that no caption of the model's data holds to those words."""
         return {}
 
     @checked
     def generate(
         self, prompts: Iterable[str] = (), n: int = 1, seed: int = 0, settings: Settings | None = None
     ) -> list[Image.Image]:
-        """The pictures that `asked` lists; picture i of a prompt has seed + i. prompts: a list, or lines of a file.
+        """Generates n images of each prompt; the same prompt, seed and settings always give the same image.
 
-        The same prompt, seed and settings give the same picture alone, in a batch and after a restart. Each picture
-        carries what made it in `info["unclip"]`. Raises ValueError for a bad prompt, n < 1 or bad settings.
+        Each image carries what made it in `info["unclip"]`.
+
+        Args:
+            prompts: texts, or names of classes for a DDPM with classes; none for one without.
+            n: images of each prompt.
+            seed: of the first image of a prompt; image i has seed + i.
+            settings: steps, sampler, guidance, size; None: as the model was stored.
+
+        Raises:
+            ValueError: for a bad prompt, n < 1, and settings that cannot work.
         """
         return list(self.draw(prompts, n, seed, settings))
 
@@ -100,7 +116,7 @@ class ImageModel(ABC):
     def draw(
         self, prompts: Iterable[str] = (), n: int = 1, seed: int = 0, settings: Settings | None = None
     ) -> Iterator[Image.Image]:
-        """The pictures of `generate`, each as soon as its batch is drawn. Raises as `generate` does, at once."""
+        """Yields the images of `generate`, each when its batch is finished. Raises as `generate` does, at once."""
         if n < 1:
             raise ValueError(f"n = {n}: ask for at least 1 picture")
         wanted, how = self.asked(texts("prompts", prompts), n, seed), settings or Settings()
@@ -109,7 +125,7 @@ class ImageModel(ABC):
         return (picture for batch in batches for picture in self._batch(batch, how))
 
     def drawn(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Float[Tensor, "b c h w"]:
-        """Finished pictures in [-1, 1] on the CPU. Raises ValueError for a size that the model does not draw."""
+        """Generates a batch, [b, c, h, w] in [-1, 1], on the CPU. Raises ValueError for a size it does not have."""
         if settings.size not in (None, self.size):
             raise ValueError(f"size = {settings.size} px: this model draws {self.size}")
         *_, last = self.steps(prompts, seeds, settings)
@@ -123,14 +139,21 @@ class ImageModel(ABC):
         return pictures
 
     def enlarged(self, about: dict[str, Any], settings: Settings) -> dict[str, Any]:
-        """What a picture says of itself, with the stages after `steps`."""
+        """Adds the stages after `steps` to what an image says of how it was made."""
         return about
 
     def about(self, prompt: str, seed: int, how: Sampling, by: Sequence[str] | None = None) -> dict[str, Any]:
-        """What made a picture, for its file. by: the stages that drew it; None: those of `generate`."""
+        """What an image says of how it was made.
+
+        Args:
+            prompt: its prompt.
+            seed: its seed.
+            how: the sampling.
+            by: the stages that took part; None: those of `generate`.
+        """
         made = {"model": self.hash, "stages": self.stages.hashes(self.drawn_by(how) if by is None else by)}
         return {"prompt": prompt, "seed": seed, "sampling": how.to_dict(), **made, "unclip": unclip.__version__}
 
     def autocast(self) -> torch.autocast:
-        """bfloat16 inside, where the model runs so."""
+        """A context in which the model computes in its precision."""
         return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bfloat16")

@@ -23,7 +23,7 @@ BATCH = 256
 
 @dataclass
 class CaptionedModel(ImageModel, ABC):
-    """Base of the models that draw what a sentence says; their CLIP also judges the pictures."""
+    """The base class of text-to-image models: a tokenizer, and a CLIP that can also judge the images."""
 
     tokenizer: Tokenizer
     clip: CLIP
@@ -34,7 +34,7 @@ class CaptionedModel(ImageModel, ABC):
         return super().of(stages, tokenizer=stages.tokenizer(), clip=stages("clip", CLIP), **parts)
 
     def asked(self, prompts: Sequence[str], n: int, seed: int) -> list[tuple[str, int]]:
-        """n pictures a prompt, in the prompts' order."""
+        """Lists (prompt, seed) for n images of each prompt. Raises ValueError for no prompt, or an empty one."""
         if not prompts:
             raise ValueError(
                 'no prompt: write what the picture shows, as unclip generate "a red heart" --run runs/mine'
@@ -44,23 +44,23 @@ class CaptionedModel(ImageModel, ABC):
         return [(p, seed + i) for p in prompts for i in range(n)]
 
     def cut(self, prompts: Sequence[str]) -> dict[str, tuple[str, str]]:
-        """Prompts longer than the model's context -> (what it reads of them, what it does not)."""
+        """Maps each prompt that is longer than the context to (what the model reads of it, what it does not)."""
         long = [p for p, n in zip(prompts, self.tokenizer.lengths(prompts), strict=True) if n > self.tokenizer.context]
         return {p: self.tokenizer.split(p) for p in long}
 
     def unknown(self, prompts: Sequence[str]) -> dict[str, list[str]]:
-        """Prompts with words that no caption of the run's data holds -> those words; none where the data are gone."""
+        """Maps each prompt with words that no caption of the run holds to those words; {} where the data are gone."""
         if self.folder is None or not (self.folder.data / "captions.jsonl").exists():
             return {}
         return words.unseen(prompts, read_captions(self.folder.data))
 
     def embed_images(self, images: Images) -> Vectors:
-        """CLIP embeddings of pictures in [-1, 1], `BATCH` at a time."""
+        """Embeds images, [b, c, size, size] in [-1, 1], by CLIP: unit vectors, [b, d]."""
         with torch.no_grad(), self.autocast():
             return torch.cat([self.clip.embed_images(part.to(self.device)) for part in images.split(BATCH)])
 
     def embed_captions(self, captions: Sequence[str]) -> Vectors:
-        """CLIP embeddings of captions, `BATCH` at a time."""
+        """Embeds captions by CLIP: unit vectors, [b, d]."""
         parts = (self.tokenizer(captions[i : i + BATCH]) for i in range(0, len(captions), BATCH))
         with torch.no_grad(), self.autocast():
             return torch.cat([self.clip.embed_text(i.to(self.device), m.to(self.device))[0] for i, m in parts])

@@ -19,13 +19,13 @@ from unclip.runs.modules import Stages
 
 @dataclass
 class DDPMPipeline(ImageModel):
-    """A trained DDPM in evaluation mode. Its prompts are names of classes; "" is a picture of no class."""
+    """A trained DDPM. Its prompts are names of classes, "" for an image of no class. `unclip.load` makes one."""
 
     model: DDPM
 
     @classmethod
     def load(cls, folder: RunFolder, device: str) -> "DDPMPipeline":
-        """The model of a finished run. Raises ValueError that names the damaged file."""
+        """Loads the model of a finished run. Raises ValueError that names the damaged file."""
         stages = Stages(folder, device)
         return cls.of(stages, model=stages("ddpm", DDPM))
 
@@ -39,11 +39,11 @@ class DDPMPipeline(ImageModel):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of its classes; none where it was trained on pictures alone."""
+        """The names of its classes; none where it was trained on images alone."""
         return self.model.config.classes
 
     def asked(self, prompts: Sequence[str], n: int, seed: int) -> list[tuple[str, int]]:
-        """n pictures of each class that is named; where none is, n pictures, all classes in turn."""
+        """Lists (prompt, seed) for n images of each named class; without a name, n images of all classes in turn."""
         self.labels(prompts)
         if prompts:
             return [(p, seed + i) for p in prompts for i in range(n)]
@@ -51,7 +51,7 @@ class DDPMPipeline(ImageModel):
         return [(every[i % len(every)], seed + i // len(every)) for i in range(n)]
 
     def labels(self, prompts: Sequence[str]) -> Labels:
-        """The numbers of these classes. Raises ValueError that lists the names for one that is not among them."""
+        """The numbers of these classes, [b]. Raises ValueError that lists the names, for one that is not among them."""
         numbers = {"": NO_CLASS, **{name: i for i, name in enumerate(self.classes)}}
         for prompt in prompts:
             if prompt not in numbers:
@@ -61,7 +61,10 @@ class DDPMPipeline(ImageModel):
         return torch.tensor([numbers[p] for p in prompts], dtype=torch.long, device=self.device)
 
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
-        """Every denoising step for one batch. Raises ValueError where guidance is asked for and there is no class."""
+        """Yields every denoising step for a batch.
+
+        Raises ValueError where guidance is asked for and there is no class.
+        """
         labels, how = self.labels(prompts), self._guided(self.resolved(settings), prompts)
         noise = Noise.per_sample(seeds, self.device).fork("ddpm")
         with self.autocast():

@@ -22,14 +22,17 @@ from unclip.runs.modules import Stages
 
 @dataclass
 class LatentPipeline(CaptionedModel):
-    """The trained stages of a run, in evaluation mode; one still in training may lack the later ones."""
+    """A text-to-image model of latent diffusion: an autoencoder and a diffusion of its codes. `unclip.load` makes one.
+
+    In a run that is still training, later stages may be missing.
+    """
 
     autoencoder: Autoencoder
     latent: LatentDiffusion | None = None
 
     @classmethod
     def load(cls, folder: RunFolder, device: str) -> "LatentPipeline":
-        """The model of a finished run. Raises ValueError that names the damaged file."""
+        """Loads the model of a finished run. Raises ValueError that names the damaged file."""
         stages = Stages(folder, device)
         return cls.of(stages, autoencoder=stages("autoencoder", Autoencoder), latent=stages("latent", LatentDiffusion))
 
@@ -48,11 +51,11 @@ class LatentPipeline(CaptionedModel):
         return settings.apply(self.sampling, limit=None)  # codes have no range
 
     def drawn_by(self, how: Sampling) -> list[str]:
-        """The text towers of both are the diffusion's own: no CLIP."""
+        """The stages that take part in an image. CLIP is none of them, because the diffusion has its own text tower."""
         return ["autoencoder", "latent", *(["early/latent"] if "worse" in how.guidance.lacks() else [])]
 
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
-        """Every denoising step for one batch of prompts, as pictures, each decoded when it is looked at."""
+        """Yields every step for a batch of prompts, as images, each decoded only when it is looked at."""
         latent, how = there(self.latent, "latent"), self.resolved(settings)
         ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
         noise = Noise.per_sample(seeds, self.device).fork("latent")
@@ -69,12 +72,12 @@ class LatentPipeline(CaptionedModel):
         return replace(how, guidance=how.guidance.using(worse=worse))
 
     def decode(self, x: Float[Tensor, "b c2 h2 w2"]) -> Images:
-        """Standardised codes -> pictures in [-1, 1]."""
+        """Decodes standardised codes, [b, c2, h2, w2], to images in [-1, 1]."""
         with torch.no_grad(), self.autocast():
             return self.autoencoder.decode(there(self.latent, "latent").codes(x)).clamp(-1, 1)
 
     def reconstruct_images(self, images: Images) -> Images:
-        """What is left of pictures that went through the autoencoder."""
+        """Encodes and decodes images, [b, c, h, w] in [-1, 1]: what the autoencoder leaves of them."""
         with torch.no_grad(), self.autocast():
             return self.autoencoder.reconstruct(images.to(self.device))
 

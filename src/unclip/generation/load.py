@@ -30,12 +30,21 @@ def load(run: str | Path, device: str | None = None) -> ImageModel: ...
 @overload
 def load(run: str | Path, device: str | None = None, *, kind: type[M]) -> M: ...
 def load(run: str | Path, device: str | None = None, *, kind: type[ImageModel] = ImageModel) -> ImageModel:
-    """The model of a finished run folder: it draws, and one of `--model unclip` changes pictures, too.
+    """Loads a finished run. What it returns generates images; a text-to-image model edits and varies them, too.
 
-    kind: the class that it has to be, where what only that has is wanted: `TextToImage`, `LatentPipeline`,
-    `DDPMPipeline`. device: cpu, cuda, cuda:1, mps; None: the best at hand. Nothing of the process is changed: no number
-    of threads, no seed, no allocator. Raises ValueError that names the missing stage, the damaged file, the device that
-    is not there, or what the run holds instead.
+        model = unclip.load("runs/mine")
+        [image] = model.generate(["a red heart"])
+
+    Nothing of your process is changed: no number of threads, no seed, no allocator.
+
+    Args:
+        run: the run's folder.
+        device: "cpu", "cuda", "cuda:1" or "mps"; None: the best at hand.
+        kind: the class that it has to be, where only that will do: `TextToImage`, `LatentPipeline`, `DDPMPipeline`.
+
+    Raises:
+        ValueError: names the missing stage, the damaged file, the device that is not there, or what the run holds
+            instead.
     """
     if device is not None:
         machine.check_device(device)

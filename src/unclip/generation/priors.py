@@ -40,9 +40,14 @@ GAP = 2000
 
 
 def with_prior(model: TextToImage, name: str) -> TextToImage:
-    """The model with another of its run's priors.
+    """The same model with another of its run's priors.
 
-    Raises ValueError for an unknown name, for a prior that the run does not hold, and for captions that are gone.
+    Args:
+        model: a loaded text-to-image model.
+        name: "diffusion", "autoregressive", "contrastive", "text", "text-shifted" or "none" (docs/priors.md).
+
+    Raises:
+        ValueError: for an unknown name, for a prior that the run does not hold, and for captions that are gone.
     """
     if name not in PRIORS:
         raise ValueError(f"prior = {name!r}: known are {', '.join(PRIORS)}")

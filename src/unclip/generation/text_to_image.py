@@ -28,10 +28,23 @@ from unclip.runs.modules import Stages
 
 @dataclass
 class TextToImage(CaptionedModel):
-    """The trained stages of a run, in evaluation mode; one still in training may lack the later ones.
+    """A text-to-image model (unCLIP): CLIP, a prior and a decoder, in evaluation mode. `unclip.load` makes one.
 
-    prior_name: which of `generation.priors` it uses; prior_stages: what of the run that is made of.
-    `size` and `steps` are those of the decoder, `generate` draws at the size of the last of the `enlargers`.
+    `size` is the side of what the decoder generates, px; `generate` returns what the last upsampler makes of it. In a
+    run that is still training, later stages may be missing.
+
+    Args:
+        device: where it computes.
+        precision: "float32" or "bfloat16".
+        hash: of all weights, as images name it.
+        batch: the largest number of images at once.
+        stages: the run's further stages, read when they are needed.
+        tokenizer: from captions to token ids.
+        clip: embeds captions and images.
+        prior: from a caption to an image embedding.
+        decoder: from an image embedding to an image.
+        prior_name: which prior this is, as `with_prior` takes it.
+        prior_stages: the stages of the run that it is made of.
     """
 
     prior: PriorModel | None = None
@@ -41,23 +54,23 @@ class TextToImage(CaptionedModel):
 
     @classmethod
     def load(cls, folder: RunFolder, device: str) -> "TextToImage":
-        """The model of a finished run. Raises ValueError that names the damaged file."""
+        """Loads the model of a finished run. Raises ValueError that names the damaged file."""
         stages = Stages(folder, device)
         return cls.of(stages, prior=stages("prior", Prior), decoder=stages("decoder", Decoder))
 
     @property
     def noisy_clip(self) -> NoisyCLIP | None:
-        """The run's noise-aware CLIP, where it has one."""
+        """The run's noise-aware CLIP; None where it has none."""
         return self.stages.added("noisy_clip", NoisyCLIP)
 
     @property
     def inpainter(self) -> Inpainter | None:
-        """The run's decoder that paints what is missing, where it has one."""
+        """The run's decoder for inpainting; None where it has none."""
         return self.stages.added("inpaint", Inpainter)
 
     @cached_property
     def enlargers(self) -> tuple[Enlarger, ...]:
-        """The run's upsamplers. Raises ValueError where they do not fit each other."""
+        """The run's upsamplers, in their order. Raises ValueError where they do not fit each other."""
         return load_enlargers(self.stages, self.size)
 
     @property
@@ -69,7 +82,7 @@ class TextToImage(CaptionedModel):
         return there(self.decoder, "decoder").config.sampling
 
     def embed_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> Vectors:
-        """The prior's image embeddings [b, d], unit vectors."""
+        """Samples the prior: image embeddings of the prompts, unit vectors [b, d], one for each seed."""
         ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
         noise = Noise.per_sample(seeds, self.device)
         with torch.no_grad(), self.autocast():
@@ -79,7 +92,7 @@ class TextToImage(CaptionedModel):
             return prior.sample(text, tokens, mask, candidates)
 
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
-        """Every decoder step for one batch of prompts; the last step's x is the picture."""
+        """Yields the decoder's steps for a batch of prompts; x of the last is the images, [b, c, size, size]."""
         how = self.resolved(settings)
         yield from self.decode(self.embed_prompts(prompts, seeds), prompts, seeds, how)
 
@@ -89,7 +102,7 @@ class TextToImage(CaptionedModel):
         return super().resolved(settings)
 
     def guided(self, how: Sampling, z: Vectors, ids: Ids, mask: Mask) -> Sampling:
-        """How, with the models that its guidance lacks, as they see these embeddings and captions.
+        """Completes a sampling with the models that its guidance lacks, for these embeddings and captions.
 
         The early decoder reads captions by its own text tower. Raises ValueError where the run has no such model.
         """
@@ -106,13 +119,22 @@ class TextToImage(CaptionedModel):
         return replace(how, guidance=how.guidance.using(**parts))
 
     def drawn_by(self, how: Sampling, prior: bool = True, painter: str = "decoder") -> list[str]:
-        """prior: whether the embedding came from the prior, and not from a picture; painter: the stage that paints."""
+        """The stages that take part in an image.
+
+        Args:
+            how: the sampling, before `guided`.
+            prior: whether the embedding comes from the prior; otherwise it is that of an image.
+            painter: the stage that decodes it.
+        """
         lacks, guides = how.guidance.lacks(), {"worse": "early/decoder", "log_p": "noisy_clip"}
         guide = [stage for what, stage in guides.items() if what in lacks]
         return ["clip", *(self.prior_stages if prior else ()), painter, *guide]
 
     def decode(self, z: Vectors, prompts: Sequence[str], seeds: Sequence[int], how: Sampling) -> Iterator[Step]:
-        """Decoder steps for given image embeddings and captions. Raises ValueError for embeddings of another CLIP."""
+        """Yields the decoder's steps for given image embeddings, [b, d], and captions.
+
+        Raises ValueError for embeddings of another CLIP.
+        """
         if z.shape[1] != self.clip.config.width:
             raise ValueError(
                 f"z: embeddings of width {z.shape[1]}, this model's CLIP has {self.clip.config.width}: they are of "
@@ -124,19 +146,19 @@ class TextToImage(CaptionedModel):
             yield from there(self.decoder, "decoder").sample(z, ids, mask, noise, self.guided(how, z, ids, mask))
 
     def about(self, prompt: str, seed: int, how: Sampling, by: Sequence[str] | None = None) -> dict[str, Any]:
-        """What made a picture, with the prior where it is another than the run's own."""
+        """What an image says of how it was made, with the prior where that is another than the run's own."""
         prior = {} if self.prior_name == "diffusion" else {"prior": self.prior_name}
         return {**super().about(prompt, seed, how, by), **prior}
 
     def drawn(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Float[Tensor, "b c h w"]:
-        """The decoder's pictures, led through the upsamplers to `settings.size`."""
+        """Generates a batch, [b, c, h, w] in [-1, 1]: the decoder's images, enlarged to `settings.size`."""
         stages = way(self.enlargers, settings.size, self.size)
         *_, last = self.steps(prompts, seeds, settings)
         with self.autocast():
             return upsampled(stages, last.x.float().clamp(-1, 1).cpu(), seeds)
 
     def enlarged(self, about: dict[str, Any], settings: Settings) -> dict[str, Any]:
-        """The upsamplers that a picture passed, too."""
+        """Adds the upsamplers to what an image says of how it was made."""
         if not self.enlargers:
             return about
         passed = way(self.enlargers, settings.size, self.size)

@@ -59,9 +59,14 @@ def to_pictures(x: Images) -> list[Image.Image]:
 
 
 def save_picture(picture: Image.Image, path: Path, **how: Any) -> None:
-    """Writes a picture in one step, in the format of the path's ending, a PNG with what made it (`info["unclip"]`).
+    """Writes an image in the format of the path's ending; a PNG keeps what made it (`info["unclip"]`).
 
     A process that is killed leaves the old file or the new one, never a part of it.
+
+    Args:
+        picture: the image.
+        path: the file.
+        how: options of Pillow's `save`.
     """
     write_atomic(path, encoded(picture, path.suffix, **how))
 
@@ -108,8 +113,14 @@ def grid(
     zoom: int = 2,
     heads: Sequence[str] | None = None,
 ) -> Image.Image:
-    """Rows of pictures of one size, each row with a label to its left, each column under its head; zoomed by a whole
-    number, without blur."""
+    """Arranges images in rows on one sheet, with labels.
+
+    Args:
+        rows: images of one size.
+        labels: the text to the left of each row.
+        zoom: a whole number by which the images are enlarged, without blur.
+        heads: the text above each column.
+    """
     (width, height), gap, most = (side * zoom for side in rows[0][0].size), 2, max(len(r) for r in rows)
     left = _label_width(labels) if labels else 0
     wrapped = ["\n".join(_lines(head, max(8, width // 7))) for head in heads or ()]
@@ -145,7 +156,7 @@ def contact(pictures: Sequence[Image.Image], labels: Sequence[str], columns: int
 
 
 def tile(pictures: Sequence[Image.Image]) -> Image.Image:
-    """Pictures of one size as one, nearly square, parted by a gray line of one pixel."""
+    """Arranges images of one size in a nearly square sheet, parted by gray lines of one pixel."""
     width, height = pictures[0].size
     columns = math.ceil(len(pictures) ** 0.5)
     rows = math.ceil(len(pictures) / columns)

@@ -37,10 +37,18 @@ class Taken:
 
 
 def take(picture: Picture, size: int, background: str = WHITE) -> Taken:
-    """A picture as the model would have seen it in training: its centre square, [1, 3, size, size] in [-1, 1].
+    """Reads an image as the model sees it; its `pictures` is the tensor, [1, 3, size, size] in [-1, 1].
 
-    Turned as EXIF says, transparency laid over the background. Raises ValueError that names the file where there is
-    none, it cannot be opened, it is damaged or no picture, or a side is below a quarter of `size`.
+    That is the centre square, turned as EXIF says, with transparency laid over the background.
+
+    Args:
+        picture: a path or a Pillow image.
+        size: the model's side, px.
+        background: the colour behind what is transparent.
+
+    Raises:
+        ValueError: names the file where there is none, it cannot be opened, it is damaged or no image, or a side is
+            below a quarter of `size`.
     """
     with _named(picture, "PICTURE") as name:
         if isinstance(picture, Image.Image):

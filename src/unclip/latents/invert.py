@@ -74,9 +74,17 @@ def exact(model: TextToImage, settings: Settings | None = None, base: Sampling |
 
 @checked
 def invert(model: ImageModel, source: Source, caption: str = "", settings: Settings | None = None) -> Inverted:
-    """The latent of one picture; one that is inverted already only gets the settings for its way back.
+    """Finds the latent of an image (unCLIP, section 3): its embedding, and the noise that the decoder starts from.
 
-    caption: what the decoder is told; the empty one is none. Raises ValueError as `opened` and `exact` do.
+    Args:
+        model: a text-to-image model.
+        source: a path or a Pillow image; of what `invert` returned, only the settings change.
+        caption: for the decoder; "": none.
+        settings: steps and guidance; 50 steps and no guidance unless they say otherwise.
+
+    Raises:
+        ValueError: for an image that cannot be read or is too small, a latent of another model, and a sampler other
+            than ddim, which alone can be walked backwards.
     """
     model = text_to_image(model, "invert")
     source = opened(model, source)

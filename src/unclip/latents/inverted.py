@@ -17,10 +17,16 @@ KIND = "Inverted"
 
 @dataclass(frozen=True, eq=False)
 class Inverted:
-    """Pictures in the decoder's own coordinates, one a row.
+    """The latents of b images: what a text-to-image model can decode them from again.
 
-    z: unit embeddings, [b, d]. x: the noise, [b, c, h, w]. pictures: as the model saw them, in [-1, 1]. captions:
-    what the decoder was told. how: the sampling that leads back. model: the hash of the model; names: of the pictures.
+    Args:
+        z: CLIP's embeddings, unit vectors, [b, d].
+        x: the noise that the decoder starts from, [b, c, h, w].
+        pictures: the images as the model saw them, [b, c, h, w] in [-1, 1].
+        captions: what the decoder was told of each.
+        how: the sampling that leads back.
+        model: the hash of the model.
+        names: the paths of the images.
     """
 
     z: Vectors
@@ -32,7 +38,7 @@ class Inverted:
     names: tuple[str, ...]
 
     def same(self, other: "Inverted") -> bool:
-        """Whether both are of one picture, by one model, with one caption and sampling, to the last bit."""
+        """Whether both are the same to the last bit: images, model, captions and sampling."""
         kept, theirs = ((x.captions, x.how, x.model) for x in (self, other))
         return kept == theirs and all(
             torch.equal(a, b) for a, b in ((self.z, other.z), (self.x, other.x), (self.pictures, other.pictures))
@@ -58,7 +64,7 @@ class Inverted:
         return cls(**stored.tensors, captions=captions, how=how, model=model, names=names)
 
     def check(self, model: str) -> None:
-        """Raises ValueError where another model made it: its CLIP and its decoder have other coordinates."""
+        """Raises ValueError where another model made it, whose CLIP and decoder have other coordinates."""
         if self.model != model:
             raise ValueError(
                 f"{self.names[0]}: was inverted by the model {self.model}, this one is {model} and reads other "

@@ -38,7 +38,10 @@ class Made:
 
 @checked
 def reconstruct(model: ImageModel, latent: Inverted) -> Image.Image:
-    """The picture again, by DDIM at eta 0, with its error inside. Raises ValueError for a latent of another model."""
+    """Decodes what `invert` returned, by DDIM at eta 0: the image again, with its error in `info["unclip"]`.
+
+    Raises ValueError for a latent of another model.
+    """
     model = text_to_image(model, "reconstruct")
     latent.check(model.hash)
     images = paint(model, Start(latent.z, latent.x, latent.captions), latent.how, [0])
@@ -60,10 +63,22 @@ def vary(
     prompt: str = "",
     settings: Settings | None = None,
 ) -> list[Image.Image]:
-    """n pictures of the same z_i. From the picture's own x_T the sampler's noise alone differs: the more eta, the more.
+    """Makes n variations of an image: the same image embedding, decoded with other noise (unCLIP, section 3.1).
 
-    fresh: x_T too is drawn from the seeds; then steps and guidance are as the model was stored. prompt: a caption for
-    the decoder. Raises ValueError for n < 1, eta outside [0, 1], and as `invert` does.
+    Args:
+        model: a text-to-image model.
+        picture: a path, a Pillow image, or what `invert` returned.
+        n: the number of variations.
+        seed: of the first one; variation i has seed + i.
+        eta: how much fresh noise the decoder adds, in [0, 1]; 0: the image again, 1: all changes that CLIP does not
+            see.
+        fresh: starts from fresh noise in the place of the image's own; steps and guidance are then as the model was
+            stored.
+        prompt: a caption for the decoder.
+        settings: steps and guidance.
+
+    Raises:
+        ValueError: for n < 1, for eta outside [0, 1], and as `invert` does.
     """
     model = text_to_image(model, "vary")
     sampler, source = DDIM(eta), opened(model, picture)
@@ -92,11 +107,20 @@ def blend(
     seed: int = 0,
     settings: Settings | None = None,
 ) -> list[Image.Image]:
-    """n pictures on the way from a to b: slerp of the embeddings (unCLIP, section 3.2).
+    """Makes n images on the way from one to another: spherical interpolation of the embeddings (unCLIP, section 3.2).
 
-    noise "slerp": of x_T as well, so that the ends are the two pictures again. "fixed": one x_T, drawn from the seed,
-    for all; there is one way for each seed, and its ends are variations of the two pictures.
-    Raises ValueError for n < 2, an unknown noise, opposite embeddings, and as `invert` does.
+    Args:
+        model: a text-to-image model.
+        a: the first image: a path, a Pillow image, or what `invert` returned.
+        b: the last image.
+        n: the number of images, the ends included.
+        noise: "slerp": the noise is interpolated, too, so that the ends are the two images again. "fixed": all start
+            from one noise, drawn from the seed; then the ends are variations of the two images.
+        seed: of the noise.
+        settings: steps and guidance.
+
+    Raises:
+        ValueError: for n < 2, an unknown noise, opposite embeddings, and as `invert` does.
     """
     model = text_to_image(model, "blend")
     if n < 2 or noise not in ("slerp", "fixed"):
@@ -140,12 +164,22 @@ def diff(
     until: float = 0.5,
     settings: Settings | None = None,
 ) -> list[Image.Image]:
-    """n pictures from the picture itself towards what the words change (unCLIP, section 3.3).
+    """Changes an image by the difference of two captions, in n steps (text diff; unCLIP, section 3.3).
 
-        z_theta = slerp(z_i, norm(z_after - z_before), theta),    theta = 0 ... until, x_T from the picture throughout
+        z_theta = slerp(z_i, norm(z_after - z_before), theta),    theta = 0 ... until, x_T from the image throughout
 
-    before: what the picture shows now; "" is the empty caption. Raises ValueError for an `after` that is empty or means
-    the same to the model, n < 2, until outside (0, 1], and as `invert` does.
+    Args:
+        model: a text-to-image model.
+        picture: a path, a Pillow image, or what `invert` returned.
+        before: a caption of what the image shows now; "": the empty caption.
+        after: a caption of what it shall show.
+        n: the number of images; the first is the image itself.
+        until: how far the last one goes, in (0, 1].
+        settings: steps and guidance.
+
+    Raises:
+        ValueError: for an `after` that is empty or means the same to the model, for n < 2, for `until` outside (0, 1],
+            and as `invert` does.
     """
     model = text_to_image(model, "diff")
     if n < 2 or not 0 < until <= 1:

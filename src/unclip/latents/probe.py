@@ -27,9 +27,13 @@ MOST = 5000
 
 @dataclass(frozen=True)
 class Probe:
-    """pictures: one for each number of dimensions in `dims`; explained: the share of the data's variance in them.
+    """What `probe` found.
 
-    labels: (label, probability), the most likely first.
+    Args:
+        pictures: the decoded images, one for each entry of `dims`.
+        dims: the numbers of dimensions.
+        explained: the fraction of the data's variance that lies in these dimensions.
+        labels: (label, probability), the most likely first.
     """
 
     pictures: list[Image.Image]
@@ -42,10 +46,20 @@ class Probe:
 def probe(
     model: ImageModel, picture: Source, labels: Iterable[str] = (), seed: int = 0, settings: Settings | None = None
 ) -> Probe:
-    """The picture's embedding, projected on 1, 2, 4, ... d principal components of the run's own pictures and decoded.
+    """Shows what CLIP sees in an image: its embedding, reduced to few dimensions and decoded (unCLIP, section 4).
 
-    All from the same x_T, drawn from the seed, by DDIM at eta 0, without a caption. labels: what to choose from; by
-    default the run's most frequent captions. Raises ValueError where the run's data are gone, and for a single label.
+    The embedding is projected on 1, 2, 4, ... d principal components of the run's own images. All are decoded from the
+    same noise, drawn from the seed, by DDIM at eta 0 and without a caption.
+
+    Args:
+        model: a text-to-image model.
+        picture: a path, a Pillow image, or what `invert` returned.
+        labels: captions to choose from, at least two; none: the run's most frequent captions.
+        seed: of the noise.
+        settings: steps and guidance.
+
+    Raises:
+        ValueError: where the run's data are gone, and for a single label.
     """
     model = text_to_image(model, "probe")
     labels, source, folder = texts("labels", labels), opened(model, picture), data_folder(model.folder)

@@ -62,6 +62,18 @@ def probabilities(model: Sees, images: Vectors, texts: Float[Tensor, "labels d"]
 def classify(
     model: Sees, images: Images, labels: Sequence[str], templates: Sequence[str] = PLAIN
 ) -> Float[Tensor, "b labels"]:
-    """The probability of each label for each picture in [-1, 1]; a row's sum is 1. Raises as `prompts` does."""
+    """Classifies images by words (CLIP, Radford et al. 2021, section 3.1): the probability of each label, [b, labels].
+
+        classify(model, x, ["a cat", "a dog"], ["{}", "a picture of {}"])
+
+    Args:
+        model: a text-to-image model.
+        images: [b, c, size, size] in [-1, 1]; `take` makes one from a file.
+        labels: at least two different ones.
+        templates: sentences around a label, with {} in its place; the label's embedding is the mean over them.
+
+    Raises:
+        ValueError: for labels or templates that cannot work.
+    """
     texts = label_embeddings(model, labels, templates)
     return probabilities(model, model.embed_images(images), texts)

@@ -33,9 +33,17 @@ Labels = Int[Tensor, " b"]
 
 @dataclass(frozen=True)
 class ClassifierConfig(Config):
-    """widths: channels at full size, half, a quarter, ...
+    """Settings of `NoisyClassifier`.
 
-    schedule: of the levels that training draws; take that of the diffusion that shall be guided.
+    Args:
+        classes: the number of classes.
+        channels: of the images.
+        widths: channels at the full side, a half, a quarter, ...
+        embedding: width of the embedding of the level.
+        schedule: of the levels that training draws; take that of the diffusion that it shall guide.
+
+    Raises:
+        ValueError: for widths that the group norms cannot divide.
     """
 
     classes: Annotated[int, Range(2, 65536)]
@@ -50,7 +58,10 @@ class ClassifierConfig(Config):
 
 
 class NoisyClassifier(nn.Module):
-    """pictures [b, c, h, w] at a level -> logits [b, classes]; sides must be divisible by 2^(len(widths) - 1)."""
+    """A classifier of noised images, for classifier guidance (Dhariwal & Nichol 2021).
+
+    It is the downward half of a small U-Net, and a `Task` on a batch's images and labels.
+    """
 
     per_sample = True
 
@@ -65,7 +76,10 @@ class NoisyClassifier(nn.Module):
         self.out = nn.Linear(widths[-1], config.classes)
 
     def forward(self, x: Images, log_snr: LogSNR) -> Float[Tensor, "b classes"]:
-        """Raises ValueError for pictures that it cannot halve so often, or of other channels."""
+        """From noised images x [b, c, h, w] and log_snr ([b], or one for all) to logits, [b, classes].
+
+        Raises ValueError for images of other channels, or of sides that are not divisible by 2^(len(widths) - 1).
+        """
         check_size(x, self.config.channels, 2 ** len(self.blocks))
         embedding = F.silu(self.level(log_snr.expand(len(x))))
         h = self.stem(x)
@@ -74,7 +88,7 @@ class NoisyClassifier(nn.Module):
         return self.out(F.silu(self.norm(h)).mean((2, 3))).float()
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
-        """Cross-entropy, each picture at a level of its own. Needs images and labels."""
+        """The cross-entropy of a batch with images and labels, each image noised to a random level."""
         assert batch.images is not None and batch.labels is not None
         log_snr = self.config.schedule.draw(len(batch.images), noise)
         logits = self(noised(batch.images, log_snr, noise.normal(batch.images.shape)), log_snr)
@@ -82,7 +96,10 @@ class NoisyClassifier(nn.Module):
         return Losses(F.cross_entropy(logits, batch.labels), {"right": right.item()})
 
     def log_p(self, labels: Labels) -> LogLikelihood:
-        """(x, level) -> log p(label i | x i, level), [b]. Raises ValueError for a label that is not a class."""
+        """Makes the function that `ClassifierGuidance` needs: (x, level) -> log p(label i | x i, level), [b].
+
+        Raises ValueError for a label that is not a class.
+        """
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < self.config.classes:
             raise ValueError(f"labels = {labels.tolist()}: this classifier knows 0 to {self.config.classes - 1}")
 

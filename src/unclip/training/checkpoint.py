@@ -16,15 +16,25 @@ MACHINE = ("device", "workers", "precision")
 
 
 def save_checkpoint(places: tuple[Path, Path], trainer: Trainer) -> None:
-    """Writes weights, their average, optimiser, step, clock and plan; atomic. places: of it and of the one before."""
+    """Writes a checkpoint of a trainer in one step: a process that is killed leaves the old one or the new one.
+
+    Args:
+        places: the folder to write, and the one to which the checkpoint before it is moved.
+        trainer: whose weights, their average, optimiser, step, clock and plan are saved.
+    """
     tensors, numbers = trainer.state()
     store.save(places[0], KIND, _about(trainer), tensors, numbers, before=places[1])
 
 
 def load_checkpoint(places: tuple[Path, Path], trainer: Trainer) -> Iterator[str]:
-    """Continues from the last checkpoint if there is one, from the one before where that is damaged; tells so.
+    """Continues from the last checkpoint if there is one, and yields lines of text that say so.
 
-    Raises ValueError where the checkpoint belongs to other settings.
+    Where the last one is damaged, it takes the one before. Raises ValueError where the checkpoint belongs to other
+    settings.
+
+    Args:
+        places: the two folders of `save_checkpoint`.
+        trainer: what is continued.
     """
     for place in places:
         atomic.recover(place)

@@ -5,10 +5,17 @@ from torch import Tensor, nn
 
 
 class EMA:
-    """theta_bar <- beta_t theta_bar + (1 - beta_t) theta, beta_t = (1 - 1/t)^(gamma + 1).
+    """An exponential moving average of a model's weights, whose length grows with the run (Karras et al. 2024a, Eq. 2).
 
-    gamma = 16 averages over about the last 6 % of the run, whatever its length, so nothing needs tuning.
-    decay: beta_t is this number instead (0: not); DDPM's 0.9999 averages over the last 10,000 steps.
+        average <- beta_t average + (1 - beta_t) weights,    beta_t = (1 - 1/t)^(gamma + 1)
+
+    Args:
+        model: the model; `average` begins as a copy of its weights.
+        gamma: how short the average is; 16: about the last 6 % of the run, whatever its length.
+        decay: beta_t is this number instead; 0: not. DDPM's 0.9999 averages over the last 10,000 steps.
+
+    Raises:
+        ValueError: for a decay outside [0, 1).
     """
 
     def __init__(self, model: nn.Module, gamma: float = 16.0, decay: float = 0.0) -> None:
@@ -19,13 +26,13 @@ class EMA:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """After optimiser step number `step` (1, 2, ...)."""
+        """Takes in the model's weights after optimiser step number `step` (1, 2, ...)."""
         keep = self.decay or (1 - 1 / step) ** (self.gamma + 1)
         state = model.state_dict()
         floating = [k for k, v in self.average.items() if v.is_floating_point()]
         torch._foreach_lerp_([self.average[k] for k in floating], [state[k] for k in floating], 1 - keep)  # pyright: ignore[reportPrivateImportUsage]
 
     def load(self, average: dict[str, Tensor]) -> None:
-        """Takes a saved average."""
+        """Continues from a saved average."""
         for name, value in self.average.items():
             value.copy_(average[name])

@@ -42,10 +42,18 @@ def _factor(gram: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """W <- (1 - lr decay) W - 0.2 sqrt(max(m, n)) lr orthogonalized(Nesterov momentum).
+    """The optimiser Muon (Jordan et al. 2024): steps that are nearly orthogonal matrices.
+
+        W <- (1 - lr decay) W - 0.2 sqrt(max(m, n)) lr orthogonalized(Nesterov momentum)
 
     The factor makes a step's root mean square that of AdamW's (Liu et al. 2025, Eq. 4), so both take similar rates.
     Convolutions count as matrices [out, in * kernel].
+
+    Args:
+        params: weights of two or more dimensions.
+        lr: the learning rate.
+        decay: the weight decay.
+        momentum: the decay of the mean gradient.
     """
 
     def __init__(self, params: Iterable[nn.Parameter], lr: float, decay: float, momentum: float = 0.95) -> None:
@@ -53,7 +61,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: object = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Matrices of one shape are orthogonalised together."""
+        """Takes a step. Matrices of one shape are orthogonalised together."""
         for group in self.param_groups:
             shapes: dict[tuple[int, ...], list[nn.Parameter]] = {}
             for p in group["params"]:

@@ -18,9 +18,16 @@ from unclip.training.muon import Muon
 
 @dataclass(frozen=True)
 class OptimConfig(Config):
-    """lr: AdamW's peak; muon_lr: peak of Muon on the hidden matrices (0: AdamW there too).
+    """Settings of the optimiser: AdamW, and Muon for the hidden matrices where it has a rate.
 
-    warmup: steps of linear rise; decay: weight decay of both; clip: largest gradient norm.
+    Args:
+        lr: the peak learning rate of AdamW.
+        muon_lr: the peak learning rate of Muon on the hidden matrices; 0: AdamW trains those, too.
+        warmup: steps in which the rate rises linearly.
+        decay: weight decay of both.
+        beta1: AdamW's decay of the mean gradient.
+        beta2: AdamW's decay of the mean squared gradient.
+        clip: the largest norm of the gradient.
     """
 
     lr: Annotated[float, Range(0, 1e3, above=True)] = 2e-3
@@ -33,7 +40,10 @@ class OptimConfig(Config):
 
 
 def optimizers(model: nn.Module, config: OptimConfig) -> list[torch.optim.Optimizer]:
-    """Fused AdamW (a third of the default's time on the CPU), then Muon if asked; a group's `peak` is its peak rate."""
+    """Makes the optimisers of a model: fused AdamW and, where it has a rate, Muon.
+
+    `peak` of each parameter group is its peak rate.
+    """
     hidden = hidden_matrices(model) if config.muon_lr else []
     taken = {id(p) for p in hidden}
     rest = [p for p in model.parameters() if p.requires_grad and id(p) not in taken]

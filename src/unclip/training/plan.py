@@ -15,11 +15,22 @@ COOLDOWN = 0.35
 
 @dataclass
 class Plan:
-    """steps: asked for, or None; seconds: the budget, or None. `total` is the step of the end, set once it is known.
+    """How long a training goes on, by steps or by time, and its learning rate.
 
-    cooldown: share of the run in which the rate falls to zero; 0: the rate stays, as DDPM's does.
-    first, before: the steps and seconds that were over when this plan began.
-    reserve: seconds of the budget that are kept for what comes after the last step.
+    The rate is constant after a short warm-up until the cooldown, then falls linearly to zero. With a time budget, the
+    number of steps is fixed when the cooldown begins.
+
+    Args:
+        steps: the number of steps; or None.
+        seconds: the time budget; or None. Exactly one of the two is given.
+        total: the step at which it ends, once that is known.
+        cooldown: the fraction of the run in which the rate falls to zero; 0: it stays, as DDPM's does.
+        first: the steps that were done before this plan began.
+        before: the seconds that were spent before this plan began.
+        reserve: seconds of the budget that are kept for what comes after the last step.
+
+    Raises:
+        ValueError: for steps and seconds both or neither, and for numbers out of their range.
     """
 
     steps: int | None = None
@@ -41,7 +52,7 @@ class Plan:
             self.total = self.first + self.steps
 
     def settle(self, step: int, elapsed: float) -> None:
-        """Fixes the end once the constant phase's share of the time is spent."""
+        """Fixes the number of steps once the constant phase has had its part of the time."""
         if self.total is None and elapsed - self.before >= (1 - self.cooldown) * self._training():
             self.total = max(step + 1, self.first + round((step - self.first) / (1 - self.cooldown)))
 
@@ -51,34 +62,34 @@ class Plan:
         return max(seconds / 2, seconds - self.reserve)
 
     def rate(self, step: int, warmup: int) -> float:
-        """The learning rate of step number `step` (0, 1, ...) as a share of the peak."""
+        """The learning rate of step number `step` (0, 1, ...), as a fraction of its peak."""
         rising = min(1.0, (step - self.first + 1) / max(1, warmup))
         if self.total is None:
             return rising
         return min(rising, 1.0, (self.total - step) / max(1.0, self.cooldown * (self.total - self.first)))
 
     def done(self, step: int) -> bool:
-        """Whether `step` steps are all."""
+        """Whether a training of `step` steps is finished."""
         return self.total is not None and step >= self.total
 
     def share(self, step: int, elapsed: float) -> float:
-        """How much of the plan is behind, in [0, 1]."""
+        """How much of the plan is done, in [0, 1]."""
         if self.total is not None:
             return min(1.0, (step - self.first) / max(1, self.total - self.first))
         return min(1.0, (elapsed - self.before) / self._training())
 
     def remaining(self, step: int, elapsed: float) -> float:
-        """Seconds of training left, from the mean speed so far; 0 before the first step of a run counted in steps."""
+        """Seconds of training left, at the mean speed so far; 0 before the first step of a run counted in steps."""
         if self.total is None:
             return max(0.0, self._training() - (elapsed - self.before))
         return (self.total - step) * (elapsed - self.before) / max(1, step - self.first)
 
     def state(self) -> dict[str, float | int | None]:
-        """What is decided on the way, and where it began: with it a resumed run keeps to this plan."""
+        """What was decided on the way, and where it began; a resumed run needs it to keep to the plan."""
         return {name: getattr(self, name) for name in ("total", "first", "before", "reserve")}
 
     def load(self, state: Mapping[str, float | int | None]) -> None:
-        """Takes what `state` gave."""
+        """Continues from what `state` returned."""
         total = state["total"]
         self.total = None if total is None else int(total)
         self.first, self.before = int(state["first"] or 0), float(state["before"] or 0.0)

@@ -27,9 +27,15 @@ BLOWN = 1e4
 
 @dataclass(frozen=True)
 class TrainConfig(Config):
-    """Settings of one stage's training; steps counts optimiser steps and wins over any time budget (0: by time).
+    """Settings of a training.
 
-    ema_decay: a fixed decay of the average in the place of ema_gamma (0: not); cooldown: see `Plan`.
+    Args:
+        batch: samples of a batch.
+        optim: of the optimiser.
+        steps: the number of steps, whatever the time budget; 0: as many as the budget allows.
+        ema_gamma: how short the average of the weights is; 16: about the last 6 % of the run.
+        ema_decay: a fixed decay of that average in the place of `ema_gamma`; 0: none.
+        cooldown: the fraction of the run in which the learning rate falls to zero.
     """
 
     batch: Count = 32
@@ -42,7 +48,19 @@ class TrainConfig(Config):
 
 @dataclass(frozen=True)
 class Report:
-    """After a step: its number (1, 2, ...), loss, parts, gradient norm, rate; speeds in images/s, times in seconds."""
+    """What `Trainer.steps` yields after each step.
+
+    Args:
+        step: its number (1, 2, ...).
+        loss: the loss of its batch.
+        parts: further figures of the task, by name.
+        grad_norm: the L2 norm of the gradient, before it was clipped.
+        lr: the learning rate.
+        images_per_s: samples for each second.
+        elapsed: seconds of training so far.
+        remaining: seconds of training left.
+        share: how much of the plan is done, in [0, 1].
+    """
 
     step: int
     loss: float
@@ -56,11 +74,21 @@ class Report:
 
 
 class Diverged(ValueError):
-    """The training does not hold: its loss, or its weights, are not finite."""
+    """A training failed: its loss or its weights are not finite."""
 
 
 class Trainer:
-    """Trains a task on batches that a function of the step number brings, each shared by `workers` threads."""
+    """Trains a task: `steps()` yields a `Report` after each step, and neither prints nor writes.
+
+    Args:
+        task: the model, an `nn.Module` with a loss.
+        feed: returns the batch of a step, numbered from 0.
+        config: batch size, optimiser, average of the weights.
+        plan: for how long.
+        seed: of everything random.
+        precision: "float32" or "bfloat16".
+        workers: on a CPU, threads that each compute a part of a batch, where the task allows that.
+    """
 
     def __init__(
         self,
@@ -88,12 +116,12 @@ class Trainer:
 
     @property
     def calm(self) -> bool:
-        """Whether none of the last steps was bad: else the weights are from amid a divergence."""
+        """Whether the last steps were all good; if not, the weights come from the middle of a divergence."""
         return not self.recent & ((1 << PATIENCE) - 1)
 
     @property
     def lost(self) -> int:
-        """How many steps were bad since the last good one."""
+        """The number of bad steps since the last good one."""
         return (~self.recent & (self.recent + 1)).bit_length() - 1
 
     def check(self) -> None:
@@ -112,11 +140,11 @@ class Trainer:
         )
 
     def waited(self, seconds: float) -> None:
-        """Counts time that was no step but is of the budget: samples, checkpoints."""
+        """Counts seconds of the budget that were spent outside steps, on samples and checkpoints."""
         self.elapsed += seconds
 
     def steps(self) -> Iterator[Report]:
-        """Steps until the plan is done. Raises Diverged where too many are not finite."""
+        """Trains until the plan is done; yields a report after each step. Raises Diverged where it fails."""
         self.module.train()
         with threads(self.workers) as pool:
             gradients = Gradients(self.task, self.precision, pool)
@@ -172,7 +200,7 @@ class Trainer:
         )
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, float | int | None]]:
-        """(tensors, numbers) of everything that a resumed run needs: weights, their average, optimiser, clock, plan."""
+        """All that a resumed run needs, as (tensors, numbers): weights, their average, optimiser, clock and plan."""
         tensors = {f"model.{k}": v for k, v in self.module.state_dict().items()}
         tensors |= {f"ema.{k}": v for k, v in self.ema.average.items()}
         for n, optimizer in enumerate(self.optimizers):
@@ -182,7 +210,7 @@ class Trainer:
         return tensors, numbers | self.plan.state()
 
     def load(self, tensors: dict[str, Tensor], numbers: dict[str, float | int | None]) -> None:
-        """Takes what `state` gave."""
+        """Continues from what `state` returned."""
 
         def part(name: str) -> dict[str, Tensor]:
             return {k[len(name) :]: v for k, v in tensors.items() if k.startswith(name)}
@@ -201,6 +229,6 @@ class Trainer:
         self.plan.load(numbers)
 
     def restart(self, step: int, elapsed: float) -> None:
-        """Goes on from the module's weights as they are, which were trained for so many steps and seconds."""
+        """Continues from the module's own weights, which were trained for `step` steps and `elapsed` seconds."""
         self.step, self.elapsed, self.recent, self.first_loss = step, elapsed, 0, None
         self.ema.load(self.module.state_dict())

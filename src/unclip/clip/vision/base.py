@@ -10,7 +10,13 @@ from unclip.core.typing import Float, Images, Tensor, Vectors
 
 
 class ImageTowerConfig(Config, ABC):
-    """Base of the towers' settings; size: side of the square input in px; width: of the features that come out."""
+    """The base class of settings of image towers.
+
+    Args:
+        size: the side of the square input, px.
+        channels: of the images.
+        width: of the features that come out.
+    """
 
     unnamed: ClassVar[str] = "VisionConfig"  # files of 0.1 do not say which: there was one
 
@@ -20,12 +26,12 @@ class ImageTowerConfig(Config, ABC):
 
     @abstractmethod
     def build(self) -> "ImageTower":
-        """The tower with first weights."""
+        """Builds the tower with its initial weights."""
 
 
 class ImageTower(nn.Module, ABC):
-    """pictures [b, c, size, size] in [-1, 1] -> features [b, width]."""
+    """The base class of CLIP's image towers: from images, [b, c, size, size] in [-1, 1], to features, [b, width]."""
 
     @abstractmethod
     def forward(self, images: Images, shift: Float[Tensor, "b width"] | None = None) -> Vectors:
-        """shift: [b, width], added to every token; how a noise level is told."""
+        """Computes the features. shift: added to every token, [b, width]; how a noise-aware CLIP is told the level."""

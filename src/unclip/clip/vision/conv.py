@@ -19,7 +19,16 @@ from unclip.nn.blocks.transformer import Transformer
 
 @dataclass(frozen=True)
 class VisionConfig(ImageTowerConfig):
-    """size: side of the square input in px; stem: channels of the stride-2 convolutions, one a halving."""
+    """Settings of `VisionTower`.
+
+    Args:
+        size: the side of the square input, px.
+        channels: of the images.
+        stem: channels of the convolutions of stride 2, each of which halves the side.
+        width: features of a token, and of what comes out.
+        layers: transformer blocks.
+        heads: attention heads; they must divide `width`.
+    """
 
     size: Side
     channels: Count = 3
@@ -33,12 +42,15 @@ class VisionConfig(ImageTowerConfig):
             raise ValueError(f"size = {self.size}: must be divisible by {2 ** len(self.stem)} for this stem")
 
     def build(self) -> "VisionTower":
-        """The tower with first weights."""
+        """Builds the tower with its initial weights."""
         return VisionTower(self)
 
 
 class VisionTower(ImageTower):
-    """pictures [b, c, size, size] in [-1, 1] -> features [b, width]."""
+    """An image tower with a convolutional stem (Xiao et al. 2021) before the transformer, for small data.
+
+    It is called with images, [b, c, size, size] in [-1, 1], and returns features, [b, width].
+    """
 
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()

@@ -19,7 +19,16 @@ from unclip.nn.blocks.transformer import Transformer
 
 @dataclass(frozen=True)
 class ViTConfig(ImageTowerConfig):
-    """size, patch: sides of the square input and of its patches in px. ViT-B/32: 224, 32, width 768, 12 layers."""
+    """Settings of `ViT`. ViT-B/32 has size 224, patch 32, width 768 and 12 layers.
+
+    Args:
+        size: the side of the square input, px.
+        channels: of the images.
+        patch: the side of a patch, px.
+        width: features of a token, and of what comes out.
+        layers: transformer blocks.
+        heads: attention heads; they must divide `width`.
+    """
 
     size: Side
     channels: Count = 3
@@ -35,12 +44,16 @@ class ViTConfig(ImageTowerConfig):
             raise ValueError(f"heads = {self.heads}: must divide the width, {self.width}")
 
     def build(self) -> "ViT":
-        """The tower with first weights."""
+        """Builds the tower with its initial weights."""
         return ViT(self)
 
 
 class ViT(ImageTower):
-    """pictures [b, c, size, size] in [-1, 1] -> features of the class token, [b, width]."""
+    """CLIP's vision transformer (Radford et al. 2021).
+
+    It is called with images, [b, c, size, size] in [-1, 1], and returns features, [b, width]. The features are those of
+    the class token.
+    """
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()

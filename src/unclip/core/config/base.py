@@ -59,7 +59,7 @@ def hints_of(cls: type) -> dict[str, Any]:
 
 
 class Config:
-    """Base of every settings dataclass: `to_dict` and `from_dict` are inverse to each other."""
+    """The base class of all settings, which are frozen dataclasses: `from_dict` reads what `to_dict` wrote."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Puts the check of the ranges before the class's own `__post_init__`."""
@@ -79,16 +79,21 @@ class Config:
         _check_ranges(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dict, lists, numbers and strings; None fields are left out (TOML has no null)."""
+        """The settings as dicts, lists, numbers and strings; None is left out, as TOML has no null."""
         pairs = ((name, getattr(self, name)) for name in stored(type(self)))
         body = {name: _plain(value) for name, value in pairs if value is not None}
         return {"kind": type(self).__name__, **body} if _is_member(type(self)) else body
 
     @classmethod
     def from_dict(cls: type[C], data: Any, where: str = "settings") -> C:
-        """The config that `to_dict` wrote. where: the file or the option that it comes from.
+        """Makes the settings from what `to_dict` wrote.
 
-        Raises WrongSetting (a ValueError) that names where, the setting, the value and what was expected.
+        Args:
+            data: the dict.
+            where: the file or option that it comes from, for messages.
+
+        Raises:
+            WrongSetting: (a ValueError) names the place, the setting, its value and what was expected.
         """
         try:
             return _build_config(cls, data, "")

@@ -18,7 +18,14 @@ LONGEST = 80
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from low to high; above, below: without that end."""
+    """The numbers that a setting may take: `batch: Annotated[int, Range(1, 65536)]`.
+
+    Args:
+        low: the smallest number.
+        high: the largest number.
+        above: whether `low` itself is excluded.
+        below: whether `high` itself is excluded.
+    """
 
     low: int | float
     high: int | float
@@ -26,12 +33,12 @@ class Range:
     below: bool = False
 
     def holds(self, value: Any) -> bool:
-        """Whether a number lies within."""
+        """Whether a number lies in the range."""
         low = self.low < value if self.above else self.low <= value
         return low and (value < self.high if self.below else value <= self.high)
 
     def words(self) -> str:
-        """What follows "a number": "from 0 to 1", "above 0 and at most 1", "from 0 and below 1"."""
+        """The range in words that follow "a number": "from 0 to 1", "above 0 and at most 1", "from 0 and below 1"."""
         if math.isinf(self.low):
             return "or inf, -inf"
         low = f"above {plain(self.low)}" if self.above else f"from {plain(self.low)}"
@@ -67,9 +74,9 @@ SIGNED = 1e6
 """Levels, means and shifts are measured in units near 1: what is farther out than this is a slip of the hand."""
 
 Count = Annotated[int, Range(1, 65536)]
-"""Channels, widths, batches: at least one."""
+"""A whole number from 1 to 65,536: of channels, features, samples in a batch."""
 CountOrNone = Annotated[int, Range(0, 65536)]
-"""Where 0 is none."""
+"""A whole number from 0 to 65,536, where 0 means that there is none."""
 Depth = Annotated[int, Range(1, 256)]
 """Layers, heads and blocks, each of which costs time to build."""
 Side = Annotated[int, Range(1, 4096)]
@@ -77,15 +84,15 @@ Side = Annotated[int, Range(1, 4096)]
 Steps = Annotated[int, Range(1, 100_000)]
 """Of a sampler or a solver."""
 Fraction = Annotated[float, Range(0, 1)]
-"""A part of a whole, or a probability."""
+"""A number from 0 to 1: a part of a whole, or a probability."""
 Positive = Annotated[float, Range(0, SIGNED, above=True)]
-"""A scale that cannot be off."""
+"""A number above 0: a scale that cannot be off."""
 Weight = Annotated[float, Range(0, SIGNED)]
-"""Scales and weights; 0 is off."""
+"""A number from 0: a scale or a weight, where 0 means off."""
 Signed = Annotated[float, Range(-SIGNED, SIGNED)]
-"""A level, a mean or a shift."""
+"""A number of either sign: a level, a mean or a shift."""
 Spread = Annotated[float, Range(1e-3, 1e3)]
-"""Standard deviations and exponents."""
+"""A standard deviation or an exponent, from 0.001 to 1,000."""
 Share = Annotated[float, Range(0, 1e6)]
 """Of a run's budget; what is added to a finished run may take longer than the run."""
 Patch = Annotated[int, Range(1, 256)]

@@ -19,25 +19,28 @@ class Degraded:
 
 
 class Degradation(Config, ABC):
-    """Base of all degradations. With noise per sample, a picture's fate does not depend on its batch."""
+    """The base class of degradations: low-resolution images made worse, so that an upsampler learns to bear it.
+
+    With noise per sample, what happens to an image does not depend on its batch.
+    """
 
     def __call__(self, images: Images, noise: Noise) -> Degraded:
-        """Pictures in [-1, 1], each degraded by a strength of its own."""
+        """Degrades images, [b, c, h, w] in [-1, 1], each by a random strength; returns both."""
         strength = self.draw(len(images), noise)
         return Degraded(self.apply(images, strength, noise), strength)
 
     @abstractmethod
     def draw(self, n: int, noise: Noise) -> PerSample:
-        """n strengths, as training sees them."""
+        """Draws n strengths in [0, 1], [n], as training sees them."""
 
     @abstractmethod
     def apply(self, images: Images, strength: PerSample, noise: Noise) -> Images:
-        """The pictures degraded so strongly; at strength 0 as they are."""
+        """Degrades images, [b, c, h, w] in [-1, 1], by the strengths, [b]; at 0 they stay as they are."""
 
 
 @dataclass(frozen=True)
 class Clean(Degradation):
-    """Nothing happens."""
+    """No degradation: the images stay as they are."""
 
     def draw(self, n: int, noise: Noise) -> PerSample:
         return torch.zeros(n, device=noise.device)

@@ -21,9 +21,14 @@ LEAST = 0.05
 
 @dataclass(frozen=True)
 class GaussianBlur(Degradation):
-    """kernel: side of the window, px; sigma: at strength 1, px; share: of the pictures that are blurred.
+    """A Gaussian blur, the degradation of unCLIP's first upsampler (Ramesh et al. 2022, section 2.1).
 
-    The paper's kernel and sigma. Half the pictures stay sharp, so that the upsampler knows those, too.
+    Half of the images stay sharp by default, so that the upsampler knows those, too.
+
+    Args:
+        kernel: the side of the window, px.
+        sigma: the standard deviation at strength 1, px.
+        share: the fraction of images that are blurred.
     """
 
     kernel: Annotated[int, Range(1, 99)] = 3

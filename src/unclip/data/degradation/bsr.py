@@ -30,8 +30,18 @@ DRAWS = 16
 
 @dataclass(frozen=True)
 class BSR(Degradation):
-    """At strength 1, the most that may happen: sigma: of the blurs, px, in a window of `kernel` px; smallest: share of
-    the side that a resize leaves; noise: std in the unit of bytes; quality: of JPEG. share: of pictures touched."""
+    """Blurs, a resize, noise and JPEG in a random order, in the manner of BSRGAN (Zhang et al. 2021).
+
+    It is the degradation of unCLIP's second upsampler. The numbers are the most that may happen at strength 1.
+
+    Args:
+        kernel: the side of the window of the blurs, px.
+        sigma: the standard deviation of the blurs, px.
+        smallest: the fraction of the side that the resize leaves.
+        noise: the standard deviation of the noise, on 0 ... 255.
+        quality: of JPEG, 1 to 100.
+        share: the fraction of images that are degraded.
+    """
 
     kernel: Annotated[int, Range(1, 99)] = 7
     sigma: Weight = 1.2

@@ -26,7 +26,7 @@ MOST_HELD = 128_000_000
 
 @dataclass(frozen=True)
 class DataReport:
-    """Counts over a data set. The words and sizes are (smallest, median, largest), pixels as (width, height)."""
+    """What a data set holds. Words and sizes are (smallest, median, largest), sizes in pixels as (width, height)."""
 
     kind: str
     pairs: int  # usable ones
@@ -48,19 +48,19 @@ class DataReport:
         return self.orphans + self.caption_orphans + self.unreadable
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The report as a dict for JSON."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "DataReport":
-        """The inverse of `as_dict` after a trip through JSON; raises TypeError on unknown or missing fields."""
+        """Makes the report from what `as_dict` wrote. Raises TypeError for unknown or missing fields."""
         low, middle, high = (tuple(size) for size in values["image_size"])
         tuples = {name: tuple(values[name]) for name in ("caption_words", "problems", "small", "flat")}
         notes = tuple((note, count) for note, count in values["notes"])
         return cls(**{**values, **tuples, "image_size": (low, middle, high), "notes": notes})
 
     def lines(self) -> list[str]:
-        """The report for a terminal; a line that begins with "!" says what is off and how to put it right."""
+        """The report for a terminal. A line that begins with "!" says what is off and how to put it right."""
         return [*self._facts(), *self._faults(), *(f"    {problem}" for problem in self.problems)]
 
     def _facts(self) -> Iterator[str]:
@@ -251,9 +251,15 @@ def ordered(work: Callable[[A], B], things: Iterable[A], workers: int = 2, ahead
 def inspect_source(
     source: Source, limit: int | None = None, captioned: bool = True, background: str = WHITE
 ) -> DataReport:
-    """Read the first `limit` items (all, when None), decode every picture, and report.
+    """Decodes the images of a data set and reports how many can be used, and what is wrong with the others.
 
-    Pictures are decoded in full, if coarsely: a header alone does not show that a file was cut short.
+    Images are decoded in full, if coarsely: a header alone does not show that a file was cut short.
+
+    Args:
+        source: the data set.
+        limit: the number of items to look at, from the first; None: all.
+        captioned: whether an image without a caption is of no use.
+        background: the colour behind images that are transparent.
     """
     tally, items = Tally(SMALLEST), itertools.islice(source, limit)
     for found in ordered(lambda item: examine(item, 8, captioned, background=background), items):

@@ -58,9 +58,14 @@ class Pictures:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Pictures of one size with their captions, in the order of the source; row i of all three belongs together.
+    """A prepared data set: images of one size with their captions. Row i of every list is the same image.
 
-    digests: of the pixels of each picture, hex.
+    Args:
+        images: uint8 [n, size, size, 3], read from disk when they are indexed.
+        captions: the captions of each image.
+        keys: the path of each image in the data set that it comes from.
+        report: what the preparation found.
+        digests: a hash of the pixels of each image, in hex.
     """
 
     images: Pictures
@@ -86,13 +91,13 @@ class Prepared:
     def split(
         self, held_out: float = 0.05, seed: int = 0, most: int = 1000
     ) -> tuple[Int64[np.ndarray, " train"], Int64[np.ndarray, " held"]]:
-        """(training, held-out) row indices, each ascending; no picture is read for it.
+        """Splits the rows into (training, held-out), each ascending; no image is read for it.
 
-        A pair is held out when the hash of its key falls below `held_out`, so it stays where it is when data is
-        added; of more than `most` the smallest hashes are taken. Copies of a picture go by the first one's key: a
-        held-out picture is not trained on under another name. At least one pair is held out, never more than half
-        (where these bounds cut through copies, they are parted). Raises ValueError when there are fewer than two
-        pairs or `held_out` is not in [0, 1].
+        A pair is held out when the hash of its key falls below `held_out`, so it stays where it is when data is added;
+        of more than `most` the smallest hashes are taken. Copies of an image go by the first one's key: a held-out
+        image is not trained on under another name. At least one pair is held out, never more than half (where these
+        bounds cut through copies, they are parted). Raises ValueError where there are fewer than two pairs or
+        `held_out` is not in [0, 1].
         """
         if len(self) < 2:
             raise ValueError(f"a data set of {len(self)} pair cannot be split; it needs at least 2")
@@ -139,10 +144,12 @@ def read_about(out: Path) -> dict[str, Any] | None:
 
 
 def load_prepared(out: Path) -> Prepared:
-    """Open a prepared data set; captions are compared with their hash, the pictures stay on disk until they are looked
-    at, and are compared then (`Pictures`).
+    """Opens a prepared data set, such as the folder `data` of a run.
 
-    Raises ValueError when there is none, when another version wrote it, or when its files do not fit together.
+    The captions are compared with their hash at once. The images stay on disk, and each is compared with its digest
+    when it is first looked at.
+
+    Raises ValueError where there is none, another version wrote it, or its files do not fit together.
     """
     about = read_about(out)
     if about is None:

@@ -63,7 +63,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class World:
-    """A distribution over scenes, and a data set (`Source`) of as many of them as `scenes` says.
+    """Drawn shapes with captions: a distribution over scenes, and a data set (`Source`) of some of them.
 
     Args:
         size: side of the canvas in px, 32 or 64.
@@ -91,10 +91,10 @@ class World:
             raise ValueError(f"counts {dict(self.counts)} must give 1, 2 or 3 objects probabilities that sum to 1")
 
     def scene(self, rng: np.random.Generator, count: int | None = None, pairs: Pairs = "seen") -> Scene:
-        """Draw a scene of `count` objects (None: drawn from `counts`).
+        """Draws a scene of `count` objects at random; None: their number is drawn from `counts`, too.
 
-        "seen" objects all have training pairs; in an "unseen" scene at least one has a held-out pair.
-        Sizes that do not fit on the canvas are drawn again, so crowded scenes tend to have small objects.
+        "seen" objects all have training pairs; in an "unseen" scene at least one has a held-out pair. Sizes that do not
+        fit on the canvas are drawn again, so crowded scenes tend to have small objects.
         """
         wanted = self._count(rng) if count is None else count
         if wanted not in (1, 2, 3):
@@ -108,11 +108,11 @@ class World:
         raise AssertionError(f"no room for {wanted} objects in {_ROUNDS} rounds, though small ones always fit")
 
     def draw(self, scene: Scene) -> NDArray[np.uint8]:
-        """The scene's picture, uint8 RGB [size, size, 3]."""
+        """Paints a scene: uint8 RGB, [size, size, 3]."""
         return shapes_draw.draw(scene.objects, scene.size)
 
     def sample(self, n: int, seed: int = 0) -> Iterator[tuple[NDArray[np.uint8], tuple[str, ...], Scene]]:
-        """Yield `n` training examples (image, one or two captions, scene); example i depends on (seed, i) only."""
+        """Yields n training examples: image, one or two captions, scene. Example i depends on (seed, i) only."""
         for scene, texts in self._captioned(n, seed):
             yield self.draw(scene), texts, scene
 
@@ -123,16 +123,16 @@ class World:
 
     @property
     def root(self) -> Path:
-        """The word by which the command line knows this data set, for it lies nowhere."""
+        """The word by which the command line knows this data set, as it is no file."""
         return Path("shapes")
 
     @property
     def kind(self) -> str:
-        """The name of this kind of data, as reports tell it."""
+        """The name of this kind of data, for reports."""
         return KIND
 
     def fingerprint(self) -> str:
-        """sha256 (hex) over all that makes the scenes what they are; the same for each size."""
+        """A SHA-256 in hex over all that makes the scenes what they are; the same for each size."""
         parts = (sorted(self.held_out), sorted(self.counts.items()), self.seed, self.scenes)
         return hashlib.sha256(f"{KIND} {parts}".encode()).hexdigest()
 

@@ -20,17 +20,21 @@ from unclip.diffusion.guidance.base import Guidance, Guide, Guided, Unguided, gu
 
 @dataclass(frozen=True)
 class Autoguidance(Guidance):
-    """scale 1 is the good model alone. worse: the worse model's denoiser; no setting, give it in code or by `using`.
+    """Autoguidance (Karras et al. 2024b): leads away from a worse version of the same model.
 
-    Both see the same `Condition`. A model whose own modules make its condition (the decoder) needs a `worse` that puts
-    its own in its place: `under(early.diffusion.denoiser, early_cond)`.
+    Both models see the same `Condition`. A model that makes its condition by modules of its own (the decoder) needs a
+    `worse` that puts its own in that place: `under(early.diffusion.denoiser, early_cond)`.
+
+    Args:
+        scale: how strong it is; 1: the good model alone.
+        worse: the denoiser of the worse model. It is no setting and is not stored: give it in code, or by `using`.
     """
 
     scale: Signed = 2.0
     worse: ConditionalDenoise | None = runtime()
 
     def guide(self, denoiser: ConditionalDenoise, cond: Condition, null: Condition) -> Guide:
-        """Raises ValueError without a worse model."""
+        """As for every `Guidance`. Raises ValueError without a worse model."""
         if self.scale == 1:
             return Unguided().guide(denoiser, cond, null)
         worse = self.worse

@@ -22,30 +22,42 @@ G = TypeVar("G", bound="Guidance")
 
 @dataclass(frozen=True)
 class Guided:
-    """What a guidance says at one state, and what the condition alone says there."""
+    """The guided prediction at one state, and the conditional prediction that it was made from."""
 
     prediction: Prediction
     conditional: Prediction
 
 
 Guide = Callable[[State, LogSNR], Guided]
+"""What `Guidance.guide` returns: from a state, [b, ...], and its log-SNR to both predictions."""
 Branches = Callable[[State, LogSNR], tuple[Prediction, Prediction]]
 
 
 class Guidance(Config, ABC):
-    """Base of all guidance."""
+    """The base class of all guidance: turns a conditional denoiser into a plain one that a sampler can walk.
+
+    One of your own is a frozen dataclass that defines `guide` (docs/guidance.md).
+    """
 
     @abstractmethod
     def guide(self, denoiser: ConditionalDenoise, cond: Condition, null: Condition) -> Guide:
-        """The guided estimate at each state. What it remembers from step to step (momentum) starts afresh here."""
+        """Makes a function of (x, log-SNR) that returns the guided and the conditional prediction.
+
+        What it remembers from step to step (a momentum) starts afresh with each call.
+
+        Args:
+            denoiser: the conditional denoiser.
+            cond: the condition wanted, b rows.
+            null: the condition to lead away from, b rows.
+        """
 
     def __call__(self, denoiser: ConditionalDenoise, cond: Condition, null: Condition) -> Denoise:
-        """A denoiser with the conditions built in, for one walk of a sampler."""
+        """Makes the guided denoiser for one walk of a sampler; the arguments are those of `guide`."""
         guide = self.guide(denoiser, cond, null)
         return lambda x, log_snr: guide(x, log_snr).prediction
 
     def using(self: G, **parts: object) -> G:
-        """A copy, through all wrappers, in which the models that settings cannot hold are these.
+        """Returns a copy, also of all guidances within, that holds models which settings cannot hold.
 
         `settings.using(worse=early.denoiser)` makes a guidance that was read from a file ready to work.
         """
@@ -59,7 +71,7 @@ class Guidance(Config, ABC):
         return cast(G, replace(self, **changes))  # pyright: ignore[reportArgumentType]
 
     def lacks(self) -> set[str]:
-        """The names of the models that it still has to be given by `using`: "worse", "log_p"."""
+        """The names of the models that it still needs to be given by `using`: "worse", "log_p"."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}  # pyright: ignore[reportArgumentType]
         own = {name for name, value in values.items() if value is None and name not in stored(type(self))}
         return own.union(*(value.lacks() for value in values.values() if isinstance(value, Guidance)))
@@ -67,7 +79,7 @@ class Guidance(Config, ABC):
 
 @dataclass(frozen=True)
 class Unguided(Guidance):
-    """The conditional denoiser as it is."""
+    """No guidance: the conditional denoiser as it is."""
 
     def guide(self, denoiser: ConditionalDenoise, cond: Condition, null: Condition) -> Guide:
         def at(x: State, log_snr: LogSNR) -> Guided:
@@ -78,7 +90,7 @@ class Unguided(Guidance):
 
 
 def branches(denoiser: ConditionalDenoise, cond: Condition, null: Condition) -> Branches:
-    """(with the condition, without it), both in one batch."""
+    """Makes a function of (x, log-SNR) that predicts with the condition and without it, both in one batch."""
     both = Condition.cat([cond, null])
 
     def at(x: State, log_snr: LogSNR) -> tuple[Prediction, Prediction]:
@@ -96,6 +108,6 @@ def halves(p: Prediction) -> tuple[Prediction, Prediction]:
 
 
 def guided(x0: State, x: State, log_snr: LogSNR, conditional: Prediction) -> Guided:
-    """A guided clean estimate. A learned variance is the conditional's, as in GLIDE."""
+    """Makes a `Guided` from a guided clean estimate, [b, ...]; a learned variance is the conditional's, as in GLIDE."""
     p = Prediction.from_x0(x0, x, log_snr)
     return Guided(replace(p, variance_mix=conditional.variance_mix), conditional)

@@ -14,7 +14,12 @@ from unclip.diffusion.guidance.base import Guidance, Guide, Guided, Unguided, br
 
 @dataclass(frozen=True)
 class ClassifierFree(Guidance):
-    """scale 1 is no guidance. Both branches run as one batch. limit: clamp of the guided x0 (None: no clamp)."""
+    """Classifier-free guidance (Ho & Salimans 2022, Eq. 6): null + scale (conditional - null). Two evaluations a step.
+
+    Args:
+        scale: how strong it is; 1: no guidance, at one evaluation a step.
+        limit: clamps the guided x0 to [-limit, limit]; None: no clamp.
+    """
 
     scale: Signed = 3.0
     limit: Positive | None = None

@@ -64,7 +64,14 @@ class GradientGuidance(Guidance, ABC):
 
 @dataclass(frozen=True)
 class ClassifierGuidance(GradientGuidance):
-    """By a noise-aware classifier, `models.classifier.NoisyClassifier`."""
+    """Classifier guidance (Dhariwal & Nichol 2021, algorithm 2), by a classifier that sees noise (`NoisyClassifier`).
+
+    Args:
+        scale: how strong it is; 0: none. 1 with an exact classifier and an unconditional model is Bayes' rule.
+        of: the guidance that it is added to; `Unguided`, or `ClassifierFree` to use both.
+        log_p: log p(label | x, level), as `classifier.log_p(labels)` makes it for a batch. It is no setting and is not
+            stored: give it in code, or by `using`.
+    """
 
     @property
     def maker(self) -> str:
@@ -73,7 +80,14 @@ class ClassifierGuidance(GradientGuidance):
 
 @dataclass(frozen=True)
 class CLIPGuidance(GradientGuidance):
-    """By a noise-aware CLIP, `clip.noisy.NoisyCLIP`."""
+    """CLIP guidance (GLIDE, Nichol et al. 2021, section 2.4), by a CLIP that sees noise (`NoisyCLIP`).
+
+    Args:
+        scale: how strong it is; 0: none.
+        of: the guidance that it is added to; `Unguided`, or `ClassifierFree` to use both.
+        log_p: the similarity to the captions, as `noisy_clip.log_p(ids, mask)` makes it for a batch. It is no setting
+            and is not stored: give it in code, or by `using`.
+    """
 
     @property
     def maker(self) -> str:

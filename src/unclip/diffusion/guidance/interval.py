@@ -21,9 +21,17 @@ from unclip.diffusion.level import like
 
 @dataclass(frozen=True)
 class LimitedInterval(Guidance):
-    """`of` where low <= log-SNR < high, elsewhere the condition alone, at its price of one branch.
+    """Guidance in an interval of noise levels only (Kynkäänniemi et al. 2024); elsewhere the condition alone.
 
     The default is sigma/alpha in (0.28, 2.90], about where the paper found the best for EDM2-S (data of std 0.5).
+
+    Args:
+        of: the guidance to limit.
+        low: the noisiest log-SNR at which it works.
+        high: the log-SNR below which it works.
+
+    Raises:
+        ValueError: where `low` is not below `high`.
     """
 
     of: Guidance = field(default_factory=ClassifierFree)

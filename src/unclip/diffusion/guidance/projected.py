@@ -21,8 +21,17 @@ from unclip.diffusion.guidance.base import Guidance, Guide, Guided, Unguided, br
 
 @dataclass(frozen=True)
 class APG(Guidance):
-    """eta = 1 without momentum and threshold is classifier-free guidance. norm_threshold: L2 norm of a whole sample's
-    update, 0: none. It grows with the root of the number of dimensions; the paper tunes it by model (2.5 to 15)."""
+    """Adaptive projected guidance (Sadat et al. 2024): leaves out the part of the update that saturates colours.
+
+    With eta = 1, momentum = 0 and norm_threshold = 0 it is classifier-free guidance.
+
+    Args:
+        scale: how strong it is; 1: no guidance.
+        eta: the share that is kept of the part parallel to the conditional estimate.
+        norm_threshold: the largest L2 norm of a sample's update; 0: any. It grows with the root of the number of
+            dimensions; the paper tunes it by model, from 2.5 to 15.
+        momentum: the weight of the last update; below 0, it pushes away from it.
+    """
 
     scale: Signed = 3.0
     eta: Signed = 0.0
@@ -46,7 +55,7 @@ class APG(Guidance):
         return at
 
     def update(self, d: State, direction: State) -> Tensor:
-        """The shortened update, with eta of its part along `direction`."""
+        """Shortens the update d and keeps the fraction eta of its part along `direction`; both [b, ...]."""
         if self.norm_threshold:
             d = d * (self.norm_threshold / length(d).clamp(min=self.norm_threshold))
         unit = direction / length(direction).clamp(min=1e-12)

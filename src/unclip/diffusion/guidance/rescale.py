@@ -17,7 +17,12 @@ from unclip.diffusion.guidance.adjusted import Adjusted
 
 @dataclass(frozen=True)
 class Rescale(Adjusted):
-    """phi = 0: `of` as it is; 1: exactly the conditional's spread; the paper's 0.7."""
+    """Rescaled guidance (Lin et al. 2023, section 3.4): undoes the wider spread by which guidance overexposes images.
+
+    Args:
+        of: the guidance to correct.
+        phi: how much; 0: not at all, 1: exactly the spread of the conditional estimate. The paper takes 0.7.
+    """
 
     phi: Fraction = 0.7
 

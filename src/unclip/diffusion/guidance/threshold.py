@@ -16,7 +16,14 @@ from unclip.diffusion.guidance.adjusted import Adjusted
 
 @dataclass(frozen=True)
 class StaticThreshold(Adjusted):
-    """Cuts what lies outside: colours saturate at high scales, but never leave the range."""
+    """Static thresholding (Imagen, Saharia et al. 2022, section 2.3): clamps the guided x0 to [-limit, limit].
+
+    Colours saturate at high scales, but never leave the range.
+
+    Args:
+        of: the guidance to clamp.
+        limit: the largest absolute value of clean data; 1 for images.
+    """
 
     limit: Positive = 1.0
 
@@ -26,9 +33,14 @@ class StaticThreshold(Adjusted):
 
 @dataclass(frozen=True)
 class DynamicThreshold(Adjusted):
-    """Scales a picture that leaves the range back into it; only what lies beyond the percentile is cut.
+    """Dynamic thresholding (Imagen, Saharia et al. 2022, section 2.3): scales images back into the range.
 
-    percentile: a share, 0.995. `of` must not clamp, or nothing is left to scale.
+    Only what lies beyond the percentile is cut.
+
+    Args:
+        of: the guidance to threshold; it must not clamp x0 itself, or nothing is left to scale.
+        percentile: of the absolute values in a sample, as a fraction: 0.995.
+        limit: the largest absolute value of clean data; 1 for images.
     """
 
     percentile: Annotated[float, Range(0, 1, above=True)] = 0.995

@@ -28,7 +28,13 @@ from unclip.diffusion.level import alpha, like, sigma
 
 @dataclass(frozen=True)
 class ZeroStar(Guidance):
-    """scale 1: the condition alone, after the first steps. zero_steps: at so many first levels the state stays."""
+    """CFG-Zero* (Fan et al. 2025): the null velocity is first scaled to fit the conditional one.
+
+    Args:
+        scale: how strong it is; 1: no guidance but for the first steps.
+        zero_steps: in so many first steps the state stays as it is.
+        velocity: "v" of the variance-preserving path, or the paper's "flow", for a model on `RectifiedFlow`.
+    """
 
     scale: Signed = 3.0
     zero_steps: Annotated[int, Range(0, 100_000)] = 1
@@ -49,12 +55,12 @@ class ZeroStar(Guidance):
         return at
 
     def coefficients(self, level: Tensor) -> tuple[Tensor, Tensor]:
-        """(a, b) of u = a eps - b x0."""
+        """The factors (a, b) of the velocity u = a eps - b x0."""
         one = torch.ones_like(level)
         return (alpha(level), sigma(level)) if self.velocity == "v" else (one, one)
 
     def of(self, p: Prediction, log_snr: LogSNR) -> Tensor:
-        """The velocity of a prediction."""
+        """The velocity that belongs to a prediction."""
         a, b = self.coefficients(like(log_snr, p.x0))
         return a * p.eps - b * p.x0
 

@@ -35,7 +35,13 @@ def quantisation_bits(levels: int = LEVELS) -> float:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over n samples and its standard error, std/sqrt(n); nan where n = 1."""
+    """A mean over samples with its standard error.
+
+    Args:
+        mean: the mean.
+        error: its standard error, std/sqrt(n); nan where n = 1.
+        n: the number of samples.
+    """
 
     mean: float
     error: float
@@ -43,7 +49,7 @@ class Estimate:
 
     @staticmethod
     def of(values: Float[Tensor, " n"]) -> "Estimate":
-        """From one value a sample."""
+        """Makes the estimate from one value for each sample, [n]."""
         values, n = wide(values), len(values)
         return Estimate(values.mean().item(), values.std().item() / math.sqrt(n) if n > 1 else math.nan, n)
 

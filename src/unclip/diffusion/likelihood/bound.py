@@ -33,7 +33,13 @@ from unclip.diffusion.likelihood.terms import Variance, last_log_variance, mix_o
 
 @dataclass(frozen=True)
 class BoundSettings(Config):
-    """variance: of p(x_{t-1} | x_t). at: how many of the T - 1 steps are visited for each picture; 0: all."""
+    """How the variational bound is computed.
+
+    Args:
+        variance: of p(x_{t-1} | x_t): "beta", "beta_tilde", or "learned" by the network.
+        decoder: the likelihood of the data at the last step.
+        at: how many of the T - 1 steps are evaluated for each sample; 0: all.
+    """
 
     variance: Variance = "beta"
     decoder: Decoder = DiscretisedGaussian()
@@ -42,9 +48,20 @@ class BoundSettings(Config):
 
 @dataclass(frozen=True)
 class Bound:
-    """Of each picture, bits a dimension. levels: x_T, ..., x_1. Visit j of picture b was the step away from
-    levels[index[b, j]]; it cost kl[b, j], stands for weight[b, j] steps, and the clean estimate there was off
-    by the mean square mse[b, j]; decoder_mse: the same at the last level."""
+    """The variational bound of a batch of b samples, in bits per dimension; `total` is the bound itself.
+
+    Visit j of sample b is the step away from levels[index[b, j]].
+
+    Args:
+        levels: the log-SNR of x_T, ..., x_1, [T].
+        terminal: L_T, what the noisy end costs, [b].
+        decoder: L_0, what the last step costs, [b].
+        decoder_mse: the mean squared error of the clean estimate at the last level, [b].
+        index: which steps were visited, [b, n].
+        weight: how many steps each visit stands for, [b, n].
+        kl: what each visited step costs, [b, n].
+        mse: the mean squared error of the clean estimate at each visit, [b, n].
+    """
 
     levels: Float[Tensor, " T"]
     terminal: PerSample
@@ -57,18 +74,18 @@ class Bound:
 
     @property
     def steps(self) -> PerSample:
-        """sum over t of L_{t-1}; estimated from those visited."""
+        """The sum over t of L_{t-1} for each sample, [b], estimated from the steps that were visited."""
         return (self.weight * self.kl).sum(1)
 
     @property
     def total(self) -> PerSample:
-        """The bound itself."""
+        """The bound for each sample, [b]: L_T, the steps and L_0 together."""
         return self.terminal + self.steps + self.decoder
 
 
 @dataclass(frozen=True)
 class BoundSummary:
-    """Means over pictures with their standard errors, bits a dimension; total is the sum of the other three."""
+    """Means over all samples of the bound and its three parts, in bits per dimension, each with its standard error."""
 
     total: Estimate
     terminal: Estimate
@@ -77,7 +94,10 @@ class BoundSummary:
 
 
 def summarise(bounds: Sequence[Bound]) -> BoundSummary:
-    """Over all the batches of a data set. With few steps visited, the standard error holds their choice, too."""
+    """Means and standard errors over the bounds of all batches.
+
+    Where few steps were visited, the standard error holds their choice, too.
+    """
     parts = {name: Estimate.of(torch.cat([getattr(b, name) for b in bounds])) for name in BoundSummary.__annotations__}
     return BoundSummary(**parts)
 
@@ -86,10 +106,19 @@ def summarise(bounds: Sequence[Bound]) -> BoundSummary:
 def variational_bound(
     denoise: Denoise, grid: LogSNR, x0: State, noise: Noise, how: BoundSettings = BoundSettings()
 ) -> Bound:
-    """The bound for a batch x0, by the reverse process that walks `grid`: `schedule.grid(T)`, +inf at its end.
+    """Computes the variational bound of a batch (DDPM, Ho et al. 2020, Eq. 5), in bits per dimension.
 
-    Evaluations of the network: T, or how.at + 1. With `Noise.per_sample` no picture depends on its neighbours.
-    Raises ValueError where the grid does not rise to +inf, x0 does not suit the decoder, or no variance was learned.
+    It takes T evaluations of the network, or how.at + 1. With `Noise.per_sample` no sample depends on its neighbours.
+
+    Args:
+        denoise: the denoiser, without guidance.
+        grid: the levels of the reverse process, which end at +inf: `schedule.grid(T)`.
+        x0: clean samples, [b, ...]; images as 8-bit values k/127.5 - 1.
+        noise: where the noise is drawn from.
+        how: the variance, the decoder, and how many steps are evaluated.
+
+    Raises:
+        ValueError: where the grid does not rise to +inf, x0 does not suit the decoder, or no variance was learned.
     """
     levels = _finite_part(grid)
     how.decoder.check(x0)

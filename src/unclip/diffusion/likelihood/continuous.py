@@ -28,11 +28,21 @@ def continuous_bound(
     n: int = 32,
     decoder: Decoder = DiscretisedGaussian(),
 ) -> Bound:
-    """The bound for a batch x0 between the log-SNRs `ends` = (noisy, clean): `grids.ends(schedule)`.
+    """Computes the variational bound in continuous time (VDM, Kingma et al. 2021, Eq. 11-18), in bits per dimension.
 
-    Takes n + 1 evaluations. `index` counts the n parts of the log-SNR, `levels` are their noisy ends and the clean end.
-    The decoder's variance is beta = sigma^2 at the clean end.
-    Raises ValueError where the ends do not rise, n < 1, or x0 does not suit the decoder.
+    It takes n + 1 evaluations of the network. The decoder's variance is beta = sigma^2 at the clean end. In the result,
+    `levels` are the noisy ends of n parts of the log-SNR and the clean end, and `index` counts the parts.
+
+    Args:
+        denoise: the denoiser, without guidance.
+        ends: the log-SNR of the (noisy, clean) end: `ends(schedule)`.
+        x0: clean samples, [b, ...].
+        noise: where the levels and the noise are drawn from.
+        n: the number of levels for each sample.
+        decoder: the likelihood of the data at the clean end.
+
+    Raises:
+        ValueError: where the ends do not rise, n < 1, or x0 does not suit the decoder.
     """
     noisy, clean = ends
     if not noisy < clean:

@@ -33,7 +33,7 @@ class Decoder(Config, ABC):
 
 @dataclass(frozen=True)
 class GaussianDensity(Decoder):
-    """For data that is not discrete (embeddings): the density itself. Bits of it may be negative."""
+    """The Gaussian density itself, for data that are not discrete, such as embeddings; its bits may be negative."""
 
     def nats(self, x0: State, mean: State, log_variance: Tensor) -> State:
         square = (wide(x0) - wide(mean)).square()
@@ -43,12 +43,16 @@ class GaussianDensity(Decoder):
 
 @dataclass(frozen=True)
 class DiscretisedGaussian(Decoder):
-    """For pictures whose channels have `levels` values, evenly in [-1, 1]."""
+    """The likelihood of discrete values, by the mass of a Gaussian in their bin (DDPM, Ho et al. 2020, Eq. 13).
+
+    Args:
+        levels: the number of values of a channel, evenly in [-1, 1]; 256 for 8 bits.
+    """
 
     levels: Annotated[int, Range(2, 65536)] = LEVELS
 
     def nats(self, x0: State, mean: State, log_variance: Tensor) -> State:
-        """In the logarithm throughout, so that it stays finite however far the mean is from x0."""
+        """The negative log-likelihood of each dimension, in nats; finite however far the mean is from x0."""
         half, scale = 1 / (self.levels - 1), torch.exp(-wide(log_variance) / 2)
         x0 = wide(x0)
         off = x0 - wide(mean)

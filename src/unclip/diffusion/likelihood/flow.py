@@ -26,7 +26,12 @@ from unclip.diffusion.likelihood.trace import Probes, Rademacher, Trace, trace
 
 @dataclass(frozen=True)
 class FlowSettings(Config):
-    """How to integrate, and how to take the trace."""
+    """How the likelihood of the probability-flow ODE is computed.
+
+    Args:
+        solver: integrates the ODE: `RK45`, `RK4`, or `Heun` of `unclip.diffusion.likelihood`.
+        trace: estimates the trace of the Jacobian: `Rademacher`, `GaussianProbes` or `ExactTrace`.
+    """
 
     solver: Solver = RK45()
     trace: Trace = Rademacher()
@@ -34,9 +39,14 @@ class FlowSettings(Config):
 
 @dataclass(frozen=True)
 class FlowBits:
-    """Of each sample: bits a dimension, and the noise that the ODE led it to; evaluations: of the network.
+    """The likelihood of a batch by the probability-flow ODE, in bits per dimension.
 
-    bits = latent + volume + what the data's discreteness adds; latent: -log2 N(x_noisy; 0, I), volume: the rest.
+    Args:
+        bits: the sum of the parts, and for images of what their discreteness adds, [b].
+        latent: -log2 of the density of the noise that the ODE leads to, [b].
+        volume: what the change of volume on the way adds, [b].
+        x: that noise, [b, ...].
+        evaluations: how often the network was evaluated.
     """
 
     bits: PerSample
@@ -80,7 +90,21 @@ def flow_likelihood(
     how: FlowSettings = FlowSettings(),
     levels: int = LEVELS,
 ) -> FlowBits:
-    """The same for pictures with 8 bits a channel: uniformly dequantised, an upper bound on their bits a dimension."""
+    """Bits per dimension of 8-bit images, by the probability-flow ODE (Song et al. 2021b, section 4.3); an upper bound.
+
+    The values are dequantised evenly over their bins. The denoiser must be differentiable in x and should not clamp x0.
+
+    Args:
+        denoise: the denoiser, without guidance.
+        ends: the log-SNR of the (noisy, clean) end: `ends(schedule)`.
+        x0: images in [-1, 1], [b, ...], float32 or float64.
+        noise: where the dequantisation and the probes are drawn from.
+        how: the solver and the trace.
+        levels: the number of values that a channel has.
+
+    Raises:
+        ValueError: where the ends do not rise or the solver does not arrive.
+    """
     found = flow_bits(denoise, ends, dequantised(x0, noise, levels), noise, how)
     bits = found.bits + quantisation_bits(levels)
     return FlowBits(bits, found.latent, found.volume, found.x, found.evaluations)

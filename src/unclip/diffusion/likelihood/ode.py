@@ -84,7 +84,7 @@ class Heun(Solver):
 
 @dataclass(frozen=True)
 class RK4(Solver):
-    """Four evaluations a step."""
+    """The classic Runge-Kutta method of fourth order: `steps` even steps of four evaluations."""
 
     steps: Steps = 50
 
@@ -94,9 +94,15 @@ class RK4(Solver):
 
 @dataclass(frozen=True)
 class RK45(Solver):
-    """The local error of every sample and part stays below atol + rtol |y| (root mean square over dimensions).
+    """The adaptive Runge-Kutta method of fifth order by Dormand & Prince (1980).
 
-    The step is common to the batch, so a sample's result depends on its neighbours within the tolerance.
+    The local error of every sample stays below atol + rtol |y|, as a root mean square over its dimensions. The step is
+    common to the batch, so a sample's result depends on its neighbours within the tolerance.
+
+    Args:
+        rtol: the relative tolerance.
+        atol: the absolute tolerance.
+        most: the largest number of steps.
     """
 
     rtol: Fraction = 1e-4
@@ -104,7 +110,7 @@ class RK45(Solver):
     most: Annotated[int, Range(1, 10_000_000)] = 2000
 
     def __call__(self, field: Field, y: Parts, start: float, end: float) -> Solution:
-        """Raises ValueError where `most` steps do not reach the end."""
+        """Integrates from `start` to `end`. Raises ValueError where `most` steps do not reach the end."""
         l, h, first, evaluations = start, (end - start) / 50, field(y, start), 1
         for _ in range(self.most):
             last = abs(h) >= abs(end - l)

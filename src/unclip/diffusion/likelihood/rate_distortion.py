@@ -17,8 +17,13 @@ from unclip.diffusion.likelihood.bound import Bound
 
 @dataclass(frozen=True)
 class RateDistortion:
-    """After each state x_T ... x_1 and, last, x_0 itself (log-SNR +inf): rate in bits a dimension, distortion RMSE on
-    0 ... 255. Means over all pictures."""
+    """A curve of rate and distortion (DDPM, Ho et al. 2020, section 4.3): means over all images.
+
+    Args:
+        log_snr: of the states x_T ... x_1 and, last, of x_0 itself (+inf), [points].
+        rate: bits per dimension that are known after each state, [points].
+        distortion: the root mean squared error on 0 ... 255 after each state, [points].
+    """
 
     log_snr: Float[Tensor, " points"]
     rate: Float[Tensor, " points"]
@@ -26,9 +31,9 @@ class RateDistortion:
 
 
 def rate_distortion(bounds: Sequence[Bound]) -> RateDistortion:
-    """From the bounds of all batches; nothing is evaluated again.
+    """Computes the curve of rate and distortion from the bounds of all batches; the network is not evaluated again.
 
-    Raises ValueError where the bounds belong to different levels, or a step was visited for no picture at all.
+    Raises ValueError where the bounds belong to different levels, or a step was visited for no image at all.
     """
     levels = bounds[0].levels
     if any(not torch.equal(b.levels, levels) for b in bounds):

@@ -28,7 +28,11 @@ class Trace(Config, ABC):
 
 @dataclass(frozen=True)
 class Rademacher(Trace):
-    """v = +-1: exact where J is diagonal, the least variance among independent entries."""
+    """Hutchinson's estimate of a trace with random signs; exact where the Jacobian is diagonal.
+
+    Args:
+        probes: how many random vectors are averaged.
+    """
 
     probes: Annotated[int, Range(1, 65536)] = 1
 
@@ -39,7 +43,11 @@ class Rademacher(Trace):
 
 @dataclass(frozen=True)
 class GaussianProbes(Trace):
-    """v ~ N(0, I)."""
+    """Hutchinson's estimate of a trace with normal numbers.
+
+    Args:
+        probes: how many random vectors are averaged.
+    """
 
     probes: Annotated[int, Range(1, 65536)] = 1
 
@@ -49,7 +57,7 @@ class GaussianProbes(Trace):
 
 @dataclass(frozen=True)
 class ExactTrace(Trace):
-    """As many products as dimensions: for small data and for tests."""
+    """The exact trace, by as many products as there are dimensions: for small data and for tests."""
 
     def draw(self, x: State, noise: Noise) -> Probes:
         size = x[0].numel()

@@ -19,7 +19,7 @@ from unclip.core.typing import PerSample, State
 
 
 class ErrorForm(Config, ABC):
-    """Base of the forms."""
+    """The base class of forms of an error: from the network's error, [b, ...], to a number for each sample, [b]."""
 
     @abstractmethod
     def __call__(self, error: State) -> PerSample: ...
@@ -27,7 +27,7 @@ class ErrorForm(Config, ABC):
 
 @dataclass(frozen=True)
 class Squared(ErrorForm):
-    """What all the theory is about."""
+    """The mean squared error, which all theory of diffusion is about."""
 
     def __call__(self, error: State) -> PerSample:
         return error.square().flatten(1).mean(1)
@@ -35,7 +35,11 @@ class Squared(ErrorForm):
 
 @dataclass(frozen=True)
 class Huber(ErrorForm):
-    """Squared near zero, linear beyond delta: an outlying pixel pulls no harder than one at delta."""
+    """The Huber loss: squared up to delta and linear beyond, so an outlying pixel pulls no harder than one at delta.
+
+    Args:
+        delta: where it becomes linear, in units of the network's output.
+    """
 
     delta: Positive = 1.0
 
@@ -47,7 +51,13 @@ class Huber(ErrorForm):
 
 @dataclass(frozen=True)
 class PseudoHuber(ErrorForm):
-    """Nearly the norm of the error, smooth at zero: an outlying picture pulls no harder than any other."""
+    """The pseudo-Huber loss (Song & Dhariwal 2023), sqrt(mean e^2 + c^2) - c: nearly the norm of a sample's error.
+
+    An outlying image pulls no harder than any other.
+
+    Args:
+        c: how far it is rounded at zero, in units of the network's output.
+    """
 
     c: Positive = 0.00054
 

@@ -50,7 +50,7 @@ class LevelSampler(nn.Module, ABC):
 
 
 class LevelSampling(Config, ABC):
-    """Base of the settings."""
+    """The base class of settings that choose which noise levels training draws."""
 
     @abstractmethod
     def sampler(self) -> LevelSampler: ...
@@ -58,7 +58,7 @@ class LevelSampling(Config, ABC):
 
 @dataclass(frozen=True)
 class Stratified(LevelSampling):
-    """The schedule's own draw."""
+    """Training draws the levels of the schedule: one in each of b equal slices of time."""
 
     def sampler(self) -> LevelSampler:
         return ScheduleLevels()
@@ -66,7 +66,14 @@ class Stratified(LevelSampling):
 
 @dataclass(frozen=True)
 class LossAware(LevelSampling):
-    """bins: K, equal parts of time. keep: losses remembered in each; until all have so many, draws are uniform."""
+    """Training draws levels with large losses more often (iDDPM, Nichol & Dhariwal 2021, Eq. 18).
+
+    A loss is divided by how often its level is drawn, so the expectation stays and the variance falls.
+
+    Args:
+        bins: K, the number of equal parts of time.
+        keep: how many losses are remembered in each part; until all have so many, levels are drawn evenly.
+    """
 
     bins: Annotated[int, Range(2, 65536)] = 64
     keep: Count = 10

@@ -61,7 +61,11 @@ def _nodes(places: Span) -> list[float]:
 
 @dataclass(frozen=True)
 class LMS(_Adams):
-    """eps a polynomial in sigma/alpha."""
+    """The linear multistep method of k-diffusion: eps is a polynomial in sigma/alpha. One evaluation a step.
+
+    Args:
+        order: how many estimates a step uses; the first steps have fewer.
+    """
 
     order: Annotated[int, Range(1, 4)] = 4
 
@@ -71,7 +75,13 @@ class LMS(_Adams):
 
 @dataclass(frozen=True)
 class DEIS(_Adams):
-    """eps a polynomial in log-SNR. The step to +inf is of first order, for there the logarithm ends."""
+    """DEIS (Zhang & Chen 2023, AB in log-rho): eps is a polynomial in log-SNR. One evaluation a step.
+
+    The step to +inf is of first order, because the logarithm ends there.
+
+    Args:
+        order: how many estimates a step uses; the first steps have fewer.
+    """
 
     order: Annotated[int, Range(1, 3)] = 3
 
@@ -85,7 +95,13 @@ class DEIS(_Adams):
 
 @dataclass(frozen=True)
 class IPNDM(_Adams):
-    """(3, -1)/2, (23, -16, 5)/12, (55, -59, 37, -9)/24: exact for even steps of sigma/alpha, else of second order."""
+    """Improved PNDM (Zhang & Chen 2023): fixed Adams-Bashforth weights. One evaluation a step.
+
+    It is exact for even steps of sigma/alpha, otherwise of second order.
+
+    Args:
+        order: how many estimates a step uses; the first steps have fewer.
+    """
 
     order: Annotated[int, Range(1, 4)] = 4
 

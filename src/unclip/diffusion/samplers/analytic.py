@@ -28,10 +28,13 @@ from unclip.diffusion.samplers.ddim import step
 
 @dataclass(frozen=True)
 class AnalyticDPM(Sampler):
-    """DDPM (eta = 1) or DDIM (eta = 0) with the optimal variance; best below 50 steps.
+    """Analytic-DPM (Bao et al. 2022a): DDPM's steps with the optimal variance; best below 50 steps.
 
-    levels, gamma: log-SNR from noisy to clean and E|eps_hat|^2/d there, from `mean_square_eps`; between them straight
-    lines, beyond them the ends. limit: of the data's absolute value, 0 for unbounded.
+    Args:
+        levels: log-SNR from noisy to clean.
+        gamma: E|eps_hat|^2/d at these levels, from `mean_square_eps`; linear between them, constant beyond.
+        eta: 1: DDPM; 0: DDIM.
+        limit: data lie in [-limit, limit]; 0: anywhere.
     """
 
     levels: Annotated[tuple[Signed, ...], Length(1, 65536)]
@@ -54,7 +57,7 @@ class AnalyticDPM(Sampler):
             yield Step(x, p.x0, grid[i + 1])
 
     def variance(self, t: LogSNR, s: LogSNR) -> Tensor:
-        """Of the step from t to s."""
+        """The variance of the step from level t to s."""
         k2 = (self.eta * sigma(s)).square() * forgotten(t, s)
         rest = (torch.sigmoid(-s) - k2).clamp(min=0).sqrt()
         found = (sigma(t) * alpha(s) / alpha(t) - rest).square() * (1 - self._gamma(t))
@@ -72,10 +75,16 @@ class AnalyticDPM(Sampler):
 
 
 def mean_square_eps(denoise: Denoise, x0: State, levels: Float[Tensor, " n"], noise: Noise) -> tuple[float, ...]:
-    """Gamma at each level, over x0 noised there once. Levels must be finite.
+    """Estimates E|eps_hat|^2/d at each level, as `AnalyticDPM` needs it.
 
-    For the optimal eps_hat = E[eps | x] it is 1 - E|eps - eps_hat|^2/d, which is how it is taken here: far more exact
-    where Gamma is nearly 1, and the best variance also of a network that is not optimal (Bao et al. 2022b).
+    For the optimal eps_hat = E[eps | x] that is 1 - E|eps - eps_hat|^2/d, which is how it is measured here: far more
+    exact where it is nearly 1, and the best variance also of a network that is not optimal (Bao et al. 2022b).
+
+    Args:
+        denoise: the denoiser.
+        x0: a few hundred clean samples, [b, ...].
+        levels: finite log-SNRs, [n].
+        noise: where the noise is drawn from.
     """
     found: list[float] = []
     for level in levels:

@@ -25,7 +25,12 @@ from unclip.diffusion.samplers.ddim import step
 
 @dataclass(frozen=True)
 class Ancestral(Sampler):
-    """DDPM. With `learned`, few steps are already good: the network knows how much each element may vary."""
+    """DDPM's sampler (Ho et al. 2020, algorithm 2).
+
+    Args:
+        variance: of a step's noise. "beta": the upper bound. "beta_tilde": the lower bound. "learned": between them, as
+            the network says (Nichol & Dhariwal 2021, Eq. 15); then few steps are enough.
+    """
 
     variance: Literal["beta", "beta_tilde", "learned"] = "beta"
 

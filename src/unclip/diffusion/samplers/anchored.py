@@ -19,7 +19,16 @@ from unclip.diffusion.samplers.base import Sampler, Step, check_known
 
 @dataclass(frozen=True)
 class Anchored:
-    """A walk like a `Sampler`'s, but about one picture, so it is no setting. mask: 1 where `known` is known, else 0."""
+    """Any sampler where part of the images is known, for networks that see the known part (GLIDE's inpainting).
+
+    At every step the clean estimate is replaced by `known` where that is known. It is called like a `Sampler`;
+    `Diffusion.walk` takes it as `by`.
+
+    Args:
+        known: the images, of the state's shape [b, ...].
+        mask: 1 where `known` is known and 0 where it is to be filled, broadcast to its shape.
+        sampler: the sampler that walks.
+    """
 
     known: State
     mask: Float[Tensor, "..."]
@@ -29,7 +38,7 @@ class Anchored:
         check_known(self.known, self.mask)
 
     def __call__(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
-        """The sampler's steps; at the last one the known part is `known` exactly. Raises as the sampler does."""
+        """Yields the sampler's steps; in the last, the known part equals `known`. Raises as the sampler does."""
 
         def at(x: State, log_snr: LogSNR) -> Prediction:
             p = denoise(x, log_snr)

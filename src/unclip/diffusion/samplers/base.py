@@ -22,7 +22,13 @@ from unclip.diffusion.denoiser import Denoise
 
 @dataclass(frozen=True)
 class Step:
-    """The state after a step, the clean estimate that led to it, and the level reached (+inf: done)."""
+    """What a sampler yields after each step.
+
+    Args:
+        x: the state, [b, ...].
+        x0: the clean estimate that led to it, [b, ...]; good for a preview.
+        log_snr: the level reached; +inf: clean.
+    """
 
     x: State
     x0: State
@@ -37,7 +43,10 @@ class Walk(Protocol):
 
 
 class Sampler(Config, ABC):
-    """Base of all samplers; calling one yields its steps, so progress and previews need no callbacks."""
+    """The base class of all samplers: a generator of the steps from noise to a clean sample.
+
+    One of your own is a frozen dataclass that defines `walk` (docs/samplers.md).
+    """
 
     @property
     def needs_variance(self) -> bool:
@@ -45,16 +54,26 @@ class Sampler(Config, ABC):
         return False
 
     def __call__(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
-        """Walks x from grid[0] to grid[-1], one `Step` for each later level of the grid.
+        """Yields a `Step` for each level of the grid after the first, from grid[0] to grid[-1].
 
-        Raises ValueError at once where the grid is not one of at least two levels that rise.
+        Args:
+            denoise: the denoiser, with guidance and condition built in.
+            x: the state at grid[0], [b, ...].
+            grid: rising log-SNR, [steps + 1]; the last may be +inf, which is clean.
+            noise: where the sampler's own noise is drawn from.
+
+        Raises:
+            ValueError: at once, where the grid is not a list of at least two levels that rise.
         """
         check_grid(grid)
         return self.walk(denoise, x, grid, noise)
 
     @abstractmethod
     def walk(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
-        """The steps on a grid that is known to rise. An order above the steps already made is lowered to them."""
+        """Yields the steps on a grid that is known to rise; the arguments are those of a call.
+
+        A solver of high order begins with steps of lower order.
+        """
 
 
 def check_grid(grid: LogSNR) -> None:

@@ -39,7 +39,12 @@ def step(x: State, p: Prediction, t: LogSNR, s: LogSNR, noise: Noise, eta: float
 
 @dataclass(frozen=True)
 class DDIM(Sampler):
-    """eta = 0: deterministic. eta = 1: ancestral with beta-tilde."""
+    """DDIM (Song et al. 2021a, Eq. 12), the first-order method of the probability-flow ODE.
+
+    Args:
+        eta: how much fresh noise a step adds. 0: none, deterministic. 1: DDPM's ancestral step with variance
+            beta-tilde.
+    """
 
     eta: Fraction = 0.0
 

@@ -78,7 +78,11 @@ def midpoint(h: float, n: int) -> list[float]:
 
 @dataclass(frozen=True)
 class DPMSolverPP2M(_Multistep):
-    """Second order, one evaluation a step (alg. 2). Good at 10-30 steps."""
+    """DPM-Solver++ 2M (Lu et al. 2022b, algorithm 2): second order, one evaluation a step; good at 10 to 30 steps.
+
+    Args:
+        eta: 0: the probability-flow ODE, deterministic. 1: the SDE, with fresh noise in every step.
+    """
 
     eta: Fraction = 0.0
     order: ClassVar[int] = 2
@@ -89,10 +93,12 @@ class DPMSolverPP2M(_Multistep):
 
 @dataclass(frozen=True)
 class DPMSolverPP3M(_Multistep):
-    """Third order, one evaluation a step.
+    """DPM-Solver++ of third order (Lu et al. 2022b), one evaluation a step.
 
-    halved: the quadratic term at half its integral, as in the authors' code, k-diffusion and diffusers; that is a
-    method of second order. Its second step is that of 2M.
+    Args:
+        eta: 0: the probability-flow ODE, deterministic. 1: the SDE, with fresh noise in every step.
+        halved: whether the quadratic term counts half, as in the authors' code, k-diffusion and diffusers; that makes
+            it a method of second order.
     """
 
     eta: Fraction = 0.0
@@ -108,10 +114,11 @@ class DPMSolverPP3M(_Multistep):
 
 @dataclass(frozen=True)
 class DPMSolverPP2S(Sampler):
-    """Second order without history (alg. 1): of every two steps the first looks, the second starts again.
+    """DPM-Solver++ 2S (Lu et al. 2022b, algorithm 1): second order without a history, one evaluation a step.
 
-    The grid's own levels are the points in between, so it too costs one evaluation a step; on levels even in log-SNR
-    they lie at r = 1/2. The step that is left over where their number is odd, and that to +inf, are of first order.
+    Of every two steps of the grid, the first is the point in between and the second starts again from where the first
+    did; on levels even in log-SNR that point lies at r = 1/2. A single step that is left over and the one to +inf are
+    of first order.
     """
 
     def walk(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:

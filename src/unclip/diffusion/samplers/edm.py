@@ -63,7 +63,15 @@ def euler(p: Prediction, s: Tensor) -> State:
 
 @dataclass(frozen=True)
 class Euler(_EDM):
-    """First order, one evaluation a step."""
+    """EDM's Euler method (Karras et al. 2022): first order, one evaluation a step. Without churn it is DDIM at eta 0.
+
+    Args:
+        s_churn: how much noise is added on the way; 0: none, deterministic. EDM's best are 30 on CIFAR-10 and 40 on
+            ImageNet-64.
+        s_tmin: noise is added only where sigma/alpha is at least this.
+        s_tmax: noise is added only where sigma/alpha is at most this.
+        s_noise: the factor of the added noise; EDM's best are 1.003 to 1.007.
+    """
 
     def solve(self, denoise: Denoise, p: Prediction, t: Tensor, s: Tensor, there: LogSNR) -> State:
         return euler(p, s)
@@ -71,7 +79,10 @@ class Euler(_EDM):
 
 @dataclass(frozen=True)
 class Heun(_EDM):
-    """Second order, two evaluations a step but one in that to +inf: y + (s' - s)(eps + eps')/2."""
+    """EDM's Heun method (Karras et al. 2022, algorithms 1 and 2): second order, two evaluations a step.
+
+    The arguments are those of `Euler`.
+    """
 
     def solve(self, denoise: Denoise, p: Prediction, t: Tensor, s: Tensor, there: LogSNR) -> State:
         x = euler(p, s)

@@ -23,14 +23,20 @@ from unclip.diffusion.samplers.base import Step, check_grid, exact
 
 @dataclass(frozen=True)
 class DDIMInversion(Config):
-    """Not a `Sampler`: it starts from clean data and needs no noise. iterations: evaluations a step."""
+    """DDIM backwards (Song et al. 2021a, section 4.3): from clean data to the noise that DDIM makes them from.
+
+    It is not a `Sampler`, because it starts from clean data and needs no noise.
+
+    Args:
+        iterations: evaluations of the network in each step; the more, the more exact.
+    """
 
     iterations: Annotated[int, Range(1, 1000)] = 1
 
     def __call__(self, denoise: Denoise, x: State, grid: LogSNR) -> Iterator[Step]:
-        """Walks x from grid[-1] back to grid[0]; `grid` is what the sampler walked, noisy to clean.
+        """Yields the steps from the clean x at grid[-1], [b, ...], back to grid[0].
 
-        Raises ValueError at once where the grid does not rise.
+        grid: the one that the sampler walked, noisy to clean. Raises ValueError at once where it does not rise.
         """
         check_grid(grid)
         return self._walk(denoise, x, grid)

@@ -25,7 +25,20 @@ from unclip.diffusion.samplers.ddim import reverse
 
 @dataclass(frozen=True)
 class RePaint:
-    """A walk like a `Sampler`'s, but about one picture, so it is no setting. mask: 1 where `known` is known, else 0."""
+    """RePaint (Lugmayr et al. 2022, algorithm 1): fills the unknown part of images with an unconditional model.
+
+    It is called like a `Sampler`; `Diffusion.walk` takes it as `by`.
+
+    Args:
+        known: the images, of the state's shape [b, ...].
+        mask: 1 where `known` is known and 0 where it is to be filled, broadcast to its shape.
+        jump: how many steps the walk goes back each time.
+        resamples: how often each part is walked in all; about the factor of evaluations.
+        eta: how much fresh noise a step adds, as for `DDIM`.
+
+    Raises:
+        ValueError: for numbers below 1, and for a mask of other values or another shape.
+    """
 
     known: State
     mask: Float[Tensor, "..."]
@@ -40,9 +53,10 @@ class RePaint:
         check_known(self.known, self.mask)
 
     def __call__(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
-        """Yields every step towards the clean end, those walked again too.
+        """Yields every step towards the clean end, also those that are walked again.
 
-        Raises ValueError at once where the grid does not rise, has no more than `jump` steps, or x is of another shape.
+        Raises ValueError at once where the grid does not rise, has no more than `jump` steps, or x has another shape
+        than the known images.
         """
         check_grid(grid)
         if self.resamples > 1 and self.jump >= len(grid) - 1:
@@ -54,7 +68,7 @@ class RePaint:
         return self._walk(denoise, x, grid, noise)
 
     def visits(self, steps: int) -> Iterator[tuple[int, int]]:
-        """(index from, index to) of every move on a grid of `steps` steps; a move back is a jump."""
+        """Yields (index from, index to) for every move on a grid of `steps` steps; a move back is a jump."""
         again = dict.fromkeys(range(0, steps - self.jump, self.jump), self.resamples - 1)
         i = 0
         while i < steps:
@@ -66,7 +80,7 @@ class RePaint:
                 i -= self.jump
 
     def evaluations(self, steps: int) -> int:
-        """Steps that are yielded, those walked again too."""
+        """How many steps are yielded on a grid of `steps` steps, also those that are walked again."""
         return sum(i < j for i, j in self.visits(steps))
 
     def _walk(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:

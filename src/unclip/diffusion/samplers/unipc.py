@@ -24,7 +24,12 @@ from unclip.diffusion.samplers.polynomial import moments, weights
 
 @dataclass(frozen=True)
 class UniPC(Sampler):
-    """One evaluation a step; better than 2M at 5-10 steps. On the way to +inf the order falls to 1 (`x0`)."""
+    """UniPC (Zhao et al. 2023): predictor and corrector, one evaluation a step; better than 2M at 5 to 10 steps.
+
+    Args:
+        order: of the predictor; the corrector has one more. It falls to 1 on the way to +inf.
+        solver: the paper's B(h): "bh1" is h, "bh2" is 1 - e^-h.
+    """
 
     order: Annotated[int, Range(1, 3)] = 2
     solver: Literal["bh1", "bh2"] = "bh2"

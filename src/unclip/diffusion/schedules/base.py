@@ -14,35 +14,39 @@ from unclip.core.wide import narrow, wide
 
 Times = Float[Tensor, " n"]
 Levels = Float[Tensor, " n"]
+"""A list of n levels of log-SNR."""
 
 _BISECTIONS = 52
 """Halvings of [0, 1] that float64 can tell apart."""
 
 
 class Schedule(Config, ABC):
-    """Base of all schedules."""
+    """The base class of all schedules: a falling map from time t in [0, 1] (clean to noisy) to the log-SNR.
+
+    A schedule of your own defines `__call__`; all else follows from it (docs/schedules.md).
+    """
 
     @abstractmethod
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
-        """The log-SNR at time t, float32; decreasing on [0, 1]."""
+        """The log-SNR at times t in [0, 1], float32, of the shape of t. It must fall with t."""
 
     @property
     def length(self) -> int:
-        """How many steps the whole chain has: T of a table; 1000 where time is continuous."""
+        """How many steps the whole chain has: T of a table, 1000 where time is continuous."""
         return 1000
 
     def draw(self, n: int, noise: Noise) -> Float[Tensor, " n"]:
-        """Training levels for a batch, stratified: one in each of n equal slices of time (VDM, Kingma et al. 2021)."""
+        """Draws n training levels, [n], stratified: one in each of n equal slices of time (VDM, Kingma et al. 2021)."""
         return self.training_levels(stratified(n, noise))
 
     def training_levels(self, times: Times) -> Levels:
-        """The levels that training draws where these times, uniform in [0, 1), were drawn."""
+        """The levels that training uses, [n], where these times, uniform in [0, 1), were drawn."""
         return self(times)
 
     def fraction_below(self, levels: Levels) -> Float[Tensor, " n"]:
-        """Which fraction of the training levels lies below each of `levels`, float64: 1 - t(l), t the inverse of l(t).
+        """The fraction of the training levels that lies below each of `levels`, [n], float64.
 
-        By bisection in t, which needs nothing but that l(t) falls; exact to 1e-15.
+        It is 1 - t(l), with t the inverse of l(t), found by bisection; exact to 1e-15.
         """
         low, high = torch.zeros_like(levels, dtype=torch.float64), torch.ones_like(levels, dtype=torch.float64)
         for _ in range(_BISECTIONS):
@@ -52,11 +56,11 @@ class Schedule(Config, ABC):
         return 1 - low
 
     def sampled(self, times: Times) -> Levels:
-        """Levels for sampling at the given times, noisy to clean. A table gives its own entries instead."""
+        """The levels for sampling at the given times, [n], noisy to clean. A table gives its own entries instead."""
         return self(times)
 
     def grid(self, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
-        """steps + 1 levels for sampling, from noisy to clean; the last is +inf (no noise)."""
+        """The schedule's own grid for sampling: steps + 1 levels from noisy to clean, the last +inf (no noise)."""
         return to_clean(self.sampled(trailing(steps)), device)
 
 

@@ -24,7 +24,14 @@ from unclip.diffusion.schedules.base import Levels, Schedule, Times, interpolate
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """alpha-bar(t) = cos^2(((t + s) / (1 + s)) pi / 2), normalised to 1 at t = 0, log-SNR clipped to +-limit."""
+    """iDDPM's cosine schedule in continuous time (Nichol & Dhariwal 2021, Eq. 17).
+
+        alpha-bar(t) = cos^2(((t + s) / (1 + s)) pi / 2), normalised to 1 at t = 0
+
+    Args:
+        s: the offset that keeps the clean end from being too flat.
+        limit: the log-SNR is clipped to [-limit, limit].
+    """
 
     s: Fraction = 0.008
     limit: Limit = 15.0
@@ -59,7 +66,13 @@ class Sigmoid(Schedule):
 
 @dataclass(frozen=True)
 class RectifiedFlow(Schedule):
-    """log-SNR = 2 log((1 - t)/t). DDIM at eta 0 on its grid is the Euler method of rectified flow, step for step."""
+    """The schedule of rectified flow (Liu et al. 2022a): log-SNR = 2 log((1 - t)/t).
+
+    DDIM at eta 0 on its grid is the Euler method of rectified flow, step for step.
+
+    Args:
+        limit: the log-SNR is clipped to [-limit, limit].
+    """
 
     limit: Limit = 15.0
 
@@ -70,9 +83,13 @@ class RectifiedFlow(Schedule):
 
 @dataclass(frozen=True)
 class Tabulated(Schedule):
-    """Straight lines through `levels`, the log-SNR at evenly spaced times from t = 0 (clean) to t = 1 (noisy).
+    """A schedule of straight lines through given levels.
 
-    Two levels: linear in log-SNR (VDM's fixed schedule). Also what a learned schedule becomes once it is learned.
+    Two levels make it linear in log-SNR, VDM's fixed schedule (Kingma et al. 2021). `LearnedSchedule.fixed` returns
+    one.
+
+    Args:
+        levels: the log-SNR at evenly spaced times from t = 0 (clean) to t = 1 (noisy); at least two, falling.
     """
 
     levels: Annotated[tuple[Signed, ...], Length(2, 65536)] = (10.0, -10.0)
@@ -86,7 +103,7 @@ class Tabulated(Schedule):
 
     @cached_property
     def table(self) -> Levels:
-        """The levels in float64."""
+        """The levels as a tensor, float64."""
         return torch.tensor(self.levels, dtype=torch.float64)
 
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
@@ -95,11 +112,15 @@ class Tabulated(Schedule):
 
 @dataclass(frozen=True)
 class Shifted(Schedule):
-    """log-SNR of `of` plus `shift`.
+    """Another schedule with a constant added to its log-SNR, for images of another size.
 
-    A larger picture keeps more of its shape at the same noise: for d pixels a side instead of b, shift = 2 ln(b/d)
+    A larger image keeps more of its shape at the same noise: for d pixels a side instead of b, shift = 2 ln(b/d)
     (Hoogeboom et al. 2023, section 3.1); in flow time that is Stable Diffusion 3's t -> r t/(1 + (r - 1) t), r = d/b
     (Esser et al. 2024, Eq. 23).
+
+    Args:
+        of: the schedule to shift.
+        shift: what is added to the log-SNR; below 0: noisier.
     """
 
     of: Schedule = field(default_factory=Cosine)

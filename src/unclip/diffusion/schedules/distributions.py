@@ -28,7 +28,17 @@ def normal_quantile(t: Float[Tensor, "..."], mean: float, std: float) -> Float[T
 
 @dataclass(frozen=True)
 class LogNormal(Schedule):
-    """Training: ln s ~ N(mean, std), s = sigma/alpha = exp(-l/2). Sampling: s^(1/rho) linear from s_max to s_min."""
+    """EDM's schedule (Karras et al. 2022, table 1): training draws ln s from a normal distribution, s = sigma/alpha.
+
+    Sampling uses s^(1/rho) in even steps from s_max to s_min.
+
+    Args:
+        mean: the mean of ln s in training.
+        std: the standard deviation of ln s in training.
+        s_min: s at the clean end of sampling.
+        s_max: s at the noisy end of sampling.
+        rho: the exponent of the steps of sampling.
+    """
 
     mean: Annotated[float, Range(-20, 20)] = -1.2
     std: Spread = 1.2
@@ -50,7 +60,15 @@ class LogNormal(Schedule):
 
 @dataclass(frozen=True)
 class LogitNormal(Schedule):
-    """Training: flow time sigmoid(N(mean, std)), so ln(sigma/alpha) = logit of it ~ N(mean, std). mean > 0: noisier."""
+    """Stable Diffusion 3's schedule (Esser et al. 2024, Eq. 19): in training, the logit of flow time is normal.
+
+    Flow time is t = sigma/(alpha + sigma), so the logit is ln(sigma/alpha). Sampling uses even steps of flow time.
+
+    Args:
+        mean: the mean of the logit; above 0: noisier.
+        std: the standard deviation of the logit.
+        limit: the log-SNR is clipped to [-limit, limit].
+    """
 
     mean: Annotated[float, Range(-20, 20)] = 0.0
     std: Spread = 1.0
@@ -60,13 +78,22 @@ class LogitNormal(Schedule):
         return narrow((-2 * normal_quantile(t, self.mean, self.std)).clamp(-self.limit, self.limit), t)
 
     def grid(self, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
-        """Even steps of flow time."""
+        """The grid for sampling: even steps of flow time."""
         return RectifiedFlow(self.limit).grid(steps, device)
 
 
 @dataclass(frozen=True)
 class Laplace(Schedule):
-    """log-SNR = mu - b sign(1/2 - t) log(1 - 2 |t - 1/2|), clipped to +-limit: most levels near mu."""
+    """Training levels of which most lie near log-SNR mu (Hang et al. 2024): they follow a Laplace distribution.
+
+        log-SNR = mu - b sign(1/2 - t) log(1 - 2 |t - 1/2|)
+
+    Args:
+        mu: the centre, a log-SNR.
+        b: the width of the distribution.
+        limit: the log-SNR is clipped to [-limit, limit].
+        limit: the log-SNR is clipped to [-limit, limit].
+    """
 
     mu: Annotated[float, Range(-20, 20)] = 0.0
     b: Spread = 0.5
@@ -78,5 +105,5 @@ class Laplace(Schedule):
         return narrow((self.mu - self.b * from_middle.sign() * tail).clamp(-self.limit, self.limit), t)
 
     def grid(self, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
-        """The cosine schedule's: quantiles of a distribution this narrow would cross all the noise in one step."""
+        """The cosine schedule's grid: quantiles of so narrow a distribution would cross all the noise in one step."""
         return Cosine(limit=self.limit).grid(steps, device)

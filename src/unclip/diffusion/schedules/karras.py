@@ -33,7 +33,13 @@ def check_polynomial(s_min: float, s_max: float, rho: float) -> None:
 
 @dataclass(frozen=True)
 class Karras(Schedule):
-    """s^(1/rho) linear in t between s_min and s_max, in training too. rho -> infinity is linear in log-SNR."""
+    """EDM's polynomial schedule (Karras et al. 2022, Eq. 5), for training and sampling: s^(1/rho) is linear in t.
+
+    Args:
+        s_min: sigma/alpha at the clean end.
+        s_max: sigma/alpha at the noisy end.
+        rho: the exponent; the larger, the nearer to linear in log-SNR.
+    """
 
     s_min: Sigma = 0.002
     s_max: Sigma = 80.0
@@ -46,5 +52,5 @@ class Karras(Schedule):
         return narrow(polynomial(t, self.s_min, self.s_max, self.rho), t)
 
     def grid(self, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
-        """Eq. 5: both ends of s are used, then the step to zero."""
+        """The grid of Karras et al. 2022, Eq. 5: both ends of s are used, then the step to zero noise."""
         return to_clean(karras_levels(steps, self.s_min, self.s_max, self.rho), device)

@@ -40,10 +40,18 @@ class LearnedLevels:
 
 
 class LearnedSchedule(nn.Module):
-    """A monotone network with free ends. It starts nearly linear in log-SNR; `width` is the number of its steps.
+    """VDM's learned schedule (Kingma et al. 2021): a monotone network with free ends, trained beside the denoiser.
 
-    Not a `Schedule`, which is a setting without weights: `fixed` gives that once it is learned.
-    Raises ValueError where the ends do not fall.
+    It starts nearly linear in log-SNR. It is a module with weights and no `Schedule`, which is a setting; `fixed` turns
+    it into one once it is learned.
+
+    Args:
+        start: the log-SNR at the clean end, t = 0.
+        end: the log-SNR at the noisy end, t = 1.
+        width: the number of the network's hidden units.
+
+    Raises:
+        ValueError: where `end` does not lie below `start`.
     """
 
     def __init__(self, start: float = 13.3, end: float = -5.0, width: int = 64) -> None:
@@ -58,7 +66,7 @@ class LearnedSchedule(nn.Module):
         self.center = nn.Parameter((torch.arange(width) + 0.5) / width)
 
     def forward(self, t: PerSample) -> LearnedLevels:
-        """The levels at times t in [0, 1]."""
+        """The levels at times t in [0, 1], [b]."""
         low, high = self._g(t.new_tensor([0.0, 1.0]))[0]
         g, rise = self._g(t)
         shape = ((g - low) / (high - low), rise / (high - low))
@@ -66,11 +74,11 @@ class LearnedSchedule(nn.Module):
         return LearnedLevels(-(first + span * shape[0]), span * shape[1], shape)
 
     def draw(self, n: int, noise: Noise) -> LearnedLevels:
-        """Stratified training levels, as `Schedule.draw`."""
+        """Draws n stratified training levels with their slopes, as `Schedule.draw` draws levels."""
         return self(stratified(n, noise))
 
     def fixed(self, points: int = 257) -> Tabulated:
-        """The schedule as it stands, as settings: for sampling, and for a config file."""
+        """The schedule as it stands, as a `Tabulated` of `points` levels: for sampling and for settings."""
         with torch.no_grad():
             levels = self(torch.linspace(0, 1, points, device=self.ends.device)).log_snr
         return Tabulated(tuple(levels.tolist()))

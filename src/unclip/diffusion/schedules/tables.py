@@ -28,15 +28,15 @@ SNR_0 = -1e4
 
 
 class BetaTable(Schedule):
-    """Base of the tables. Continuous t interpolates the table's log-SNR between its T points."""
+    """The base class of tables of T betas, as in DDPM; between its T points the log-SNR is linear in t."""
 
     @abstractmethod
     def make(self) -> Betas:
-        """beta_1 ... beta_T in float64, each in (0, 1]; 1 (SNR 0) only at the end."""
+        """Makes the table: beta_1 ... beta_T in float64, each in (0, 1]; 1 (SNR 0) only at the end."""
 
     @cached_property
     def betas(self) -> Betas:
-        """beta_1 ... beta_T in float64.
+        """The variances that the steps add, beta_1 ... beta_T, [T], float64.
 
         Raises ValueError where a beta lies outside (0, 1): the SNR would not fall.
         """
@@ -50,12 +50,12 @@ class BetaTable(Schedule):
 
     @cached_property
     def log_alpha_bar(self) -> Betas:
-        """log alpha-bar_t = sum of log(1 - beta) up to t, in float64; exact however small alpha-bar is."""
+        """The logarithm of alpha-bar_t, [T], float64: the sum of log(1 - beta) up to t; exact however small."""
         return torch.log1p(-self.betas).cumsum(0)
 
     @cached_property
     def table(self) -> Betas:
-        """log(alpha-bar_t / (1 - alpha-bar_t)) for t = 1..T in float64; SNR 0, where a table ends in it, as -1e4."""
+        """The log-SNR for t = 1..T, [T], float64; SNR 0, in which a table may end, is -1e4."""
         return (self.log_alpha_bar - torch.log(-torch.expm1(self.log_alpha_bar))).clamp(min=SNR_0)
 
     @property
@@ -71,7 +71,7 @@ class BetaTable(Schedule):
         return narrow(self.table.to(entry.device)[entry], times)
 
     def fraction_below(self, levels: Levels) -> Float[Tensor, " n"]:
-        """The number of entries below each level, over T."""
+        """The number of entries below each level, divided by T."""
         wanted = wide(levels).contiguous()
         rising = self.table.flip(0).to(wanted.device)
         return torch.searchsorted(rising, wanted).to(wanted) / len(rising)
@@ -104,10 +104,15 @@ class _Ends(BetaTable):
 
 @dataclass(frozen=True)
 class LinearBeta(_Ends):
-    """beta_t linear in t = 1..T (DDPM).
+    """DDPM's schedule (Ho et al. 2020, section 4): beta_t rises linearly over t = 1..T.
 
     Lectures sometimes print beta_T = 0.2. With T = 1000 that is pure noise from t = 441 on, so more than half of the
     levels teach nothing; with T = 100 (and beta_1 = 1e-3) it is DDPM's own noise in ten times fewer steps.
+
+    Args:
+        beta_1: the variance that the first step adds.
+        beta_T: the variance that the last step adds.
+        T: the number of steps.
     """
 
     def make(self) -> Betas:
@@ -116,7 +121,7 @@ class LinearBeta(_Ends):
 
 @dataclass(frozen=True)
 class QuadraticBeta(_Ends):
-    """sqrt(beta_t) linear in t."""
+    """A table in which sqrt(beta_t) rises linearly over t = 1..T, from beta_1 to beta_T: `quad` in DDPM's code."""
 
     def make(self) -> Betas:
         return torch.linspace(self.beta_1**0.5, self.beta_T**0.5, self.T, dtype=torch.float64).square()
@@ -124,7 +129,7 @@ class QuadraticBeta(_Ends):
 
 @dataclass(frozen=True)
 class ScaledLinearBeta(QuadraticBeta):
-    """`QuadraticBeta` with the ends of latent diffusion; `scaled_linear` in diffusers."""
+    """`QuadraticBeta` with the betas of latent diffusion (Rombach et al. 2022); `scaled_linear` in diffusers."""
 
     beta_1: Beta = 0.00085
     beta_T: Beta = 0.012
@@ -132,7 +137,10 @@ class ScaledLinearBeta(QuadraticBeta):
 
 @dataclass(frozen=True)
 class SigmoidBeta(_Ends):
-    """A sigmoid between the ends (Xu et al. 2022, GeoDiff); `sigmoid` in diffusers. Not Jabri et al.'s `Sigmoid`."""
+    """A table whose betas follow a sigmoid from beta_1 to beta_T (Xu et al. 2022, GeoDiff); `sigmoid` in diffusers.
+
+    It is not the schedule `Sigmoid` of Jabri et al. 2022.
+    """
 
     def make(self) -> Betas:
         ramp = torch.sigmoid(torch.linspace(-6, 6, self.T, dtype=torch.float64))
@@ -141,7 +149,13 @@ class SigmoidBeta(_Ends):
 
 @dataclass(frozen=True)
 class CosineBeta(BetaTable):
-    """The cosine alpha-bar as a table, betas capped; `squaredcos_cap_v2` in diffusers."""
+    """iDDPM's cosine schedule as a table (Nichol & Dhariwal 2021, Eq. 17); `squaredcos_cap_v2` in diffusers.
+
+    Args:
+        T: the number of steps.
+        s: the offset that keeps the first betas from being too small.
+        cap: the largest beta.
+    """
 
     T: TableLength = 1000
     s: Fraction = 0.008
@@ -155,10 +169,13 @@ class CosineBeta(BetaTable):
 
 @dataclass(frozen=True)
 class ZeroTerminalSNR(BetaTable):
-    """sqrt(alpha-bar) shifted to 0 at T and scaled back to its value at t = 1: x_T is noise and nothing else.
+    """A table changed to end in pure noise, SNR 0 at t = T (Lin et al. 2023, algorithm 1).
 
-    The network must not predict eps, which says nothing about x0 at SNR 0; Lin et al. use v. The last entry of the
-    table is log-SNR -1e4 in the place of -inf.
+    sqrt(alpha-bar) is shifted to 0 at T and scaled back to its value at t = 1. The network must not predict eps, which
+    says nothing about x0 at SNR 0; Lin et al. use v. The table's last entry is log-SNR -1e4 in the place of -inf.
+
+    Args:
+        of: the table to change.
     """
 
     of: BetaTable = field(default_factory=LinearBeta)

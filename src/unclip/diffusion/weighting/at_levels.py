@@ -19,7 +19,7 @@ from unclip.diffusion.weighting.base import Weighting
 
 @dataclass(frozen=True)
 class Simple(Weighting):
-    """L_simple."""
+    """DDPM's L_simple (Ho et al. 2020, Eq. 14): every error of eps weighs 1."""
 
     def __call__(self, log_snr: LogSNR) -> Tensor:
         return torch.ones_like(log_snr)
@@ -27,7 +27,7 @@ class Simple(Weighting):
 
 @dataclass(frozen=True)
 class PlainX0(Weighting):
-    """The plain squared error of x0."""
+    """The plain squared error of x0; in eps space, the weight is 1/SNR."""
 
     def __call__(self, log_snr: LogSNR) -> Tensor:
         return torch.exp(-log_snr)
@@ -35,7 +35,11 @@ class PlainX0(Weighting):
 
 @dataclass(frozen=True)
 class MinSNR(Weighting):
-    """min(SNR, gamma) on x0."""
+    """The squared error of x0 weighted by min(SNR, gamma) (Hang et al. 2023).
+
+    Args:
+        gamma: the largest weight.
+    """
 
     gamma: Positive = 5.0
 
@@ -45,7 +49,12 @@ class MinSNR(Weighting):
 
 @dataclass(frozen=True)
 class P2(Weighting):
-    """Less weight on the clean levels, where nothing but imperceptible detail is left to learn."""
+    """P2 weighting, 1/(k + SNR)^gamma (Choi et al. 2022): less weight on clean levels, which hold only fine detail.
+
+    Args:
+        k: keeps the weight finite at SNR 0.
+        gamma: how strongly clean levels lose weight; 0: `Simple`.
+    """
 
     k: Positive = 1.0
     gamma: Weight = 1.0
@@ -56,7 +65,11 @@ class P2(Weighting):
 
 @dataclass(frozen=True)
 class EDMWeight(Weighting):
-    """lambda(sigma) = (sigma^2 + s^2)/(sigma s)^2 on x0 (Karras et al. 2022, Eq. 8), in eps space."""
+    """EDM's weight (Karras et al. 2022, Eq. 8): (sigma^2 + s^2)/(sigma s)^2 on x0, which is 1 on EDM's own output.
+
+    Args:
+        sigma_data: s, the standard deviation of the data.
+    """
 
     sigma_data: Positive = 0.5
 

@@ -13,15 +13,18 @@ from unclip.diffusion.schedules.density import slope
 
 
 class Weighting(Config, ABC):
-    """Base of all weightings. per_log_snr: w is the weight of a unit of log-SNR, whatever the schedule draws."""
+    """The base class of all loss weights: w(l) in loss = w(l) |eps - eps_hat|^2, a function of the log-SNR.
+
+    per_log_snr: whether w is the weight of a unit of log-SNR, however often the schedule draws it.
+    """
 
     per_log_snr: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, log_snr: LogSNR) -> Tensor:
-        """The weight of the squared error of eps at these levels."""
+        """The weight of the squared error of eps at these levels, of the shape of `log_snr`."""
 
     def drawn(self, log_snr: LogSNR, schedule: Schedule) -> Tensor:
-        """The weight at levels drawn by `schedule`: where w counts a unit of log-SNR, divided by their density."""
+        """The weight at levels that `schedule` drew: w, divided by their density where it counts a unit of log-SNR."""
         weight = self(resolvable(log_snr))
         return weight * slope(schedule, log_snr) if self.per_log_snr else weight

@@ -19,7 +19,10 @@ from unclip.diffusion.weighting.base import Weighting
 
 @dataclass(frozen=True)
 class VariationalBound(Weighting):
-    """Maximum likelihood: most of the loss is imperceptible detail."""
+    """The weight of maximum likelihood (VDM, Kingma et al. 2021, Eq. 18): every unit of log-SNR weighs the same.
+
+    Most of this loss is detail that nobody sees.
+    """
 
     per_log_snr: ClassVar[bool] = True
 

@@ -28,10 +28,19 @@ CERTAIN = -6.0
 
 @dataclass(frozen=True)
 class CoderConfig(Config):
-    """widths: channels of the levels, fine to coarse; blocks: residual blocks a level; latent: channels of the code;
-    attention: in the core; fine: channels of the decoder's full-resolution end.
+    """Settings of the encoder and decoder of an autoencoder for images (LDM, Rombach et al. 2022, section 3.1).
 
-    Raises ValueError for sizes that cannot be built.
+    Args:
+        channels: of the images.
+        latent: channels of the code.
+        patch: the side of the squares that the first layer folds into channels, px.
+        widths: channels of each level, fine to coarse; the side is halved from one to the next.
+        blocks: residual blocks of each level.
+        attention: whether the core has attention.
+        fine: channels of the decoder's last convolution at full resolution.
+
+    Raises:
+        ValueError: for widths that the group norms cannot divide.
     """
 
     channels: Count = 3
@@ -48,7 +57,7 @@ class CoderConfig(Config):
 
     @property
     def factor(self) -> int:
-        """How much smaller the code's side is than the picture's; picture sides must be divisible by it."""
+        """How many times smaller the code's side is than the image's; sides of images must be divisible by it."""
         return self.patch * 2 ** (len(self.widths) - 1)
 
 

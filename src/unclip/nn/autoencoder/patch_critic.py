@@ -18,7 +18,13 @@ from unclip.core.typing import Float, Images, Tensor
 
 @dataclass(frozen=True)
 class PatchCriticConfig(Config):
-    """width: channels of the first layer; layers: halvings."""
+    """Settings of `PatchCritic`.
+
+    Args:
+        channels: of the images.
+        width: channels of the first layer, a multiple of 16.
+        layers: how often the side is halved; 3, which sees 70 px, is the paper's.
+    """
 
     channels: Count = 3
     width: Annotated[int, Range(16, 65536)] = 32
@@ -30,12 +36,15 @@ class PatchCriticConfig(Config):
 
     @property
     def smallest(self) -> int:
-        """The smallest side of a picture that leaves a verdict, px: 1 must remain after two 4x4 of stride 1."""
+        """The smallest side of an image that it can judge, px."""
         return 3 * 2**self.layers
 
 
 class PatchCritic(nn.Module):
-    """pictures [b, channels, h, w] -> verdicts [b, 1, h', w']: above 0 real, below 0 made."""
+    """The patch discriminator of pix2pix (Isola et al. 2017): from images [b, channels, h, w] to scores [b, 1, h', w'].
+
+    Each score judges one of many overlapping patches: above 0 real, below 0 generated.
+    """
 
     def __init__(self, config: PatchCriticConfig) -> None:
         super().__init__()
@@ -51,7 +60,7 @@ class PatchCritic(nn.Module):
         self.parts = nn.Sequential(*parts, nn.Conv2d(came, 1, 4, 1, 1))
 
     def forward(self, x: Images) -> Float[Tensor, "b 1 h2 w2"]:
-        """Raises ValueError for pictures too small for a single verdict."""
+        """Computes the scores. Raises ValueError for images too small for a single one."""
         if min(x.shape[2:]) < self.config.smallest:
             raise ValueError(
                 f"pictures of {x.shape[2]} x {x.shape[3]} px: a critic of {self.config.layers} layers needs sides of "

@@ -11,11 +11,16 @@ from unclip.core.typing import Float, Images, Tensor
 
 
 class ImageNetworkConfig(Config, ABC):
-    """Base of the settings of the networks F(x, log-SNR, condition) for pictures; a config file names the member.
+    """The base class of settings of image networks; a config file names the member by its `kind`.
 
-    channels: of the pictures; vector_width: of `cond.vector` (0: none); token_width: of `cond.tokens` (0: none);
-    image_channels: of `cond.image`, which is seen beside the input (0: none); learned_variance: twice the channels
-    come out.
+    One of your own is a frozen dataclass that adds its fields, and defines `multiple` and `build` (docs/networks.md).
+
+    Args:
+        channels: of the images.
+        vector_width: of `cond.vector`; 0: none.
+        token_width: of `cond.tokens`; 0: none.
+        image_channels: of `cond.image`, which is seen beside the input; 0: none.
+        learned_variance: whether the network returns twice the channels.
     """
 
     channels: int
@@ -27,11 +32,11 @@ class ImageNetworkConfig(Config, ABC):
     @property
     @abstractmethod
     def multiple(self) -> int:
-        """Picture sides must be divisible by this."""
+        """The number of pixels that the sides of an image must be divisible by."""
 
     @abstractmethod
     def build(self) -> nn.Module:
-        """The network with first weights."""
+        """Builds the network with its initial weights."""
 
 
 def seen(x: Images, cond: Condition, image_channels: int) -> Float[Tensor, "b c2 h w"]:

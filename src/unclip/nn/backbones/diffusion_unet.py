@@ -33,9 +33,27 @@ from unclip.nn.blocks.resblock import Resample, ResBlock, ResBlockConfig, resamp
 
 @dataclass(frozen=True)
 class DiffusionUNetConfig(ImageNetworkConfig):
-    """width times multipliers: the channels of the levels, fine to coarse; blocks: residual blocks a level;
-    attention: after each block of these levels, and in the core unless there is none at all; head_width: 0 for a single
-    head; level: what the sines are of; learned_variance: twice the channels come out."""
+    """Settings of `DiffusionUNet`. `multipliers` and `attention` have an entry for each level, fine to coarse.
+
+    Args:
+        channels: of the images.
+        width: channels of the finest level, before its multiplier.
+        multipliers: channels of each level in units of `width`; the side is halved from one to the next.
+        blocks: residual blocks of each level.
+        attention: whether each level has attention after its blocks; the core has it unless no level has.
+        head_width: channels of an attention head; 0: a single head.
+        block: settings of the residual blocks.
+        residual_resample: whether residual blocks change the size, as in ADM; otherwise plain convolutions do, as in
+            DDPM.
+        level: what the network is told: "log_snr", or "timestep" of DDPM's table.
+        vector_width: of `cond.vector`; 0: none.
+        token_width: of `cond.tokens`; 0: none.
+        image_channels: of `cond.image`; 0: none.
+        learned_variance: whether the network returns twice the channels.
+
+    Raises:
+        ValueError: for lists of different lengths, and for widths that groups or heads do not divide.
+    """
 
     channels: Count = 3
     width: Count = 128
@@ -63,17 +81,17 @@ class DiffusionUNetConfig(ImageNetworkConfig):
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Channels of the levels, fine to coarse."""
+        """The channels of the levels, fine to coarse."""
         return tuple(self.width * m for m in self.multipliers)
 
     @property
     def embedding(self) -> int:
-        """Width of the level embedding."""
+        """The width of the embedding of the noise level."""
         return 4 * self.width
 
     @property
     def multiple(self) -> int:
-        """Picture sides must be divisible by this."""
+        """The number of pixels that the sides of an image must be divisible by."""
         return 2 ** (len(self.multipliers) - 1)
 
     def build(self) -> "DiffusionUNet":
@@ -144,10 +162,11 @@ class Resampler(nn.Module):
 
 
 class DiffusionUNet(nn.Module):
-    """F(x, log-SNR, condition) for pictures, [b, c, h, w] -> [b, c, h, w], or [b, 2 c, h, w] with a learned variance.
+    """The U-Net of DDPM (Ho et al. 2020), ADM (Dhariwal & Nichol 2021) and GLIDE (Nichol et al. 2021).
 
-    Takes any size divisible by `config.multiple`, else raises ValueError. Every residual branch and the output start
-    at zero.
+    It is called with x [b, c, h, w], log_snr [b] and a `Condition`, and returns the shape of x, or [b, 2 c, h, w] with
+    a learned variance. Every residual branch and the output start at zero. Raises ValueError where a side is not
+    divisible by `config.multiple`.
     """
 
     def __init__(self, config: DiffusionUNetConfig) -> None:

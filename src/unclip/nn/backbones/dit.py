@@ -34,8 +34,22 @@ SINES = 128
 
 @dataclass(frozen=True)
 class DiTConfig(ImageNetworkConfig):
-    """patch: its side in pixels; width, layers, heads of the transformer; learned_variance: twice the channels come
-    out."""
+    """Settings of `DiT`.
+
+    Args:
+        channels: of the images or latents.
+        patch: the side of a patch, px.
+        width: features of a token.
+        layers: transformer blocks.
+        heads: attention heads; they must divide `width`.
+        vector_width: of `cond.vector`; 0: none.
+        token_width: of `cond.tokens`; 0: none.
+        image_channels: of `cond.image`; 0: none.
+        learned_variance: whether the network returns twice the channels.
+
+    Raises:
+        ValueError: where `width` is not divisible by 4 and by `heads`.
+    """
 
     channels: Count = 3
     patch: Patch = 2
@@ -53,7 +67,7 @@ class DiTConfig(ImageNetworkConfig):
 
     @property
     def multiple(self) -> int:
-        """Picture sides must be divisible by this."""
+        """The number of pixels that the sides of an image must be divisible by."""
         return self.patch
 
     def build(self) -> "DiT":
@@ -110,9 +124,10 @@ class DiTBlock(nn.Module):
 
 
 class DiT(nn.Module):
-    """F(x, log-SNR, condition) for pictures, [b, c, h, w] -> [b, c, h, w], or [b, 2 c, h, w] with a learned variance.
+    """The diffusion transformer with adaLN-zero (Peebles & Xie 2023, section 3.2), on pixels or latents.
 
-    Takes any size divisible by `config.patch`, else raises ValueError. The output starts at zero.
+    It is called with x [b, c, h, w], log_snr [b] and a `Condition`, and returns the shape of x, or [b, 2 c, h, w] with
+    a learned variance. The output starts at zero. Raises ValueError where a side is not divisible by `config.patch`.
     """
 
     def __init__(self, config: DiTConfig) -> None:

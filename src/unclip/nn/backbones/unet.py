@@ -24,10 +24,26 @@ from unclip.nn.blocks.resblock import ResBlock, ResBlockConfig
 
 @dataclass(frozen=True)
 class UNetConfig(ImageNetworkConfig):
-    """widths, blocks and attention run from the finest level to the core; the core's blocks run once, the others
-    on the way down and again on the way up. fine: channels of the full-resolution end (0: none); norm: see
-    `nn/blocks/norm`;
-    learned_variance: twice the channels come out."""
+    """Settings of `UNet`. `widths`, `blocks` and `attention` have an entry for each level, from the finest to the core.
+
+    Args:
+        channels: of the images.
+        patch: the side of the squares that the first layer folds into channels, px.
+        widths: channels of each level; the side is halved from one to the next.
+        blocks: residual blocks of each level; the core's run once, the others on the way down and again on the way up.
+        attention: whether each level has attention after its blocks.
+        head_width: channels of an attention head.
+        embedding: width of the embedding of the noise level.
+        vector_width: of `cond.vector`; 0: none.
+        token_width: of `cond.tokens`; 0: none.
+        image_channels: of `cond.image`; 0: none.
+        fine: channels of the last convolutions at full resolution; 0: without.
+        norm: "group", over the whole image, or "position", over the channels of each position.
+        learned_variance: whether the network returns twice the channels.
+
+    Raises:
+        ValueError: for lists of different lengths, and for widths that the group norms cannot divide.
+    """
 
     channels: Count = 3
     patch: Patch = 4
@@ -54,7 +70,7 @@ class UNetConfig(ImageNetworkConfig):
 
     @property
     def multiple(self) -> int:
-        """Picture sides must be divisible by this."""
+        """The number of pixels that the sides of an image must be divisible by."""
         return self.patch * 2 ** (len(self.widths) - 1)
 
     def build(self) -> "UNet":
@@ -83,9 +99,10 @@ class Level(nn.Module):
 
 
 class UNet(nn.Module):
-    """F(x, log-SNR, condition) for pictures, [b, c, h, w] -> [b, c, h, w], or [b, 2 c, h, w] with a learned variance.
+    """A U-Net for small budgets: most of its work happens where the image is small.
 
-    Takes any size divisible by `config.multiple`.
+    It is called with x [b, c, h, w], log_snr [b] and a `Condition`, and returns the shape of x, or [b, 2 c, h, w] with
+    a learned variance. Sides must be divisible by `config.multiple`.
     """
 
     def __init__(self, config: UNetConfig) -> None:

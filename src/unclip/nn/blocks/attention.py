@@ -59,7 +59,15 @@ def mix(
 
 
 class ImageAttention(nn.Module):
-    """Self-attention of a feature map whose keys and values also hold the condition's tokens (GLIDE, section 4.1)."""
+    """Self-attention over a feature map, which also attends to the condition's tokens (GLIDE, Nichol et al. 2021, 4.1).
+
+    Args:
+        width: channels of the feature map, [b, width, h, w].
+        head_width: channels of a head.
+        token_width: features of the condition's tokens; None: there are none.
+        groups: of the group norm before it.
+        eps: of the group norm before it.
+    """
 
     def __init__(
         self, width: int, head_width: int, token_width: int | None, groups: int = 1, eps: float = 1e-5

@@ -29,10 +29,14 @@ class SineEmbedding(nn.Module, ABC):
 
 
 class LevelEmbedding(SineEmbedding):
-    """Sines of the log-SNR itself, at 32 frequencies.
+    """Embeds the noise level by sines of the log-SNR: from [b] to [b, width].
 
     Periods run from 80 (four times the useful range of l, 20) down to about 1, so that neighbouring levels of a
     1000-step table are told apart and far ones are not confused.
+
+    Args:
+        width: features of the embedding.
+        frequencies: the number of sines, and of cosines.
     """
 
     def __init__(self, width: int, frequencies: int = 32) -> None:
@@ -43,11 +47,16 @@ class LevelEmbedding(SineEmbedding):
 
 
 class TimestepEmbedding(SineEmbedding):
-    """DDPM's embedding (Ho et al. 2020, appendix B; Vaswani et al. 2017, section 3.5), told the log-SNR.
+    """DDPM's embedding of the timestep (Ho et al. 2020, appendix B), computed from the log-SNR: from [b] to [b, width].
 
     The axis is the timestep t = 0 ... 999 of DDPM's linear table (beta from 1e-4 to 0.02), found by inverting the
     table: exact at its entries, linear between two of them, and on along the first or last piece beyond the ends, so
-    that every level keeps a place of its own. Frequencies 10000^(-i/(n - 1)), i = 0 ... n - 1, n = features / 2.
+    that every level keeps a place of its own. Frequencies 10000^(-i/(n - 1)), i = 0 ... n - 1, n = features / 2
+    (Vaswani et al. 2017, section 3.5).
+
+    Args:
+        width: features of the embedding.
+        features: the number of sines and cosines together.
     """
 
     def __init__(self, width: int, features: int) -> None:
@@ -68,9 +77,14 @@ class TimestepEmbedding(SineEmbedding):
 
 
 class ConditionEmbedding(nn.Module):
-    """The level's embedding plus a projection of the condition's vector, [b, width].
+    """Adds a projection of the condition's vector to the embedding of the level: [b, width].
 
     The projection has no bias (the embedding ends with one): on a one-hot vector it is the papers' class embedding.
+
+    Args:
+        level: embeds the level.
+        vector_width: of `cond.vector`.
+        width: features of the embedding.
     """
 
     def __init__(self, level: SineEmbedding, vector_width: int, width: int) -> None:
@@ -106,7 +120,7 @@ class Scaling(nn.Module, ABC):
 
 
 class Standardize(Scaling):
-    """Embedding statistics that travel with the model: x -> (x - mean) / std per dimension, and back.
+    """Scales embeddings to mean 0 and standard deviation 1 in each dimension, and back; a module with these numbers.
 
     CLIP's embeddings share a large mean and have unequal spread; diffusion wants zero mean and unit variance.
     """
@@ -117,7 +131,7 @@ class Standardize(Scaling):
         self.std: Tensor
 
     def fit(self, embeddings: Vectors) -> None:
-        """Takes the statistics of a data set's embeddings, [n, d]; a dimension that never varies keeps std 1."""
+        """Takes mean and standard deviation from embeddings, [n, d]; a dimension that never varies keeps 1."""
         super().fit(embeddings)
         std = embeddings.std(0)
         self.std.copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
@@ -126,14 +140,14 @@ class Standardize(Scaling):
         return (x - self.mean) / self.std
 
     def inverse(self, x: Vectors) -> Vectors:
-        """Standardised -> original."""
+        """Scales standardised embeddings back, [b, d]."""
         return x * self.std + self.mean
 
 
 class UnitScale(Scaling):
-    """unCLIP's: unit vectors times 0.5375 sqrt(d), 17.2 at its d = 1,024; the mean stays in.
+    """Scales unit vectors as unCLIP does, by 0.5375 sqrt(d), 17.2 at its d = 1,024, and back; the mean stays in.
 
-    A unit vector's numbers have rms 1 / sqrt(d); scaled, they have that of the pixels of pictures in [-1, 1].
+    A unit vector's numbers have rms 1 / sqrt(d); scaled, they have that of the pixels of images in [-1, 1].
     """
 
     RMS = 0.5375
@@ -142,7 +156,7 @@ class UnitScale(Scaling):
         return x * (self.RMS * x.shape[-1] ** 0.5)
 
     def inverse(self, x: Vectors) -> Vectors:
-        """Scaled -> original."""
+        """Scales embeddings back to unit vectors, [b, d]."""
         return x / (self.RMS * x.shape[-1] ** 0.5)
 
 

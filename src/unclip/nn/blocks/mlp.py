@@ -9,7 +9,15 @@ from unclip.nn.blocks.embed import LevelEmbedding
 
 
 class MLP(nn.Module):
-    """F(x, log-SNR) for points, [b, d] -> [b, d]; conditions are not looked at."""
+    """A residual network for points and other vectors: from x [b, d] and log_snr [b] to [b, d].
+
+    It ignores the condition.
+
+    Args:
+        d: numbers of a point.
+        width: features of a layer.
+        layers: residual layers.
+    """
 
     def __init__(self, d: int, width: int = 128, layers: int = 3) -> None:
         super().__init__()

@@ -23,8 +23,15 @@ Resample = Literal["keep", "up", "down"]
 
 @dataclass(frozen=True)
 class ResBlockConfig(Config):
-    """groups, eps: of the group norms (0 groups: one for 16 channels); scale_shift: else the embedding is added;
-    dropout: share of features set to zero before the second convolution, in training; norm: see `nn/blocks/norm`."""
+    """Settings of `ResBlock`.
+
+    Args:
+        groups: of the group norms; 0: one for 16 channels.
+        eps: of the norms.
+        scale_shift: whether the embedding scales and shifts, as in ADM; otherwise it is added, as in DDPM.
+        dropout: the fraction of features that training sets to zero before the second convolution.
+        norm: "group", over the whole image, or "position", over the channels of each position.
+    """
 
     groups: CountOrNone = 0
     eps: Annotated[float, Range(0, 1, above=True)] = 1e-5
@@ -41,10 +48,16 @@ def resample(x: Float[Tensor, "b c h w"], how: Resample) -> Float[Tensor, "b c h
 
 
 class ResBlock(nn.Module):
-    """norm, SiLU, (resample), conv, modulated norm, SiLU, dropout, conv (starts at zero), + the (resampled) input.
+    """The residual block of diffusion U-Nets: two 3x3 convolutions, the second modulated by the embedding of the level.
 
-    A 1x1 convolution fits the input where `out`, the width that leaves, differs from the `width` that enters.
-    embedding: its width; 0 where there is no level to be told, as in an autoencoder.
+    norm, SiLU, (resample), conv, modulated norm, SiLU, dropout, conv (starts at zero), + the (resampled) input.
+
+    Args:
+        width: channels that come in.
+        embedding: width of the embedding; 0: no level, as in an autoencoder.
+        out: channels that go out; None: as many. Where they differ, a 1x1 convolution fits the input.
+        config: norms, dropout, and how the embedding enters.
+        how: "keep" the size, "up" to twice the size, or "down" to half.
     """
 
     def __init__(
@@ -68,7 +81,13 @@ class ResBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "b c h w"], embedding: Vectors | None = None, noise: Noise | None = None
     ) -> Float[Tensor, "b c2 h2 w2"]:
-        """embedding: after its SiLU. noise: where dropout draws from; None drops nothing."""
+        """From x [b, width, h, w] to [b, out, h', w'].
+
+        Args:
+            x: the feature map.
+            embedding: of the level, after its SiLU, [b, embedding].
+            noise: where dropout is drawn from; None: no dropout.
+        """
         y = self.conv1(resample(F.silu(self.norm1(x)), self.how))
         y = F.silu(self._modulated(y, embedding))
         return self.skip(resample(x, self.how)) + self.conv2(self._dropped(y, noise))

@@ -66,7 +66,15 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """`layers` blocks and a final norm."""
+    """A transformer, pre-norm, with a final norm: from tokens [b, n, width] to features of the same shape.
+
+    Args:
+        width: features of a token.
+        layers: blocks.
+        heads: attention heads; they must divide `width`.
+        causal: whether a token sees only those before it and itself.
+        activation: "gelu", or CLIP's "quick_gelu".
+    """
 
     def __init__(
         self, width: int, layers: int, heads: int, causal: bool = False, activation: Activation = "gelu"
@@ -77,7 +85,11 @@ class Transformer(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, x: Tokens, bias: Float[Tensor, "#b 1 #n n"] | None = None) -> Tokens:
-        """bias: added to the attention scores (padding); a causal model adds its own triangle."""
+        """Computes the features of all tokens.
+
+        bias: added to the attention scores, [b or 1, 1, n or 1, n]; hides padding. A causal model adds its own
+        triangle.
+        """
         bias = self._causal(x, 0, bias)
         for block in self.blocks:
             x, _ = block(x, bias)
@@ -86,10 +98,14 @@ class Transformer(nn.Module):
     def extend(
         self, x: Tokens, past: Sequence[Past | None], bias: Float[Tensor, "#b 1 #n k"] | None = None
     ) -> tuple[Tokens, list[Float[Tensor, "b all w2"]]]:
-        """Features of tokens that follow those of `past`, and what the next ones need: `past` with these in it.
+        """Computes the features of tokens that follow others, and what the next ones will need.
 
-        past: one a layer; bias: over the k keys, those of `past` first. Token by token or at once, a causal model gives
-        the same features.
+        Token by token or all at once, a causal model gives the same features.
+
+        Args:
+            x: the new tokens, [b, n, width].
+            past: what an earlier call returned for each layer; None: nothing before.
+            bias: added to the attention scores, over the k keys, those of `past` first.
         """
         bias, kept = self._causal(x, 0 if past[0] is None else past[0].shape[1], bias), []
         for block, own in zip(self.blocks, past, strict=True):

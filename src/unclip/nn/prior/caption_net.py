@@ -22,7 +22,16 @@ Tail = Float[Tensor, "b tail width"]
 
 @dataclass(frozen=True)
 class PriorNetConfig(Config):
-    """width, layers, heads of the transformer; embedding_width: of CLIP's joint space; token_width: of its tokens."""
+    """Settings of the priors' networks.
+
+    Args:
+        embedding_width: d, of CLIP's image and text embeddings.
+        token_width: features of the caption's tokens.
+        context: the largest number of a caption's tokens.
+        width: features of a token in the transformer.
+        layers: transformer blocks.
+        heads: attention heads; they must divide `width`.
+    """
 
     embedding_width: Count
     token_width: Count
@@ -33,7 +42,12 @@ class PriorNetConfig(Config):
 
 
 class CaptionNet(nn.Module):
-    """The sequence and its transformer; `tail`: the most tokens behind the text embedding."""
+    """The base class of the priors' networks: a causal transformer that has read the caption (unCLIP, section 2.2).
+
+    Args:
+        config: its settings.
+        tail: the largest number of tokens that a network adds behind the text embedding.
+    """
 
     def __init__(self, config: PriorNetConfig, tail: int) -> None:
         super().__init__()
@@ -45,7 +59,7 @@ class CaptionNet(nn.Module):
         nn.init.normal_(self.position, std=0.02)
 
     def sequence(self, cond: Condition, tail: Tail) -> tuple[Tokens, Float[Tensor, "b 1 1 m"]]:
-        """The embedded sequence, and the bias that hides the caption's padding from it."""
+        """Embeds [caption tokens, text embedding, tail]; returns it with the bias that hides the caption's padding."""
         assert cond.tokens is not None and cond.vector is not None and cond.mask is not None
         caption = self.tokens(cond.tokens)
         caption = caption + self.position[: caption.shape[1]]
@@ -54,6 +68,6 @@ class CaptionNet(nn.Module):
         return torch.cat([caption, own], dim=1), hide(F.pad(cond.mask, (0, own.shape[1]), value=True))
 
     def read(self, cond: Condition, tail: Tail) -> Tail:
-        """Features at the tail's places, [b, tail, width]."""
+        """Computes the features of the tail's tokens, [b, tail, width]."""
         sequence, bias = self.sequence(cond, tail)
         return self.transformer(sequence, bias)[:, -tail.shape[1] :]

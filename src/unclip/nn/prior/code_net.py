@@ -23,11 +23,18 @@ def cosines(count: int, waves: int) -> Float[Tensor, "count waves"]:
 
 
 class CodeNet(CaptionNet):
-    """p(code j | caption, text embedding, dot product, codes before j).
+    """The network of the autoregressive prior (unCLIP, section 2.2): predicts one code of an embedding after another.
 
-    Codes are places on a line: they are read and predicted through the first `waves` cosines of their place, so that
-    neighbouring buckets share what is learned. waves = buckets: no such tie, the plain table of tokens.
-    dots: codes of the dot product; the one after them means "not told".
+    Codes are places on a line. They are read and predicted through the first cosines of their place, so that
+    neighbouring codes share what is learned.
+
+    Args:
+        config: settings of the transformer.
+        dims: the number of codes of an embedding.
+        buckets: the number of values of a code.
+        dots: the number of values of the dot product of image and text embedding, which is given first; one more value
+            stands for "not given".
+        waves: the number of cosines; as many as `buckets`: a plain table of tokens.
     """
 
     def __init__(self, config: PriorNetConfig, dims: int, buckets: int, dots: int, waves: int) -> None:
@@ -49,12 +56,12 @@ class CodeNet(CaptionNet):
     def forward(
         self, cond: Condition, dot: Int[Tensor, " b"], codes: Int[Tensor, "b k"]
     ) -> Float[Tensor, "b k buckets"]:
-        """Logits of all codes at once, each given those before it: for training."""
+        """For training: the logits of all codes, [b, k, buckets], each given those before it."""
         tail = torch.cat([self.dot(dot)[:, None], self.code(self.places[codes[:, :-1]])], dim=1)
         return self._logits(self.read(cond, tail))
 
     def start(self, cond: Condition, dot: Int[Tensor, " b"]) -> tuple[Logits, "Walk"]:
-        """Logits of the first code, and where to go on from."""
+        """For sampling: the logits of the first code, [b, buckets], and a walk whose `step` gives the next."""
         sequence, bias = self.sequence(cond, self.dot(dot)[:, None])
         features, past = self.transformer.extend(sequence, [None] * len(self.transformer.blocks), bias)
         return self._logits(features[:, -1]), Walk(self, past, bias, 0)

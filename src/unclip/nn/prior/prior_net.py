@@ -13,7 +13,11 @@ from unclip.nn.prior.caption_net import CaptionNet, PriorNetConfig
 
 
 class PriorNet(CaptionNet):
-    """F(z, log-SNR, condition) for embeddings, [b, d] -> [b, d]; vector: the text embedding, tokens: the caption."""
+    """unCLIP's prior network (Ramesh et al. 2022, section 2.2), a causal transformer that denoises image embeddings.
+
+    It is called with z [b, d], log_snr [b] and a `Condition` of the text embedding (vector) and the caption's features
+    (tokens), and returns [b, d].
+    """
 
     def __init__(self, config: PriorNetConfig) -> None:
         super().__init__(config, tail=3)

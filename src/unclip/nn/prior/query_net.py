@@ -9,7 +9,7 @@ from unclip.nn.prior.caption_net import CaptionNet, PriorNetConfig
 
 
 class QueryNet(CaptionNet):
-    """condition -> [b, d]; zero at the start."""
+    """The network of the contrastive prior: predicts an image embedding, [b, d], from a `Condition` in one step."""
 
     def __init__(self, config: PriorNetConfig) -> None:
         super().__init__(config, tail=1)
