@@ -8,7 +8,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -37,7 +37,12 @@ class Walk(Protocol):
 
 
 class Sampler(Config, ABC):
-    """Base of all samplers; calling one yields its steps, so progress and previews need no callbacks."""
+    """Base of all samplers; calling one yields its steps, so progress and previews need no callbacks.
+
+    name: what a person may type for one without arguments, besides the name of its class.
+    """
+
+    name: ClassVar[str] = ""
 
     @property
     def needs_variance(self) -> bool:
