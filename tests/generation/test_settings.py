@@ -93,6 +93,9 @@ def test_a_grid_and_a_guidance(model: DDPMPipeline):
     assert about["sampling"]["grid"] == {"kind": "Cubic"}
     assert about["sampling"]["guidance"] == {"kind": "Twice", "times": 2.0}
     assert picture(model, Settings(grid="Cubic"))[0] == pixels
+    assert picture(model, Settings(grid="Cubic", form="Twice"))[0] == pixels
+    with pytest.raises(ValueError, match="guidance = 2.0: Twice has no scale; leave it out"):
+        Settings(form="Twice", guidance=2.0).apply(Sampling())
 
 
 @pytest.mark.parametrize(
@@ -154,8 +157,9 @@ def test_info_prints_a_command_or_says_why_there_is_none():
     none = "! no command makes it again: its"
     python = "has no name to type; from Python: unclip.Settings"
     assert lines(Sampling(4, Slow(0.5))) == f"{none} sampler Slow (part 0.5) {python}(sampler=...)"
-    assert lines(Sampling(4, DDIM(), Twice())) == f"{none} guidance Twice (times 2.0) {python}(guidance=...)"
-    assert lines(Sampling(4, DDIM(), CLIPGuidance(1.0, of=Twice()))).startswith(f"{none} guidance CLIPGuidance")
+    assert lines(Sampling(4, DDIM(), Twice())) == f"{again} --guidance-form Twice --sampler ddim"
+    assert lines(Sampling(4, DDIM(), Twice(3.0))) == f"{none} guidance Twice (times 3.0) {python}(guidance=...)"
+    assert lines(Sampling(4, DDIM(), CLIPGuidance(1.0, of=Twice(3.0)))).startswith(f"{none} guidance CLIPGuidance")
     edit = {"command": "edit", "of": ["a.png"], "options": {"guidance": noted(Twice())}}
     assert lines(Sampling(4, DDIM()), made=edit) == f"{none} guidance Twice (times 2.0) {python}(guidance=...)"
 

@@ -3,12 +3,13 @@
 What a picture says of its sampling may be anybody's word: it is read as settings, and becomes words of known options.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from unclip.core.config.base import Config
 from unclip.core.config.families import members
+from unclip.core.plugins.given import plugins
 from unclip.core.shown import shown
 
 if TYPE_CHECKING:
@@ -43,14 +44,21 @@ def sampling_words(sampling: About, run: Path) -> list[str]:
     """The options for guidance, sampler and grid. Raises NoCommand for one without a name that is not the run's own."""
     from unclip.diffusion import grids, guidance, samplers
 
-    own = sampling_of(run)
-    words = _guidance_words(_member(guidance.Guidance, "guidance", sampling), sampling, own)
-    names = {"sampler": samplers.name_of(_member(samplers.Sampler, "sampler", sampling))}
+    own, by = sampling_of(run), _member(guidance.Guidance, "guidance", sampling)
+    words, used = _guidance_words(by, sampling, own), [by, sampler := _member(samplers.Sampler, "sampler", sampling)]
+    names = {"sampler": samplers.name_of(sampler)}
     if sampling.get("grid") is not None:
-        names["grid"] = grids.name_of(_member(grids.Grid, "grid", sampling))
+        used.append(grid := _member(grids.Grid, "grid", sampling))
+        names["grid"] = grids.name_of(grid)
     for option, name in names.items():
         words += [f"--{option}", name] if name else _none(option, sampling, own)
-    return words
+    return words + _plugin_words(used)
+
+
+def _plugin_words(used: Sequence[Config]) -> list[str]:
+    """The plugins that bring these, as this person gave them."""
+    given = [p.given for p in plugins().values() if p.asked and any(p.brings(type(member)) for member in used)]
+    return [word for plugin in given for word in ("--plugin", plugin)]
 
 
 def _guidance_words(by: "Guidance", sampling: About, own: About) -> list[str]:
@@ -69,7 +77,8 @@ def _guidance_words(by: "Guidance", sampling: About, own: About) -> list[str]:
     if named is None:
         return words + _none("guidance", sampling, own)
     form, scale = named
-    return words + ["--guidance", str(scale)] + (["--guidance-form", form] if form != "cfg" else [])
+    words += ["--guidance", str(scale)] if guidance.takes_scale(form) else []
+    return words + (["--guidance-form", form] if form != "cfg" else [])
 
 
 def check_own(sampling: About, run: Path) -> None:

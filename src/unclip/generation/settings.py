@@ -67,8 +67,10 @@ class Settings(Config):
         if isinstance(self.guidance, Guidance):
             return self.guidance
         form, scale = guidances.name_of(now) or ("cfg", 1.0)
-        scale = scale if self.guidance is None else self.guidance
-        return guidances.by_name(self.form or form, scale, limit)
+        form, scale = self.form or form, scale if self.guidance is None else self.guidance
+        if self.guidance is not None and not guidances.takes_scale(form):
+            raise ValueError(f"guidance = {self.guidance}: {form} has no scale; leave it out")
+        return guidances.by_name(form, scale, limit)
 
 
 def noted(guidance: float | Guidance) -> float | dict[str, Any]:
@@ -76,7 +78,7 @@ def noted(guidance: float | Guidance) -> float | dict[str, Any]:
     if not isinstance(guidance, Guidance):
         return guidance
     named = ("cfg", 1.0) if isinstance(guidance, Unguided) else guidances.name_of(guidance)
-    return named[1] if named else guidance.to_dict()
+    return named[1] if named and named[0] == "cfg" else guidance.to_dict()
 
 
 def _check(name: str, value: object, *kinds: type) -> None:

@@ -20,7 +20,7 @@ from functools import cache
 from inspect import isabstract
 from typing import Any, NoReturn, TypeVar, Union, get_args, get_origin
 
-from unclip.core.config.families import members
+from unclip.core.config.families import PLUGIN, members
 from unclip.core.config.ranges import Length, Range, faults, is_number, told, unpacked, wanted
 from unclip.core.config.tables import is_list, is_table
 from unclip.core.shown import shown
@@ -144,7 +144,7 @@ def _resolve(cls: type, data: dict[str, Any], path: str) -> tuple[type, dict[str
         return cls, data
     kind, known = data.pop("kind", getattr(cls, "unnamed", cls.__name__)), members(cls)
     if not isinstance(kind, str) or kind not in known:
-        raise WrongSetting(f"{_at(path)}unknown kind {told(kind)}; {nearest(kind, sorted(known))}", path)
+        raise WrongSetting(f"{_at(path)}unknown kind {told(kind)}; {nearest(kind, sorted(known))}; {PLUGIN}", path)
     return known[kind], data
 
 
