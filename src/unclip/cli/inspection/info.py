@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from unclip.cli.errors import guarded
 from unclip.cli.provenance import picture_lines, told
+from unclip.core.plugins import noted
 from unclip.core.shown import shown, typed
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def show_run(path: Path, show: Any) -> None:
     show(stages_table(state, weights(run)))
     for line in beside(run, state, settings):
         show(line)
+    for note in noted.read_notes(run.settings):
+        show(f"plugin    {note.name}, for {', '.join(map(shown, note.kinds)) or 'its own names'}")
     show("settings  " + ", ".join(_plain(settings)))
     show(f"all of them: {run.settings}")
 

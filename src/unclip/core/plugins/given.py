@@ -48,9 +48,9 @@ class Plugin:
         return self.name.endswith(".py")
 
     @property
-    def sha256(self) -> str:
-        """Of the file; "" for a module."""
-        return hashlib.sha256(self.code).hexdigest() if self.is_file else ""
+    def sha256(self) -> str | None:
+        """Of the file; None for a module."""
+        return hashlib.sha256(self.code).hexdigest() if self.is_file else None
 
     @property
     def place(self) -> str:

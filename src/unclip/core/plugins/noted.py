@@ -44,8 +44,8 @@ class Note(Config):
     kinds: the settings that it brings."""
 
     name: str
-    sha256: str = ""
-    version: str = ""
+    sha256: str | None = None
+    version: str | None = None
     kinds: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -172,15 +172,15 @@ def _never_given() -> str:
     )
 
 
-def _version(plugin: Plugin) -> str:
-    """Of the package that a module belongs to; "" where there is none."""
+def _version(plugin: Plugin) -> str | None:
+    """Of the package that a module belongs to; None where there is none."""
     if plugin.is_file:
-        return ""
+        return None
     top = plugin.name.partition(".")[0]
     for name in packages_distributions().get(top, ()):
         try:
             return version(name)
         except PackageNotFoundError:
             continue
-    found = getattr(sys.modules.get(top), "__version__", "")
-    return found if isinstance(found, str) else ""
+    found = getattr(sys.modules.get(top), "__version__", None)
+    return found if isinstance(found, str) else None
