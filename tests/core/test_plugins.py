@@ -90,7 +90,7 @@ WRONG = {
     "nowhere.py": "there is no such file",
     "nowhere.at.all": "there is no module of this name",
     "folder/": "is a folder; name a file in it",
-    "mine.txt": "is neither a file",
+    "mine.txt": "there is no module of this name",
     "./mine.txt": "is not a Python file",
     "beside": "there is no module of this name; did you mean beside.py?",
     "no-name": "is neither a file (*.py) nor the name of a module",
@@ -104,9 +104,8 @@ def test_what_is_no_plugin_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "folder").mkdir()
     for name in ("mine.txt", "beside.py"):
         (tmp_path / name).touch()
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match=f"^--plugin {given}: ") as refused:
         import_plugin(given)
-    assert str(refused.value).startswith(f"--plugin {given}: ")
     assert WRONG[given] in str(refused.value)
 
 
@@ -125,7 +124,7 @@ BROKEN = {
 def test_a_plugin_that_does_not_import_shows_its_own_error(tmp_path: Path, code: str):
     path = tmp_path / "broken.py"
     path.write_bytes(code.encode("latin-1"))
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match="does not import") as refused:
         import_plugin(str(path), "UNCLIP_PLUGINS")
     words = str(refused.value)
     assert words.startswith(f"UNCLIP_PLUGINS {path}: does not import: {path}, ")
@@ -142,14 +141,13 @@ def test_two_of_one_name_are_refused_and_both_named(place: Path):
     )
 
 
-def test_a_name_of_unclips_own_is_refused():
+def test_a_name_of_unclips_own_is_refused(place: Path):
     code = "from dataclasses import dataclass\nfrom unclip.diffusion import Grid\n"
     code += "@dataclass(frozen=True)\nclass KarrasSteps(Grid):\n    def levels(self, schedule, steps): ...\n"
-    code = f"open('own.py', 'w').write({code!r})\nfrom unclip.core.plugins.given import import_plugin\nimport_plugin('own.py')"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    Path("own.py").unlink()
-    assert "there are two of the name Grid KarrasSteps: KarrasSteps in " in done.stderr
-    assert f"unclip{os.sep}diffusion{os.sep}grids.py and KarrasSteps in " in done.stderr
+    (place / "own.py").write_text(code, encoding="utf-8")
+    told = python("give('own.py')")
+    assert "there are two of the name Grid KarrasSteps: KarrasSteps in " in told
+    assert told.endswith(f"diffusion/grids.py and KarrasSteps in {place}/own.py; rename one of them")
 
 
 def test_a_run_keeps_a_plugin_and_has_it_imported_again(place: Path):
@@ -181,9 +179,7 @@ def test_a_strangers_run_runs_nothing(place: Path, config_folder: Path):
     (config_folder / "plugins.json").unlink()
     kept = place / "run" / "plugins" / "mine.py"
     told = python("provide(run)")
-    assert told.startswith(
-        f"refused: run/run.toml: needs the plugin mine.py ({kept.relative_to(place)}), which you have"
-    )
+    assert told.startswith(f"refused: run/run.toml: needs the plugin mine.py (run/plugins/mine.py), which you have")
     assert told.endswith("look at it first, then give it: --plugin run/plugins/mine.py")
     assert python(f"give({str(kept)!r}); provide(run); print(said())") == "I am run\nding"
     assert python("provide(run); print(said())") == "I am run\nding"  # once on this machine is enough
@@ -200,8 +196,8 @@ def test_a_plugin_that_is_gone_or_has_changed_is_named(place: Path):
     kept.unlink()
     told = python("provide(run)")
     assert told == (
-        "refused: run/run.toml: needs the plugin mine.py, and run/plugins/mine.py is gone; give the file that you have: "
-        "--plugin mine.py"
+        "refused: run/run.toml: needs the plugin mine.py, and run/plugins/mine.py is gone; give the file that you "
+        "have: --plugin mine.py"
     )
     bell(place / "mine.py", name="Gong")
     told = python("give('mine.py'); provide(run)")
