@@ -179,7 +179,7 @@ def test_a_strangers_run_runs_nothing(place: Path, config_folder: Path):
     (config_folder / "plugins.json").unlink()
     kept = place / "run" / "plugins" / "mine.py"
     told = python("provide(run)")
-    assert told.startswith(f"refused: run/run.toml: needs the plugin mine.py (run/plugins/mine.py), which you have")
+    assert told.startswith("refused: run/run.toml: needs the plugin mine.py (run/plugins/mine.py), which you have")
     assert told.endswith("look at it first, then give it: --plugin run/plugins/mine.py")
     assert python(f"give({str(kept)!r}); provide(run); print(said())") == "I am run\nding"
     assert python("provide(run); print(said())") == "I am run\nding"  # once on this machine is enough
