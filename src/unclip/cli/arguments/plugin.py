@@ -36,15 +36,16 @@ def pluggable(command: Callable[P, None]) -> Callable[P, None]:
 @contextmanager
 def _importing(said: Sequence[str] | None) -> Iterator[None]:
     """Imports what was typed and what the environment names, and remembers that this person gave it."""
-    from unclip.core.plugins.given import import_installed, import_plugin
+    from unclip.core.plugins.given import import_installed, import_plugin, one_command
 
     import_installed()
-    listed = [part.strip() for part in os.environ.get(VARIABLE, "").split(os.pathsep)]
-    for given in filter(None, listed):
-        _remember(import_plugin(given, VARIABLE))
-    for given in said or ():
-        _remember(import_plugin(given))
-    yield
+    with one_command():
+        listed = [part.strip() for part in os.environ.get(VARIABLE, "").split(os.pathsep)]
+        for given in filter(None, listed):
+            _remember(import_plugin(given, VARIABLE))
+        for given in said or ():
+            _remember(import_plugin(given))
+        yield
 
 
 def _remember(plugin: "Plugin") -> None:

@@ -12,8 +12,9 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -78,6 +79,15 @@ def plugins() -> Mapping[str, Plugin]:
     return _IMPORTED
 
 
+@contextmanager
+def one_command() -> Iterator[None]:
+    """Inside, the user names plugins for one command; after it they are known, but nobody has asked for them."""
+    try:
+        yield
+    finally:
+        _IMPORTED.update({name: replace(plugin, asked=False) for name, plugin in _IMPORTED.items()})
+
+
 def import_installed() -> None:
     """Imports what installed packages bring, once. Raises as `import_plugin` does, and names the package."""
     if GROUP not in _SEARCHED:
@@ -123,7 +133,7 @@ def import_code(path: Path, code: bytes, given: str, where: str, asked: bool = T
     plugin = Plugin(given, path.name, there or _module_name(path, sha256), code, asked)
     if there is None:
         _run(path, code, plugin.module, where)
-    return _IMPORTED.setdefault(plugin.module, plugin)
+    return _known(plugin)
 
 
 def place_of(module: str) -> str:
@@ -184,7 +194,13 @@ def _from_module(given: str, where: str, asked: bool) -> Plugin:
         near = Path(f"{given}.py")
         hint = f"did you mean {near}?" if near.is_file() else "name a file (*.py), or install the package"
         raise ValueError(f"{where}: there is no module of this name; {hint}") from error
-    return _IMPORTED.setdefault(given, Plugin(given, given, given, asked=asked))
+    return _known(Plugin(given, given, given, asked=asked))
+
+
+def _known(plugin: Plugin) -> Plugin:
+    if plugin.asked or plugin.module not in _IMPORTED:
+        _IMPORTED[plugin.module] = plugin
+    return _IMPORTED[plugin.module]
 
 
 def _place(cls: type) -> str:
