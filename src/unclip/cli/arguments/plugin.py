@@ -57,5 +57,5 @@ def _remember(plugin: "Plugin") -> None:
     try:
         remember(plugin)
     except OSError as error:
-        why = shown(error.strerror or error)
+        why = shown(error.strerror or error).lower()
         say(stdout(), f"{trust_file()}: cannot be written ({why}): runs with this plugin will ask for it again")
