@@ -45,8 +45,10 @@ def sampling_words(sampling: About, run: Path) -> list[str]:
     from unclip.diffusion import grids, guidance, samplers
 
     own, by = sampling_of(run), _member(guidance.Guidance, "guidance", sampling)
-    words, used = _guidance_words(by, sampling, own), [by, sampler := _member(samplers.Sampler, "sampler", sampling)]
-    names = {"sampler": samplers.name_of(sampler)}
+    words, used, names = _guidance_words(by, sampling, own), list[Config]([by]), dict[str, str | None]()
+    if sampling.get("sampler") is not None:
+        used.append(sampler := _member(samplers.Sampler, "sampler", sampling))
+        names["sampler"] = samplers.name_of(sampler)
     if sampling.get("grid") is not None:
         used.append(grid := _member(grids.Grid, "grid", sampling))
         names["grid"] = grids.name_of(grid)

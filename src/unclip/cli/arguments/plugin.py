@@ -1,7 +1,7 @@
 """`--plugin` for every command that reads settings or a run."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, ParamSpec
 
@@ -34,7 +34,7 @@ def pluggable(command: Callable[P, None]) -> Callable[P, None]:
 
 
 @contextmanager
-def _importing(said: Sequence[str] | None) -> Iterator[None]:
+def _importing(said: Sequence[str] | None) -> Generator[None, None, None]:
     """Imports what was typed and what the environment names, and remembers that this person gave it."""
     from unclip.core.plugins.given import import_installed, import_plugin, one_command
 

@@ -139,7 +139,7 @@ def _join(path: str, name: Any) -> str:
     return f"{path}.{shown(name, 60)}" if path else shown(name, 60)
 
 
-def _resolve(cls: type, data: dict[str, Any], path: str) -> tuple[type, dict[str, Any]]:
+def _resolve(cls: type[object], data: dict[str, Any], path: str) -> tuple[type, dict[str, Any]]:
     if not (isabstract(cls) or _is_member(cls)):
         return cls, data
     kind, known = data.pop("kind", getattr(cls, "unnamed", cls.__name__)), members(cls)

@@ -3,7 +3,7 @@
 import importlib
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,7 +27,7 @@ class Missing(ValueError):
 
 
 @contextmanager
-def own_errors(where: str) -> Iterator[None]:
+def own_errors(where: str) -> Generator[None, None, None]:
     """Inside, what a plugin's code raises becomes a ValueError that says what, in which file and line."""
     try:
         yield

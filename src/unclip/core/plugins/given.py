@@ -12,7 +12,7 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
@@ -80,7 +80,7 @@ def plugins() -> Mapping[str, Plugin]:
 
 
 @contextmanager
-def one_command() -> Iterator[None]:
+def one_command() -> Generator[None, None, None]:
     """Inside, the user names plugins for one command; after it they are known, but nobody has asked for them."""
     try:
         yield

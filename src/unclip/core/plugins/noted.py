@@ -148,7 +148,7 @@ def _import_file(note: Note, settings: Path, needs: str) -> None:
     if found != note.sha256:
         raise NotGiven(
             f"{needs}, and {path} has changed since the run was trained (SHA-256 {found[:12]}..., it was "
-            f"{note.sha256[:12]}...); put the old file back, or look at this one and give it",
+            f"{(note.sha256 or '')[:12]}...); put the old file back, or look at this one and give it",
             str(path),
         )
     if not is_trusted(note.name, found):
