@@ -9,7 +9,7 @@ from PIL import Image
 
 from unclip import Condition, Diffusion, DiffusionConfig, Noise, Sampling
 from unclip.data import two_moons
-from unclip.diffusion import DDIM, Cosine, Simple, Unguided, V
+from unclip.diffusion import DDIM, Cosine, Simple, V
 from unclip.nn import MLP
 
 data = two_moons(2000, Noise.shared(0, "data"))
@@ -26,7 +26,7 @@ for step in range(1, 1001):
     if step % 250 == 0:
         print(f"step {step:,}: loss {loss.item():.3f}")
 
-how = Sampling(steps=50, sampler=DDIM(), guidance=Unguided())
+how = Sampling(steps=50, sampler=DDIM())
 with torch.no_grad():
     *_, last = diffusion.sample((500, 2), Condition(), Condition(), Noise.per_sample(range(500)), how)
 distance = torch.cdist(last.x, data).min(dim=1).values

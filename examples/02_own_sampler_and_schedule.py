@@ -13,20 +13,7 @@ from PIL import Image
 
 from unclip import Condition, Diffusion, DiffusionConfig, Noise, Sampling
 from unclip.data import two_moons
-from unclip.diffusion import (
-    DDIM,
-    Denoise,
-    LogSNR,
-    Sampler,
-    Schedule,
-    Simple,
-    State,
-    Step,
-    Unguided,
-    V,
-    alpha,
-    sigma,
-)
+from unclip.diffusion import DDIM, Denoise, LogSNR, Sampler, Schedule, Simple, State, Step, V, alpha, sigma
 from unclip.nn import MLP
 
 
@@ -70,7 +57,7 @@ for step in range(1, 1001):
     optimizer.step()
 
 for sampler, steps in ((DDIM(), 10), (Midpoint(), 5), (DDIM(), 40), (Midpoint(), 20)):  # as many looks of the network
-    how = Sampling(steps=steps, sampler=sampler, guidance=Unguided())
+    how = Sampling(steps=steps, sampler=sampler)
     with torch.no_grad():
         *_, last = diffusion.sample((1000, 2), Condition(), Condition(), Noise.per_sample(range(1000)), how)
     distance = torch.cdist(last.x, data).min(dim=1).values.mean()

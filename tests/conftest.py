@@ -27,3 +27,11 @@ def real_data() -> Path:
         if place.is_dir():
             return place
     pytest.skip("no real data here: name its folder in UNCLIP_TEST_DATA")
+
+
+@pytest.fixture(autouse=True)
+def config_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in the place of the user's own, so that no test reads or changes which plugins the user has given."""
+    folder = tmp_path_factory.mktemp("config")
+    monkeypatch.setenv("UNCLIP_CONFIG_DIR", str(folder))
+    return folder

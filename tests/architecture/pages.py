@@ -21,6 +21,12 @@ def blocks(page: str, kind: str) -> list[str]:
     return re.findall(rf"^```{kind}\n(.*?)^```", text_of(page), re.MULTILINE | re.DOTALL)
 
 
+def files(page: str) -> dict[str, str]:
+    """The whole files on a page, by the name in the comment that each begins with."""
+    named = ((re.match(r"# (\w+\.py)\n", code), code) for code in blocks(page, "python"))
+    return {name[1]: code for name, code in named if name}
+
+
 def printed(page: str) -> str:
     """All that is set as code on a page and is no other language: fences without a kind, and indented blocks."""
     text = re.sub(r"^```\w+\n.*?^```$", "", text_of(page), flags=re.MULTILINE | re.DOTALL)

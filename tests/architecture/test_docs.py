@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.architecture.pages import PAGES, ROOT, commands, text_of
+from tests.architecture.pages import PAGES, ROOT, commands, files, text_of
 
 from unclip.cli.arguments import settings
 from unclip.cli.arguments.options import Given
 from unclip.cli.arguments.output import slug
 from unclip.cli.main import app
 from unclip.core.config.duration import seconds
+from unclip.core.plugins.given import import_plugin
 from unclip.recipes.presets import DEFAULTS
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
@@ -52,10 +53,13 @@ def test_the_index_leads_to_every_page() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_commands_resolve(page: str) -> None:
+def test_commands_resolve(page: str, tmp_path: Path) -> None:
     for words in commands(page):
         command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
         given = bound.arguments
+        for plugin in set(given.get("plugin") or []) & set(files(page)):
+            (tmp_path / plugin).write_text(files(page)[plugin], encoding="utf-8")
+            import_plugin(str(tmp_path / plugin))
         if isinstance(length := given.get("budget"), str):
             seconds(length)
         if command.__name__ == "train":

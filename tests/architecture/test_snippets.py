@@ -23,6 +23,8 @@ OF_A_RUN = ("README.md", "docs/clip.md", "docs/terminal.md", "docs/tutorial.md")
 """Pages whose Python loads a text-to-image run and is through in seconds."""
 TYPED_ONLY = tuple(f"docs/{name}.md" for name in ("ddpm", "inpainting", "latent", "manipulate", "priors", "upsamplers"))
 """Pages whose Python takes many steps, or a run of another kind: the tests of these functions run them."""
+FILES = "docs/extending.md"
+"""Its Python is whole files, which test_extending.py runs."""
 SMALLER = {"(128, 3, 32, 32)": "(2, 3, 8, 8)", "rounds=12, fine=100": "rounds=1, fine=20"}
 """Sizes that take minutes, and what is run in their place."""
 
@@ -60,7 +62,8 @@ SNIPPETS = [Snippet(page, i, whole(code)) for page in PAGES for i, code in enume
 ALONE = [
     snippet
     for snippet in SNIPPETS
-    if snippet.page not in (*OF_A_RUN, *TYPED_ONLY) and "unclip.train(" not in snippet.code  # see recipes/test_api.py
+    if snippet.page not in (*OF_A_RUN, *TYPED_ONLY, FILES)
+    and "unclip.train(" not in snippet.code  # see recipes/test_api.py
 ]
 
 

@@ -10,7 +10,8 @@ from typing import NoReturn, ParamSpec
 
 from unclip.cli.screen.console import OUT, line, stderr
 from unclip.core.missing import install
-from unclip.core.shown import shown
+from unclip.core.plugins.errors import NotGiven
+from unclip.core.shown import shown, typed
 
 P = ParamSpec("P")
 
@@ -58,9 +59,17 @@ def _told(error: Exception) -> tuple[str, int]:
         return f"not UTF-8: {error}", WRONG
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {(error.strerror or str(error)).lower()}", WRONG
+    if isinstance(error, NotGiven):
+        return f"{error.why}: {_again_with(error.given)}", WRONG
     if isinstance(error, ValueError | OSError):
         return str(error) or type(error).__name__, WRONG
     return _unexpected(error), BROKEN
+
+
+def _again_with(plugin: str) -> str:
+    """What was typed, with a plugin."""
+    name, *words = sys.argv[1:] or ["..."]
+    return typed("unclip", name, "--plugin", plugin, *words)
 
 
 def _lacks_memory(error: RuntimeError) -> bool:

@@ -7,6 +7,7 @@ from rich.text import Text
 
 import unclip
 from unclip.cli.arguments.numbers import exact
+from unclip.cli.arguments.plugin import pluggable
 from unclip.cli.drawing.edit import edit, extend
 from unclip.cli.drawing.generate import generate
 from unclip.cli.drawing.manipulate import blend, diff, invert, probe, vary
@@ -62,7 +63,9 @@ GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "Measure, explain, hand on": (info, evaluate, compare_priors, study, explain, pack_run),
 }
 """What the commands are for, in the order in which `unclip --help` shows them."""
+PLAIN = (data, pack, shapes, demo, pack_run)
+"""Those that read no settings of a user's and build no network."""
 for number, (purpose, commands) in enumerate(GROUPS.items()):
     group = Group(purpose, sort_key=number)
     for place, command in enumerate(commands):
-        app.command(command, group=group, sort_key=place)
+        app.command(command if command in PLAIN else pluggable(command), group=group, sort_key=place)

@@ -8,13 +8,12 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from unclip.cli.sampling_options import About, NoCommand, check_own, nameless, sampling_words, table_in, told
 from unclip.core.shown import shown
 
-About = Mapping[str, Any]
-MOST_LINES, DEEP, LONGEST = 200, 4, 4000
-"""Prompts or settings that are shown; how deep a setting is; letters of a word in a command."""
+MOST_LINES, LONGEST = 200, 4000
+"""Prompts or settings that are shown; letters of a word in a command."""
 _MANIPULATED = ("steps", "guidance")
 _PAINTED = ("seed", "n", "method", "size", *_MANIPULATED)
 OPTIONS: dict[str, tuple[str, ...]] = {
@@ -30,6 +29,8 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "compare-priors": ("n", "seed"),
 }
 """The commands that leave a note of what they were asked for, and the options that it may hold."""
+PAINTING = ("edit", "extend")
+"""Those of them that draw with the run's own sampler."""
 
 
 def picture_lines(about: About, runs: Path) -> list[str]:
@@ -40,12 +41,14 @@ def picture_lines(about: About, runs: Path) -> list[str]:
         lines.append(f"! {name} of {shown(run)} has changed since: the command draws another picture")
     try:
         return [*lines, "again:", f"  {command(about, run)}"]
+    except NoCommand as error:
+        return [*lines, f"! no command makes it again: {shown(error, 400)}"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:  # whatever was written there
         return [*lines, f"! no command makes it again: that is not whole, or not of unclip ({shown(error, 200)})"]
 
 
 def _facts(about: About) -> Iterator[str]:
-    made, error = _table(about, "made"), _table(about, "error")
+    made, error = table_in(about, "made"), table_in(about, "error")
     if made:
         yield f"made by   unclip {made.get('command')}, of {', '.join(_texts(made, 'of'))}"
     if "shown" in about:
@@ -54,17 +57,11 @@ def _facts(about: About) -> Iterator[str]:
         yield f"error     PSNR {psnr:.2f} dB"
     yield from (f"prompt    {prompt}" for prompt in _prompts(about)[:MOST_LINES] if prompt)
     yield from (f"{name:<9} {told(about[name])}" for name in ("seed", "model", "unclip") if name in about)
-    if by := ", ".join(f"{name} {told(sha)}" for name, sha in _table(about, "stages").items()):
+    if by := ", ".join(f"{name} {told(sha)}" for name, sha in table_in(about, "stages").items()):
         yield f"by        {by}"
-    yield from (f"{name:<9} {told(value)}" for name, value in [*_table(about, "sampling").items()][:MOST_LINES])
+    yield from (f"{name:<9} {told(value)}" for name, value in [*table_in(about, "sampling").items()][:MOST_LINES])
     for stage in _tables(about, "upsamplers"):
         yield f"upsampled to {told(stage.get('size'))} px, {told(stage.get('sampling'))}"
-
-
-def _table(about: About, name: str) -> About:
-    """A table in what a picture says; empty where it says none, or something else."""
-    value = about.get(name)
-    return value if isinstance(value, Mapping) else {}
 
 
 def _tables(about: About, name: str) -> list[About]:
@@ -87,19 +84,10 @@ def changed(about: About, run: Path) -> list[str]:
     from unclip.core.disk import store
     from unclip.runs.folder import KEPT
 
-    said = _table(about, "stages").items() if run.is_dir() else ()
+    said = table_in(about, "stages").items() if run.is_dir() else ()
     stages = {name: sha for name, sha in said if KEPT.fullmatch(name) and isinstance(sha, str)}
     files = {name: run / name / store.WEIGHTS for name in stages}
     return [n for n, file in files.items() if not file.exists() or not store.sha256(file).startswith(stages[n])]
-
-
-def told(value: Any, deep: int = DEEP) -> str:
-    """A nested setting in a line: DDIM (eta 0.0)."""
-    if not isinstance(value, Mapping):
-        return shown(value if not isinstance(value, list) or deep else "…")
-    inner = ", ".join(f"{k} {told(v, deep - 1)}" for k, v in value.items() if k != "kind") if deep else "…"
-    kind = shown(value.get("kind", ""), 100)
-    return f"{kind} ({inner})" if inner else kind
 
 
 def command(about: About, run: str) -> str:
@@ -108,29 +96,16 @@ def command(about: About, run: str) -> str:
     Raises ValueError, or what comes of values of the wrong kind, where what the picture says makes none.
     """
     if "made" in about:
+        if table_in(about, "made").get("command") in PAINTING:
+            check_own(table_in(about, "sampling"), Path(run))
         return made_again(about["made"], run)
-    from unclip.diffusion import grids, guidance, samplers
-
     sampling = about["sampling"]
     words = ["--run", run, "--seed", _number(about["seed"])]
     words += ["-n", _number(about["n"])] if "n" in about else []
     words += ["--size", _number(about["size"])] if "size" in about else []
     words += ["--steps", _number(sampling["steps"])]
     words += ["--prior", _name(about["prior"])] if "prior" in about else []
-    by = guidance.Guidance.from_dict(sampling["guidance"])
-    if isinstance(by, guidance.StaticThreshold) and isinstance(by.of, guidance.CLIPGuidance):
-        by = by.of
-    if isinstance(by, guidance.GradientGuidance):
-        option = "clip" if isinstance(by, guidance.CLIPGuidance) else "classifier"
-        words += [f"--{option}-guidance", str(by.scale)]
-        by = by.of
-    guided = guidance.name_of(by)
-    if guided is not None:
-        form, scale = guided
-        words += ["--guidance", str(scale)] + (["--guidance-form", form] if form != "cfg" else [])
-    for option, table in (("sampler", samplers.NAMES), ("grid", grids.NAMES)):
-        names = [name for name, member in table.items() if member.to_dict() == sampling.get(option)]
-        words += [f"--{option}", names[0]] if names else []
+    words += sampling_words(sampling, Path(run))
     return typed("generate", [prompt for prompt in _prompts(about) if prompt], words)
 
 
@@ -143,6 +118,8 @@ def made_again(made: About, run: str) -> str:
         if option not in OPTIONS[name]:
             raise ValueError(f"unclip {name} has no option {shown(option, 100)!r}")
         dashed = f"--{option}" if len(option) > 1 else f"-{option}"
+        if isinstance(value, Mapping):
+            raise NoCommand(nameless(option, value))
         if isinstance(value, bool):
             words += [dashed] * value
         elif value not in ("", []):

@@ -11,11 +11,12 @@ Given          a list of levels: searched, or taken from another model
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
+from unclip.core.config import families
 from unclip.core.config.base import Config
 from unclip.core.config.ranges import Length, Range, Sigma, Signed, Spread
 from unclip.core.typing import Float, LogSNR
@@ -29,7 +30,12 @@ SLACK = 1e-3
 
 
 class Grid(Config, ABC):
-    """The base class of all grids: which levels of a schedule a sampler visits."""
+    """The base class of all grids: which levels of a schedule a sampler visits.
+
+    name: what a person may type for one without arguments, besides the name of its class.
+    """
+
+    name: ClassVar[str] = ""
 
     @abstractmethod
     def levels(self, schedule: Schedule, steps: int) -> Levels:
@@ -166,6 +172,9 @@ NAMES: dict[str, Grid] = {
 
 def named(name: str) -> Grid:
     """The grid of this name. Raises ValueError with the known names."""
-    if name not in NAMES:
-        raise ValueError(f"grid = {name!r}: known are {', '.join(NAMES)}")
-    return NAMES[name]
+    return families.named(Grid, NAMES, name)
+
+
+def name_of(grid: Grid) -> str | None:
+    """The name of a grid with just these settings, if it has one."""
+    return families.name_of(grid, Grid, NAMES)

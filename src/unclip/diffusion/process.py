@@ -14,7 +14,7 @@ from unclip.core.typing import LogSNR, PerSample, State
 from unclip.core.watching import watched
 from unclip.diffusion.denoiser import Denoise, Denoiser, within
 from unclip.diffusion.grids import Grid
-from unclip.diffusion.guidance import ClassifierFree, Guidance
+from unclip.diffusion.guidance import Guidance, Unguided
 from unclip.diffusion.level import alpha, like, noised, resolvable, sigma
 from unclip.diffusion.likelihood import Decoder, DiscretisedGaussian
 from unclip.diffusion.losses import ErrorForm, LevelSampling, Squared, Stratified, Uncertainty, VarianceTerm
@@ -59,11 +59,14 @@ class DiffusionConfig(Config):
 
 @dataclass(frozen=True)
 class Sampling(Config):
-    """How to sample. schedule, grid: None means the process's own, and the schedule's own."""
+    """How to sample: without guidance unless one is given.
+
+    schedule, grid: None means the process's own, and the schedule's own.
+    """
 
     steps: Steps = 16
     sampler: Sampler = field(default_factory=DPMSolverPP2M)
-    guidance: Guidance = field(default_factory=ClassifierFree)
+    guidance: Guidance = field(default_factory=Unguided)
     schedule: Schedule | None = None
     grid: Grid | None = None
 

@@ -13,7 +13,7 @@ from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import RePaint, Step
 from unclip.editing.views import Scene, given
 from unclip.generation.require import there
-from unclip.generation.settings import Settings
+from unclip.generation.settings import Settings, noted
 from unclip.generation.text_to_image import TextToImage
 from unclip.generation.upsampling import Enlarger, upsampled
 from unclip.models.known_region import Given
@@ -145,7 +145,7 @@ class Painter:
         how, request = self.how, self.request
         options = {**asked.options, "seed": request.seed, "n": request.n, "method": self.method, "steps": how.steps}
         if request.settings.guidance is not None:
-            options["guidance"] = request.settings.guidance
+            options["guidance"] = noted(request.settings.guidance)
         enlarged = {}
         if self.model.enlargers:
             options["size"] = self.size

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from unclip.core.noise import Noise
-from unclip.diffusion.guidance import LogLikelihood
+from unclip.diffusion.guidance import FORMS, Guidance, LogLikelihood
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.generation.base import ImageModel
@@ -75,7 +75,8 @@ class DDPMPipeline(ImageModel):
         if settings.clip is not None:
             raise ValueError("CLIP guidance is for a text-to-image run; here: --classifier-guidance")
         how = settings.apply(self.sampling)
-        asked = settings.form is not None or settings.guidance not in (None, 1)
+        own = isinstance(settings.guidance, Guidance) or (settings.form or "cfg") not in FORMS  # may need no class
+        asked = not own and (settings.form is not None or settings.guidance not in (None, 1))
         if asked and not self.classes and "worse" not in how.guidance.lacks():
             said = settings.guidance or settings.form
             raise ValueError(f"guidance = {said}: this model knows no classes to follow; leave it out")

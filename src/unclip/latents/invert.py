@@ -66,7 +66,7 @@ def exact(model: TextToImage, settings: Settings | None = None, base: Sampling |
     Raises ValueError for another sampler: none of them can be walked backwards.
     """
     settings = settings or Settings()
-    if settings.sampler not in (None, "ddim"):
+    if settings.sampler not in (None, "ddim", DDIM(0.0)):
         raise ValueError(f"sampler = {settings.sampler!r}: only ddim can be walked backwards; leave it out")
     plain = replace(model.sampling, steps=STEPS, sampler=DDIM(0.0), guidance=ClassifierFree(1.0, RANGE))
     return replace(settings.apply(base or plain), sampler=DDIM(0.0))

@@ -11,11 +11,10 @@ from PIL import Image
 from unclip.core.config.arguments import checked
 from unclip.core.slerp import slerp
 from unclip.core.typing import Images, Vectors
-from unclip.diffusion.guidance import name_of
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import DDIM
 from unclip.generation.base import ImageModel
-from unclip.generation.settings import Settings
+from unclip.generation.settings import Settings, noted
 from unclip.generation.text_to_image import TextToImage, text_to_image
 from unclip.images.fidelity import psnr, squared_error
 from unclip.images.files import KEY, to_pictures
@@ -209,8 +208,7 @@ def signed(
     model: TextToImage, images: Images, made: Made, how: Sampling, seeds: Sequence[int], shown: Sequence[str]
 ) -> list[Image.Image]:
     """Pictures with what made them inside; shown: what each of them is."""
-    named = name_of(how.guidance)
-    options = {**made.options, "steps": how.steps, **({"guidance": named[1]} if named else {})}
+    options = {**made.options, "steps": how.steps, "guidance": noted(how.guidance)}
     asked = {"command": made.command, "of": list(made.of), "options": options}
     pictures = to_pictures(images)
     for picture, seed, words in zip(pictures, seeds, shown, strict=True):

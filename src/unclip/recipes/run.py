@@ -12,6 +12,7 @@ from typing import Any
 
 from unclip.core import machine
 from unclip.core.disk import store
+from unclip.core.plugins.given import plugins
 from unclip.data.prepare.advice import advice
 from unclip.data.prepare.identity import is_prepared
 from unclip.data.prepare.write import Prepared, prepare
@@ -89,7 +90,7 @@ def settle(run: RunFolder, config: RunConfig, more: float | None = None) -> RunC
         stored, changes = _stored(run), changes_of(run, config)
         _check_in_time(run, changes, more)
         config = with_changes(stored, changes)
-        if not changes:
+        if not changes and not plugins():
             return config
     elif config.precision == "auto":
         config = replace(config, precision=machine.best_precision(machine.device()))

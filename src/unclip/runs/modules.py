@@ -12,6 +12,7 @@ from unclip.clip.model import CLIP
 from unclip.core.disk import store
 from unclip.core.disk.sizes import Bounded, TooLarge
 from unclip.core.noise import initial_weights
+from unclip.core.plugins.noted import provide
 from unclip.core.shown import shown
 from unclip.core.versions import by_another
 from unclip.runs.folder import RunFolder
@@ -80,6 +81,7 @@ class _Read:
 
 
 def _read(folder: RunFolder, name: str, kind: type[torch.nn.Module], device: str) -> _Read:
+    provide(folder.settings)
     stage = name.rpartition("/")[2]
     stored = store.load(folder.root / name, stage)
     _check_finite(folder.root / name, stored.tensors)

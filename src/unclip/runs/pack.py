@@ -5,12 +5,13 @@ from pathlib import Path
 
 from unclip.core.disk import store
 from unclip.core.disk.new import new_folder
+from unclip.core.plugins.noted import NOTE
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import model_hash
 
 
 def pack_run(root: str | Path, out: str | Path) -> int:
-    """Copies settings, tokenizer and weights of a finished run to the new folder `out`; returns the bytes of it.
+    """Copies settings, plugins, tokenizer and weights of a finished run to the new folder `out`; returns its bytes.
 
     Raises ValueError for an unfinished or damaged run, one that another process writes into, and where `out` is there
     already; what was copied is loaded before it gets its name.
@@ -32,6 +33,8 @@ def _copy(run: RunFolder, folder: Path) -> list[str]:
     for file in (run.settings, run.tokenizer, run.root / "state.json"):
         if file.exists():
             shutil.copyfile(file, folder / file.name)
+    if (run.root / NOTE).is_dir():
+        shutil.copytree(run.root / NOTE, folder / NOTE, ignore=shutil.ignore_patterns("__pycache__"))
     names = [*run.networks(), f"early/{run.drawing}"]
     found = [name for name in names if (run.root / name).is_dir()]
     for name in found:

@@ -1,12 +1,13 @@
 """`--device` for every command that runs a model."""
 
-import functools
-import inspect
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, ParamSpec
 
 from cyclopts import Parameter
+
+from unclip.cli.arguments.with_option import with_option
 
 P = ParamSpec("P")
 
@@ -21,20 +22,13 @@ DEVICE = Annotated[
 
 def on_device(command: Callable[P, None]) -> Callable[P, None]:
     """The command with an option `--device`, last in its help."""
+    return with_option(command, "device", DEVICE, _using)
 
-    @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        name = kwargs.pop("device", None) or os.environ.get("UNCLIP_DEVICE")
-        if name is None:
-            command(*args, **kwargs)
-            return
-        from unclip.core import machine
 
-        with machine.using(str(name)):
-            command(*args, **kwargs)
+def _using(said: str | None) -> AbstractContextManager[object]:
+    name = said or os.environ.get("UNCLIP_DEVICE")
+    if name is None:
+        return nullcontext()
+    from unclip.core import machine
 
-    known = inspect.signature(command)
-    option = inspect.Parameter("device", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=DEVICE)
-    run.__signature__ = known.replace(parameters=[*known.parameters.values(), option])  # pyright: ignore
-    run.__annotations__ = {**command.__annotations__, "device": DEVICE}
-    return run
+    return machine.using(name)

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from unclip.cli.errors import guarded
 from unclip.cli.provenance import picture_lines, told
+from unclip.core.plugins import noted
 from unclip.core.shown import shown, typed
 
 if TYPE_CHECKING:
@@ -38,17 +39,19 @@ def info(path: Annotated[Path, Parameter(help="A run folder, or a PNG that uncli
 
 def show_run(path: Path, show: Any) -> None:
     """A run: hash, stages with their gates and figures, settings. Raises ValueError where the folder holds no run."""
-    from unclip.recipes.settings.run import read_settings
+    from unclip.recipes.settings.run import settings_table
     from unclip.runs.folder import RunFolder
 
     run = RunFolder(path)
     if not run.settings.exists():
         raise ValueError(f"{path}: holds no run (no run.toml) and no stage of one; {_hint(path)}")
-    state, settings = run.state(), read_settings(run.settings)
+    state, settings = run.state(), settings_table(run.settings)
     show(f"{path}: {_state(run)}")
     show(stages_table(state, weights(run)))
     for line in beside(run, state, settings):
         show(line)
+    for note in noted.read_notes(run.settings):
+        show(f"plugin    {note.name}, for {', '.join(map(shown, note.kinds)) or 'its own names'}")
     show("settings  " + ", ".join(_plain(settings)))
     show(f"all of them: {run.settings}")
 

@@ -20,6 +20,7 @@ from functools import cache
 from inspect import isabstract
 from typing import Any, NoReturn, TypeVar, Union, get_args, get_origin
 
+from unclip.core.config.families import PLUGIN, members
 from unclip.core.config.ranges import Length, Range, faults, is_number, told, unpacked, wanted
 from unclip.core.config.tables import is_list, is_table
 from unclip.core.shown import shown
@@ -111,13 +112,6 @@ def _is_member(cls: type) -> bool:
     return any(isabstract(base) for base in cls.__mro__[1:])
 
 
-def _subclasses(cls: type[C]) -> dict[str, type[C]]:
-    found: dict[str, type[C]] = {} if isabstract(cls) else {cls.__name__: cls}
-    for sub in cls.__subclasses__():
-        found |= _subclasses(sub)
-    return found
-
-
 def _build_config(cls: type[C], data: Any, path: str) -> C:
     check_table(data, path)
     target, data = _resolve(cls, dict(data), path)
@@ -142,7 +136,7 @@ def read_fields(cls: type[Config], data: dict[str, Any], path: str, also: Iterab
             raise WrongSetting(f"{_at(path)}unknown setting {told(name)}; {near}", _join(path, name))
     for name, f in known.items():
         if name not in data and f.default is MISSING and f.default_factory is MISSING:
-            if _optional(hints[name]) is None:
+            if type(None) not in _options(hints[name]):
                 raise WrongSetting(f"{_at(path)}the setting {name!r} is missing", path)
             data[name] = None
     return {name: _build(hints[name], value, _join(path, name)) for name, value in data.items()}
@@ -182,10 +176,10 @@ def _join(path: str, name: Any) -> str:
 def _resolve(cls: type[C], data: dict[str, Any], path: str) -> tuple[type[C], dict[str, Any]]:
     if not (isabstract(cls) or _is_member(cls)):
         return cls, data
-    kind, members = data.pop("kind", getattr(cls, "unnamed", cls.__name__)), _subclasses(cls)
-    if not isinstance(kind, str) or kind not in members:
-        raise WrongSetting(f"{_at(path)}unknown kind {told(kind)}; {nearest(kind, sorted(members))}", path)
-    return members[kind], data
+    kind, known = data.pop("kind", getattr(cls, "unnamed", cls.__name__)), members(cls)
+    if not isinstance(kind, str) or kind not in known:
+        raise WrongSetting(f"{_at(path)}unknown kind {told(kind)}; {nearest(kind, sorted(known))}; {PLUGIN}", path)
+    return known[kind], data
 
 
 def _plain(value: Any) -> Any:
@@ -196,27 +190,30 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _optional(hint: Any) -> Any:
-    """What a hint is when it is not None; None where it may not be None."""
-    if get_origin(hint) not in (Union, types.UnionType) or type(None) not in get_args(hint):
-        return None
-    return next(a for a in get_args(hint) if a is not type(None))
+def _options(hint: Any) -> tuple[Any, ...]:
+    """The types that a hint allows: `str | Sampler | None` allows three."""
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
 def _build(hint: Any, value: Any, path: str) -> Any:
-    if (other := _optional(hint)) is not None:
-        if value is None:
-            return None
-        hint = other
-    hint, ranges = unpacked(hint)
+    options = _options(hint)
+    if value is None and type(None) in options:
+        return None
+    options = [option for option in options if option is not type(None)]
+    as_table = isinstance(value, Config) or is_table(value)
+    hint, ranges = unpacked(next((option for option in options if _is_config(option) == as_table), options[0]))
     if get_origin(hint) is tuple:
         return _build_tuple(hint, value, path, ranges)
     if get_origin(hint) is typing.Literal:
         known = get_args(hint)
         return value if value in known else _refuse(path, value, f"one of {', '.join(map(str, known))}")
-    if is_dataclass(hint) or (isinstance(hint, type) and issubclass(hint, Config)):
-        return value if isinstance(value, Config) else _build_config(hint, value, path)  # pyright: ignore
+    if _is_config(hint):
+        return value if isinstance(value, Config) else _build_config(hint, value, path)
     return _build_scalar(hint, value, path, ranges)
+
+
+def _is_config(hint: Any) -> bool:
+    return is_dataclass(hint) or (isinstance(hint, type) and issubclass(hint, Config))
 
 
 def _build_tuple(hint: Any, value: Any, path: str, lengths: list[Range | Length]) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ infinity is only where a range ends there.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from numbers import Integral, Real
 from typing import Annotated, Any, cast, get_args, get_origin
 
@@ -150,7 +150,7 @@ def faults(hint: Any, value: Any, path: str) -> Iterator[tuple[str, Any, str]]:
         parts = cast("tuple[object, ...]", value)
         for i, part in enumerate(parts):
             yield from faults(inner[0] if inner[-1] is Ellipsis else inner[i], part, f"{path}[{i}]")
-    elif value is not None:
+    elif value is not None and not is_dataclass(value):  # whose own numbers were checked when it was made
         for option in get_args(hint):
             if unpacked(option)[0] in (int, float) or get_origin(unpacked(option)[0]) is tuple:
                 yield from faults(option, value, path)

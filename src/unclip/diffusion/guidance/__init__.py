@@ -7,7 +7,7 @@ Two branches: `ClassifierFree`, `ZeroStar`, `APG`. A worse model: `Autoguidance`
 from unclip.diffusion.guidance.autoguidance import Autoguidance, under
 from unclip.diffusion.guidance.base import Guidance, Guided, Unguided
 from unclip.diffusion.guidance.classifier_free import ClassifierFree
-from unclip.diffusion.guidance.forms import FORMS, by_name, name_of
+from unclip.diffusion.guidance.forms import FORMS, by_name, name_of, takes_scale
 from unclip.diffusion.guidance.gradient import ClassifierGuidance, CLIPGuidance, GradientGuidance, LogLikelihood
 from unclip.diffusion.guidance.interval import LimitedInterval
 from unclip.diffusion.guidance.projected import APG
@@ -34,5 +34,6 @@ __all__ = [
     "FORMS",
     "by_name",
     "name_of",
+    "takes_scale",
     "under",
 ]

@@ -8,7 +8,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -45,8 +45,11 @@ class Walk(Protocol):
 class Sampler(Config, ABC):
     """The base class of all samplers: a generator of the steps from noise to a clean sample.
 
-    One of your own is a frozen dataclass that defines `walk` (docs/samplers.md).
+    One of your own is a frozen dataclass that defines `walk` (docs/samplers.md). name: what a person may type for one
+    without arguments, besides the name of its class.
     """
+
+    name: ClassVar[str] = ""
 
     @property
     def needs_variance(self) -> bool:

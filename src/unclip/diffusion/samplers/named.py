@@ -1,5 +1,9 @@
-"""Names of samplers that a person types. `AnalyticDPM` and `RePaint` have none: they need figures or a picture."""
+"""Names of samplers that a person types. `AnalyticDPM` and `RePaint` have none: they need figures or a picture.
 
+A sampler of your own is known by its class, and by the `name` that it declares (`core.config.families`).
+"""
+
+from unclip.core.config import families
 from unclip.diffusion.samplers.adams import DEIS, IPNDM, LMS
 from unclip.diffusion.samplers.ancestral import Ancestral
 from unclip.diffusion.samplers.base import Sampler
@@ -32,11 +36,9 @@ NAMES: dict[str, Sampler] = {
 
 def named(name: str) -> Sampler:
     """The sampler of this name. Raises ValueError with the known names."""
-    if name not in NAMES:
-        raise ValueError(f"sampler = {name!r}: known are {', '.join(NAMES)}")
-    return NAMES[name]
+    return families.named(Sampler, NAMES, name)
 
 
 def name_of(sampler: Sampler) -> str | None:
     """The name of a sampler with just these settings, if it has one."""
-    return next((name for name, known in NAMES.items() if known == sampler), None)
+    return families.name_of(sampler, Sampler, NAMES)

@@ -12,6 +12,7 @@ from unclip.core.config.base import Config, WrongSetting, check_table, made, rea
 from unclip.core.config.ranges import Fraction, Range, Side, told
 from unclip.core.config.tables import read_toml
 from unclip.core.disk.atomic import write_atomic
+from unclip.core.plugins import noted
 from unclip.core.versions import WRITTEN_BY, by_another
 from unclip.data.images.colours import colour
 from unclip.data.layouts.kinds import Captions
@@ -191,14 +192,27 @@ def check_addable(model: str, stage: str) -> None:
 
 
 def write_settings(path: Path, config: RunConfig) -> None:
-    """Writes `run.toml`, which `--config` reads back; with the version of unclip that wrote it."""
-    write_atomic(path, tomli_w.dumps({WRITTEN_BY: unclip.__version__, **config.to_dict()}))
+    """Writes `run.toml`, which `--config` reads back; with the version of unclip that wrote it, and the plugins.
+
+    Raises ValueError where two plugins cannot be kept together.
+    """
+    table = config.to_dict()
+    write_atomic(path, tomli_w.dumps({WRITTEN_BY: unclip.__version__, **noted.keep(path, table), **table}))
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The table of a settings file. Raises ValueError that names the file where it is missing or not TOML."""
+    """The table of a settings file, once the plugins that it names are imported.
+
+    Raises ValueError that names the file where it is missing or not TOML, and a plugin that was never given.
+    """
+    noted.provide(path)
+    return settings_table(path)
+
+
+def settings_table(path: Path) -> dict[str, Any]:
+    """The same, only to be looked at. Raises ValueError that names the file where it is missing or not TOML."""
     table = read_toml(path, "a settings file; a run's run.toml shows the form")
-    return {name: value for name, value in table.items() if name != WRITTEN_BY}
+    return {name: value for name, value in table.items() if name not in (WRITTEN_BY, noted.NOTE)}
 
 
 def stored_config(path: Path) -> RunConfig:
