@@ -11,6 +11,7 @@ from tests.short import short
 from unclip.cli.main import app
 from unclip.images.files import read_about
 from unclip.recipes.settings.run import write_settings
+from unclip.runs.folder import RunFolder
 
 PAGE = "docs/extending.md"
 FEW = ("--set", "ddpm.train.steps=2", "--set", "ddpm.sampling.steps=2", "--size", "16")
@@ -37,6 +38,8 @@ def test_the_page_works_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert {how["sampler"]["kind"] for how in kinds} == {"Midpoint", "DDIM"}
     assert {how["guidance"]["kind"] for how in kinds} == {"Rising", "ClassifierFree"}
     assert {(how.get("grid") or {}).get("kind") for how in kinds} == {"Power", None}
+    assert "linear_probe" in RunFolder(Path("runs/try")).added
+    assert python("caption_of.py").stdout.strip() in Path("pictures/metadata.jsonl").read_text(encoding="utf-8")
     assert python("draw.py").stdout.strip() == "{'kind': 'Midpoint', 'where': 0.4}"
     unclip("pack-run", "runs/straight", "runs/theirs")
     monkeypatch.setenv("UNCLIP_CONFIG_DIR", str(tmp_path / "another person"))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 from PIL import Image
-from tests.architecture.pages import PAGES, ROOT, blocks
+from tests.architecture.pages import PAGES, ROOT, blocks, files
 from tests.architecture.test_public_names import ROOMS
 from tests.short import short
 
@@ -70,6 +70,7 @@ ALONE = [
 def scripts() -> dict[str, str]:
     """File name -> what a user writes: the blocks of the pages, the examples, an import of every public name."""
     found = {f"{snippet.name}.py": snippet.code for snippet in SNIPPETS}
+    found |= {name: code for page in PAGES for name, code in files(page).items()}  # which import each other
     found |= {f"example_{path.name}": path.read_text("utf-8") for path in (ROOT / "examples").glob("*.py")}
     for room in ROOMS:
         names = ", ".join(importlib.import_module(room).__all__)

@@ -94,10 +94,10 @@ def sampling_of(run: Path) -> About:
     """How a run draws unless told otherwise; empty where it is not at hand."""
     from unclip.core.config.tables import read_json
     from unclip.core.disk import store
-    from unclip.runs.folder import DRAWS, RunFolder
+    from unclip.runs.folder import RunFolder
 
     try:
-        head = read_json(run / DRAWS[RunFolder(run).model] / store.HEAD, "a model's config")
+        head = read_json(run / RunFolder(run).drawing / store.HEAD, "a model's config")
     except (OSError, ValueError):
         return {}
     return table_in(table_in(head, "config"), "sampling")

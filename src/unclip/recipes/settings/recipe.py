@@ -19,12 +19,12 @@ class Recipe(Config):
     """Base of the settings of a stage; each is a frozen dataclass.
 
     share: fraction of the run's time budget; train: batch, optimiser, length.
-    Of the class: stage: its name, that of its table in run.toml and of its folder. trained_by: the models whose runs
+    Of the class: name: that of the stage, of its table in run.toml and of its folder. trained_by: the models whose runs
     train it; added_to: those to whose finished runs `unclip add` adds it. follows: the stages whose weights it learns
     from. reads_captions: whether it needs a tokenizer.
     """
 
-    stage: ClassVar[str] = ""
+    name: ClassVar[str] = ""
     trained_by: ClassVar[tuple[str, ...]] = ()
     added_to: ClassVar[tuple[str, ...]] = ()
     follows: ClassVar[tuple[str, ...]] = ()
@@ -54,8 +54,9 @@ class Recipe(Config):
         """Raises ValueError where images of `size` px, or the settings of the run's other stages, do not fit it."""
 
     def to_dict(self) -> dict[str, object]:
-        """Without a kind: the stage's name says which class it is."""
-        return {name: value for name, value in super().to_dict().items() if name != "kind"}
+        """Of a stage of unclip's without a kind: its name says which class it is. Of a plugin's the kind says whose."""
+        own = type(self).__module__.startswith("unclip.")
+        return {name: value for name, value in super().to_dict().items() if name != "kind" or not own}
 
 
 def known() -> dict[str, type[Recipe]]:
@@ -65,8 +66,8 @@ def known() -> dict[str, type[Recipe]]:
     while waiting:
         kind = waiting.pop(0)
         waiting += kind.__subclasses__()
-        if kind.stage:
-            found[kind.stage] = kind
+        if kind.name:
+            found[kind.name] = kind
     return found
 
 

@@ -73,7 +73,7 @@ class RunConfig(Config):
 
     def of(self, kind: type[R]) -> R:
         """The settings of the stage of this class."""
-        recipe = self.recipes[kind.stage]
+        recipe = self.recipes[kind.name]
         assert isinstance(recipe, kind)
         return recipe
 

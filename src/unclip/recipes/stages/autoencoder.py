@@ -41,7 +41,7 @@ COLUMNS = 8
 class AutoencoderRecipe(StageRecipe):
     """Sizes of the autoencoder, the weights of its losses; share: of the time budget."""
 
-    stage: ClassVar[str] = "autoencoder"
+    name: ClassVar[str] = "autoencoder"
     trained_by: ClassVar[tuple[str, ...]] = ("latent",)
     follows: ClassVar[tuple[str, ...]] = ("clip",)
     reads_captions: ClassVar[bool] = False
@@ -54,7 +54,7 @@ class AutoencoderRecipe(StageRecipe):
     def check(self, size: int, recipes: Mapping[str, Recipe]) -> None:
         """Raises ValueError where CLIP has no stem of convolutions for the perceptual loss to look through, and where
         images of `size` px are too small for the critic."""
-        loss, clip = self.loss, recipes[CLIPRecipe.stage]
+        loss, clip = self.loss, recipes[CLIPRecipe.name]
         if loss.perceptual and isinstance(clip, CLIPRecipe) and clip.vision != "conv":
             raise ValueError(
                 f"clip.vision = {clip.vision!r}: the perceptual loss looks through CLIP's stem of convolutions; take "

@@ -30,7 +30,7 @@ LEVELS = (6.0, 2.0, 0.0, -2.0)
 class ClassifierRecipe(StageRecipe):
     """The noise-aware classifier that can guide a DDPM with classes; it sees the levels that the DDPM is trained on."""
 
-    stage: ClassVar[str] = "classifier"
+    name: ClassVar[str] = "classifier"
     added_to: ClassVar[tuple[str, ...]] = ("ddpm",)
     follows: ClassVar[tuple[str, ...]] = ("ddpm",)
     reads_captions: ClassVar[bool] = False

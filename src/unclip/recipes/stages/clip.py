@@ -33,7 +33,7 @@ class CLIPRecipe(StageRecipe):
     paper's text tower and loss with it. form: of the loss; None: sigmoid for the stem, softmax for the ViT.
     """
 
-    stage: ClassVar[str] = "clip"
+    name: ClassVar[str] = "clip"
     trained_by: ClassVar[tuple[str, ...]] = ("unclip", "latent")
 
     width: Count = 128

@@ -60,7 +60,7 @@ class DDPMRecipe(DDPMOptions, StageRecipe):
     flip: train on mirrored pictures too; wrong where left and right mean something (digits, captions).
     """
 
-    stage: ClassVar[str] = "ddpm"
+    name: ClassVar[str] = "ddpm"
     trained_by: ClassVar[tuple[str, ...]] = ("ddpm",)
     reads_captions: ClassVar[bool] = False
 

@@ -47,7 +47,7 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
     text_width, text_layers and heads of 64 channels.
     """
 
-    stage: ClassVar[str] = "decoder"
+    name: ClassVar[str] = "decoder"
     trained_by: ClassVar[tuple[str, ...]] = ("unclip",)
     follows: ClassVar[tuple[str, ...]] = ("clip", "prior")
 

@@ -39,7 +39,7 @@ GRAY = 0.6
 class InpaintRecipe(StageRecipe):
     """The decoder, fine-tuned to paint what is missing, at half its rates. masks: shares of the kinds of holes."""
 
-    stage: ClassVar[str] = "inpaint"
+    name: ClassVar[str] = "inpaint"
     added_to: ClassVar[tuple[str, ...]] = ("unclip",)
     follows: ClassVar[tuple[str, ...]] = ("clip", "prior", "decoder")
 

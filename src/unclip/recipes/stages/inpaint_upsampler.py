@@ -37,7 +37,7 @@ SEAM = 0.1
 class InpaintUpsamplerRecipe(StageRecipe):
     """An upsampler, fine-tuned to see what is known of the larger image. masks: shares of the kinds of holes."""
 
-    stage: ClassVar[str] = "inpaint_upsampler"
+    name: ClassVar[str] = "inpaint_upsampler"
     added_to: ClassVar[tuple[str, ...]] = ("unclip",)
     reads_captions: ClassVar[bool] = False
     numbered: ClassVar[bool] = True

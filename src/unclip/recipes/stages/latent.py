@@ -36,7 +36,7 @@ from unclip.training.trainer import TrainConfig
 class LatentRecipe(LatentOptions, StageRecipe):
     """network: any of the family; channels, vector and token width follow from the rest."""
 
-    stage: ClassVar[str] = "latent"
+    name: ClassVar[str] = "latent"
     trained_by: ClassVar[tuple[str, ...]] = ("latent",)
     follows: ClassVar[tuple[str, ...]] = ("clip", "autoencoder")
 
@@ -48,7 +48,7 @@ class LatentRecipe(LatentOptions, StageRecipe):
 
     def check(self, size: int, recipes: Mapping[str, Recipe]) -> None:
         """Raises ValueError where images of `size` px cannot pass through both networks."""
-        autoencoder, multiple = recipes[AutoencoderRecipe.stage], self.network.multiple
+        autoencoder, multiple = recipes[AutoencoderRecipe.name], self.network.multiple
         assert isinstance(autoencoder, AutoencoderRecipe)
         factor = autoencoder.coder.factor
         if size < 1 or size % (factor * multiple):

@@ -31,7 +31,7 @@ BATCH = 128
 class NoisyCLIPRecipe(StageRecipe):
     """The noise-aware CLIP that can guide the decoder; it starts as the run's CLIP and sees the decoder's levels."""
 
-    stage: ClassVar[str] = "noisy_clip"
+    name: ClassVar[str] = "noisy_clip"
     added_to: ClassVar[tuple[str, ...]] = ("unclip",)
     follows: ClassVar[tuple[str, ...]] = ("clip", "decoder")
 

@@ -50,7 +50,7 @@ class UpsamplerRecipe(UpsamplerOptions, StageRecipe):
     side, but not less than 64. network: without attention, its image_channels and vector_width follow.
     """
 
-    stage: ClassVar[str] = "upsampler"
+    name: ClassVar[str] = "upsampler"
     added_to: ClassVar[tuple[str, ...]] = ("unclip",)
     reads_captions: ClassVar[bool] = False
     numbered: ClassVar[bool] = True

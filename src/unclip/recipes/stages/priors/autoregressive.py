@@ -20,7 +20,7 @@ from unclip.recipes.stages.priors.common import AnyPriorRecipe, training_embeddi
 class AutoregressivePriorRecipe(AnyPriorRecipe, AutoregressivePriorOptions):
     """explained: fraction of the embeddings' variance that is kept as codes."""
 
-    stage: ClassVar[str] = "autoregressive_prior"
+    name: ClassVar[str] = "autoregressive_prior"
     added_to: ClassVar[tuple[str, ...]] = ("unclip",)
     follows: ClassVar[tuple[str, ...]] = ("clip",)
 

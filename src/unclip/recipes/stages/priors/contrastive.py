@@ -15,7 +15,7 @@ from unclip.recipes.stages.priors.common import AnyPriorRecipe, training_embeddi
 class ContrastivePriorRecipe(AnyPriorRecipe, ContrastivePriorOptions):
     """One evaluation of its network a caption."""
 
-    stage: ClassVar[str] = "contrastive_prior"
+    name: ClassVar[str] = "contrastive_prior"
     added_to: ClassVar[tuple[str, ...]] = ("unclip",)
     follows: ClassVar[tuple[str, ...]] = ("clip",)
 

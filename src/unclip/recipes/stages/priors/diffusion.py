@@ -16,7 +16,7 @@ from unclip.recipes.stages.priors.common import AnyPriorRecipe, clip_of, trainin
 class PriorRecipe(AnyPriorRecipe, PriorOptions):
     """The paper's prior: scaling "unit", sampling.steps 64."""
 
-    stage: ClassVar[str] = "prior"
+    name: ClassVar[str] = "prior"
     trained_by: ClassVar[tuple[str, ...]] = ("unclip",)
     follows: ClassVar[tuple[str, ...]] = ("clip",)
 
