@@ -1,4 +1,4 @@
-"""Training captions drawn at random: the true picture beside generated ones, for a person to judge.
+"""Training captions drawn at random: the true image beside generated ones, for a person to judge.
 
 python benchmarks/caption_grid.py RUN OUT.png [-n 40] [--each 2] [--seed 0] [--steps 24] [--sampler ancestral]
 """
@@ -19,12 +19,12 @@ from unclip.runs.folder import RunFolder
 
 def draw_rows(prepared: Prepared, held_out: float, n: int, seed: int) -> list[int]:
     """n training rows."""
-    train, _ = prepared.split(held_out, most=500)
+    train, _ = prepared.split(held_out, maximum=500)
     return random.Random(seed).sample([int(i) for i in train], n)
 
 
 def main() -> None:
-    """Writes the grid: caption, true picture, generated pictures; two blocks side by side."""
+    """Writes the grid: caption, true image, generated images; two blocks side by side."""
     parser = argparse.ArgumentParser()
     parser.add_argument("run", type=Path)
     parser.add_argument("out", type=Path)

@@ -3,7 +3,7 @@
     python benchmarks/ddpm_speed.py [--batch 32] [--seconds 20] [--only train|sample] [--precision float32]
 
 Each recipe trains as `unclip train` would (its own loss, optimiser, average and workers), but both with one batch, on
-random pictures of 32 x 32; then one evaluation of the network as sampling does it. Medians after the first step.
+random images of 32 x 32; then one evaluation of the network as sampling does it. Medians after the first step.
 """
 
 import argparse
@@ -28,7 +28,7 @@ CLASSES = tuple("abcdefghij")
 
 
 def pictures(batch: int) -> Callable[[int], Batch]:
-    """Random pictures of ten classes."""
+    """Random images of ten classes."""
     images = Noise.shared("pictures").uniform((batch, 3, 32, 32)) * 2 - 1
     return lambda step: Batch(images=images, labels=torch.arange(batch) % len(CLASSES))
 

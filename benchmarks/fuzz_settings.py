@@ -124,9 +124,9 @@ def make_run(folder: Path) -> RunFolder:
         made = {"clip": (clip, CLIP(clip)), "prior": (prior, Prior(prior)), "decoder": (decoder, Decoder(decoder))}
     for stage, (settings, module) in made.items():
         store.save(folder / stage, stage, settings.to_dict(), module.state_dict())
-    figures = {"parameters": 1000, "steps": 10, "seconds": 1.5}
+    metrics = {"parameters": 1000, "steps": 10, "seconds": 1.5}
     for stage in ("data", "tokenizer", "clip", "prior", "decoder"):
-        run.finish(stage, {"passed": True, "why": "made", "figures": figures | {"tokens": 300, "context": 8}})
+        run.finish(stage, {"passed": True, "why": "made", "metrics": metrics | {"tokens": 300, "context": 8}})
     return run
 
 

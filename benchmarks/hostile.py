@@ -1,10 +1,10 @@
-"""Feeds hostile pictures, archives and metadata to the commands that read them, and counts what comes back.
+"""Feeds hostile images, archives and metadata to the commands that read them, and counts what comes back.
 
     python benchmarks/hostile.py [--count 1000] [--seed 0]
 
-Each case is a folder or file made by (seed, number): pictures with forged headers, flipped bytes, bombs, other formats
+Each case is a folder or file made by (seed, number): images with forged headers, flipped bytes, bombs, other formats
 under false names, hostile text; tars and Parquet files that are cut, forged, too large or badly named; captions with
-control characters. `unclip data`, `unclip info` and the reader of edited pictures are called on it, as a person would.
+control characters. `unclip data`, `unclip info` and the reader of edited images are called on it, as a person would.
 A case is good where each call ends by itself within 20 seconds, exits with 0 or 2, prints no traceback and no control
 character, and the process grows by less than 500 MB. Exits with 1 where a case is not good.
 """
@@ -39,7 +39,7 @@ CONTROLS = {chr(c) for c in range(32)} - {"\n"} | {"\x7f", "\u202e", "\u2028"}
 
 
 def picture(rng: random.Random, kind: str = "png", size: int = 40) -> bytes:
-    """A sound picture of random pixels."""
+    """A sound image of random pixels."""
     pixels = np.random.default_rng(rng.getrandbits(32)).integers(0, 256, (size, size, 3), dtype=np.uint8)
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, {"jpg": "jpeg", "tif": "tiff"}.get(kind, kind))
@@ -69,7 +69,7 @@ def forged_png(rng: random.Random) -> bytes:
 
 
 def bomb_png(rng: random.Random) -> bytes:
-    """A real picture of one colour, small on disk and huge in memory."""
+    """A real image of one colour, small on disk and huge in memory."""
     side = rng.choice([6000, 9000, 12_000])
     row = zlib.compressobj(9)
     data = b"".join(row.compress(bytes(1 + side)) for _ in range(side)) + row.flush()
@@ -125,7 +125,7 @@ CAPTIONS = (
 
 
 def pictures(rng: random.Random, place: Path) -> None:
-    """A folder of captioned pictures, some of them hostile."""
+    """A folder of captioned images, some of them hostile."""
     makers: list[Callable[[random.Random], bytes]] = [
         forged_png,
         texted_png,
@@ -150,7 +150,7 @@ def pictures(rng: random.Random, place: Path) -> None:
 
 
 def metadata(rng: random.Random, place: Path) -> None:
-    """Sound pictures with hostile metadata."""
+    """Sound images with hostile metadata."""
     (place / "0.png").write_bytes(picture(rng))
     lines = [json.dumps({"file_name": "0.png", "text": "a cup"})]
     for _ in range(rng.randint(1, 5)):
@@ -204,7 +204,7 @@ def tars(rng: random.Random, place: Path) -> None:
 
 
 def _bomb_tar(path: Path, rng: random.Random) -> None:
-    """A picture of 1.5 GB of zeros, a few megabytes in gzip."""
+    """An image of 1.5 GB of zeros, a few megabytes in gzip."""
     size = rng.choice([200, 1500]) * 2**20
     info = tarfile.TarInfo("0.png")
     info.size = size

@@ -2,7 +2,7 @@
 
     python benchmarks/inpainting.py RUN [--pictures 64] [--steps 24] [--seed 0]
 
-On held-out pictures of a finished run with random holes, their own embeddings and captions: RMS error in the hole, the
+On held-out images of a finished run with random holes, their own embeddings and captions: RMS error in the hole, the
 step over its border beside that of the data, and evaluations of the network; for the decoder alone, and for the
 inpainting stage where the run has one.
 """
@@ -23,10 +23,10 @@ from unclip.data.prepare.write import load_prepared
 from unclip.diffusion.samplers import Anchored, RePaint, Sampler, Walk
 from unclip.evaluation.inpainting import HOLES, hole_error, seam
 from unclip.generation.text_to_image import TextToImage
-from unclip.models.known_region import Given
+from unclip.models.known_region import KnownRegion
 from unclip.runs.folder import RunFolder
 
-Make = Callable[[Given, Sampler], Walk]
+Make = Callable[[KnownRegion, Sampler], Walk]
 WALKS: dict[str, Make] = {
     "at the end only": lambda given, sampler: sampler,
     "x0 at each step": lambda given, sampler: Anchored(given.images, given.mask, sampler),
@@ -40,9 +40,9 @@ WALKS: dict[str, Make] = {
 
 @torch.no_grad()
 def painted(
-    model: TextToImage, inpainter: bool, make: Make, given: Given, words: list[str], steps: int
+    model: TextToImage, inpainter: bool, make: Make, given: KnownRegion, words: list[str], steps: int
 ) -> tuple[Images, int]:
-    """The filled pictures, and how many steps it took."""
+    """The filled images, and how many steps it took."""
     ids, seen = model.tokenizer(words)
     how = replace(model.sampling, steps=steps)
     part = model.inpainter.decoder if inpainter else model.decoder
@@ -63,10 +63,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     model, prepared = unclip.load(asked.run, "cpu"), load_prepared(RunFolder(asked.run).data)
-    rows = prepared.split(0.05, most=500)[1][: asked.pictures]
+    rows = prepared.split(0.05, maximum=500)[1][: asked.pictures]
     images, words = to_tensor(prepared.images[rows]), [prepared.captions[r][0] for r in rows]
     noise = Noise.per_sample(range(asked.seed, asked.seed + len(rows))).fork("holes")
-    given = Given(images, random_masks(len(rows), *images.shape[2:], noise, HOLES))
+    given = KnownRegion(images, random_masks(len(rows), *images.shape[2:], noise, HOLES))
     print(f"{'':32} error  +-     seam   steps   (seam of the data {seam(images, given.mask):.3f})")
     for inpainter in (False, True)[: 1 + (model.inpainter is not None)]:
         for name, make in WALKS.items():

@@ -2,16 +2,16 @@
 
     python benchmarks/kills.py [--kills 20] [--seed 0] [--keep FOLDER]
 
-Each kill is a SIGKILL of a real `unclip train` or `unclip add` on drawn pictures, with tiny networks. Where it strikes:
+Each kill is a SIGKILL of a real `unclip train` or `unclip add` on drawn images, with tiny networks. Where it strikes:
 
-    prepare   before a file operation while the pictures are prepared
+    prepare   before a file operation while the images are prepared
     first     in a stage, before its first checkpoint
     save      before a file operation of a checkpoint, of a finished stage, or of run.toml and state.json
     add       as first or save, in a stage that `unclip add` trains
     time      anywhere, by the clock
 
 The same command then continues (and is killed again, now and then). At the end weights, logs, previews, prepared
-pictures and settings must equal the uninterrupted run's, nothing half-written may be left, and files that somebody else
+images and settings must equal the uninterrupted run's, nothing half-written may be left, and files that somebody else
 laid into and beside the run must be as they were. Prints a table; the exit code says whether all was well.
 """
 
@@ -158,7 +158,7 @@ class Bench:
         return self.root / "whole"
 
     def prepare(self) -> None:
-        """Draws the pictures, writes the settings, trains the run that is compared with."""
+        """Draws the images, writes the settings, trains the run that is compared with."""
         for name in LOADED:  # once here instead of in each child
             if importlib.util.find_spec(name.partition(".")[0]):
                 importlib.import_module(name)
@@ -269,7 +269,7 @@ def different(whole: Path, run: Path) -> Iterator[str]:
         if (whole / name).read_bytes() != (run / name).read_bytes():
             yield f"{name} differs"
     if not np.array_equal(*(np.load(folder / "data" / "images.npy") for folder in (whole, run))):
-        yield "the prepared pictures differ"
+        yield "the prepared images differ"
     previews = [{p.name: p.read_bytes() for p in (f / "samples").glob("*.png")} for f in (whole, run)]
     if previews[0] != previews[1]:
         yield "the previews differ"

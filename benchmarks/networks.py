@@ -1,4 +1,4 @@
-"""Parameters and FLOP of one forward pass of each network of pictures, as a Markdown table.
+"""Parameters and FLOP of one forward pass of each network of images, as a Markdown table.
 
     python benchmarks/networks.py [--size 32]
 
@@ -32,7 +32,7 @@ NETWORKS = {
 
 
 def flop(net: nn.Module, size: int) -> int:
-    """Of one picture, without caption tokens."""
+    """Of one image, without caption tokens."""
     cond = Condition(vector=torch.zeros(1, 1000))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         net(torch.zeros(1, 3, size, size), torch.zeros(1), cond)

@@ -54,13 +54,13 @@ PRIOR = ("width=32", "layers=1", "buckets=8", "waves=4", "train.steps=4", "train
 
 @dataclass(frozen=True)
 class Place:
-    """A folder with data, a run with an upsampler, a picture and a mask."""
+    """A folder with data, a run with an upsampler, an image and a mask."""
 
     root: Path
 
     @property
     def data(self) -> Path:
-        """Captioned pictures."""
+        """Captioned images."""
         return self.root / "Bilder é"
 
     @property

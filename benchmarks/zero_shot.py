@@ -26,14 +26,14 @@ TEMPLATES = {
     "colour": {
         "the word alone": ["{}"],
         "a {} circle": ["a {} circle"],
-        "a picture of {}": ["a picture of {}"],
+        "an image of {}": ["an image of {}"],
         "every shape": [f"a {{}} {shape}" for shape in SHAPES],
         "every shape and size": [f"a {size} {{}} {shape}" for shape in SHAPES for size in SIZES],
     },
     "shape": {
         "the word alone": ["{}"],
         "a red {}": ["a red {}"],
-        "a picture of {}": ["a picture of {}"],
+        "an image of {}": ["an image of {}"],
         "every colour": [f"a {colour} {{}}" for colour in COLOURS],
         "every colour and size": [f"a {size} {colour} {{}}" for colour in COLOURS for size in SIZES],
     },

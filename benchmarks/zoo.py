@@ -1,10 +1,10 @@
-"""Captions that the emoji data lack, of parts that they have (role x gender x skin tone): are their pictures right?
+"""Captions that the emoji data lack, of parts that they have (role x gender x skin tone): are their images right?
 
     python benchmarks/zoo.py RUN OUT.png [--judge OTHER-RUN] [-n 40] [--each 1] [--seed 0] [--guidance 2] [--json FILE]
 
 Role and gender were seen together in other skin tones, role and tone by another gender. The judge is a CLIP (that of
 the run, and of each --judge, whose run may be unfinished) which finds the nearest of all captions, the missing ones
-included. Pictures of people that the run held out tell how well it knows real ones. OUT.png shows every picture for the
+included. Images of people that the run held out tell how well it knows real ones. OUT.png shows every image for the
 eye.
 """
 
@@ -68,7 +68,7 @@ def missing(captions: Sequence[str]) -> list[Person]:
 
 
 def judged(judge: TextToImage, images: Images, asked: Sequence[Person], captions: Sequence[str]) -> dict[str, float]:
-    """Shares of the pictures whose nearest caption is the right one, is among 5, or has the right part."""
+    """Shares of the images whose nearest caption is the right one, is among 5, or has the right part."""
     texts = judge.embed_captions(captions)
     order = (judge.embed_images(images) @ texts.t()).argsort(1, descending=True)
     named = [Person.read(captions[row[0]]) for row in order.tolist()]
@@ -84,8 +84,8 @@ def judged(judge: TextToImage, images: Images, asked: Sequence[Person], captions
 
 
 def held_out(run: Path, prepared: Prepared) -> tuple[Images, list[Person]]:
-    """Real pictures of people that the run was not trained on, and their first captions."""
-    _, rows = prepared.split(read_settings(RunFolder(run).settings)["held_out"], most=500)
+    """Real images of people that the run was not trained on, and their first captions."""
+    _, rows = prepared.split(read_settings(RunFolder(run).settings)["held_out"], maximum=500)
     people = {row: person for row in rows.tolist() if (person := Person.read(prepared.captions[row][0]))}
     return to_tensor(prepared.images[list(people)]), list(people.values())
 
@@ -129,16 +129,16 @@ def main() -> None:
         f"{len(asked)} of {len(unseen)} missing": (to_tensor(np.stack([np.asarray(m) for m in made])), repeated),
         "real, held out": held_out(args.run, prepared),
     }
-    figures = {
-        f"{name}, {len(who)} pictures, judge {run}": judged(seeing(run), images, who, every)
+    metrics = {
+        f"{name}, {len(who)} images, judge {run}": judged(seeing(run), images, who, every)
         for run in [args.run, *args.judge]
         for name, (images, who) in sets.items()
     }
     print(f"among {len(every)} captions")
-    for name, shares in figures.items():
+    for name, shares in metrics.items():
         print(f"{name}: " + ", ".join(f"{what} {share:.1%}" for what, share in shares.items()))
     if args.json:
-        args.json.write_text(json.dumps(figures, indent=2), encoding="utf-8")
+        args.json.write_text(json.dumps(metrics, indent=2), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""A DDPM of your own pictures: trained for ten seconds, and sixteen new pictures drawn by it.
+"""A DDPM of your own pictures: trained for ten seconds, and sixteen new images drawn by it.
 
 python examples/03_ddpm_on_your_folder.py FOLDER
 
-FOLDER holds pictures (PNG, JPEG, ...), in folders or not; captions are not needed. Ten seconds teach a model colours
-and blots: say BUDGET = "30m" and another RUN for pictures. Run again, it draws more from the model that is there.
+FOLDER holds images (PNG, JPEG, ...), in folders or not; captions are not needed. Ten seconds teach a model colours
+and blots: say BUDGET = "30m" and another RUN for images. Run again, it draws more from the model that is there.
 """
 
 import sys
@@ -16,7 +16,7 @@ RUN, SIZE, BUDGET = Path("runs/ddpm"), 16, "10s"
 
 
 def show(event: object) -> None:
-    """What a run tells is an event; those that are not looked at here say which pictures were written."""
+    """What a run tells is an event; those that are not looked at here say which images were written."""
     if isinstance(event, Note):
         print(f"{event.stage}: {event.text}")
     elif isinstance(event, Progress) and event.report.step % 50 == 0:

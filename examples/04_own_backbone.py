@@ -58,7 +58,7 @@ class Mixer(nn.Module):
         self.leave = nn.Sequential(nn.GroupNorm(1, width), nn.Conv2d(width, values, 1), nn.PixelShuffle(config.patch))
 
     def forward(self, x: Images, log_snr: PerSample, cond: Condition) -> torch.Tensor:
-        """x: noisy pictures [b, c, h, w]; log_snr: their levels [b]; cond: nothing, in a DDPM without classes."""
+        """x: noisy images [b, c, h, w]; log_snr: their levels [b]; cond: nothing, in a DDPM without classes."""
         h = self.enter(x) + self.level(log_snr)[:, :, None, None]
         for across, within in zip(self.across, self.within, strict=True):
             h = h + across(h)

@@ -1,4 +1,4 @@
-"""A data set of your own: any object that goes through its pictures. This one keeps them nowhere, it draws them.
+"""A data set of your own: any object that goes through its images. This one keeps them nowhere, it draws them.
 
 python examples/05_own_data.py
 """
@@ -53,6 +53,6 @@ run = unclip.train(Rings(600), "runs/rings", config=config)
 model = unclip.load(run)
 rows = [model.generate([name], n=6) for name in COLOURS]
 save_picture(grid(rows, list(COLOURS), zoom=4), run / "drawn.png")
-print((run / "data" / "captions.jsonl").read_text(encoding="utf-8").count("\n"), "pictures were prepared")
-print("scores on the pictures that were held out:", unclip.evaluate(run, n=16))
+print((run / "data" / "captions.jsonl").read_text(encoding="utf-8").count("\n"), "images were prepared")
+print("scores on the images that were held out:", unclip.evaluate(run, n=16))
 print(f"drew {run / 'drawn.png'}")

@@ -1,4 +1,4 @@
-"""What a text-to-image model does to a picture: paint a part of it anew, vary it, blend it, change a word.
+"""What a text-to-image model does to an picture: paint a part of it anew, vary it, blend it, change a word.
 
 python examples/06_editing.py RUN
 
@@ -32,7 +32,7 @@ print(f"the right half painted anew as {after!r}, four times; the left half is t
 varied = unclip.vary(model, first, n=4, settings=how)
 print("varied: the same embedding, other noise")
 blended = unclip.blend(model, first, second, n=4, settings=how)
-print("blended: on the way from one picture to the other")
+print("blended: on the way from one image to the other")
 changed = unclip.diff(model, first, before, after, n=4, settings=how)
 print(f"changed: by the difference of the words, from {before!r} to {after!r}")
 

@@ -1,4 +1,4 @@
-"""Pictures that are arrays in memory, as a data set."""
+"""Images that are arrays in memory, as a data set."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from unclip.data.prepare.write import Prepared, prepare
 
 @dataclass(frozen=True)
 class Arrays:
-    """uint8 pictures [h, w, 3] with their captions; `end` is that of their keys."""
+    """uint8 images [h, w, 3] with their captions; `end` is that of their keys."""
 
     images: Sequence[np.ndarray]
     captions: Sequence[tuple[str, ...]]
@@ -29,5 +29,5 @@ class Arrays:
 
 
 def prepared(out: Path, images: Sequence[np.ndarray], captions: Sequence[tuple[str, ...]], end: str = "") -> Prepared:
-    """Such pictures of one size as a prepared data set."""
+    """Such images of one size as a prepared data set."""
     return prepare(Arrays(images, captions, end), out, images[0].shape[0], captioned=False)

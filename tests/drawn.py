@@ -1,4 +1,4 @@
-"""Small pictures of the drawn world with what they show, and their exact denoiser: for models that guide."""
+"""Small images of the drawn world with what they show, and their exact denoiser: for models that guide."""
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ NAMES = tuple(COLOURS)
 
 
 def drawn(n: int, seed: int = 0) -> tuple[Tensor, Tensor, list[str]]:
-    """n pictures of one object, [n, 3, 16, 16] in [-1, 1]; the number of its colour; "<colour> <shape>"."""
+    """n images of one object, [n, 3, 16, 16] in [-1, 1]; the number of its colour; "<colour> <shape>"."""
     scenes = [(image, scene.objects[0]) for image, _, scene in World(counts={1: 1.0}).sample(n, seed)]
     images = torch.from_numpy(np.stack([image for image, _ in scenes])).permute(0, 3, 1, 2) / 127.5 - 1
     labels = torch.tensor([NAMES.index(thing.colour) for _, thing in scenes])
@@ -26,13 +26,13 @@ def drawn(n: int, seed: int = 0) -> tuple[Tensor, Tensor, list[str]]:
 
 
 class Exact:
-    """E[x0 | x] where the data are these pictures and no others: the best unconditional denoiser."""
+    """E[x0 | x] where the data are these images and no others: the best unconditional denoiser."""
 
     def __init__(self, images: Tensor) -> None:
         self.images = images
 
     def nearest(self, x: Tensor) -> Tensor:
-        """The number of the picture that each x is nearest to."""
+        """The number of the image that each x is nearest to."""
         return torch.cdist(x.flatten(1), self.images.flatten(1)).argmin(1)
 
     def __call__(self, x: Tensor, log_snr: Tensor, cond: Condition) -> Prediction:
@@ -43,7 +43,7 @@ class Exact:
 
 
 def sample(exact: Exact, guidance: Guidance, n: int, steps: int = 25) -> Tensor:
-    """n samples of the guided exact denoiser: numbers of the pictures that they became."""
+    """n samples of the guided exact denoiser: numbers of the images that they became."""
     denoise = guidance(exact, Condition(), Condition())
     start = Noise.shared("drawn").normal((n, *exact.images.shape[1:]))
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""A decoder and an inpainter that learned pictures of one colour: who sees a half knows the other half."""
+"""A decoder and an inpainter that learned images of one colour: who sees a half knows the other half."""
 
 from functools import cache
 
@@ -23,10 +23,10 @@ from unclip.runs.modules import Stages
 from unclip.text.tokenizer import Tokenizer
 
 COLOURS = {
-    "a red picture": (0.9, -0.9, -0.9),
-    "a green picture": (-0.9, 0.8, -0.9),
-    "a blue picture": (-0.9, -0.9, 0.9),
-    "a gray picture": (0.1, 0.1, 0.1),
+    "a red image": (0.9, -0.9, -0.9),
+    "a green image": (-0.9, 0.8, -0.9),
+    "a blue image": (-0.9, -0.9, 0.9),
+    "a gray image": (0.1, 0.1, 0.1),
 }
 PAINT = torch.tensor(list(COLOURS.values()))
 TOKENIZER = Tokenizer.train(COLOURS, vocabulary=300)
@@ -43,7 +43,7 @@ CONFIG = DecoderConfig(
 
 
 def flat(rows: list[int]) -> torch.Tensor:
-    """Pictures of these colours."""
+    """Images of these colours."""
     return PAINT[rows][:, :, None, None].expand(-1, 3, SIZE, SIZE).contiguous()
 
 

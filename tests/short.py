@@ -10,7 +10,7 @@ from unclip.models.decoder import decoder_sampling
 from unclip.models.priors.diffusion import prior_sampling
 from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.events import Event
-from unclip.recipes.run import train
+from unclip.recipes.run import train_stages
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages import CLIPRecipe, DecoderRecipe, PriorRecipe
 from unclip.runs.folder import RunFolder
@@ -41,7 +41,7 @@ def short(steps: int) -> RunConfig:
 
 
 def events(folder: Path, config: RunConfig, stop: threading.Event | None = None) -> Iterator[Event]:
-    return train(World(32, scenes=64), folder, config, stop or threading.Event(), force=True)
+    return train_stages(World(32, scenes=64), folder, config, stop or threading.Event(), force=True)
 
 
 def losses(folder: Path, stage: str) -> list[tuple[int, float]]:

@@ -1,4 +1,4 @@
-"""Each example runs as it stands, does what it says, and leaves a picture."""
+"""Each example runs as it stands, does what it says, and leaves an image."""
 
 import re
 import subprocess
@@ -46,7 +46,7 @@ def test_ddpm_on_your_folder(tmp_path: Path):
     for i, (pixels, *_) in enumerate(World(32).sample(60)):
         Image.fromarray(pixels).save(tmp_path / "pictures" / f"{i}.png")
     first = run(tmp_path, "03_ddpm_on_your_folder.py", "pictures")
-    assert "data: 60 pictures" in first and "drew runs/ddpm/drawn-0.png" in first
+    assert "data: 60 images" in first and "drew runs/ddpm/drawn-0.png" in first
     assert "drew runs/ddpm/drawn-1.png" in run(tmp_path, "03_ddpm_on_your_folder.py", "pictures")
 
 
@@ -58,7 +58,7 @@ def test_own_backbone(tmp_path: Path):
 @pytest.mark.slow
 def test_own_data(tmp_path: Path):
     said = run(tmp_path, "05_own_data.py")
-    assert "600 pictures were prepared" in said and "'class'" in said
+    assert "600 images were prepared" in said and "'class'" in said
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from unclip.images.files import grid as grid
     from unclip.images.files import save_picture as save_picture
     from unclip.images.files import tile as tile
-    from unclip.images.read import take as take
+    from unclip.images.read import read_image as read_image
     from unclip.latents.invert import invert as invert
     from unclip.latents.inverted import Inverted as Inverted
     from unclip.latents.manipulate import blend as blend
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from unclip.models.classifier import NoisyClassifier as NoisyClassifier
     from unclip.recipes.api.evaluate import evaluate as evaluate
     from unclip.recipes.api.train import train as train
-    from unclip.recipes.events import Drawn as Drawn
     from unclip.recipes.events import Gate as Gate
+    from unclip.recipes.events import ImageSaved as ImageSaved
     from unclip.recipes.events import Note as Note
     from unclip.recipes.events import Progress as Progress
     from unclip.recipes.events import Stopped as Stopped
@@ -67,7 +67,7 @@ else:
         {
             "unclip.recipes.api.train": "train",
             "unclip.recipes.api.evaluate": "evaluate",
-            "unclip.recipes.events": "Note Progress Working Drawn Gate Stopped",
+            "unclip.recipes.events": "Note Progress Working ImageSaved Gate Stopped",
             "unclip.recipes.settings.run": "RunConfig",
             "unclip.runs.folder": "RunFolder",
             "unclip.runs.modules": "load_stage",
@@ -85,7 +85,7 @@ else:
             "unclip.latents.inverted": "Inverted",
             "unclip.latents.probe": "probe Probe",
             "unclip.latents.zero_shot": "classify",
-            "unclip.images.read": "take",
+            "unclip.images.read": "read_image",
             "unclip.images.files": "save_picture grid tile",
             "unclip.models.classifier": "NoisyClassifier ClassifierConfig",
             "unclip.diffusion.process": "Diffusion DiffusionConfig Sampling",

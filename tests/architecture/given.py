@@ -28,7 +28,7 @@ from unclip.training.trainer import TrainConfig
 
 
 class Linear(nn.Module):
-    """A network of pictures that costs nothing."""
+    """A network of images that costs nothing."""
 
     def forward(self, x: State, log_snr: LogSNR, cond: Condition) -> State:
         return 0.1 * x

@@ -11,7 +11,7 @@ import pytest
 from tests.architecture.pages import PAGES, ROOT, commands, files, text_of
 
 from unclip.cli.arguments import settings
-from unclip.cli.arguments.options import Given
+from unclip.cli.arguments.options import TrainOptions
 from unclip.cli.arguments.output import slug
 from unclip.cli.main import app
 from unclip.core.config.duration import seconds
@@ -63,12 +63,12 @@ def test_commands_resolve(page: str, tmp_path: Path) -> None:
         if isinstance(length := given.get("budget"), str):
             seconds(length)
         if command.__name__ == "train":
-            resolve_run(given.get("given", Given()))
+            resolve_run(given.get("given", TrainOptions()))
         if command.__name__ == "add":
             resolve_stage(given["stage"], given.get("set") or [])
 
 
-def resolve_run(given: Given) -> None:
+def resolve_run(given: TrainOptions) -> None:
     """The settings of `unclip train ...`, as far as they can be said without data."""
     said = settings.layers(given, {})
     size = settings.last(said, "size") or 32

@@ -67,7 +67,7 @@ def python(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def smaller(command: list[str]) -> list[str]:
-    """A command of the page, with few pictures, tiny networks and few steps."""
+    """A command of the page, with few images, tiny networks and few steps."""
     if "runs/try" in command and command[0] == "train":
         return ["train", "pictures", "--out", "runs/try", "--config", "short.toml", "--force"]
     if command[0] == "train":

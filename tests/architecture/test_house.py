@@ -165,7 +165,7 @@ def test_no_paths_of_one_machine():
 
 
 def test_pictures_are_opened_and_written_in_one_place():
-    """`Image.open` without formats starts Ghostscript for an EPS named a.png; `save` in place leaves half a picture."""
+    """`Image.open` without formats starts Ghostscript for an EPS named a.png; `save` in place leaves half an image."""
     opener, writer = PACKAGE / "data/images/open.py", PACKAGE / "images/files.py"
     others = {"store", "self", "latent", "made"}  # their own `save`: models, a command's, a latent, a tokenizer
     found = []
@@ -203,7 +203,7 @@ def opens_text(node: ast.AST) -> bool:
 
 
 def test_text_files_name_their_encoding():
-    """The default encoding is the machine's: a vocabulary that is read as Latin-1 draws wrong pictures in silence."""
+    """The default encoding is the machine's: a vocabulary that is read as Latin-1 draws wrong images in silence."""
     found = [
         where(path, node)
         for path in MODULES

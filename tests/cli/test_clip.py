@@ -21,7 +21,7 @@ from unclip.images.files import read_about
 from unclip.models.decoder import decoder_sampling
 from unclip.models.priors.diffusion import prior_sampling
 from unclip.nn.backbones.unet import UNetConfig
-from unclip.recipes.run import train
+from unclip.recipes.run import train_stages
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages import CLIPRecipe, DecoderRecipe, PriorRecipe
 from unclip.training.optim import OptimConfig
@@ -37,7 +37,13 @@ def steps(n: int, batch: int = 4) -> TrainConfig:
 def tiny() -> RunConfig:
     """A CLIP that learns something; a prior and a decoder that only exist."""
     vit = CLIPRecipe(
-        width=24, text_width=32, text_layers=1, vision="vit", vision_width=48, vision_layers=1, train=steps(150, 32)
+        width=24,
+        text_width=32,
+        text_layers=1,
+        vision="vit",
+        vision_width=48,
+        vision_layers=1,
+        train=steps(150, 32),
     )
     return RunConfig(
         size=32,
@@ -59,7 +65,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = root / "data" / scene.objects[0].colour / f"{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
-    list(train(open_source(root / "data"), root / "run", tiny(), threading.Event(), force=True))
+    list(train_stages(open_source(root / "data"), root / "run", tiny(), threading.Event(), force=True))
     return root / "run"
 
 
@@ -96,8 +102,8 @@ def test_classify_refuses(call: Call, run: Path, tmp_path: Path):
     for words, why in (
         ([picture, "--labels", "red"], "name at least 2"),
         ([picture, "--labels", "red", "blue", "--template", "a heart"], "where the label belongs"),
-        (["--labels", "red", "blue"], "no picture"),
-        ([tmp_path / "bad.png", "--labels", "red", "blue"], "bad.png: no picture in a supported format"),
+        (["--labels", "red", "blue"], "no image"),
+        ([tmp_path / "bad.png", "--labels", "red", "blue"], "bad.png: no image in a supported format"),
     ):
         done = call("classify", *words, "--run", run)
         assert done.code == 2 and why in done.err, done.err
@@ -115,9 +121,9 @@ def test_search_by_words_and_by_picture(call: Call, run: Path, tmp_path: Path):
         told = call("info", sheet)
         assert told.code == 0, told.err
         assert shlex.split(told.out.splitlines()[-1])[:3] == ["unclip", "search", query]
-    assert "caption of the picture" in done.out
-    assert "1.000" in done.out  # a picture of the run is nearest to itself
-    assert call("search", "missing.png", "--run", run).err.count("missing.png: no such picture")
+    assert "caption of the image" in done.out
+    assert "1.000" in done.out  # an image of the run is nearest to itself
+    assert call("search", "missing.png", "--run", run).err.count("missing.png: no such image")
     assert "ask for at least 1" in call("search", "red", "--run", run, "-n", 0).err
 
 
@@ -140,9 +146,9 @@ def test_guidance_by_a_clip_that_is_not_there_is_refused(call: Call, run: Path, 
 def test_the_noise_aware_clip_is_added_and_judged_by_level(guided: Path):
     end = json.loads((guided / "state.json").read_text(encoding="utf-8"))["noisy_clip"]
     assert end["passed"], end
-    figures = end["figures"]
-    assert figures["r1_at_6"] > 0.5
-    assert figures["r1_at_0"] > 2 * figures["chance"]
+    metrics = end["metrics"]
+    assert metrics["r1_at_6"] > 0.5
+    assert metrics["r1_at_0"] > 2 * metrics["chance"]
     model = unclip.load(guided)
     assert model.noisy_clip is not None
     assert model.noisy_clip.config.schedule == model.decoder.config.diffusion.schedule

@@ -17,7 +17,7 @@ from unclip.images.files import read_about
 from unclip.models.decoder import decoder_sampling
 from unclip.models.priors.diffusion import prior_sampling
 from unclip.nn.backbones.unet import UNetConfig
-from unclip.recipes.run import train
+from unclip.recipes.run import train_stages
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages import CLIPRecipe, DecoderRecipe, PriorRecipe
 from unclip.runs.modules import Stages
@@ -43,7 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "decoder": DecoderRecipe(network=NARROW, sampling=replace(decoder_sampling(), steps=2), train=FEW),
         },
     )
-    list(train(World(32, scenes=64), folder, config, threading.Event(), force=True))
+    list(train_stages(World(32, scenes=64), folder, config, threading.Event(), force=True))
     return folder
 
 
@@ -93,9 +93,9 @@ def test_info_knows_a_prior_that_was_trained_again(
     sha = load_stored(mine / "contrastive_prior").sha256[:12]
     assert f"contrastive_prior {sha}" in told and "--run runs/mine" in told and "changed since" not in told
     assert sha in call("info", mine).out
-    call("add", "contrastive_prior", "--run", mine, "--anew", "--set", "contrastive_prior.train.steps=1")
+    call("add", "contrastive_prior", "--run", mine, "--restart", "--set", "contrastive_prior.train.steps=1")
     told = call("info", "out/a-red-circle-0.png").out
-    assert "! contrastive_prior of runs/mine has changed since: the command draws another picture" in told
+    assert "! contrastive_prior of runs/mine has changed since: the command draws another image" in told
 
 
 def test_what_cannot_be_chosen_is_refused(call: Call, mine: Path):
@@ -109,7 +109,7 @@ def test_what_cannot_be_chosen_is_refused(call: Call, mine: Path):
         with_prior(model, "text-shifted")
     with pytest.raises(ValueError, match="not loaded from a run folder"):
         with_prior(replace(model, stages=Stages()), "contrastive")
-    assert "prepared pictures are gone" in call("compare-priors", mine).err
+    assert "prepared images are gone" in call("compare-priors", mine).err
 
 
 def test_compare_trains_what_is_missing_and_judges_all(call: Call, mine: Path, tmp_path: Path):
@@ -124,9 +124,9 @@ def test_compare_trains_what_is_missing_and_judges_all(call: Call, mine: Path, t
     assert list(found["priors"]) == [*names, "contrastive prior", "true embedding"]
     assert 0.5 < found["priors"]["autoregressive prior"]["trained"] < 60
     assert found["priors"]["true embedding"]["embedding"]["matched"] == pytest.approx(1, abs=1e-4)
-    for figures in found["priors"].values():
-        assert {"one_seen", "one_unseen", "two_seen"} == set(figures["exact"])
-        assert {"mean", "error"} == set(figures["kid"]) and figures["clip_score"]["n"] == 4
+    for metrics in found["priors"].values():
+        assert {"one_seen", "one_unseen", "two_seen"} == set(metrics["exact"])
+        assert {"mean", "error"} == set(metrics["kid"]) and metrics["clip_score"]["n"] == 4
     assert "caption alone" in done.out and "gate failed" in done.out
     about = read_about(mine / "priors" / "priors.png")
     assert (about["model"], about["stages"]) == (found["model"], found["stages"])

@@ -10,7 +10,7 @@ from unclip.data.source import open_source
 @pytest.fixture
 def drawn(call: Call, tmp_path: Path) -> Path:
     done = call("shapes", tmp_path / "drawn", "-n", 12, "--seed", 3)
-    assert (done.code, done.out) == (0, f"12 pictures in {tmp_path / 'drawn'}\n")
+    assert (done.code, done.out) == (0, f"12 images in {tmp_path / 'drawn'}\n")
     return tmp_path / "drawn"
 
 
@@ -28,11 +28,11 @@ def test_shapes_depend_on_their_seed(call: Call, drawn: Path, tmp_path: Path):
 
 
 def test_report(call: Call, drawn: Path):
-    (drawn / "000001.png").write_bytes(b"no picture")
+    (drawn / "000001.png").write_bytes(b"no image")
     done = call("data", drawn)
     assert done.code == 0
     assert "11 pairs (image folder" in done.out
-    assert "! 1 pictures cannot be read" in done.out
+    assert "! 1 images cannot be read" in done.out
 
 
 def test_pack(call: Call, drawn: Path, tmp_path: Path):
@@ -62,7 +62,7 @@ def test_errors(call: Call, drawn: Path, monkeypatch: pytest.MonkeyPatch, words:
 
 def test_nothing_usable_is_a_failure(call: Call, drawn: Path):
     for picture in drawn.glob("*.png"):
-        picture.write_bytes(b"no picture")
+        picture.write_bytes(b"no image")
     done = call("data", drawn)
     assert done.code == 1
     assert "not one usable pair" in done.out
@@ -73,9 +73,9 @@ def test_what_is_left_out_is_told(call: Call, drawn: Path):
     (drawn / "backup.tar").write_bytes(b"x")
     done = call("data", drawn)
     assert done.code == 0
-    assert "! left out: 1 .heic pictures" in done.out
+    assert "! left out: 1 .heic images" in done.out
     assert "captions are taken from: metadata.jsonl; not from: 1 tar files (backup.tar)" in done.out
-    assert "! 12 pictures are very few" in done.out
+    assert "! 12 images are very few" in done.out
 
 
 def test_names_and_columns(call: Call, drawn: Path, tmp_path: Path):

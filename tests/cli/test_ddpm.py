@@ -1,4 +1,4 @@
-"""A plain DDPM from pictures to pictures, as a person types it; and a killed run equals an uninterrupted one."""
+"""A plain DDPM from images to images, as a person types it; and a killed run equals an uninterrupted one."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ from unclip.generation.settings import Settings
 from unclip.images.files import KEY, read_about
 from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.events import Event, Gate, Note, Progress, Stopped
-from unclip.recipes.run import train
+from unclip.recipes.run import train_stages
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages import DDPMRecipe
 from unclip.training.checkpoint import read_log
@@ -34,7 +34,7 @@ PAINT = np.array([(20, 20, 240), (240, 20, 20), (240, 240, 240)], dtype=float)
 
 
 def folder(root: Path, each: int = 24) -> Path:
-    """Class folders of noisy pictures of one colour."""
+    """Class folders of noisy images of one colour."""
     rng = np.random.default_rng(0)
     for name, colour in zip(CLASSES, PAINT, strict=True):
         (root / name).mkdir(parents=True)
@@ -55,7 +55,7 @@ def config(steps: int) -> RunConfig:
 
 
 def events(data: Path, run: Path, config: RunConfig, stop: threading.Event | None = None) -> Iterator[Event]:
-    return train(open_source(data, captioned=False), run, config, stop or threading.Event(), force=True)
+    return train_stages(open_source(data, captioned=False), run, config, stop or threading.Event(), force=True)
 
 
 def test_killed_run_equals_uninterrupted(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_pictures_alone(tmp_path: Path, call: Call) -> None:
     words = ["--set", "ddpm.train.steps=2", "--set", "ddpm.network.widths=[16,16]", "--set", "ddpm.sampling.steps=2"]
     done = call("train", data, "--model", "ddpm", "--out", out, "--size", 8, "--force", *words)
     assert done.code == 0, done.err + done.out
-    assert "12 pictures (pictures without captions)" in done.out and f"unclip generate --run {out}" in done.out
+    assert "12 images (images without captions)" in done.out and f"unclip generate --run {out}" in done.out
     model = unclip.load(out)
     assert [p.info[KEY]["seed"] for p in model.generate(n=2, seed=5)] == [5, 6]
     with pytest.raises(ValueError, match="class 'red': this model knows none; leave the prompt out"):

@@ -30,10 +30,10 @@ def out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 COMMANDS = {
-    "edit": ["cat.png", "a red picture", "--mask", "mask.png", "-n", "2", "--seed", "7", "--steps", "2",
+    "edit": ["cat.png", "a red image", "--mask", "mask.png", "-n", "2", "--seed", "7", "--steps", "2",
              "--guidance", "2"],
     "edit without a prompt": ["cat.png", "--mask", "mask.png", "-n", "1", "--steps", "3"],
-    "extend": ["cat.png", "a red picture", "--by", "0.25", "--up", "0", "-n", "2", "--steps", "2"],
+    "extend": ["cat.png", "a red image", "--by", "0.25", "--up", "0", "-n", "2", "--steps", "2"],
     "extend without a prompt": ["cat.png", "--left", "0.5", "-n", "1", "--steps", "2"],
 }  # fmt: skip
 
@@ -48,7 +48,7 @@ def test_pictures_a_sheet_and_the_command_that_makes_them_again(call: Call, out:
     assert sorted(p.name for p in out.iterdir()) == sorted(names)
     assert all(f"out/{n}" in done.out for n in names)
     assert "by RePaint, slower; `unclip add inpaint" in done.out
-    assert ("no prompt: the picture's own embedding" in done.out) == ("a red picture" not in words)
+    assert ("no prompt: the picture's own embedding" in done.out) == ("a red image" not in words)
     with Image.open(out / names[0]) as picture:
         assert picture.size == {"edit": (16, 16), "extend": (24, 20)}.get(name, picture.size)
     before = {n: (out / n).read_bytes() for n in names}
@@ -60,7 +60,7 @@ def test_pictures_a_sheet_and_the_command_that_makes_them_again(call: Call, out:
         (out / n).unlink()
     assert call(*again).code == 0
     assert {n: (out / n).read_bytes() for n in names} == before
-    assert call(*again).code == 0  # the same request replaces its pictures
+    assert call(*again).code == 0  # the same request replaces its images
     assert sorted(p.name for p in out.iterdir()) == sorted(names)
 
 
@@ -70,13 +70,13 @@ def test_pictures_a_sheet_and_the_command_that_makes_them_again(call: Call, out:
         (["edit", "cat.png"], "cat.png: has no transparent part and there is no mask; give --mask"),
         (["edit", "cat.png", "--mask", "large.png"], "large.png: is 20 x 20 pixels and cat.png is 16 x 16"),
         (["edit", "cat.png", "--mask", "black.png"], "black.png: nothing is to be painted"),
-        (["edit", "none.png", "--mask", "mask.png"], "none.png: no such picture"),
+        (["edit", "none.png", "--mask", "mask.png"], "none.png: no such image"),
         (["edit", "cat.png", "--mask", "mask.png", "--method", "model"], "unclip add inpaint"),
         (["edit", "cat.png", "--mask", "mask.png", "--steps", "0"], "steps = 0"),
         (["edit", "cat.png", "--mask", "mask.png", "-n", "0"], "n = 0"),
-        (["extend", "cat.png"], "nothing to paint: say by how much the picture grows, as --by 0.5"),
+        (["extend", "cat.png"], "nothing to paint: say by how much the image grows, as --by 0.5"),
         (["extend", "cat.png", "--left=-1"], "left = -1.0: a share of the picture's side between 0 and 4"),
-        (["extend", "text.txt", "--by", "0.5"], "text.txt: no picture in a supported format"),
+        (["extend", "text.txt", "--by", "0.5"], "text.txt: no image in a supported format"),
     ],
 )
 def test_errors(call: Call, out: Path, words: Sequence[str], why: str):

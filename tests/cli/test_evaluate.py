@@ -80,9 +80,9 @@ def test_shapes_are_scored_exactly(call: Call, asked: dict[str, Any], tmp_path: 
 
 def test_errors(call: Call, asked: dict[str, Any], tmp_path: Path):
     assert "no such file" in call("evaluate", tmp_path / "run", "--data", tmp_path / "none").err
-    assert "at least 2 pictures" in call("evaluate", tmp_path / "run", "-n", 1).err
+    assert "at least 2 images" in call("evaluate", tmp_path / "run", "-n", 1).err
     assert "holds a text-to-image model" in call("evaluate", tmp_path / "run", "--bpd").err
-    assert "at least 2 pictures" in call("evaluate", tmp_path / "run", "--bpd", "--bpd-pictures", 1).err
+    assert "at least 2 images" in call("evaluate", tmp_path / "run", "--bpd", "--bpd-pictures", 1).err
 
 
 def test_one_picture_is_refused(call: Call, asked: dict[str, Any], tmp_path: Path):
@@ -91,28 +91,28 @@ def test_one_picture_is_refused(call: Call, asked: dict[str, Any], tmp_path: Pat
     (tmp_path / "other" / "metadata.jsonl").write_text(lines[0] + "\n", encoding="utf-8")
     done = call("evaluate", tmp_path / "run", "--data", tmp_path / "other")
     assert done.code == 2
-    assert "1 picture to judge on, and a score needs at least 2" in done.err
+    assert "1 image to judge on, and a score needs at least 2" in done.err
     assert not asked
 
 
 def test_what_equal_captions_cannot_tell(monkeypatch: pytest.MonkeyPatch):
-    figures = {"r1": 1.0}
-    monkeypatch.setattr(suite, "score_clip", lambda *given: figures)
+    metrics = {"r1": 1.0}
+    monkeypatch.setattr(suite, "score_clip", lambda *given: metrics)
     monkeypatch.setattr(suite, "score_classes", lambda *given: {})
-    monkeypatch.setattr(suite, "_own", lambda *given: {"prior": figures})
-    scores = {"clip_score": figures, "kid": figures, "roughness": figures}
+    monkeypatch.setattr(suite, "_own", lambda *given: {"prior": metrics})
+    scores = {"clip_score": metrics, "kid": metrics, "roughness": metrics}
     monkeypatch.setattr(suite, "score_pictures", lambda *given: scores)
     model: Any = SimpleNamespace(embed_images=lambda images: images.flatten(1))
 
     def asked(captions: list[str], n: int) -> dict[str, Any]:
         images = np.zeros((len(captions), 8, 8, 3), np.uint8)
         prepared: Any = SimpleNamespace(captions=[(c,) for c in captions], images=images)
-        return suite.evaluate.__wrapped__(model, prepared, np.arange(len(captions)), n)  # pyright: ignore
+        return suite.evaluate_pairs.__wrapped__(model, prepared, np.arange(len(captions)), n)  # pyright: ignore
 
     same = asked(["a cat"] * 3, 3)
     assert {same[name] for name in ("retrieval", "prior", "clip_score")} == {suite.UNKNOWN}
-    assert same["kid"] == same["roughness"] == figures
+    assert same["kid"] == same["roughness"] == metrics
     few = asked(["a cat", "a cat", "a dog"], 2)
-    assert few["retrieval"] == figures and few["clip_score"] == suite.UNKNOWN
+    assert few["retrieval"] == metrics and few["clip_score"] == suite.UNKNOWN
     assert suite.UNKNOWN not in asked(["a cat", "a dog"], 2).values()
     assert suite.UNKNOWN in "".join(cell for column in command.table(same).columns for cell in column.cells)  # pyright: ignore

@@ -1,4 +1,4 @@
-"""`unclip explain` on a tiny run: every picture, the page, and what it refuses."""
+"""`unclip explain` on a tiny run: every image, the page, and what it refuses."""
 
 import importlib
 import json
@@ -24,7 +24,7 @@ PICTURES = ("schedules", "noising", "denoising", "levels", "plane-forward", "pla
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run: 64 drawn scenes, one step a stage."""
     folder = tmp_path_factory.mktemp("explain") / "tiny"
-    list(run.train(World(32, scenes=64), folder, short(1), threading.Event(), force=True))
+    list(run.train_stages(World(32, scenes=64), folder, short(1), threading.Event(), force=True))
     return folder
 
 
@@ -40,7 +40,7 @@ def test_pictures_and_page(call: Call, tiny: Path, tmp_path: Path):
     out = tmp_path / "out"
     done = call("explain", tiny, "--out", out, "--steps", "3,2", "--samplers", "ddim, ddpm", "-n", 2)
     assert done.code == 0, done.err
-    assert "2 samplers with 2, 3 steps, 2 pictures each" in done.out
+    assert "2 samplers with 2, 3 steps, 2 images each" in done.out
     assert f"done: open {out / 'explain.html'}" in done.out
     for name in PICTURES:
         with Image.open(out / f"{name}.png") as picture:
@@ -74,7 +74,7 @@ def named(name: str) -> object:
         (["--steps", "5,many"], "--steps: 'many' is no number of steps; write them like 5,10,20,50"),
         (["--steps", "0"], "--steps: '0' is no number of steps"),
         (["--samplers", "eular"], "sampler = 'eular': known are "),
-        (["-n", 0], "n = 0: a cell of the grid holds 1 to 16 pictures"),
+        (["-n", 0], "n = 0: a cell of the grid holds 1 to 16 images"),
     ],
 )
 def test_errors(call: Call, tiny: Path, tmp_path: Path, words: list[object], why: str):
@@ -90,7 +90,7 @@ def test_runs_that_cannot_be_explained(call: Call, tiny: Path, tmp_path: Path):
     shutil.rmtree(tmp_path / "cut" / "data")
     done = call("explain", tmp_path / "cut", "--out", tmp_path / "out")
     assert done.code == 2
-    assert "the run's prepared pictures are gone; the same `unclip train` command again" in done.err
+    assert "the run's prepared images are gone; the same `unclip train` command again" in done.err
     state = json.loads((tmp_path / "cut" / "state.json").read_text(encoding="utf-8"))
     del state["decoder"]
     (tmp_path / "cut" / "state.json").write_text(json.dumps(state), encoding="utf-8")

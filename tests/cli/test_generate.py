@@ -25,7 +25,7 @@ class Painter:
 
     hash = "abc123def456"
 
-    def cut(self, prompts: Sequence[str]) -> dict[str, tuple[str, str]]:
+    def truncated(self, prompts: Sequence[str]) -> dict[str, tuple[str, str]]:
         return {p: (p[:11], p[12:]) for p in prompts if len(p) > 40}
 
     def unknown(self, prompts: Sequence[str]) -> dict[str, list[str]]:
@@ -33,7 +33,7 @@ class Painter:
 
     def draw(self, prompts: Sequence[str], n: int, seed: int, settings: Settings) -> Iterator[Any]:
         how = settings.apply(Sampling()).to_dict()
-        for prompt, own in TextToImage.asked(self, prompts, n, seed):  # pyright: ignore[reportArgumentType]
+        for prompt, own in TextToImage.expand_request(self, prompts, n, seed):  # pyright: ignore[reportArgumentType]
             picture = Image.new("RGB", (32, 32), (len(prompt), own - seed, 200))
             about = {"prompt": prompt, "seed": own, "sampling": how, "model": self.hash, "unclip": "0.1.0"}
             picture.info[KEY] = about
@@ -72,7 +72,7 @@ def test_pictures_and_grid(call: Call, out: Path):
     names = ["a-red-heart-7.png", "a-red-heart-8.png", "two-cups-7.png", "two-cups-8.png", "grid.png"]
     assert [Path(line).name for line in done.out.splitlines()[:-1]] == names
     assert sorted(p.name for p in out.iterdir()) == sorted(names)
-    assert "4 pictures in" in done.out
+    assert "4 images in" in done.out
     assert "images/s" in done.out
     assert read_about(out / "two-cups-8.png")["prompt"] == "two cups"
     with Image.open(out / "grid.png") as grid:

@@ -9,7 +9,7 @@ from tests.cli.conftest import Call
 
 from unclip.cli.main import app
 from unclip.core import machine
-from unclip.core.shown import typed
+from unclip.core.shown import shell_command
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -92,7 +92,7 @@ def test_names_with_control_letters_are_shown(call: Call, tmp_path: Path):
 
 
 def test_commands_are_quoted():
-    assert typed("unclip", "info", Path("runs/my run [x]")) == "unclip info 'runs/my run [x]'"
+    assert shell_command("unclip", "info", Path("runs/my run [x]")) == "unclip info 'runs/my run [x]'"
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ HOSTILE: list[dict[str, Any]] = [
 @pytest.mark.parametrize("about", HOSTILE)
 def test_what_a_stranger_wrote_is_never_shown_as_our_command(about: dict[str, Any], tmp_path: Path):
     lines = picture_lines(about, tmp_path)
-    assert lines[0] == "the picture says of itself:" and lines[-1].startswith("! no command makes it again")
+    assert lines[0] == "the image says of itself:" and lines[-1].startswith("! no command makes it again")
     assert "again:" not in lines and all(line.isprintable() for line in lines)
 
 
@@ -99,14 +99,14 @@ def test_other_formats_and_endings_are_not_opened_by_name(tmp_path: Path, monkey
     """An EPS named as a PNG starts Ghostscript where Pillow may choose the format."""
     from PIL import EpsImagePlugin
 
-    from unclip.images.read import take
+    from unclip.images.read import read_image
 
     monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *a, **k: pytest.fail("Ghostscript was started"))
     (tmp_path / "evil.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
     with pytest.raises(ValueError, match="not a PNG that unclip wrote"):
         read_about(tmp_path / "evil.png")
-    with pytest.raises(ValueError, match="no picture in a supported format"):
-        take(tmp_path / "evil.png", 8)
+    with pytest.raises(ValueError, match="no image in a supported format"):
+        read_image(tmp_path / "evil.png", 8)
 
 
 def test_a_text_of_ours_behind_the_pixels_and_in_other_forms_is_read(tmp_path: Path):

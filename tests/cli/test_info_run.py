@@ -11,10 +11,10 @@ from unclip.runs.folder import RunFolder
 def test_an_unfinished_run(call: Call, tmp_path: Path):
     run = RunFolder(tmp_path / "run")
     write_settings(run.settings, RunConfig(seed=11))
-    run.finish("data", {"passed": True, "why": "60 pairs", "figures": {"pairs": 60}})
-    run.finish("tokenizer", {"passed": True, "why": "350 tokens", "figures": {}})
-    figures = {"parameters": 2336002, "steps": 1200, "seconds": 95.0, "r1": 0.25}
-    run.finish("clip", {"passed": False, "why": "R@1 [low]", "figures": figures})
+    run.finish("data", {"passed": True, "why": "60 pairs", "metrics": {"pairs": 60}})
+    run.finish("tokenizer", {"passed": True, "why": "350 tokens", "metrics": {}})
+    metrics = {"parameters": 2336002, "steps": 1200, "seconds": 95.0, "r1": 0.25}
+    run.finish("clip", {"passed": False, "why": "R@1 [low]", "metrics": metrics})
     done = call("info", run.root)
     assert done.code == 0, done.err
     assert "the stage 'prior' is missing" in done.out
@@ -27,14 +27,14 @@ def test_stages_that_were_begun_and_that_could_be_added(call: Call, tmp_path: Pa
     run = RunFolder(tmp_path / "run")
     write_settings(run.settings, RunConfig(added=("inpaint", "noisy_clip")))
     for stage in ("tokenizer", "clip", "prior", "decoder", "noisy_clip"):
-        run.finish(stage, {"passed": True, "why": "", "figures": {}})
+        run.finish(stage, {"passed": True, "why": "", "metrics": {}})
         if stage != "tokenizer":
             store.save(run.root / stage, stage, {"of": {"kind": "Plain"}}, {"w": torch.ones(3)}, {"steps": 7})
     told = " ".join(call("info", run.root).out.split())
     assert "early weights of decoder, for --guidance-form auto: none" in told
     assert f"inpaint: begun, not finished; `unclip add inpaint --run {run.root}` goes on" in told
     assert "can be added: autoregressive_prior, contrastive_prior, upsampler" in told
-    run.finish("upsampler", {"passed": True, "why": "", "figures": {}})
+    run.finish("upsampler", {"passed": True, "why": "", "metrics": {}})
     told = " ".join(call("info", run.root).out.split())
     assert "can be added: autoregressive_prior, contrastive_prior, inpaint_upsampler, upsampler2" in told
     told = call("info", run.root / "clip").out

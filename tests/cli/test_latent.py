@@ -1,4 +1,4 @@
-"""Latent diffusion from captions to pictures, as a person types it; a killed run equals an uninterrupted one."""
+"""Latent diffusion from captions to images, as a person types it; a killed run equals an uninterrupted one."""
 
 import json
 import re
@@ -26,7 +26,7 @@ from unclip.nn.autoencoder.coder import CoderConfig
 from unclip.nn.autoencoder.patch_critic import PatchCriticConfig
 from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.events import Event, Progress
-from unclip.recipes.run import train
+from unclip.recipes.run import train_stages
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages import AutoencoderRecipe, CLIPRecipe, LatentRecipe
 from unclip.studies.explain.subject import open_run
@@ -39,7 +39,7 @@ PAINT = np.array([(20, 20, 240), (240, 20, 20), (240, 240, 240)], dtype=float)
 
 
 def folder(root: Path, each: int = 24) -> Path:
-    """Class folders of noisy pictures of one colour; the class is the caption."""
+    """Class folders of noisy images of one colour; the class is the caption."""
     rng = np.random.default_rng(0)
     for name, colour in zip(NAMES, PAINT, strict=True):
         (root / name).mkdir(parents=True)
@@ -73,7 +73,7 @@ def config(clip: int, autoencoder: int, latent: int) -> RunConfig:
 
 
 def events(data: Path, run: Path, config: RunConfig) -> Iterator[Event]:
-    return train(open_source(data), run, config, threading.Event(), force=True)
+    return train_stages(open_source(data), run, config, threading.Event(), force=True)
 
 
 def test_killed_run_equals_uninterrupted(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_what_it_lacks_is_refused_by_its_name(run: Path, call: Call) -> None:
         done = call(*words, "--run", run)
         assert done.code == 2 and "a latent diffusion, and only a run of --model unclip can do this" in done.err
     assert "only a run of --model unclip has priors" in call("generate", "red", "--run", run, "--prior", "text").err
-    assert "this looks at how pictures are denoised" in call("compare-priors", run).err
+    assert "this looks at how images are denoised" in call("compare-priors", run).err
     done = call("add", "upsampler", "--run", run)
     assert done.code == 2 and "to a run of model = 'latent' can be added: nothing" in done.err
 
@@ -219,7 +219,7 @@ def test_info_of_a_run_a_stage_and_what_lies_between(run: Path, call: Call) -> N
     "words, why",
     [
         (["--size", "30"], "size = 30: .* take a multiple of 4 px"),
-        (["--size", "32", "--set", "autoencoder.loss.critic.layers=4"], "layers = 4 needs pictures of 48 px"),
+        (["--size", "32", "--set", "autoencoder.loss.critic.layers=4"], "layers = 4 needs images of 48 px"),
         (["--set", "clip.vision=vit"], "clip.vision = 'vit': the perceptual loss looks through"),
         (["--set", "latent.diffusion.vlb_weight=0.001"], "latent.diffusion.vlb_weight = 0.001: a learned variance"),
         (["--set", "autoencoder.loss.kl=-1"], "kl = -1"),

@@ -107,14 +107,14 @@ def test_what_a_person_should_know(call: Call, out: Path):
 @pytest.mark.parametrize(
     "words, why",
     [
-        (["vary", "none.png"], "none.png: no such picture"),
-        (["vary", "text.txt"], "no picture in a supported format"),
+        (["vary", "none.png"], "none.png: no such image"),
+        (["vary", "text.txt"], "no image in a supported format"),
         (["vary", "tiny.png"], "too small for a model of 16 x 16; take one whose shorter side has at least 4"),
-        (["vary", "."], "is a folder; name a picture"),
+        (["vary", "."], "is a folder; name an image"),
         (["diff", "cat.png", "--from", "a leaf", "--to", "A leaf"], "both mean the same to the model"),
         (["diff", "cat.png", "--to", ""], "an empty caption"),
         (["probe", "cat.png", "--labels", "a cat"], "at least 2 different ones"),
-        (["blend", "cat.png", "dog.png", "-n", "1"], "a blend has at least 2 pictures"),
+        (["blend", "cat.png", "dog.png", "-n", "1"], "a blend has at least 2 images"),
         (["invert", "cat.png", "--guidance", "-1"], "guidance = -1"),
     ],
 )

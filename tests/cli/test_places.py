@@ -40,7 +40,7 @@ def run(tmp_path: Path) -> Path:
     folder = RunFolder(tmp_path / "run")
     write_settings(folder.settings, RunConfig())
     for stage in ("tokenizer", "clip", "prior", "decoder"):
-        folder.finish(stage, {"passed": True, "why": "", "figures": {}})
+        folder.finish(stage, {"passed": True, "why": "", "metrics": {}})
     folder.tokenizer.write_text("{}", encoding="utf-8")
     return folder.root
 
@@ -49,7 +49,7 @@ COMMANDS = [
     ("train", "shapes", "--out", "RUN"),
     ("train", "shapes", "--out", "RUN", "--force"),
     ("add", "noisy_clip", "--run", "RUN"),
-    ("add", "inpaint", "--run", "RUN", "--anew"),
+    ("add", "inpaint", "--run", "RUN", "--restart"),
     ("compare-priors", "RUN"),
     ("demo", "--out", "RUN"),
     ("explain", "another", "--out", "RUN"),

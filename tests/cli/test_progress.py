@@ -4,7 +4,7 @@ from pathlib import Path
 
 from unclip.cli.screen import progress
 from unclip.cli.screen.console import Screen
-from unclip.recipes.events import Drawn, Event, Gate, Note, Progress, Stopped, Working
+from unclip.recipes.events import Event, Gate, ImageSaved, Note, Progress, Stopped, Working
 from unclip.training.trainer import Report
 
 
@@ -31,7 +31,7 @@ def test_a_log_has_a_line_every_ten_seconds(monkeypatch):
     now = iter(range(1000))
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
     log = io.StringIO()
-    assert progress.follow([*training("clip", 60), Drawn("clip", Path("a.png"))], Screen(log, width=40)) == 0
+    assert progress.follow([*training("clip", 60), ImageSaved("clip", Path("a.png"))], Screen(log, width=40)) == 0
     lines = log.getvalue().splitlines()
     assert 4 <= len(lines) <= 8
     assert all("images/s" in line and "left" in line for line in lines[:-1])
@@ -53,7 +53,7 @@ def test_what_is_left_never_stands_at_nothing():
 
 
 def test_skipped_steps_are_no_want_of_time():
-    for figures in ({"skipped": 7.0}, {"distance": float("nan")}):
+    for metrics in ({"skipped": 7.0}, {"distance": float("nan")}):
         log = io.StringIO()
-        assert progress.follow([Gate("ddpm", False, "noise", figures)], Screen(log)) == 1
+        assert progress.follow([Gate("ddpm", False, "noise", metrics)], Screen(log)) == 1
         assert "lower learning rate" in log.getvalue() and "too little time" not in log.getvalue()

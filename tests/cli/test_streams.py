@@ -20,7 +20,7 @@ import unclip
 from unclip.cli.screen import console
 from unclip.core.watching import watching
 from unclip.data.shapes.world import World
-from unclip.recipes.run import train
+from unclip.recipes.run import train_stages
 
 LETTERS = "ein grüner Würfel ❤ :heart: [bold]x[/b]"
 COMMANDS = {
@@ -64,9 +64,9 @@ class Full(Gone):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a trained run, its pictures, and names that few encodings have."""
+    """A folder with a trained run, its images, and names that few encodings have."""
     root = tmp_path_factory.mktemp("place")
-    list(train(World(32, scenes=48), root / "run é [b]", short(1), threading.Event(), force=True))
+    list(train_stages(World(32, scenes=48), root / "run é [b]", short(1), threading.Event(), force=True))
     (root / "data é").mkdir()
     lines = [{"file_name": f"ü{i}.png", "text": f"{LETTERS} {i}"} for i in range(3)]
     for i, line in enumerate(lines):

@@ -10,7 +10,7 @@ from tests.cli.conftest import Call
 from tests.latents.gaussian import SIZE, gaussian, picture
 
 from unclip.generation.ddpm import DDPMPipeline
-from unclip.studies.explain.subject import Opened, UnclipSubject
+from unclip.studies.explain.subject import OpenedRun, UnclipSubject
 from unclip.studies.manipulation import study
 
 CAPTIONS = ("a red heart", "a blue heart", "a green leaf", "two cups")
@@ -21,7 +21,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     images = [np.asarray(picture(key)) for key in range(4)]
     assert images[0].shape[1] == SIZE
     prepared = arrays.prepared(tmp_path / "data", images, [(c,) for c in CAPTIONS])
-    opened = Opened(UnclipSubject(gaussian(), prepared), prepared, np.arange(4), " (4 held-out pairs)", "cpu")
+    opened = OpenedRun(UnclipSubject(gaussian(), prepared), prepared, np.arange(4), " (4 held-out pairs)", "cpu")
     monkeypatch.setattr(study, "open_run", lambda root: opened)
 
 
@@ -31,11 +31,11 @@ def test_figures_plots_and_page(call: Call, tmp_path: Path):
     done = call("study", "runs/x", "--out", out, "-n", 3, "--pairs", 2, "--steps", "5,10", "--scales", "1,2")
     assert done.code == 0, done.err
     assert "10: PSNR" in done.out
-    figures = json.loads((out / "study.json").read_text(encoding="utf-8"))
-    assert list(figures["inversion"]) == ["5", "10"]
-    assert list(figures["interpolation"]) == ["slerp", "fixed"]
-    assert list(figures["guidance"]) == ["1", "2"]
-    assert figures["ask"]["n"] == 3
+    metrics = json.loads((out / "study.json").read_text(encoding="utf-8"))
+    assert list(metrics["inversion"]) == ["5", "10"]
+    assert list(metrics["interpolation"]) == ["slerp", "fixed"]
+    assert list(metrics["guidance"]) == ["1", "2"]
+    assert metrics["ask"]["n"] == 3
     assert all((out / f"{part}.png").exists() for part in ("inversion", "interpolation", "guidance"))
     page = (out / "study.html").read_text(encoding="utf-8")
     assert page.count("<img ") == 3

@@ -15,7 +15,7 @@ from tests.cli.conftest import Call
 from unclip.data.prepare.write import prepare
 from unclip.data.shapes.world import World
 from unclip.recipes import run
-from unclip.recipes.events import Drawn, Event, Gate, Note, Progress, Stopped
+from unclip.recipes.events import Event, Gate, ImageSaved, Note, Progress, Stopped
 from unclip.recipes.settings.run import RunConfig, write_settings
 from unclip.runs.folder import RunFolder
 from unclip.training.trainer import Diverged, Report
@@ -62,7 +62,7 @@ class Fake:
 def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
     fake = Fake()
     fake.events = [Note("data", "12 pairs [all good]"), Progress("clip", report(1), 65.0, 0.1)]
-    fake.events += [Drawn("decoder", Path("runs/x/samples/a.png")), Gate("clip", True, "R@1 50.0%")]
+    fake.events += [ImageSaved("decoder", Path("runs/x/samples/a.png")), Gate("clip", True, "R@1 50.0%")]
     monkeypatch.setattr(run, "train", fake)
     return fake
 
@@ -71,7 +71,7 @@ def begun(out: Path, config: RunConfig) -> None:
     """A run that has trained something, on shapes."""
     folder = RunFolder(out)
     write_settings(folder.settings, config)
-    folder.finish("clip", {"passed": True, "why": "", "figures": {}})
+    folder.finish("clip", {"passed": True, "why": "", "metrics": {}})
     folder.data.mkdir()
     (folder.data / "prepared.json").write_text(
         json.dumps({"fingerprint": World(config.size, seed=config.seed).fingerprint()}), encoding="utf-8"
@@ -230,7 +230,7 @@ def test_a_run_inside_its_own_pictures_continues(
     with run.writing():
         write_settings(run.settings, config)
         prepare(source, run.data, config.size)
-        run.finish("clip", {"passed": True, "why": "", "figures": {}})
+        run.finish("clip", {"passed": True, "why": "", "metrics": {}})
     for name in ("data", "clip-000001"):
         run.samples.mkdir(exist_ok=True)
         (run.samples / f"{name}.png").write_bytes((tmp_path / "cat" / "000001.png").read_bytes())

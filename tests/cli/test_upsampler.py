@@ -1,4 +1,4 @@
-"""Upsamplers from the data to enlarged pictures, as a person types it, on a run of tiny networks."""
+"""Upsamplers from the data to enlarged images, as a person types it, on a run of tiny networks."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import KEY, read_about
 from unclip.models.priors.diffusion import prior_sampling
 from unclip.nn.backbones.unet import UNetConfig
-from unclip.recipes.run import train
+from unclip.recipes.run import train_stages
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages import CLIPRecipe, DecoderRecipe, PriorRecipe
 from unclip.runs.folder import RunFolder
@@ -69,7 +69,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
         },
     )
     run = tmp_path_factory.mktemp("runs") / "run"
-    list(train(open_source(data), run, config, threading.Event(), force=True))
+    list(train_stages(open_source(data), run, config, threading.Event(), force=True))
     return run
 
 
@@ -88,8 +88,8 @@ def run(finished: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 def test_the_stage_is_kept_with_its_data_and_its_verdict(run: Path):
     end = RunFolder(run).state()["upsampler"]
-    assert {"psnr_upsampled", "psnr_bicubic", "consistency_upsampled", "sharpness_upsampled"} <= set(end["figures"])
-    assert f"{SMALL} pictures smaller than 64 px were left out" in end["why"]
+    assert {"psnr_upsampled", "psnr_bicubic", "consistency_upsampled", "sharpness_upsampled"} <= set(end["metrics"])
+    assert f"{SMALL} images smaller than 64 px were left out" in end["why"]
     skipped = [
         json.loads(line) for line in (run / "data-64" / "skipped.jsonl").read_text(encoding="utf-8").splitlines()
     ]
@@ -129,7 +129,7 @@ def test_a_picture_of_ones_own(run: Path, call: Call, tmp_path: Path):
         tmp_path / "mine.png"
     )
     words = ("upsample", tmp_path / "mine.png", "--run", run, "--out", tmp_path / "out", "--strength", 0.5)
-    for _ in range(2):  # the same request replaces its picture
+    for _ in range(2):  # the same request replaces its image
         done = call(*words)
         assert done.code == 0, done.err
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["mine-54x36.png"]
@@ -144,12 +144,12 @@ def test_a_picture_of_ones_own(run: Path, call: Call, tmp_path: Path):
     "words, why",
     [
         ((), "no picture: name one"),
-        (("nothing.png",), "no such picture"),
+        (("nothing.png",), "no such image"),
         (("mine.png", "--size", "32"), "the size before the first upsampler"),
         (("mine.png", "--size", "100"), "this model draws 32, 64"),
         (("mine.png", "--strength", "3"), "strength = 3.0"),
-        (("wide.png",), "a picture of 2400 x 2 px would come out"),
-        (("text.png",), "text.png: no picture in a supported format"),
+        (("wide.png",), "an image of 2400 x 2 px would come out"),
+        (("text.png",), "text.png: no image in a supported format"),
     ],
 )
 def test_refused_pictures(
@@ -183,7 +183,7 @@ def test_a_second_one_on_top(run: Path, data: Path, call: Call, tmp_path: Path):
     shutil.copytree(run, mine)
     refused = call("add", "upsampler2", data, "--run", mine, "--size", 192, *said("upsampler2"))
     assert refused.code == 2 and "48 x 48 px, smaller than the 192 px that are wanted" in refused.err
-    assert call("add", "upsampler2", data, "--run", mine, "--anew", *said("upsampler2")).code in (0, 1)
+    assert call("add", "upsampler2", data, "--run", mine, "--restart", *said("upsampler2")).code in (0, 1)
     model = unclip.load(mine)
     assert isinstance(model, TextToImage)
     settings = [Settings(size=size) for size in (None, 128, 64, 32)]
@@ -202,8 +202,8 @@ def test_the_stage_for_inpainting(run: Path, call: Call, tmp_path: Path):
     few = ("--set", "inpaint_upsampler.train.steps=4", "--set", "inpaint_upsampler.train.batch=4")
     assert call("add", "inpaint_upsampler", "--run", mine, *few).code in (0, 1)
     end = RunFolder(mine).state()["inpaint_upsampler"]
-    assert {"model", "base", "gap", "error", "seam", "seam_base", "seam_real"} <= set(end["figures"])
-    assert end["figures"]["kept"] < 1e-5 and "does not see the rest" in end["why"]
+    assert {"model", "base", "gap", "error", "seam", "seam_base", "seam_real"} <= set(end["metrics"])
+    assert end["metrics"]["kept"] < 1e-5 and "does not see the rest" in end["why"]
     assert list((mine / "samples").glob("inpaint_upsampler-*.png"))
     picture, hole = World(64).draw(World(64).scene(np.random.default_rng(0))), np.zeros((64, 64), dtype=bool)
     hole[20:50, 31:45] = True

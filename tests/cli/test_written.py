@@ -1,4 +1,4 @@
-"""Where pictures go: asked before the work; nothing is ever replaced."""
+"""Where images go: asked before the work; nothing is ever replaced."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def test_long_and_odd_names_fit(prompt: str, tmp_path: Path):
 @pytest.mark.parametrize(
     "out, why",
     [
-        ("heart.png", "is the name of a picture, and a folder is asked for: --out heart"),
+        ("heart.png", "is the name of an image, and a folder is asked for: --out heart"),
         ("file", "is there already and no folder"),
         ("file/below", "file is a file, so that there can be no folder of this name"),
         ("file/much/below", "file is a file"),

@@ -34,7 +34,7 @@ def tiny(form: str = "softmax", channels: int = 3, tower: str = "conv") -> CLIP:
 
 def pairs() -> Batch:
     ids, mask = TOKENIZER(WORDS)
-    return Batch(images=draw(16, 3, 16, 16).tanh(), ids=ids, mask=mask, same=torch.arange(16))
+    return Batch(images=draw(16, 3, 16, 16).tanh(), ids=ids, mask=mask, caption_id=torch.arange(16))
 
 
 @pytest.mark.parametrize("form, tower", [("softmax", "conv"), ("sigmoid", "conv"), ("softmax", "vit")])
@@ -73,7 +73,7 @@ def test_padding_has_no_effect():
 
 def test_the_loss_minds_which_captions_are_equal():
     model, batch = tiny(), pairs()
-    one = Batch(**{**vars(batch), "same": torch.zeros(16, dtype=torch.long)})
+    one = Batch(**{**vars(batch), "caption_id": torch.zeros(16, dtype=torch.long)})
     apart, equal = (model.loss(b, Noise.shared(0)).total.item() for b in (batch, one))
     assert abs(apart - equal) > 0.01
 
@@ -147,7 +147,7 @@ def test_a_size_that_the_stem_cannot_halve_is_refused():
 
 
 def test_patches_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="patch = 6: must divide the size of the pictures, 32"):
+    with pytest.raises(ValueError, match="patch = 6: must divide the size of the images, 32"):
         ViTConfig(32, patch=6)
     with pytest.raises(ValueError, match="heads = 5: must divide the width, 32"):
         ViTConfig(32, width=32, heads=5)

@@ -35,7 +35,7 @@ def noisy() -> NoisyCLIP:
 
 def batch(step: int) -> Batch:
     rows = torch.arange(step * BATCH, (step + 1) * BATCH) % SEEN
-    return Batch(images=IMAGES[rows], ids=IDS[rows], mask=MASK[rows], same=SAME[rows])
+    return Batch(images=IMAGES[rows], ids=IDS[rows], mask=MASK[rows], caption_id=SAME[rows])
 
 
 @cache
@@ -47,7 +47,7 @@ def trained() -> NoisyCLIP:
 
 
 def right(level: float) -> float:
-    """Share of held-out pictures at this level that are nearer to a caption of their colour than to any other."""
+    """Share of held-out images at this level that are nearer to a caption of their colour than to any other."""
     l = torch.tensor(level)
     x = noised(IMAGES[SEEN:], l, draw(320 - SEEN, 3, 16, 16, key="x"))
     scores = trained().embed_noised(x, l) @ trained().clip.embed_text(IDS, MASK)[0].t()

@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 
 import unclip
-from unclip.core.config.arguments import Refused, checked, texts
+from unclip.core.config.arguments import WrongArgument, checked, texts
 from unclip.generation.ddpm import DDPMPipeline
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
@@ -37,7 +37,7 @@ def draw(
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_name(given: dict[str, object], why: str):
-    with pytest.raises(Refused) as told:
+    with pytest.raises(WrongArgument) as told:
         draw(**given)  # pyright: ignore
     assert why in str(told.value)
     assert isinstance(told.value, TypeError) and isinstance(told.value, ValueError)
@@ -71,20 +71,22 @@ def test_an_open_file_is_a_list_of_prompts(tmp_path):
     "given, why", [("abc", r"pass a list, \['abc'\]"), ([1], "1 is no words"), (3, "a list of words")]
 )
 def test_what_is_no_list_of_words(given: object, why: str):
-    with pytest.raises(Refused, match=why):
+    with pytest.raises(WrongArgument, match=why):
         texts("prompts", given)
 
 
 def test_what_is_asked_of_a_model_is_checked():
     model = object.__new__(TextToImage)
-    with pytest.raises(Refused, match="unknown option 'rigth'; did you mean 'right'"):
+    with pytest.raises(WrongArgument, match="unknown option 'rigth'; did you mean 'right'"):
         unclip.extend(model, "x.png", rigth=1.0)  # pyright: ignore
-    with pytest.raises(Refused, match="right = '1': expected a number"):
+    with pytest.raises(WrongArgument, match="right = '1': expected a number"):
         unclip.extend(model, "x.png", right="1")  # pyright: ignore
 
 
 def test_a_model_of_another_kind_is_refused():
     with pytest.raises(ValueError, match="vary: this is a DDPMPipeline; only a run of --model unclip can do it"):
         unclip.vary(object.__new__(DDPMPipeline), "x.png")
-    with pytest.raises(Refused, match=r"vary: model = 'runs/demo': expected a model, as unclip.load\(RUN\) gives it"):
+    with pytest.raises(
+        WrongArgument, match=r"vary: model = 'runs/demo': expected a model, as unclip.load\(RUN\) gives it"
+    ):
         unclip.vary("runs/demo", "x.png")  # pyright: ignore

@@ -17,8 +17,8 @@ from unclip.clip.noisy import NoisyCLIPConfig
 from unclip.clip.text import TextConfig
 from unclip.clip.vision import VisionConfig, ViTConfig
 from unclip.core.config.base import Config
-from unclip.core.plugins.noted import Note
-from unclip.diffusion.grids import Given
+from unclip.core.plugins.noted import PluginNote
+from unclip.diffusion.grids import FixedLevels
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import AnalyticDPM, Ancestral, Sampler
 from unclip.diffusion.schedules import Cosine, LogNormal, Schedule
@@ -59,8 +59,8 @@ NEEDY["InpainterConfig"] = InpainterConfig.of(
 NEEDY["LatentConfig"] = LatentConfig(tiny_unet(vector_width=128, token_width=128), side=16, text=TEXT)
 NEEDY["UpsamplerConfig"] = UpsamplerConfig(low=16, size=32, crop=16)
 NEEDY["ClassifierConfig"] = ClassifierConfig(classes=3)
-NEEDY["Note"] = Note("mine.py", "9f2c", kinds=("Midpoint",))
-NEEDY["Given"] = Given((-5.0, 0.0, 5.0))
+NEEDY["Note"] = PluginNote("mine.py", "9f2c", kinds=("Midpoint",))
+NEEDY["Given"] = FixedLevels((-5.0, 0.0, 5.0))
 NEEDY["AnalyticDPM"] = AnalyticDPM((-5.0, 5.0), (0.9, 0.1))
 
 

@@ -95,7 +95,7 @@ def test_the_numbers_of_a_long_seed_are_normal_and_uniform(seed):
 
 
 def test_short_seeds_give_the_numbers_of_torch():
-    """Whoever knows torch can check them; they are in people's pictures."""
+    """Whoever knows torch can check them; they are in people's images."""
     expected = torch.randn(5, generator=torch.Generator().manual_seed(11))
     assert torch.equal(Noise.per_sample([11]).normal((1, 5))[0], expected)
 

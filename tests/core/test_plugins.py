@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from unclip.core.plugins.given import import_plugin
-from unclip.core.plugins.noted import Note
+from unclip.core.plugins.noted import PluginNote
 from unclip.core.plugins.trust import remember, trust_file
 
 CLOCK = """
@@ -219,7 +219,7 @@ def test_what_is_given_again_takes_the_place_of_the_old_one(place: Path):
 @pytest.mark.parametrize("name", ["../mine.py", "/etc/mine.py", ".hidden.py", "a\\b.py", ""])
 def test_a_note_names_no_other_place(name: str):
     with pytest.raises(ValueError, match="is neither the name of a file"):
-        Note(name, "9f2c")
+        PluginNote(name, "9f2c")
 
 
 @pytest.mark.parametrize("text", ['plugins = "mine.py"', "[[plugins]]\nname = 3", "[[plugins]]\nfile = 'mine.py'"])

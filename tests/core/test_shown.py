@@ -1,6 +1,6 @@
 import pytest
 
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 
 
 @pytest.mark.parametrize(
@@ -17,13 +17,13 @@ from unclip.core.shown import shown
     ],
 )
 def test_what_a_terminal_obeys_is_escaped(text, line):
-    assert shown(text) == line
+    assert printable(text) == line
 
 
 def test_a_long_text_is_cut():
-    assert shown("a" * 2000) == "a" * 1000 + "…"
-    assert shown("abc", most=3) == "abc"
+    assert printable("a" * 2000) == "a" * 1000 + "…"
+    assert printable("abc", maximum=3) == "abc"
 
 
 def test_anything_can_be_shown():
-    assert shown(ValueError("bad\x07")) == "bad\\x07"
+    assert printable(ValueError("bad\x07")) == "bad\\x07"

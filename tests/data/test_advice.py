@@ -1,4 +1,4 @@
-"""Advice before training, and the note of a stage that would not see every picture."""
+"""Advice before training, and the note of a stage that would not see every image."""
 
 from collections.abc import Iterator
 
@@ -14,13 +14,13 @@ from unclip.training.trainer import Report
 @pytest.mark.parametrize(
     "report, worded, wanted",
     [
-        (DataReport("x", 18, distinct_captions=18), True, ["18 pictures are very few"]),
-        (DataReport("x", 8813, distinct_captions=12), True, ["8,813 pictures have only 12 different captions"]),
+        (DataReport("x", 18, distinct_captions=18), True, ["18 images are very few"]),
+        (DataReport("x", 8813, distinct_captions=12), True, ["8,813 images have only 12 different captions"]),
         (DataReport("x", 8813, distinct_captions=12), False, []),
         (
             DataReport("x", 300, orphans=8000, distinct_captions=290),
             True,
-            ["only 300 of 8,300 pictures have a caption"],
+            ["only 300 of 8,300 images have a caption"],
         ),
         (DataReport("x", 5000, distinct_captions=4000), True, []),
         (DataReport("x", 0), True, []),
@@ -42,4 +42,4 @@ def steps(each: float) -> Iterator[Event]:
 def test_a_stage_that_cannot_see_every_picture(each: float, seen: str | None) -> None:
     notes = [event.text for event in foreseen(steps(each), "clip", batch=4, pictures=1000) if isinstance(event, Note)]
     assert len(notes) == (seen is not None)
-    assert all(f"sees {seen} of the pictures" in note for note in notes)
+    assert all(f"sees {seen} of the images" in note for note in notes)

@@ -1,4 +1,4 @@
-"""A picture in every mode comes out as a person would expect."""
+"""An image in every mode comes out as a person would expect."""
 
 import contextlib
 import io
@@ -137,11 +137,11 @@ def test_cut_short(form: str, keep: float) -> None:
     ("data", "words"),
     [
         (b"", "is empty"),
-        (b"hello", "no picture in a supported format"),
+        (b"hello", "no image in a supported format"),
         (b"<!DOCTYPE html><p>404", "web page"),
         (b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
         (b"\0\0\0\x18ftypheic" + bytes(50), "HEIC"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no picture in a supported format"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no image in a supported format"),
     ],
 )
 def test_strangers_are_named(data: bytes, words: str) -> None:
@@ -178,7 +178,7 @@ def test_large_pictures_are_reduced_strip_by_strip_to_the_same(monkeypatch: pyte
 
 
 def test_large_memory_is_taken_once() -> None:
-    """A transparent picture of 16 million pixels (64 MB): one decoded copy, and strips."""
+    """A transparent image of 16 million pixels (64 MB): one decoded copy, and strips."""
     code = """
 import resource, sys
 from unclip.data.images.decode import decode
@@ -288,5 +288,5 @@ def test_the_whole_picture_keeps_its_shape_and_is_turned() -> None:
     assert tuple(decode_whole(Image.new("RGBA", (2, 5), HALF_CLEAR_RED)).rgb[0, 0]) == pytest.approx(
         (255, 127, 127), abs=1
     )
-    with pytest.raises(ValueError, match="no picture in a supported format"):
+    with pytest.raises(ValueError, match="no image in a supported format"):
         decode_whole(b"hello")

@@ -33,7 +33,7 @@ def told(path: Path, split: str = "train") -> str:
 def pairs(count: int, folder: str = "") -> dict[str, bytes | str]:
     files: dict[str, bytes | str] = {}
     for n in range(count):
-        files |= {f"{folder}{n:02d}.png": RED, f"{folder}{n:02d}.txt": f"picture {n}"}
+        files |= {f"{folder}{n:02d}.png": RED, f"{folder}{n:02d}.txt": f"image {n}"}
     return files
 
 
@@ -126,7 +126,7 @@ def test_every_file_that_looks_like_a_picture_is_named(tmp_path: Path) -> None:
     write(tmp_path, {**files, "dog/6.png": RED, "notes.pdf": b"x"})
     assert set(captions(tmp_path)) == {"cat/1.jfif", "cat/2.jpg", "dog/6.png"}
     for ending in ("heic", "avif", "ppm"):
-        assert f"! left out: 1 .{ending} pictures" in told(tmp_path)
+        assert f"! left out: 1 .{ending} images" in told(tmp_path)
     assert "not read, besides: 1 files (notes.pdf)" in told(tmp_path)
 
 
@@ -206,14 +206,14 @@ def test_two_pictures_whose_names_differ_only_in_form_are_both_read(tmp_path: Pa
 def test_a_stray_file_beside_pairs(tmp_path: Path, stray: str) -> None:
     write(tmp_path, pairs(6) | {stray: b"x"})
     assert len(captions(tmp_path)) == 6
-    assert "captions are taken from: captions beside 6 of 6 pictures" in told(tmp_path)
+    assert "captions are taken from: captions beside 6 of 6 images" in told(tmp_path)
     assert stray in told(tmp_path)
 
 
 def test_a_few_pictures_beside_shards(tmp_path: Path) -> None:
     tar(write(tmp_path, {"preview.png": RED}) / "shard-00000.tar", members("1"))
     assert list(captions(tmp_path)) == ["shard-00000.tar/1.png"]
-    assert "! left out: 1 pictures (preview.png)" in told(tmp_path)
+    assert "! left out: 1 images (preview.png)" in told(tmp_path)
 
 
 def test_a_tie_is_asked_about(tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ def test_captions_under_a_name_that_nobody_knows_are_named(tmp_path: Path) -> No
     [("a.zip", "unpack"), ("data-00000.arrow", "to_parquet"), ("x.tar.zst", "unpack"), ("x.heic", "convert")],
 )
 def test_data_in_another_form_tell_how(tmp_path: Path, name: str, how: str) -> None:
-    with pytest.raises(ValueError, match=rf"(?s)holds no picture.*{how}"):
+    with pytest.raises(ValueError, match=rf"(?s)holds no image.*{how}"):
         opened(write(tmp_path, {name: b"x"}))
 
 

@@ -70,4 +70,4 @@ def test_gray() -> None:
     assert (loader.gray(grays)[..., 0] == grays[..., 0]).all()
     colours = np.array([[[[255, 0, 0], [0, 255, 0], [0, 0, 255]]]], dtype=np.uint8)
     assert loader.gray(colours).ravel().tolist() == [76, 150, 29]  # as Pillow's mode L
-    assert to_tensor(loader.chosen(grays, np.array([0, 0]), 1)).shape == (2, 1, 16, 16)
+    assert to_tensor(loader.select_rows(grays, np.array([0, 0]), 1)).shape == (2, 1, 16, 16)

@@ -16,16 +16,16 @@ def only(kind: str) -> torch.Tensor:
 
 
 def boxes(part: torch.Tensor) -> torch.Tensor:
-    """Whether each part of a picture is a full rectangle."""
+    """Whether each part of an image is a full rectangle."""
     rows, columns = part.any(2), part.any(1)
     return (part == rows[:, :, None] & columns[:, None, :]).all((1, 2))
 
 
 @pytest.mark.parametrize("kind, least, most", [("rectangle", 0.05, 0.6), ("strokes", 0.02, 0.5), ("side", 0.1, 0.9),
                                                ("around", 0.35, 0.85), ("everything", 1.0, 1.0)])  # fmt: skip
-def test_each_kind_leaves_something_to_paint(kind: str, least: float, most: float):
+def test_each_kind_leaves_something_to_paint(kind: str, minimum: float, maximum: float):
     share = only(kind).float().mean((1, 2))
-    assert least <= share.min() and share.max() <= most
+    assert minimum <= share.min() and share.max() <= maximum
     assert kind == "everything" or share.std() > 0.05
 
 
@@ -41,7 +41,7 @@ def test_sides_are_half_planes_and_half_of_them_upright_or_level():
     hole = only("side")
     straight = (hole.any(1) == hole.all(1)).all(1) | (hole.any(2) == hole.all(2)).all(1)
     assert 0.4 < straight.float().mean() < 0.7
-    # a half plane holds a corner, and the picture without it, too
+    # a half plane holds a corner, and the image without it, too
     for part in (hole, ~hole):
         assert (part[:, 0, 0] | part[:, 0, -1] | part[:, -1, 0] | part[:, -1, -1]).all()
     for side in (hole[straight][:, :, 0], hole[straight][:, :, -1], hole[straight][:, 0], hole[straight][:, -1]):

@@ -49,7 +49,7 @@ def test_rows_belong_together(metadata_folder: Maker, tmp_path: Path) -> None:
     assert found.images.shape == (40, 8, 8, 3)
     assert (len(found), found.size) == (40, 8)
     for row, key in enumerate(found.keys):
-        assert found.captions[row] == (f"picture number {int(key[:3])}",)
+        assert found.captions[row] == (f"image number {int(key[:3])}",)
         assert (found.images[row] == decode((folder / key).read_bytes(), 8)).all()
     assert found.report == replace(inspect_source(open_source(folder)), small=(0, 8))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
@@ -82,7 +82,7 @@ def test_a_killed_preparation_is_done_again(tmp_path: Path) -> None:
 
 
 class Watched(Counted):
-    """A source whose pictures say how many of them were decoded; the 7th is damaged."""
+    """A source whose images say how many of them were decoded; the 7th is damaged."""
 
     def __init__(self, n: int, stop_at: int | None = None, die_at: int | None = None) -> None:
         super().__init__(n, die_at)
@@ -149,7 +149,7 @@ def test_a_flipped_bit_is_found_before_it_is_used(tmp_path: Path) -> None:
     train, held = found.split(0.1)
     assert len(train) + len(held) == 30 and found.images[:17].shape == (17, 4, 4, 3)
     for rows in (17, slice(10, 20), [3, 17], np.array([17]), slice(None, None, 17)):
-        with pytest.raises(ValueError, match=r"images.npy: damaged: the picture of 17.png is not .* delete this file"):
+        with pytest.raises(ValueError, match=r"images.npy: damaged: the image of 17.png is not .* delete this file"):
             found.images[rows]
     (tmp_path / "images.npy").unlink()
     assert prepare(Counted(30), tmp_path, 4).images[17].shape == (4, 4, 3)
@@ -188,7 +188,7 @@ def test_white_icons_on_nothing_are_told_and_kept_on_a_background(tmp_path: Path
     source = open_source(icons(tmp_path / "icons", (255, 255, 255)))
     found = prepare(source, tmp_path / "white", 32)
     told = "\n".join(found.report.lines())
-    assert "! 4 of 4 pictures come out as one flat colour" in told and "--background black" in told
+    assert "! 4 of 4 images come out as one flat colour" in told and "--background black" in told
     assert told.replace("enlarged", "") == "\n".join(inspect_source(source).lines()).replace("enlarged", "")
     dark = prepare(source, tmp_path / "black", 32, background="black")
     assert "flat colour" not in "\n".join(dark.report.lines()) and np.ptp(dark.images[0]) > 200
@@ -201,7 +201,7 @@ def test_small_pictures_and_guesses_are_told(tmp_path: Path) -> None:
     folder = icons(tmp_path / "icons", (255, 0, 0))
     Image.fromarray(np.arange(0, 4096, 16, dtype=np.uint16).reshape(16, 16)).save(folder / "0.png")
     told = "\n".join(prepare(open_source(folder), tmp_path / "out", 32).report.lines())
-    assert "! 4 of 4 pictures have a side below 32 pixels and are enlarged to it" in told
+    assert "! 4 of 4 images have a side below 32 pixels and are enlarged to it" in told
     assert "! 1 picture: its gray values end at or below 4095, which is taken as white" in told
     assert "enlarged" not in "\n".join(prepare(open_source(folder), tmp_path / "16", 16).report.lines())
 
@@ -261,7 +261,7 @@ def test_copies_of_a_picture_stay_together(tmp_path: Path) -> None:
 
 def test_split_sizes(tmp_path: Path) -> None:
     data = prepare(Counted(20), tmp_path / "20", 1)
-    assert [len(data.split(held_out=share, most=8)[1]) for share in (0.0, 1.0)] == [1, 8]
+    assert [len(data.split(held_out=share, maximum=8)[1]) for share in (0.0, 1.0)] == [1, 8]
     assert len(data.split(held_out=1.0)[1]) == 10
     with pytest.raises(ValueError, match="at least 2"):
         prepare(Counted(1), tmp_path / "1", 1).split()
@@ -286,7 +286,7 @@ def test_pixels_of_another_form_are_scaled_or_refused(tmp_path: Path) -> None:
     assert (found.images[0] == 99).all() and (found.images[1] == 255).all() and len(found) == 2
     assert "2: its pixels are float64 [6, 8, 3]; they must be uint8" in found.report.problems[0]
     assert "empty" in found.report.problems[2]
-    with pytest.raises(ValueError, match="0: is in memory; only pictures that are files can be packed"):
+    with pytest.raises(ValueError, match="0: is in memory; only images that are files can be packed"):
         pack(source, tmp_path / "shards")
 
 
@@ -311,9 +311,9 @@ def test_report(tmp_path: Path) -> None:
         "3 pairs",
         "same bytes",
         "have no caption",
-        "lead to no picture",
+        "lead to no image",
         "cannot be read",
-        "d.png: no picture",
+        "d.png: no image",
     ):
         assert words in text
     assert DataReport.from_dict(json.loads(json.dumps(report.as_dict()))) == report

@@ -1,4 +1,4 @@
-"""Smaller and larger pictures are Pillow's."""
+"""Smaller and larger images are Pillow's."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The parser of drawn shapes: reads clean and worn pictures back, refuses wrong ones, and scores exactly."""
+"""The parser of drawn shapes: reads clean and worn images back, refuses wrong ones, and scores exactly."""
 
 import math
 import time
@@ -242,7 +242,7 @@ def test_score_many_gives_fractions_with_their_errors() -> None:
     assert rates["one_seen"]["whole"].fraction == 0.5
     assert rates["one_seen"]["relation"].n == 0
     assert math.isnan(rates["one_seen"]["relation"].fraction)
-    with pytest.raises(ValueError, match="6 pictures for 1 prompts"):
+    with pytest.raises(ValueError, match="6 images for 1 prompts"):
         score_many(images, [one])
 
 

@@ -1,4 +1,4 @@
-"""The drawn-shapes world: what it promises of its scenes, pictures, captions and prompts."""
+"""The drawn-shapes world: what it promises of its scenes, images, captions and prompts."""
 
 import os
 import subprocess
@@ -202,7 +202,7 @@ def test_a_world_is_a_data_set(tmp_path: Path) -> None:
     assert (kept.images[:] == np.stack([image for image, _, _ in examples])).all()
     assert kept.captions == [texts for _, texts, _ in examples]
     assert (kept.keys[0], kept.report.kind) == ("scene-000000", "drawn shapes")
-    large = prepare(world, tmp_path / "64", 64, least=64)
+    large = prepare(world, tmp_path / "64", 64, minimum=64)
     assert (large.images[:] == np.stack([image for image, _, _ in World(64).sample(12, seed=3)])).all()
     assert is_prepared(world, tmp_path / "64") and not is_prepared(World(seed=4, scenes=12), tmp_path / "64")
     with pytest.raises(ValueError, match="size 48"):

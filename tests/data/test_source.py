@@ -54,7 +54,7 @@ def test_what_is_wrong_with_metadata_is_said_line_by_line(tmp_path: Path) -> Non
     assert usable(tmp_path) == {}
     assert 'no "text"' in found["1.png"]
     assert "no metadata line" in found["lonely.png"]
-    expected = {2: "not JSON", 3: "no picture named", 4: "no JSON object", 5: "file_name", 6: "not UTF-8"}
+    expected = {2: "not JSON", 3: "no image named", 4: "no JSON object", 5: "file_name", 6: "not UTF-8"}
     for line, words in expected.items():
         assert words in found[f"metadata.jsonl:{line}"]
     with_picture = {item.key for item in open_source(tmp_path) if item.has_picture}
@@ -218,7 +218,7 @@ def test_what_is_no_data_set(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"(?s)metadata\.jsonl.*webdataset shards"):
             open_source(path)
     write(tmp_path / "bare", {"images/1.png": RED, "images/2.png": RED})
-    with pytest.raises(ValueError, match="2 pictures but no captions; .* --model ddpm"):
+    with pytest.raises(ValueError, match="2 images but no captions; .* --model ddpm"):
         open_source(tmp_path / "bare")
     with pytest.raises(ValueError, match="unpack the archive"):
         open_source(write(tmp_path, {"a.zip": "x"}) / "a.zip")
@@ -249,7 +249,7 @@ def test_order_is_the_same_every_time(tmp_path: Path) -> None:
 
 def test_pictures_alone_are_a_data_set_where_no_caption_is_wanted(tmp_path: Path) -> None:
     source = open_source(write(tmp_path, {"images/1.png": RED, "images/2.png": RED, "x.md": "x"}), captioned=False)
-    assert source.kind == "pictures without captions"
+    assert source.kind == "images without captions"
     assert [(item.key, item.captions, item.problem) for item in source] == [
         ("images/1.png", (), None),
         ("images/2.png", (), None),

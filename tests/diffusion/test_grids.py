@@ -11,7 +11,7 @@ from tests.fakes import NOTHING, GaussianData, Recorded, draw, family
 from unclip.core.noise import Noise
 from unclip.diffusion.grids import (
     NAMES,
-    Given,
+    FixedLevels,
     Grid,
     KarrasSteps,
     QuadraticTime,
@@ -35,13 +35,15 @@ from unclip.diffusion.schedules import (
 )
 
 SCHEDULES = [pytest.param(m(), id=m.__name__) for m in family(Schedule)]
-GRIDS = [pytest.param(m() if m is not Given else Given((-5.0, 0.0, 5.0)), id=m.__name__) for m in family(Grid)]
+GRIDS = [
+    pytest.param(m() if m is not FixedLevels else FixedLevels((-5.0, 0.0, 5.0)), id=m.__name__) for m in family(Grid)
+]
 ANY = [g for g in GRIDS if g.id not in ("Given", "Sections")]
 ENTRIES = LinearBeta().table.float()
 
 
 def test_the_family_is_whole():
-    assert set(family(Grid)) == {UniformTime, QuadraticTime, Sections, UniformLogSNR, KarrasSteps, Given}
+    assert set(family(Grid)) == {UniformTime, QuadraticTime, Sections, UniformLogSNR, KarrasSteps, FixedLevels}
 
 
 @pytest.mark.parametrize("grid", ANY)
@@ -61,7 +63,7 @@ def test_every_grid_goes_with_every_schedule(schedule: Schedule, grid: Grid):
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_sections_and_given_lists_go_with_every_schedule(schedule: Schedule):
     assert Sections()(schedule, 27)[0].item() == pytest.approx(schedule(torch.ones(())).item(), abs=1e-3)
-    assert Given((-4.0, 1.0))(schedule, 2).tolist() == [-4.0, 1.0, math.inf]
+    assert FixedLevels((-4.0, 1.0))(schedule, 2).tolist() == [-4.0, 1.0, math.inf]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -129,10 +131,10 @@ def test_no_steps_are_refused(grid: Grid, steps: int):
         (LinearBeta(T=20), QuadraticTime(), 21, "steps = 21.*T = 20"),
         (LinearBeta(T=50), Sections((60,)), 60, "steps = 60.*T = 50"),
         (LinearBeta(), Sections(), 30, "steps = 30.*27"),
-        (LinearBeta(), Given((-1.0, 1.0)), 3, "steps = 3.*ask for 2"),
-        (LinearBeta(), Given((-11.0, 1.0)), 2, "-11.*LinearBeta.*-10.1"),
-        (LinearBeta(), Given((-1.0, 12.0)), 2, "12.*9.2"),
-        (LinearBeta(), Given((1.0, -1.0)), 2, "rise at every step, found 1, -1 at step 0"),
+        (LinearBeta(), FixedLevels((-1.0, 1.0)), 3, "steps = 3.*ask for 2"),
+        (LinearBeta(), FixedLevels((-11.0, 1.0)), 2, "-11.*LinearBeta.*-10.1"),
+        (LinearBeta(), FixedLevels((-1.0, 12.0)), 2, "12.*9.2"),
+        (LinearBeta(), FixedLevels((1.0, -1.0)), 2, "rise at every step, found 1, -1 at step 0"),
         (Cosine(), UniformTime(), 5000, "steps = 5000.*-15, -15.*fewer steps"),
         (Cosine(), KarrasSteps(s_max=1e4), 5, "KarrasSteps.*Cosine.*-15"),
         (Cosine(), KarrasSteps(s_min=1e-5), 5, "KarrasSteps.*Cosine.*15"),

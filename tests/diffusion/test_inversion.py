@@ -1,4 +1,4 @@
-"""From a picture to its noise and back."""
+"""From an image to its noise and back."""
 
 import diffusers
 import pytest

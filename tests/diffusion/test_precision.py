@@ -59,7 +59,7 @@ def test_every_weighting_is_finite_and_positive(member: type[Weighting], dtype: 
     assert torch.isfinite(weights).all()
     assert (weights > 0).all()
     assert (weights.diff() <= 0).all()  # none counts an error of eps more where there is less noise
-    drawn = member().drawn(LEVELS, FULL)
+    drawn = member().weight_of_sample(LEVELS, FULL)
     assert torch.isfinite(drawn).all()
     assert (drawn[1:-1] > 0).all()
 

@@ -102,5 +102,5 @@ def test_what_cannot_go_together_is_refused():
         paint(pairs, x, grid, Noise.shared(0))
     with pytest.raises(ValueError, match="must rise"):
         paint(pairs, x, grid.flip(0), Noise.shared(0))
-    with pytest.raises(ValueError, match="the known picture has"):
+    with pytest.raises(ValueError, match="the known image has"):
         paint(pairs, x[:1], Cosine().grid(20), Noise.shared(0))

@@ -114,11 +114,11 @@ def test_few_steps_are_exact_on_gaussian_data(steps: int, eta: float):
 def test_the_bounds_of_theorem_2():
     """Gamma = 1: nothing is left to know, beta-tilde. Gamma = 0: nothing is known, beta/(1 - beta)."""
     c = forgotten(T, S)
-    least, most = (AnalyticDPM((0.0,), (g,)).variance(T, S) for g in (1.0, 0.0))
-    assert least.item() == pytest.approx((torch.sigmoid(-S) * c).item())
+    minimum, maximum = (AnalyticDPM((0.0,), (g,)).variance(T, S) for g in (1.0, 0.0))
+    assert minimum.item() == pytest.approx((torch.sigmoid(-S) * c).item())
     beta_t = torch.sigmoid(-T) * c
-    assert most.item() == pytest.approx((beta_t / (1 - beta_t)).item())
-    for wrong, bound in ((1.2, least), (-0.2, most)):
+    assert maximum.item() == pytest.approx((beta_t / (1 - beta_t)).item())
+    for wrong, bound in ((1.2, minimum), (-0.2, maximum)):
         assert AnalyticDPM((0.0,), (wrong,)).variance(T, S) == bound
 
 

@@ -5,7 +5,7 @@ import torch
 from tests.fakes import MixtureData, draw
 
 from unclip.core.noise import Noise
-from unclip.diffusion.grids import Given, Grid
+from unclip.diffusion.grids import FixedLevels, Grid
 from unclip.diffusion.samplers import DDIM, DPMSolverPP2M, DPMSolverPP3M, Heun, Sampler
 from unclip.diffusion.schedules import Cosine, LinearBeta, Schedule
 from unclip.diffusion.search import STARTS, Search
@@ -36,7 +36,7 @@ def test_better_than_every_common_grid(sampler: Sampler, steps: int, schedule: S
     def error(grid: Grid) -> float:
         return (end(sampler, grid(schedule, steps), x) - exact).square().mean().item()
 
-    assert isinstance(found, Given)
+    assert isinstance(found, FixedLevels)
     assert error(found) < share * min(error(grid) for grid in STARTS)
 
 

@@ -13,7 +13,7 @@ from unclip.diffusion.parameterization import X0
 from unclip.diffusion.process import Diffusion, DiffusionConfig
 from unclip.diffusion.schedules import Cosine, Laplace, LinearBeta, LogNormal, RectifiedFlow, Schedule, Tabulated
 from unclip.diffusion.schedules.density import slope
-from unclip.diffusion.weighting import P2, MinSNR, Sigmoid, Simple, VariationalBound, Weighting
+from unclip.diffusion.weighting import P2, MinSNR, SigmoidWeight, Simple, VariationalBound, Weighting
 
 MEMBERS = [pytest.param(m(), id=m.__name__) for m in family(Schedule)]
 DATA = GaussianData(mean=0.2, std=0.5)
@@ -26,8 +26,8 @@ DATA = GaussianData(mean=0.2, std=0.5)
         (P2(k=2.0, gamma=0.5), 7.0, 1 / 3),
         (P2(gamma=0.0), 100.0, 1.0),
         (VariationalBound(), 9.0, 1 / 2),
-        (Sigmoid(bias=0.0), 1.0, 1 / 4),
-        (Sigmoid(bias=0.0), 3.0, 1 / 8),
+        (SigmoidWeight(bias=0.0), 1.0, 1 / 4),
+        (SigmoidWeight(bias=0.0), 3.0, 1 / 8),
     ],
 )
 def test_weights_on_eps_by_hand(weighting: Weighting, snr: float, on_eps: float):
@@ -61,11 +61,13 @@ class Exact(torch.nn.Module):
         return DATA.denoise(x, like(log_snr, x)).x0
 
 
-EVEN = [(s, w) for s in (LinearBeta(), Tabulated(), Laplace(b=2.0)) for w in (VariationalBound(), Sigmoid(0.0))]
+EVEN = [(s, w) for s in (LinearBeta(), Tabulated(), Laplace(b=2.0)) for w in (VariationalBound(), SigmoidWeight(0.0))]
 """Schedules that draw their ends often enough for the bound; the others are for weights that fade there."""
 
 
-@pytest.mark.parametrize("schedule, weighting", [*EVEN, (Cosine(), Sigmoid(0.0)), (LogNormal(), Sigmoid(0.0))], ids=str)
+@pytest.mark.parametrize(
+    "schedule, weighting", [*EVEN, (Cosine(), SigmoidWeight(0.0)), (LogNormal(), SigmoidWeight(0.0))], ids=str
+)
 def test_the_loss_is_the_papers_integral_on_every_schedule(schedule: Schedule, weighting: Weighting):
     """1/2 integral of w(l) E|eps - eps_hat|^2 dl (Kingma & Gao 2023), the expectation in closed form."""
     x0 = DATA.mean + DATA.std * draw(4096, 32)
@@ -83,7 +85,7 @@ def test_the_loss_is_the_papers_integral_on_every_schedule(schedule: Schedule, w
 def test_others_are_per_draw():
     levels = Cosine()(torch.linspace(0, 1, 9))
     for weighting in (Simple(), MinSNR(), P2()):
-        assert torch.equal(weighting.drawn(levels, Cosine()), weighting(levels))
+        assert torch.equal(weighting.weight_of_sample(levels, Cosine()), weighting(levels))
 
 
 @pytest.mark.parametrize("make, value", [(lambda: P2(k=0.0), "k = 0.0"), (lambda: P2(gamma=-1.0), "gamma = -1.0")])

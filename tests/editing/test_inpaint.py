@@ -1,4 +1,4 @@
-"""Edited and extended pictures fit what is known, keep it pixel for pixel, and say how they were made."""
+"""Edited and extended images fit what is known, keep it pixel for pixel, and say how they were made."""
 
 from pathlib import Path
 
@@ -65,9 +65,7 @@ def test_a_prompt_says_what_to_paint(method):
     """All but a strip is to be painted, and the prompt is guided towards."""
     mask = Image.fromarray(np.where(np.arange(SIZE)[None] < 2, 0, 255).repeat(SIZE, 0).astype(np.uint8))
     how = {"method": method, "settings": Settings(steps=12, guidance=3.0)}
-    found = [
-        unclip.edit(model(), picture((140, 140, 140)), mask, f"a {c} picture", n=2, **how) for c in ("red", "blue")
-    ]
+    found = [unclip.edit(model(), picture((140, 140, 140)), mask, f"a {c} image", n=2, **how) for c in ("red", "blue")]
     red, blue = (np.mean([array(p)[:, 4:].mean((0, 1)) for p in pair], 0) for pair in found)
     assert red[0] > blue[0] + 30 and blue[2] > red[2] + 30
 
@@ -140,7 +138,7 @@ def test_a_mask_that_can_be_read_in_two_ways_is_told():
     found = read_masked(picture(), mask, SIZE)
     assert found.hole.mean() == pytest.approx(240 / 256)
     [note] = found.notes
-    assert "transparent part is painted, 94% of the picture, and not its white part, 6%" in note
+    assert "transparent part is painted, 94% of the image, and not its white part, 6%" in note
     mask.paste((0, 0, 0, 255), (0, 0, 4, 4))
     assert read_masked(picture(), mask, SIZE).notes == ()
 
@@ -185,12 +183,12 @@ def test_a_larger_picture_is_extended_at_its_own_size():
 def test_what_made_it_is_inside(tmp_path: Path):
     picture().save(tmp_path / "a.png")
     half().save(tmp_path / "m.png")
-    request = Request("a red picture", 2, 4, FEW)
+    request = Request("a red image", 2, 4, FEW)
     found = fill_hole(model(), tmp_path / "a.png", tmp_path / "m.png", request)
     about = found.pictures[1].info[KEY]
-    assert (about["prompt"], about["seed"], about["sampling"]["steps"]) == ("a red picture", 5, 12)
+    assert (about["prompt"], about["seed"], about["sampling"]["steps"]) == ("a red image", 5, 12)
     assert about["made"]["command"] == "edit"
-    assert about["made"]["of"] == [str(tmp_path / "a.png"), "a red picture"]
+    assert about["made"]["of"] == [str(tmp_path / "a.png"), "a red image"]
     assert about["made"]["options"] == {
         "mask": str(tmp_path / "m.png"),
         "seed": 4,
@@ -200,7 +198,7 @@ def test_what_made_it_is_inside(tmp_path: Path):
     }
     assert found.sheet().info[KEY]["made"] == about["made"]
     assert found.original.size == found.mask.size == (SIZE, SIZE)
-    assert "paints 50% of the picture" in found.notes
+    assert "paints 50% of the image" in found.notes
 
 
 def test_without_a_stage_the_decoder_paints_and_says_so():
@@ -219,13 +217,13 @@ def test_what_cannot_be_edited_is_refused(tmp_path: Path):
     tall[4, 2:38] = 255
     for image, mask, why in (
         (picture(), half(20, 20), r"MASK: is 20 x 20 pixels and PICTURE is 16 x 16; a mask has its picture's size"),
-        (picture(), None, r"PICTURE: has no transparent part and there is no mask; give --mask, a picture of 16 x 16"),
+        (picture(), None, r"PICTURE: has no transparent part and there is no mask; give --mask, an image of 16 x 16"),
         (picture(), Image.new("L", (16, 16)), r"MASK: nothing is to be painted"),
         (picture(), Image.new("L", (16, 16), 255), r"MASK: all is to be painted.*unclip generate"),
         (picture(RED, 40, 16), Image.fromarray(tall), r"PICTURE: the mask spans 36 pixels.*square of 16 x 16"),
         (picture(RED, 3, 30), half(3, 30), r"PICTURE: is 3 x 30 pixels, too small for a model of 16 x 16"),
-        (tmp_path / "words.png", half(), r"words\.png: no picture in a supported format"),
-        (picture(), tmp_path / "none.png", r"none\.png: no such picture"),
+        (tmp_path / "words.png", half(), r"words\.png: no image in a supported format"),
+        (picture(), tmp_path / "none.png", r"none\.png: no such image"),
     ):
         with pytest.raises(ValueError, match=why):
             unclip.edit(model(), image, mask)

@@ -1,4 +1,4 @@
-"""Edited and extended pictures at the sizes of the upsamplers: known pixels are kept, and stay where they were."""
+"""Edited and extended images at the sizes of the upsamplers: known pixels are kept, and stay where they were."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ LARGE = 2 * SIZE
 
 
 def model(inpainting: bool = True) -> TextToImage:
-    """A decoder of 16 px that learned nothing, and an upsampler to 32 px that is good for any picture."""
+    """A decoder of 16 px that learned nothing, and an upsampler to 32 px that is good for any image."""
     painting = Upsampler.start(upsampler()) if inpainting else None
     return replace(newborn(), stages=Stages.of(upsampler=upsampler(), inpaint_upsampler=painting))
 

@@ -19,7 +19,7 @@ CANVASES = {
     "all sides": (canvas(32, 32, 8, 8), 8),
     "all sides, far": (canvas(48, 48, 16, 16), 24),
     "a little": (canvas(16, 19, 0, 3), 1),
-    "a wide picture, down": (canvas(24, 40, 0, 0, (16, 40)), 4),
+    "a wide image, down": (canvas(24, 40, 0, 0, (16, 40)), 4),
     "odd": (canvas(29, 31, 5, 9), 11),
 }
 

@@ -9,7 +9,7 @@ from tests.end_to_end.test_run import STAGES, short
 from tests.fake_device import fake_gpu
 
 from unclip.data.shapes.world import World
-from unclip.recipes.run import train
+from unclip.recipes.run import train_stages
 from unclip.runs.folder import RunFolder
 from unclip.training.checkpoint import read_log
 
@@ -21,7 +21,9 @@ def losses(folder: Path, stage: str) -> list[float]:
 @pytest.mark.slow
 def test_a_run_without_float64_has_the_losses_of_the_cpu(tmp_path: Path):
     for place in ("cpu", "gpu"):
-        run = train(World(32, scenes=16), tmp_path / place, replace(short(2), workers=1), threading.Event(), force=True)
+        run = train_stages(
+            World(32, scenes=16), tmp_path / place, replace(short(2), workers=1), threading.Event(), force=True
+        )
         if place == "cpu":
             list(run)
             continue

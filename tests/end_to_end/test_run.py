@@ -1,4 +1,4 @@
-"""The whole: a killed run equals an uninterrupted one; a few minutes on drawn shapes give pictures that fit prompts."""
+"""The whole: a killed run equals an uninterrupted one; a few minutes on drawn shapes give images that fit prompts."""
 
 import json
 import threading
@@ -22,7 +22,7 @@ from unclip.models.network import fitted
 from unclip.nn.backbones.diffusion_unet import DiffusionUNetConfig
 from unclip.nn.blocks.resblock import ResBlockConfig
 from unclip.recipes.events import Gate, Note, Progress, Stopped
-from unclip.recipes.run import train
+from unclip.recipes.run import train_stages
 from unclip.recipes.settings.run import RunConfig, retrained
 from unclip.recipes.stages import CLIPRecipe, DecoderRecipe, PriorRecipe
 
@@ -77,7 +77,7 @@ def test_glides_decoder_learns_its_variance_and_samples_with_it(tmp_path: Path) 
 
 
 def test_failed_gate_holds_the_next_stage(tmp_path: Path) -> None:
-    ended = list(train(World(32, scenes=64), tmp_path / "run", short(1), threading.Event()))
+    ended = list(train_stages(World(32, scenes=64), tmp_path / "run", short(1), threading.Event()))
     assert isinstance(ended[-1], Gate)
     assert (ended[-1].stage, ended[-1].passed) == ("clip", False)
     assert not (tmp_path / "run" / "prior").exists()
@@ -108,16 +108,18 @@ def minutes() -> RunConfig:
 @pytest.mark.slow
 def test_trains_all_stages_and_draws_what_was_asked(tmp_path: Path) -> None:
     world = World(32, counts={1: 1.0}, scenes=4000)
-    gates = {e.stage: e for e in train(world, tmp_path / "run", minutes(), threading.Event()) if isinstance(e, Gate)}
+    gates = {
+        e.stage: e for e in train_stages(world, tmp_path / "run", minutes(), threading.Event()) if isinstance(e, Gate)
+    }
     assert list(gates) == list(STAGES)
     assert gates["clip"].passed and gates["prior"].passed, gates
-    assert gates["decoder"].figures["gap"] > 0.1, gates  # minutes are too short to be sure of its strict gate
+    assert gates["decoder"].metrics["gap"] > 0.1, gates  # minutes are too short to be sure of its strict gate
     model = unclip.load(tmp_path / "run")
     asked = prompts(world, "one_seen", 64)
     pictures = model.generate([p.text for p in asked], seed=1)
     rates = score_many([np.asarray(p) for p in pictures], asked)["one_seen"]
     (tmp_path / "rates.json").write_text(json.dumps({k: r.fraction for k, r in rates.items()}), encoding="utf-8")
-    # One colour in six by chance; a picture without exactly one object has no right colours at all.
+    # One colour in six by chance; an image without exactly one object has no right colours at all.
     assert rates["colours"].fraction > 0.4, rates
     assert rates["count"].fraction > 0.5, rates
     again = model.generate([asked[0].text], seed=1)[0]

@@ -29,7 +29,7 @@ def test_the_error_is_the_spread_over_draws(n: int, m: int, width: int, shift: f
 
 def test_the_error_of_a_large_set_is_estimated_from_a_part():
     a, b = draw(600, 8, key="a"), draw(500, 8, key="b") + 0.5
-    whole, part = kid_error(a, b, Noise.shared(0)), kid_error(a, b, Noise.shared(0), most=250)
+    whole, part = kid_error(a, b, Noise.shared(0)), kid_error(a, b, Noise.shared(0), maximum=250)
     assert part == pytest.approx(whole, rel=0.3)
     assert part != whole
 

@@ -45,7 +45,7 @@ def test_the_standard_error_is_that_of_repeated_measurement():
 
 
 def test_batches_and_conditions_go_together():
-    """More pictures than a batch: each keeps its own condition."""
+    """More images than a batch: each keeps its own condition."""
     shift = draw(130, 1)
     network = Function(lambda x, l, cond: like(cond.vector[:, 0], x).expand_as(x))
     diffusion = Diffusion(network, DiffusionConfig(Cosine(), X0(), MinSNR(5.0)))

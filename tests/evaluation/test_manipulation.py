@@ -9,10 +9,10 @@ from tests.latents.gaussian import gaussian, picture
 from unclip.core.slerp import angle
 from unclip.evaluation import manipulation
 from unclip.evaluation.guidance_sweep import SEEDS, apart, at_scale, diversity
-from unclip.evaluation.suite import generate
+from unclip.evaluation.suite import generate_for_captions
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
-from unclip.latents.invert import opened
+from unclip.latents.invert import read_source
 
 FEW = Settings(steps=10, guidance=1.0)
 
@@ -23,7 +23,7 @@ def model() -> TextToImage:
 
 
 def pictures(model: TextToImage, *keys: int) -> torch.Tensor:
-    return torch.cat([opened(model, picture(key)).pictures for key in keys])
+    return torch.cat([read_source(model, picture(key)).pictures for key in keys])
 
 
 def test_inversion_error_falls_with_the_steps(model: TextToImage):
@@ -39,11 +39,11 @@ def test_inversion_error_falls_with_the_steps(model: TextToImage):
 def test_blends_have_lengths(model: TextToImage, noise: str):
     found = manipulation.interpolation(model, pictures(model, 0, 1), pictures(model, 2, 3), noise, FEW, n=5)
     for space in ("clip", "pixels"):
-        figures = found[space]
-        assert len(figures["profile"]) == 4
-        assert sum(figures["profile"]) / 4 == pytest.approx(figures["mean_ratio"]["mean"], rel=1e-5)
-        assert 1 - 1e-6 <= figures["mean_ratio"]["mean"] <= figures["most_ratio"]["mean"]
-        assert figures["step"]["mean"] <= figures["longest"]["mean"]
+        metrics = found[space]
+        assert len(metrics["profile"]) == 4
+        assert sum(metrics["profile"]) / 4 == pytest.approx(metrics["mean_ratio"]["mean"], rel=1e-5)
+        assert 1 - 1e-6 <= metrics["mean_ratio"]["mean"] <= metrics["most_ratio"]["mean"]
+        assert metrics["step"]["mean"] <= metrics["longest"]["mean"]
 
 
 def test_an_even_way_has_ratios_of_one_and_a_jump_shows():
@@ -65,10 +65,10 @@ def test_apart_in_closed_form():
 
 def test_a_sweep_has_all_figures(model: TextToImage):
     captions = ["a red heart", "a blue heart", "two cups"]
-    figures = at_scale(model, pictures(model, 0, 1, 2), captions, Settings(steps=3, guidance=2.0), 0, None)
-    assert set(figures) == {"clip_score", "kid", "diversity"}
-    assert figures["diversity"]["mean"] > 0
+    metrics = at_scale(model, pictures(model, 0, 1, 2), captions, Settings(steps=3, guidance=2.0), 0, None)
+    assert set(metrics) == {"clip_score", "kid", "diversity"}
+    assert metrics["diversity"]["mean"] > 0
     found = diversity(model, captions, 0, Settings(steps=3))
-    z = model.embed_images(generate(model, captions[:1] * SEEDS, 0, Settings(steps=3))).float()
+    z = model.embed_images(generate_for_captions(model, captions[:1] * SEEDS, 0, Settings(steps=3))).float()
     assert len(found) == 3
-    assert found[0].item() == pytest.approx(apart(z[None]).item(), abs=1e-5)  # of one prompt's pictures alone
+    assert found[0].item() == pytest.approx(apart(z[None]).item(), abs=1e-5)  # of one prompt's images alone

@@ -1,4 +1,4 @@
-"""Scores without CLIP: noise is far from pictures, and a model that knows its classes shows it."""
+"""Scores without CLIP: noise is far from images, and a model that knows its classes shows it."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def test_noise_is_farther_than_other_pictures_of_the_same_kind():
 
 @pytest.fixture(scope="module")
 def model() -> DDPM:
-    """Two classes: dark and light pictures, seen a hundred times."""
+    """Two classes: dark and light images, seen a hundred times."""
     network = tiny_unet(vector_width=2)
     return built(lambda: DDPM(DDPMConfig(network, DiffusionConfig(limit=1.0), size=16, classes=("dark", "light"))))
 
@@ -51,7 +51,7 @@ def test_a_model_that_knows_its_classes_shows_it(model: DDPM):
 
 def test_scores_and_a_look_on_the_way(model: DDPM):
     pipeline = DDPMPipeline(model.eval())
-    scores = pictures.score(pipeline, *shades(8, "some"), seed=0, settings=pictures.Settings(steps=2))
+    scores = pictures.score_images(pipeline, *shades(8, "some"), seed=0, settings=pictures.Settings(steps=2))
     assert set(scores) == {"distance", "roughness", "class"}
     assert scores["roughness"]["real"] > 0
     assert pictures.quick(Sampling(1000)).steps == 20

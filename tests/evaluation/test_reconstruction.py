@@ -11,11 +11,11 @@ from unclip.evaluation.reconstruction import score_reconstruction
 
 def test_psnr_of_known_errors():
     images = draw(100, 3, 8, 8).clamp(-1, 1)
-    figures = score_reconstruction(lambda x: x + 0.1, images)
-    assert figures["psnr"] == pytest.approx(10 * math.log10(4 / 0.01), abs=1e-3)
-    assert figures["roughness"] == pytest.approx(1, abs=1e-4)
+    metrics = score_reconstruction(lambda x: x + 0.1, images)
+    assert metrics["psnr"] == pytest.approx(10 * math.log10(4 / 0.01), abs=1e-3)
+    assert metrics["roughness"] == pytest.approx(1, abs=1e-4)
     spread = (images - images.mean(0)).square().mean()
-    assert figures["gain"] == pytest.approx(10 * math.log10(spread / 0.01), abs=1e-3)
+    assert metrics["gain"] == pytest.approx(10 * math.log10(spread / 0.01), abs=1e-3)
 
 
 def test_the_mean_picture_gains_nothing_and_perfection_stays_a_number():

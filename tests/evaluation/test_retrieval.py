@@ -6,13 +6,13 @@ import torch
 from unclip.evaluation.retrieval import are_classes, distinct, retrieval, zero_shot
 
 TEXTS = torch.eye(8)
-"""Eight captions at right angles: a picture's scores are its own numbers."""
+"""Eight captions at right angles: an picture's scores are its own numbers."""
 RIGHT = [0, 0, 1, 2]
 PICTURES = torch.tensor(
     [
         [9.0, 1, 0.5, 0, 0, 0, 0, 0],  # finds caption 0 at once, and caption 0 finds it
         [5.0, 6, 0.5, 0, 0, 0, 0, 0],  # second
-        [7.0, 4, 0.5, 0, 0, 0, 0, 0],  # second; caption 1 finds the picture above first
+        [7.0, 4, 0.5, 0, 0, 0, 0, 0],  # second; caption 1 finds the image above first
         [6.0, 3, 0.0, 1, 2, 3, 4, 5],  # last; caption 2 finds all others first
     ]
 )
@@ -24,7 +24,7 @@ def test_recall_of_captions_and_of_pictures():
     assert found["r5"] == 3 / 4
     assert found["chance"] == 1 / 8
     assert found["error"] == pytest.approx((0.25 * 0.75 / 4) ** 0.5)
-    assert found["picture_r1"] == pytest.approx(1 / 3)  # of the three captions that have pictures
+    assert found["picture_r1"] == pytest.approx(1 / 3)  # of the three captions that have images
     assert found["picture_r5"] == 1
 
 

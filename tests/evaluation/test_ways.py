@@ -11,12 +11,20 @@ from tests.fakes import draw
 from torch import Tensor
 
 from unclip.core.noise import Noise
-from unclip.data.shapes.captions import CATEGORIES, posed, prompts
+from unclip.data.shapes.captions import CATEGORIES, prompts, prompts_with_scenes
 from unclip.data.shapes.world import World
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.evaluation.distances import kid, kid_error
-from unclip.evaluation.embedding_sources import Against, Pairs, Way, embeddings, judge, read, tracing
+from unclip.evaluation.embedding_sources import (
+    Benchmark,
+    EmbeddingSource,
+    Pairs,
+    captions_for,
+    embeddings,
+    judge,
+    tracing,
+)
 from unclip.generation.text_to_image import TextToImage
 from unclip.models.priors.base import PriorModel
 from unclip.models.priors.untrained import ConstantPrior, TextPrior
@@ -41,7 +49,7 @@ class Wobbly:
 
 
 class Model(TextToImage):
-    """Its pictures hold the embedding in a row, and what the caption says in the next; its CLIP reads their sum."""
+    """Its images hold the embedding in a row, and what the caption says in the next; its CLIP reads their sum."""
 
     tokenizer = clip = None  # pyright: ignore
     stages = Stages()
@@ -67,18 +75,18 @@ class Model(TextToImage):
         return F.normalize(images[:, 0, :2].sum(1), dim=1)
 
 
-def against() -> Against:
+def against() -> Benchmark:
     true = F.normalize(torch.stack([TEXTS[c] for c in CAPTIONS]) + 0.1 * draw(N, D, key="true"), dim=1)
-    return Against(Pairs(CAPTIONS, true, seed=5), true, torch.zeros(D))
+    return Benchmark(Pairs(CAPTIONS, true, seed=5), true, torch.zeros(D))
 
 
-def judged(way: Way) -> dict:
-    return judge(Model(), way, against()).figures
+def judged(way: EmbeddingSource) -> dict:
+    return judge(Model(), way, against()).metrics
 
 
 def test_better_priors_score_better():
     found = [
-        judged(Way("", prior))
+        judged(EmbeddingSource("", prior))
         for prior in (None, Wobbly(0.1), Wobbly(0.5), ConstantPrior(-TEXTS["caption 0"], torch.zeros(D)))
     ]
     cosines = [f["embedding"]["matched"] for f in found[:3]]
@@ -90,18 +98,18 @@ def test_better_priors_score_better():
     assert found[1]["kid"]["mean"] < found[3]["kid"]["mean"]
     assert found[1]["repeat"]["mean"] > found[2]["repeat"]["mean"] + 0.1
     assert "ms" in found[1] and "ms" not in found[0] and "repeat" not in found[0]
-    assert "embedding" not in found[3]  # the null is no embedding of a picture
+    assert "embedding" not in found[3]  # the null is no embedding of an image
 
 
 def test_the_text_itself_repeats():
-    found = judged(Way("", TextPrior(torch.zeros(D))))
+    found = judged(EmbeddingSource("", TextPrior(torch.zeros(D))))
     assert found["repeat"]["mean"] == pytest.approx(1, abs=1e-5) and found["embedding"]["matched"] > 0.8
 
 
 def test_what_the_decoder_reads():
-    assert read(Way("", None), ["a", "b"]) == ["a", "b"]
-    assert read(Way("", None, "none"), ["a", "b"]) == ["", ""]
-    assert read(Way("", None, "other"), ["a", "a", "b"]) == ["b", "b", "a"]
+    assert captions_for(EmbeddingSource("", None), ["a", "b"]) == ["a", "b"]
+    assert captions_for(EmbeddingSource("", None, "none"), ["a", "b"]) == ["", ""]
+    assert captions_for(EmbeddingSource("", None, "other"), ["a", "a", "b"]) == ["b", "b", "a"]
 
 
 def test_the_trace_tells_stages_apart():
@@ -117,7 +125,7 @@ def test_the_trace_tells_stages_apart():
 
 def test_seeds_are_the_pairs_own():
     pairs = against().pairs
-    every, _ = embeddings(Model(), Way("", Wobbly(1.0)), pairs)
+    every, _ = embeddings(Model(), EmbeddingSource("", Wobbly(1.0)), pairs)
     text = torch.stack([TEXTS[c] for c in CAPTIONS[7:8]])
     alone = Wobbly(1.0).sample(text, text[:, None], torch.ones(1, 1, dtype=torch.bool), [Noise.per_sample([5 + 7])])
     assert torch.allclose(every[7], alone[0], atol=1e-6)
@@ -137,6 +145,6 @@ def test_the_error_of_the_kernel_distance_is_its_spread():
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_prompts_come_with_their_scenes(category: str):
     world = World(32)
-    pairs = posed(world, category, 5, seed=3)
+    pairs = prompts_with_scenes(world, category, 5, seed=3)
     assert [p for p, _ in pairs] == prompts(world, category, 5, seed=3)
     assert all(prompt.objects == scene.kinds for prompt, scene in pairs)

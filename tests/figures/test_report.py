@@ -49,7 +49,7 @@ def test_a_page_that_needs_nothing_else(tmp_path: Path):
 
 
 def test_a_missing_picture_is_named(tmp_path: Path):
-    with pytest.raises(ValueError, match=r"nothing\.png: the report needs this picture"):
+    with pytest.raises(ValueError, match=r"nothing\.png: the report needs this image"):
         write_report(tmp_path, "x", [Section("a", pictures=[tmp_path / "nothing.png"])])
 
 

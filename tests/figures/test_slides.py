@@ -1,4 +1,4 @@
-"""The pictures of `unclip explain`: what they are computed from."""
+"""The images of `unclip explain`: what they are computed from."""
 
 import math
 

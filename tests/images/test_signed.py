@@ -1,4 +1,4 @@
-"""A picture keeps what made it wherever its own `save` writes a PNG, and is written whole or not at all."""
+"""An image keeps what made it wherever its own `save` writes a PNG, and is written whole or not at all."""
 
 import io
 from pathlib import Path

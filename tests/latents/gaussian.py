@@ -1,4 +1,4 @@
-"""A model whose decoder is known in closed form: pictures N(m, std^2) with m from the embedding, a random CLIP."""
+"""A model whose decoder is known in closed form: images N(m, std^2) with m from the embedding, a random CLIP."""
 
 from collections.abc import Sequence
 
@@ -29,7 +29,7 @@ class Direct(TextToImage):
 
 
 def mean(cond: Condition) -> torch.Tensor:
-    """The mean picture of a condition, [b, 3, 1, 1]: its embedding's first three numbers."""
+    """The mean image of a condition, [b, 3, 1, 1]: its embedding's first three numbers."""
     assert cond.vector is not None
     return 0.3 * cond.vector[:, :3, None, None]
 
@@ -56,7 +56,7 @@ def gaussian() -> TextToImage:
 
 
 def picture(key: int = 0, side: int = SIZE) -> Image.Image:
-    """A soft picture of two colours, different for each key."""
+    """A soft image of two colours, different for each key."""
     across = np.linspace(-1, 1, side)
     wave = np.sin(across[:, None] * (key + 1) + across[None] * (3 - key))
     pixels = 128 + 50 * np.stack([wave, -wave, np.cos(wave * (key + 2))], axis=-1)

@@ -1,4 +1,4 @@
-"""A CLIP that has learned small pictures of coloured shapes, in a few seconds."""
+"""A CLIP that has learned small images of coloured shapes, in a few seconds."""
 
 from functools import cache
 
@@ -16,7 +16,7 @@ from unclip.text.tokenizer import Tokenizer
 SEEN, BATCH = 256, 32
 IMAGES, COLOURS, CAPTIONS = drawn(320)
 NEW = slice(SEEN, None)
-"""The pictures that it did not see."""
+"""The images that it did not see."""
 
 
 @cache
@@ -31,7 +31,7 @@ def trained() -> TextToImage:
 
     def batch(step: int) -> Batch:
         rows = torch.arange(step * BATCH, (step + 1) * BATCH) % SEEN
-        return Batch(images=IMAGES[rows], ids=ids[rows], mask=mask[rows], same=same[rows])
+        return Batch(images=IMAGES[rows], ids=ids[rows], mask=mask[rows], caption_id=same[rows])
 
     for _ in trainer_of(clip, batch, steps=150, lr=1e-3).steps():
         pass

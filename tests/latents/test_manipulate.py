@@ -1,4 +1,4 @@
-"""Pictures there and back, varied, blended and changed, with a decoder that is known in closed form."""
+"""Images there and back, varied, blended and changed, with a decoder that is known in closed form."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from unclip.core.slerp import slerp
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import KEY
-from unclip.latents.invert import Start, embedded, exact, opened, paint
+from unclip.latents.invert import Start, embed_source, exact_sampling, paint, read_source
 from unclip.latents.inverted import Inverted
 from unclip.latents.manipulate import direction
 
@@ -27,7 +27,7 @@ def model() -> TextToImage:
 
 
 def far(a: Image.Image, b: Image.Image) -> int:
-    """The largest difference of two pictures, of 255 shades."""
+    """The largest difference of two images, of 255 shades."""
     return int(np.abs(np.asarray(a, dtype=int) - np.asarray(b, dtype=int)).max())
 
 
@@ -52,7 +52,7 @@ def test_guidance_is_inverted_with_itself(model: TextToImage):
     again = unclip.reconstruct(model, unclip.invert(model, picture(), settings=Settings(steps=50, guidance=2.0)))
     assert again.info[KEY]["error"]["psnr"] > 35
     latent = unclip.invert(model, picture(), settings=FEW)
-    drifted = unclip.reconstruct(model, replace(latent, how=exact(model, Settings(guidance=3.0), latent.how)))
+    drifted = unclip.reconstruct(model, replace(latent, how=exact_sampling(model, Settings(guidance=3.0), latent.how)))
     assert drifted.info[KEY]["error"]["psnr"] < unclip.reconstruct(model, latent).info[KEY]["error"]["psnr"] - 10
 
 
@@ -151,8 +151,8 @@ def test_a_text_diff_starts_at_the_picture_and_turns_to_the_words(model: TextToI
         (lambda m: unclip.invert(m, picture(), settings=Settings(sampler="heun")), "only ddim can be walked backwards"),
         (lambda m: unclip.invert(m, picture(), settings=Settings(steps=0)), "steps = 0"),
         (lambda m: unclip.invert(m, picture(side=3)), "is 3 x 3 pixels, too small for a model of 16 x 16"),
-        (lambda m: unclip.invert(m, "nothing.png"), "nothing.png: no such picture"),
-        (lambda m: unclip.probe(m, picture()), "the run's prepared pictures are gone"),
+        (lambda m: unclip.invert(m, "nothing.png"), "nothing.png: no such image"),
+        (lambda m: unclip.probe(m, picture()), "the run's prepared images are gone"),
     ],
 )
 def test_what_cannot_be_done_is_said(model: TextToImage, call, why: str):
@@ -171,10 +171,10 @@ def test_opposite_embeddings_and_other_captions_cannot_be_blended(model: TextToI
 
 
 def test_small_pictures_are_enlarged_and_transparent_ones_lie_on_white(model: TextToImage):
-    small = opened(model, picture(side=8))
+    small = read_source(model, picture(side=8))
     assert small.pictures.shape == (1, 3, 16, 16)
     assert getattr(small, "enlarged")  # noqa: B009
     clear = picture().convert("RGBA")
     clear.putalpha(0)
-    assert torch.equal(opened(model, clear).pictures, torch.ones(1, 3, 16, 16))
-    assert torch.allclose(embedded(model, small).norm(dim=1), torch.ones(1), atol=1e-6)
+    assert torch.equal(read_source(model, clear).pictures, torch.ones(1, 3, 16, 16))
+    assert torch.allclose(embed_source(model, small).norm(dim=1), torch.ones(1), atol=1e-6)

@@ -1,4 +1,4 @@
-"""Retrieval both ways: words find pictures, a picture finds itself and its caption."""
+"""Retrieval both ways: words find images, an image finds itself and its caption."""
 
 from pathlib import Path
 
@@ -10,23 +10,23 @@ from tests.fakes import draw
 from tests.latents.seeing import CAPTIONS, COLOURS, IMAGES, trained
 
 from unclip.images.files import to_pictures
-from unclip.latents.search import asked, captions_near, embedded, is_file, nearest
+from unclip.latents.search import captions_near, embed_query, is_file, nearest_rows, read_query
 
 
 def test_nearest_is_the_order_of_the_cosines():
     among, query = F.normalize(draw(30, 8, key="among"), dim=1), F.normalize(draw(1, 8, key="query"), dim=1)
     cosines = (among @ query[0]).tolist()
-    found = nearest(query, among, 7)
+    found = nearest_rows(query, among, 7)
     assert [f.row for f in found] == sorted(range(30), key=lambda i: -cosines[i])[:7]
     assert [f.cosine for f in found] == pytest.approx(sorted(cosines)[:-8:-1])
-    assert len(nearest(query, among, 99)) == 30
+    assert len(nearest_rows(query, among, 99)) == 30
 
 
 def test_words_find_their_pictures():
     every = trained().embed_images(IMAGES)
     right = []
     for colour in range(len(NAMES)):
-        found = nearest(embedded(trained(), f"{NAMES[colour]} circle"), every, 5)
+        found = nearest_rows(embed_query(trained(), f"{NAMES[colour]} circle"), every, 5)
         right += [COLOURS[f.row].item() == colour for f in found]
     assert sum(right) / len(right) > 0.7
 
@@ -35,8 +35,8 @@ def test_a_picture_finds_itself_and_captions_of_its_colour(tmp_path: Path):
     every, names, right = trained().embed_images(IMAGES), sorted(set(CAPTIONS)), 0
     for row in (3, 290, 311):
         to_pictures(IMAGES[row : row + 1])[0].save(tmp_path / "a.png")
-        query = embedded(trained(), asked(trained(), str(tmp_path / "a.png")))
-        first = nearest(query, every, 1)[0]
+        query = embed_query(trained(), read_query(trained(), str(tmp_path / "a.png")))
+        first = nearest_rows(query, every, 1)[0]
         assert torch.equal(IMAGES[first.row], IMAGES[row])
         assert first.cosine > 0.99
         near = captions_near(trained(), query, names, 3)
@@ -50,15 +50,15 @@ def test_what_is_a_file_and_what_are_words(tmp_path: Path):
     assert is_file(str(tmp_path / "noend"))
     assert is_file("missing.PNG")
     assert not is_file("a red heart.")
-    with pytest.raises(ValueError, match="missing.PNG: no such picture"):
-        asked(trained(), "missing.PNG")
+    with pytest.raises(ValueError, match="missing.PNG: no such image"):
+        read_query(trained(), "missing.PNG")
 
 
 def test_refuses():
     unit = F.normalize(draw(3, 8), dim=1)
     with pytest.raises(ValueError, match="n = 0: ask for at least 1"):
-        nearest(unit[:1], unit, 0)
+        nearest_rows(unit[:1], unit, 0)
     with pytest.raises(ValueError, match="width 4 and 8: these are of different CLIPs"):
-        nearest(unit[:1, :4], unit, 1)
+        nearest_rows(unit[:1, :4], unit, 1)
     with pytest.raises(ValueError, match="an empty query"):
-        asked(trained(), " ")
+        read_query(trained(), " ")

@@ -37,7 +37,7 @@ def given(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def embeddings(batch: Batch) -> tuple[Tensor, Tensor]:
-    """(of pictures, of texts)."""
+    """(of images, of texts)."""
     assert batch.image_embedding is not None and batch.text_embedding is not None
     return batch.image_embedding, batch.text_embedding
 

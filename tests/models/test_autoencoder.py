@@ -111,7 +111,7 @@ def test_a_learned_scale_ends_at_the_error():
 
 
 def test_it_repeats_pictures_that_it_has_not_seen():
-    """Against the mean picture, the best that knows nothing of the picture; the critic enters on the way."""
+    """Against the mean image, the best that knows nothing of the image; the critic enters on the way."""
     images, held = drawn(96)[0], drawn(24, seed=1)[0]
     task = training(critic_from=0.7)
     feed = [Batch(images=images[i : i + 16]) for i in range(0, 96, 16)]
@@ -151,5 +151,5 @@ def test_pictures_of_another_size_are_refused():
     model = built(lambda: Autoencoder(CoderConfig(widths=(16, 32))))
     with pytest.raises(ValueError, match="needs sides divisible by 4; resize or crop them to 16 x 16"):
         model.encode(draw(1, 3, 15, 15))
-    with pytest.raises(ValueError, match="pictures with 1 channels: this network takes 3"):
+    with pytest.raises(ValueError, match="images with 1 channels: this network takes 3"):
         model.encode(draw(1, 1, 16, 16))

@@ -9,7 +9,7 @@ from tests.models.captioned import NET, TURN, WIDTH, embeddings, given, pairs, s
 
 from unclip.core.noise import Noise
 from unclip.core.task import Batch
-from unclip.models.priors.autoregressive import AutoregressivePrior, AutoregressivePriorConfig, drawn
+from unclip.models.priors.autoregressive import AutoregressivePrior, AutoregressivePriorConfig, sample_codes
 from unclip.models.priors.base import PriorModel
 
 CONFIG = AutoregressivePriorConfig(network=NET, dims=WIDTH, buckets=32, waves=16, dots=4)
@@ -21,7 +21,7 @@ def prior(**changes: object) -> AutoregressivePrior:
 
 @pytest.fixture(scope="module")
 def learned() -> tuple[AutoregressivePrior, list[float]]:
-    """Trained on ever new pairs whose pictures are spread, so that dot products differ within a caption."""
+    """Trained on ever new pairs whose images are spread, so that dot products differ within a caption."""
     model = prior()
     model.fit(*embeddings(pairs(256, captions=8)))
     trainer = trainer_of(model, lambda step: pairs(96, captions=8, key=f"step {step}"), 120, lr=6e-3)
@@ -75,12 +75,12 @@ def test_dot_products_are_drawn_evenly_from_the_top():
 
 def test_draws_follow_the_probabilities():
     p = torch.tensor([0.1, 0.0, 0.6, 0.3])
-    codes = drawn(p.log().expand(4000, -1), Noise.shared("draws").uniform((4000,)))
+    codes = sample_codes(p.log().expand(4000, -1), Noise.shared("draws").uniform((4000,)))
     assert torch.allclose(torch.bincount(codes, minlength=4) / 4000, p, atol=0.03)
-    assert drawn(torch.zeros(1, 4), torch.tensor([0.0])).item() == 0
+    assert sample_codes(torch.zeros(1, 4), torch.tensor([0.0])).item() == 0
     last = torch.tensor([1 - 2**-24])
-    assert drawn(torch.tensor([[0.0, -100.0]]), last).item() == 0
-    assert drawn(torch.zeros(1, 1000), last).item() == 999  # never one beyond
+    assert sample_codes(torch.tensor([[0.0, -100.0]]), last).item() == 0
+    assert sample_codes(torch.zeros(1, 1000), last).item() == 999  # never one beyond
 
 
 def test_the_better_of_the_candidates_is_kept():

@@ -41,7 +41,7 @@ def trained() -> NoisyClassifier:
 
 
 def right(level: float) -> float:
-    """Share of held-out pictures at this level whose colour is told."""
+    """Share of held-out images at this level whose colour is told."""
     images, labels, l = IMAGES[SEEN:], LABELS[SEEN:], torch.tensor(level)
     x = noised(images, l, draw(*images.shape, key="x"))
     return (trained()(x, l).argmax(1) == labels).float().mean().item()
@@ -54,7 +54,7 @@ def test_learns_the_colours_of_held_out_shapes():
 
 
 def test_knows_what_noise_hides():
-    """At pure noise nothing can be told, and it says so: every class about as likely as among the pictures."""
+    """At pure noise nothing can be told, and it says so: every class about as likely as among the images."""
     assert right(-12.0) < 0.45
     l = torch.tensor(-12.0)
     p = trained()(draw(64, 3, 16, 16), l).softmax(1).mean(0)
@@ -63,7 +63,7 @@ def test_knows_what_noise_hides():
 
 
 def test_its_gradient_raises_the_share_of_the_wanted_colour():
-    """The unconditional model is exact, the classifier learned; one in six pictures has the wanted colour by chance."""
+    """The unconditional model is exact, the classifier learned; one in six images has the wanted colour by chance."""
     exact, wanted = Exact(IMAGES[:SEEN]), torch.arange(48) % len(NAMES)
     share = {}
     for scale in (0.0, 1.0):

@@ -23,7 +23,7 @@ from unclip.text.tokenizer import Tokenizer
 
 COLOURS = {
     "red": (0.9, -0.9, -0.9),
-    "a green picture": (-0.9, 0.8, -0.9),
+    "a green image": (-0.9, 0.8, -0.9),
     "deep blue": (-0.9, -0.9, 0.9),
     "white": (0.9, 0.9, 0.9),
 }
@@ -76,7 +76,7 @@ def paint(model: Decoder, rows: list[int], seeds: list[int], how: Sampling | Non
 
 
 def told(model: Decoder, rows: list[int], part: str) -> Tensor:
-    """Pictures for which only the embedding, or only the caption, says the colour; no guidance."""
+    """Images for which only the embedding, or only the caption, says the colour; no guidance."""
     yes = torch.ones(len(rows), dtype=torch.bool)
     ids, mask = captions(rows) if part == "caption" else drop_captions(*captions(rows), ~yes)
     with torch.no_grad():
@@ -110,7 +110,7 @@ def test_paints_the_colour_that_it_is_told(painter: Decoder, scale: float):
     mean = pictures.mean((2, 3))
     assert torch.cdist(mean, PAINT).argmin(1).tolist() == rows
     assert (mean - PAINT[rows]).abs().max() < 0.3
-    assert pictures.std((2, 3)).max() < 0.3  # flat, as the pictures are
+    assert pictures.std((2, 3)).max() < 0.3  # flat, as the images are
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -127,7 +127,7 @@ def test_same_seed_same_picture_alone_and_in_a_batch(painter: Decoder):
     for row in (1, 3):
         alone = paint(painter, [row], [5 + row], how)[0]
         assert (alone - together[row]).abs().max() < 2 / 255  # one of 255 shades, [-1, 1] being 2 wide
-    assert (paint(painter, [1], [99], how)[0] - together[1]).abs().max() > 1e-3  # another seed is another picture
+    assert (paint(painter, [1], [99], how)[0] - together[1]).abs().max() > 1e-3  # another seed is another image
 
 
 def test_every_step_is_a_preview_within_the_limits(painter: Decoder):

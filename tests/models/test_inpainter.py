@@ -13,7 +13,7 @@ from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import DDIM, DPMSolverPP2M, RePaint
 from unclip.models.decoder import Decoder, DecoderConfig
 from unclip.models.inpainter import Inpainter, InpainterConfig
-from unclip.models.known_region import Given
+from unclip.models.known_region import KnownRegion
 
 ROWS = [0, 1, 2, 3] * 3
 LEFT = (torch.arange(SIZE) < SIZE // 2).float().expand(1, 1, SIZE, SIZE)
@@ -36,7 +36,7 @@ def without_knowledge() -> torch.Tensor:
 
 def painted(seeds: range = range(len(ROWS)), how: Sampling | None = None) -> torch.Tensor:
     rows, words = [ROWS[s] for s in seeds], (part[list(seeds)] for part in told([""] * len(ROWS)))
-    *_, last = inpainter().sample(*words, Given(flat(rows), LEFT), Noise.per_sample(seeds), how)
+    *_, last = inpainter().sample(*words, KnownRegion(flat(rows), LEFT), Noise.per_sample(seeds), how)
     return last.x
 
 
@@ -48,20 +48,20 @@ def test_it_starts_as_the_decoder_bit_for_bit():
     assert made.config == InpainterConfig.from_dict(made.config.to_dict())
     how, noise = Sampling(3, DDIM(eta=1.0)), Noise.per_sample(range(4))
     words = told(list(COLOURS))
-    nothing = Given(flat([0, 1, 2, 3]), torch.zeros_like(LEFT))
+    nothing = KnownRegion(flat([0, 1, 2, 3]), torch.zeros_like(LEFT))
     *_, a = base.sample(*words, noise, how)
     *_, b = made.sample(*words, nothing, Noise.per_sample(range(4)), how)
     assert torch.equal(a.x, b.x)
     x, level = draw(4, 3, SIZE, SIZE), torch.tensor([-2.0, 0.0, 2.0, 5.0])
     seen = base.conditions(*words)[0]
-    known = Given(flat([0, 1, 2, 3]), LEFT).shown()
+    known = KnownRegion(flat([0, 1, 2, 3]), LEFT).shown()
     plain = base.diffusion.denoiser(x, level, seen)
     wide = made.decoder.diffusion.denoiser(x, level, type(seen)(**{**vars(seen), "image": known}))
     assert torch.equal(plain.x0, wide.x0)
 
 
 def test_what_is_given_is_shown_and_nothing_else():
-    shown = Given(flat([0, 3]), LEFT).shown()
+    shown = KnownRegion(flat([0, 3]), LEFT).shown()
     assert shown.shape == (2, 4, SIZE, SIZE)
     assert torch.equal(shown[:, :3, :, : SIZE // 2], flat([0, 3])[..., : SIZE // 2])
     assert not shown[..., SIZE // 2 :].any()

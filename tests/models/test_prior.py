@@ -98,7 +98,7 @@ def test_the_papers_facts():
     weighting, schedule = config.diffusion.weighting, config.diffusion.schedule
     log_snr = torch.linspace(-5, 5, 11)
     eps_to_x0 = log_snr.exp()  # |x0 error|^2 = |eps error|^2 / SNR: the plain error on x0 has weight 1 there
-    assert torch.allclose(weighting.drawn(log_snr, schedule) * eps_to_x0, torch.ones(11), atol=1e-5)
+    assert torch.allclose(weighting.weight_of_sample(log_snr, schedule) * eps_to_x0, torch.ones(11), atol=1e-5)
     model, wide = prior(config), UnitScale(1024)
     unit = F.normalize(draw(4, 1024), dim=1)
     assert torch.allclose(wide(unit), 17.2 * unit) and torch.allclose(

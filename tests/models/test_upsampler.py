@@ -154,7 +154,7 @@ def test_refused_settings(changes: dict, why: str):
 
 
 def test_no_network_has_attention():
-    """unCLIP, section 2.1: convolutions alone, so that what was trained on crops works on whole pictures."""
+    """unCLIP, section 2.1: convolutions alone, so that what was trained on crops works on whole images."""
     for network in (*NETWORKS, upsampler_network()):
         assert not any(isinstance(module, ImageAttention) for module in network.build().modules())
     norms = ResBlockConfig(8, norm="position")
@@ -165,9 +165,9 @@ def test_no_network_has_attention():
 
 def test_refused_pictures():
     model = upsampler()
-    with pytest.raises(ValueError, match=r"pictures \[3, 16, 16\]: this upsampler trains on \[3, 32, 32\]"):
+    with pytest.raises(ValueError, match=r"images \[3, 16, 16\]: this upsampler trains on \[3, 32, 32\]"):
         model.loss(Batch(images=torch.zeros(1, 3, 16, 16)), Noise.shared(0))
     with pytest.raises(ValueError, match="strength = 2"):
         next(model.sample(torch.zeros(1, 3, 8, 8), Noise.per_sample([0]), strength=2.0))
-    with pytest.raises(ValueError, match="a picture of 2400 x 8 px would come out; at most 2048"):
+    with pytest.raises(ValueError, match="an image of 2400 x 8 px would come out; at most 2048"):
         next(model.sample(torch.zeros(1, 3, 4, 1200), Noise.per_sample([0])))

@@ -12,15 +12,15 @@ from unclip.core.task import Batch
 from unclip.data.images.resize import shrink
 from unclip.data.masks import MaskConfig
 from unclip.evaluation.inpainting import hole_error, judged_holes
-from unclip.models.known_region import Given
+from unclip.models.known_region import KnownRegion
 from unclip.models.upsampler import Upsampler, UpsamplerConfig
 
 N = 32
 REAL = drawn(N, 99)
-GIVEN = Given(REAL, judged_holes(REAL, 0))
+GIVEN = KnownRegion(REAL, judged_holes(REAL, 0))
 
 
-def last(model: Upsampler, given: Given | None, seeds: range = range(N)) -> torch.Tensor:
+def last(model: Upsampler, given: KnownRegion | None, seeds: range = range(N)) -> torch.Tensor:
     low = shrink(REAL[list(seeds)], 2)
     *_, end = model.sample(low, Noise.per_sample(seeds), given=given)
     return end.x
@@ -41,9 +41,9 @@ def test_it_starts_as_the_upsampler_bit_for_bit():
 @pytest.mark.parametrize("model", [upsampler(), built(lambda: Upsampler.start(upsampler()))], ids=["plain", "seeing"])
 @pytest.mark.parametrize("h, w", [(16, 16), (11, 7)])
 def test_what_is_given_is_kept_exactly(model: Upsampler, h: int, w: int):
-    """Also by an upsampler that does not see it, and where the picture is continued for the network."""
+    """Also by an upsampler that does not see it, and where the image is continued for the network."""
     real = REAL[:3, :, : 2 * h, : 2 * w]
-    given = Given(real, GIVEN.mask[:3, :, : 2 * h, : 2 * w])
+    given = KnownRegion(real, GIVEN.mask[:3, :, : 2 * h, : 2 * w])
     *_, end = model.sample(shrink(real, 2), Noise.per_sample(range(3)), given=given)
     known = given.mask.expand_as(real) == 1
     assert end.x.shape == real.shape and torch.equal(end.x[known], real[known])
@@ -52,11 +52,11 @@ def test_what_is_given_is_kept_exactly(model: Upsampler, h: int, w: int):
 
 @torch.no_grad()
 def test_it_reads_what_it_is_shown():
-    """In noise where nothing of the picture is left to see, what is known tells of what is hidden: little here."""
+    """In noise where nothing of the image is left to see, what is known tells of what is hidden: little here."""
     model, low = seeing(), shrink(REAL, 2)
     cond = model.condition(low, torch.zeros(N))
     assert cond.image is not None
-    detail = Given((REAL - cond.image) / (2 * model.spread), GIVEN.mask)
+    detail = KnownRegion((REAL - cond.image) / (2 * model.spread), GIVEN.mask)
     x, level = draw(N, 3, 32, 32), torch.full((N,), -6.0)
     shown, blind = (model.diffusion.denoiser(x, level, model.shown(cond, d)).x0 for d in (detail, None))
     told, untold = (hole_error(x0, detail.images, detail.mask) for x0 in (shown, blind))
@@ -72,8 +72,8 @@ def test_it_fills_holes_better_than_the_upsampler_it_began_as():
 
 
 def test_it_only_draws_from_what_it_is_shown():
-    """What lies in the hole of the picture that is given is not looked at."""
-    hidden = Given(GIVEN.over(torch.full_like(REAL, 0.7)), GIVEN.mask)
+    """What lies in the hole of the image that is given is not looked at."""
+    hidden = KnownRegion(GIVEN.over(torch.full_like(REAL, 0.7)), GIVEN.mask)
     assert torch.equal(last(seeing(), GIVEN), last(seeing(), hidden))
 
 
@@ -100,6 +100,6 @@ def test_what_is_shown_does_not_count_and_the_plain_one_hides_nothing(monkeypatc
 
 
 def test_given_of_another_size_is_refused():
-    half = Given(REAL[:1, :, ::2, ::2], GIVEN.mask[:1, :, ::2, ::2])
-    with pytest.raises(ValueError, match=r"given pictures of \[16, 16\] px: these become \[32, 32\] px"):
+    half = KnownRegion(REAL[:1, :, ::2, ::2], GIVEN.mask[:1, :, ::2, ::2])
+    with pytest.raises(ValueError, match=r"given images of \[16, 16\] px: these become \[32, 32\] px"):
         next(trained().sample(shrink(REAL[:1], 2), Noise.per_sample([0]), given=half))

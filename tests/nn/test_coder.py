@@ -4,7 +4,7 @@ import pytest
 import torch
 from tests.fakes import awake, built, draw
 
-from unclip.nn.autoencoder.coder import CoderConfig, Decoder, Encoder
+from unclip.nn.autoencoder.coder import CodeDecoder, CodeEncoder, CoderConfig
 from unclip.nn.autoencoder.patch_critic import PatchCritic, PatchCriticConfig
 from unclip.nn.blocks.resblock import ResBlock
 
@@ -14,7 +14,7 @@ from unclip.nn.blocks.resblock import ResBlock
     [CoderConfig(), CoderConfig(patch=1, widths=(16, 32, 32), latent=3, attention=False), CoderConfig(widths=(16,))],
 )
 def test_codes_are_a_factor_smaller_and_come_back(config: CoderConfig):
-    encoder, decoder = awake(built(lambda: Encoder(config))), awake(built(lambda: Decoder(config)))
+    encoder, decoder = awake(built(lambda: CodeEncoder(config))), awake(built(lambda: CodeDecoder(config)))
     x = draw(2, 3, 16, 24)
     moments = encoder(x)
     assert moments.shape == (2, 2 * config.latent, 16 // config.factor, 24 // config.factor)
@@ -23,7 +23,7 @@ def test_codes_are_a_factor_smaller_and_come_back(config: CoderConfig):
 
 
 def test_sizes_that_do_not_fit_are_refused():
-    encoder = built(lambda: Encoder(CoderConfig()))
+    encoder = built(lambda: CodeEncoder(CoderConfig()))
     with pytest.raises(ValueError, match=r"18 x 16 px: this network needs sides divisible by 4; .* 16 x 16"):
         encoder(draw(1, 3, 18, 16))
     for wrong in ({"patch": 0}, {"widths": ()}, {"widths": (16, 50)}, {"latent": 0}):

@@ -21,7 +21,7 @@ def test_no_two_patches_share_a_code():
 
 
 def test_patches_go_back_to_their_places():
-    """A picture changed in one patch changes most there."""
+    """An image changed in one patch changes most there."""
     net = awake(built(lambda: DiT(DiTConfig(patch=4, width=32, layers=1, heads=4))))
     x, level = draw(1, 3, 8, 12), torch.zeros(1)
     changed = x.clone()

@@ -1,4 +1,4 @@
-"""What every network of pictures keeps: DDPM's and ADM's U-Net and DiT, each as small as its settings allow."""
+"""What every network of images keeps: DDPM's and ADM's U-Net and DiT, each as small as its settings allow."""
 
 import re
 from collections.abc import Callable
@@ -176,7 +176,7 @@ def test_bfloat16_stays_finite_at_both_ends(config: Settings, level: float):
 
 @every
 def test_learns_one_batch_by_heart(config: Settings):
-    """Pictures for vectors alone: the input is the same for all four."""
+    """Images for vectors alone: the input is the same for all four."""
     coarse = {} if isinstance(config, DiTConfig) else {"multipliers": (1, 2), "attention": (False, True)}
     net = fresh(replace(config, token_width=0, **coarse)).train()
     x, target = draw(1, 3, 4, 4).expand(4, -1, -1, -1), draw(4, 3, 4, 4, key="target")

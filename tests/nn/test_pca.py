@@ -26,7 +26,7 @@ def test_reconstruction_is_numpys(k: int):
 def test_so_many_components_as_the_variance_needs():
     variances = torch.tensor([8.0, 1.0, 0.9, 0.1])
     assert [needed(variances, share) for share in (0.5, 0.8, 0.81, 0.9, 0.99, 1.0)] == [1, 1, 2, 2, 3, 4]
-    assert needed(torch.zeros(3), 0.99) == 3  # all pictures the same: nothing can be told apart, nothing is lost
+    assert needed(torch.zeros(3), 0.99) == 3  # all images the same: nothing can be told apart, nothing is lost
     with pytest.raises(ValueError, match=r"explained = 0.0: a share"):
         needed(variances, 0.0)
     with pytest.raises(ValueError, match=r"dims = 9: of 8 components"):

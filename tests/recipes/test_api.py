@@ -27,7 +27,7 @@ from unclip.runs.folder import RunFolder
 
 
 class Stripes:
-    """A data set of one's own: 24 pictures in memory, with stripes across or down."""
+    """A data set of one's own: 24 images in memory, with stripes across or down."""
 
     root, kind = Path("stripes"), "stripes"
 
@@ -170,7 +170,7 @@ def test_scores_on_other_data(run: Path) -> None:
     exact = unclip.evaluate(run, World(), n=2)
     assert exact["one_seen"]["whole"]["n"] == 2 == unclip.evaluate(run, "shapes", n=2)["one_seen"]["whole"]["n"]
     assert unclip.evaluate(run, Stripes(), n=2)["retrieval"]["pictures"] == 24
-    with pytest.raises(ValueError, match="n = 1: a score needs at least 2 pictures"):
+    with pytest.raises(ValueError, match="n = 1: a score needs at least 2 images"):
         unclip.evaluate(run, n=1)
     with pytest.raises(ValueError, match="bits/dim"):
         unclip.evaluate(run, bpd=8)

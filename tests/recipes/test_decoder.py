@@ -121,7 +121,7 @@ def test_another_network_and_a_learned_variance_from_the_command_line():
 
 
 def context(folder: Path, decoder: DecoderRecipe) -> Context:
-    """A run of 8 pictures whose CLIP has random weights."""
+    """A run of 8 images whose CLIP has random weights."""
     pixels = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
     words = [("a red heart",), ("a blue star",)] * 4
     data = arrays.prepared(folder / "data", list(pixels), words)

@@ -14,7 +14,7 @@ from unclip.core.disk import store
 from unclip.data.shapes.world import World
 from unclip.generation.settings import Settings
 from unclip.images.files import KEY
-from unclip.recipes.add import add, with_stage
+from unclip.recipes.add import add_stage, with_stage
 from unclip.recipes.events import Gate, Progress
 from unclip.recipes.settings.run import RunConfig, retrained
 from unclip.recipes.stages import InpaintRecipe
@@ -45,14 +45,14 @@ def test_it_is_trained_judged_kept_and_used(run: Path, monkeypatch: pytest.Monke
     assert unclip.edit(unclip.load(run), picture, HALF, settings=Settings(steps=2))[0].info[KEY]["made"]["options"][
         "method"
     ] == "repaint"  # fmt: skip
-    for event in add(run, "inpaint", config(run, 6), threading.Event()):
+    for event in add_stage(run, "inpaint", config(run, 6), threading.Event()):
         if isinstance(event, Progress) and event.report.step == 3:
             break  # killed: the checkpoint is that of step 2
-    events = list(add(run, "inpaint", config(run, 6), threading.Event()))
+    events = list(add_stage(run, "inpaint", config(run, 6), threading.Event()))
     assert [e.report.step for e in events if isinstance(e, Progress)] == [3, 4, 5, 6]
     [gate] = [e for e in events if isinstance(e, Gate)]
-    assert gate.figures["kept"] < 1e-5
-    assert {"model", "base", "mean", "gap", "error", "seam", "seam_real"} <= set(gate.figures)
+    assert gate.metrics["kept"] < 1e-5
+    assert {"model", "base", "mean", "gap", "error", "seam", "seam_real"} <= set(gate.metrics)
     assert "error in holes" in gate.why and "of the decoder" in gate.why
     assert sorted(p.name for p in (run / "samples").glob("inpaint-*.png"))
     model = unclip.load(run)

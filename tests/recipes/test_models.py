@@ -1,4 +1,4 @@
-"""A run is the stages of its model: settings, presets, classes, batches of pictures."""
+"""A run is the stages of its model: settings, presets, classes, batches of images."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from unclip.runs.folder import RunFolder
 
 
 def prepared(folder: Path, captions: list[tuple[str, ...]]) -> Prepared:
-    """Pictures of noise, each with its own number in the first pixel."""
+    """Images of noise, each with its own number in the first pixel."""
     pixels = np.random.default_rng(0).integers(0, 256, (len(captions), 8, 8, 3), dtype=np.uint8)
     return arrays.prepared(folder, list(pixels), captions)
 

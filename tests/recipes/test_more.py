@@ -16,7 +16,7 @@ from unclip.core.disk import store
 from unclip.data.source import open_source
 from unclip.recipes.events import Event, Gate, Note, Progress, Stopped, Working
 from unclip.recipes.more import further
-from unclip.recipes.run import train
+from unclip.recipes.run import train_stages
 from unclip.recipes.settings.run import RunConfig, read_settings, retrained
 from unclip.recipes.stages import DDPMRecipe
 from unclip.runs.folder import RunFolder
@@ -41,7 +41,9 @@ def done(data: Path) -> Path:
 def events(
     data: Path, run: Path, config: RunConfig, more: float | None = None, stop: threading.Event | None = None
 ) -> Iterator[Event]:
-    return train(open_source(data, captioned=False), run, config, stop or threading.Event(), force=True, more=more)
+    return train_stages(
+        open_source(data, captioned=False), run, config, stop or threading.Event(), force=True, more=more
+    )
 
 
 class Clock:
@@ -83,9 +85,9 @@ def test_a_finished_run_is_trained_on_from_its_end(data: Path, done: Path, tmp_p
     peak = max(steps.values())
     assert steps[6] < peak / 2 and steps[7] == pytest.approx(peak / 5)  # the end of one plan, the warm-up of the next
     assert steps[15] == peak and steps[len(steps)] < peak / 5
-    record = RunFolder(run).state()["more"]["figures"]
+    record = RunFolder(run).state()["more"]["metrics"]
     assert (record["added"], record["last"], record["ddpm_steps"]) == (MORE, MORE, 6)
-    assert RunFolder(run).state()["ddpm"]["figures"]["steps"] == len(steps)
+    assert RunFolder(run).state()["ddpm"]["metrics"]["steps"] == len(steps)
     assert store.load(run / "early" / "ddpm").sha256 == early
     unclip.load(run).generate(["red"])
     list(events(data, run, config(6), MORE))  # and once more
@@ -106,7 +108,7 @@ def test_stopped_on_the_way_the_same_command_continues(data: Path, done: Path, t
     assert Note("ddpm", "continues at step 12") in told
     state = further(RunFolder(run))
     assert state is not None and state.added == MORE
-    taken = RunFolder(run).state()["ddpm"]["figures"]["seconds"] - state.ends["ddpm"].seconds
+    taken = RunFolder(run).state()["ddpm"]["metrics"]["seconds"] - state.ends["ddpm"].seconds
     assert taken < 3 * MORE
 
 
@@ -138,7 +140,7 @@ def test_what_diverged_is_never_kept_and_goes_on_with_a_lower_rate(data: Path, t
     told = list(events(data, run, rated(steps, 1e-3)))
     assert any(isinstance(e, Note) and "ddpm.train.optim.lr = 0.001 from here on" in e.text for e in told)
     assert read_settings(run / "run.toml")["ddpm"]["train"]["optim"]["lr"] == 1e-3
-    ended = RunFolder(run).state()["ddpm"]["figures"]
+    ended = RunFolder(run).state()["ddpm"]["metrics"]
     assert (ended["steps"], ended["skipped"]) == (steps, 0)
     assert all(torch.isfinite(x).all() for x in store.load(run / "ddpm").tensors.values())
 
@@ -173,7 +175,7 @@ def test_a_budget_holds_samples_and_gate(data: Path, tmp_path: Path, monkeypatch
     from unclip.recipes.stages import ddpm
 
     assert PICTURES
-    draw = ddpm.preview
+    draw = ddpm.ddpm_preview
 
     def slow(model: object):
         time.sleep(0.2)
@@ -192,7 +194,7 @@ def test_a_budget_holds_samples_and_gate(data: Path, tmp_path: Path, monkeypatch
     assert time.monotonic() - began < 9  # of a busy machine
     judging = next(e for e in told if isinstance(e, Working))
     assert judging.what == "judging it" and judging.remaining > 0.5
-    figures = json.loads((tmp_path / "run" / "state.json").read_text(encoding="utf-8"))["ddpm"]
-    assert 2 < figures["figures"]["seconds"] < 6
-    assert figures["figures"]["odd"] is None and not figures["passed"]
-    assert "cannot be judged, odd came out as no number" in figures["why"]
+    metrics = json.loads((tmp_path / "run" / "state.json").read_text(encoding="utf-8"))["ddpm"]
+    assert 2 < metrics["metrics"]["seconds"] < 6
+    assert metrics["metrics"]["odd"] is None and not metrics["passed"]
+    assert "cannot be judged, odd came out as no number" in metrics["why"]

@@ -1,4 +1,4 @@
-"""A run that is stopped while its pictures are prepared, and what becomes of a data set that was damaged since."""
+"""A run that is stopped while its images are prepared, and what becomes of a data set that was damaged since."""
 
 import threading
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from tests.data.conftest import noise, save
 from unclip.data.item import Item
 from unclip.data.prepare.write import load_prepared, prepare
 from unclip.data.shapes.world import World
-from unclip.recipes.events import Drawn, Stopped
+from unclip.recipes.events import ImageSaved, Stopped
 from unclip.recipes.presets import PRESETS
-from unclip.recipes.run import train
+from unclip.recipes.run import train_stages
 from unclip.recipes.settings.run import RunConfig
 
 
 class Slow:
-    """Pictures, of which the 40th has Ctrl-C pressed."""
+    """Images, of which the 40th has Ctrl-C pressed."""
 
     kind, root = "class folders", Path("slow")
 
@@ -45,10 +45,10 @@ def config() -> RunConfig:
 
 def test_ctrl_c_while_preparing_ends_at_once_and_the_same_command_goes_on(tmp_path: Path) -> None:
     stop = threading.Event()
-    assert list(train(Slow(stop), tmp_path, config(), stop)) == [Stopped("data")]
+    assert list(train_stages(Slow(stop), tmp_path, config(), stop)) == [Stopped("data")]
     again = Slow()
-    events = train(again, tmp_path, config(), threading.Event())
-    shown = next(event for event in events if isinstance(event, Drawn))
+    events = train_stages(again, tmp_path, config(), threading.Event())
+    shown = next(event for event in events if isinstance(event, ImageSaved))
     assert shown.path.is_file() and 0 < again.decoded < 120
     assert len(load_prepared(tmp_path / "data")) == 120
 

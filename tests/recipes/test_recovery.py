@@ -20,7 +20,7 @@ from unclip.core.noise import initial_weights
 from unclip.data.prepare.write import load_prepared
 from unclip.models.decoder import Decoder
 from unclip.models.priors.diffusion import Prior
-from unclip.recipes.add import add, with_stage
+from unclip.recipes.add import add_stage, with_stage
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Gate, Note, Progress
 from unclip.recipes.settings.run import RunConfig
@@ -113,8 +113,8 @@ def test_killed_before_file_operations(whole: Path, tmp_path: Path, monkeypatch:
 
     for name in ("replace", "fsync", "rmdir"):
         monkeypatch.setattr(os, name, deadly(getattr(os, name)))
-    for most in (9, 25, 25, 60, 60):  # in preparing, in the first saves, in later ones
-        left[0] = draws.randint(1, most)
+    for maximum in (9, 25, 25, 60, 60):  # in preparing, in the first saves, in later ones
+        left[0] = draws.randint(1, maximum)
         with pytest.raises(Killed):
             list(events(folder, short(STEPS)))
         (folder / "thesis.txt").write_text("work", encoding="utf-8")
@@ -135,10 +135,10 @@ def test_an_added_stage_killed_before_its_first_checkpoint(whole: Path, tmp_path
         config = with_stage(folder, "autoregressive_prior").using(autoregressive_prior=recipe)
         config = replace(config, checkpoint_seconds=SELDOM)
         if kill:
-            for event in add(folder, "autoregressive_prior", config, threading.Event()):
+            for event in add_stage(folder, "autoregressive_prior", config, threading.Event()):
                 if isinstance(event, Progress):
                     break
-        list(add(folder, "autoregressive_prior", config, threading.Event()))
+        list(add_stage(folder, "autoregressive_prior", config, threading.Event()))
         found.append(store.load(folder / "autoregressive_prior").sha256)
     assert found[0] == found[1]
 
@@ -177,8 +177,8 @@ def test_without_state_json_the_stages_tell_how_they_ended(run: RunFolder, whole
     assert [e.stage for e in told if isinstance(e, Gate)] == list(STAGES)
     assert times == {name: (run.root / name / store.WEIGHTS).stat().st_mtime_ns for name in STAGES}
     after = run.state()
-    assert {n: (r["passed"], r["why"], r["figures"]) for n, r in before.items()} == {
-        n: (r["passed"], r["why"], r["figures"]) for n, r in after.items()
+    assert {n: (r["passed"], r["why"], r["metrics"]) for n, r in before.items()} == {
+        n: (r["passed"], r["why"], r["metrics"]) for n, r in after.items()
     }
 
 
@@ -284,7 +284,7 @@ def test_a_run_deleted_under_its_training_ends_in_one_line(tmp_path: Path) -> No
 
 
 def test_other_data_never_take_the_place_of_a_runs_own(run: RunFolder) -> None:
-    """`unclip demo --out RUN`, where RUN was trained on somebody's pictures."""
+    """`unclip demo --out RUN`, where RUN was trained on somebody's images."""
     about = json.loads((run.data / "prepared.json").read_text(encoding="utf-8"))
     (run.data / "prepared.json").write_text(
         json.dumps({**about, "kind": "class folders", "fingerprint": ""}), encoding="utf-8"

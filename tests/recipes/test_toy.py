@@ -39,7 +39,7 @@ def off(points: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("sampler", SHOWN.values(), ids=SHOWN)
 def test_exact_samples_lie_on_the_moons(sampler: Sampler):
     """The moons' own spread is 0.085: farther than four of it lies nothing. Both moons are found alike."""
-    end = toy.flow(CONFIG, "exact", toy.exact(CONFIG), "x", sampler).paths[-1]
+    end = toy.flow(CONFIG, "exact", toy.best_possible(CONFIG), "x", sampler).paths[-1]
     assert off(end).max() < 0.34
     assert torch.cdist(end, CONFIG.data()).min(1).values.median() < 0.02  # they are points of the data
     upper = torch.cdist(end, CONFIG.data()).argmin(1) % 2 == 0
@@ -55,7 +55,7 @@ def test_learned_samples_lie_near_the_moons(learned: Denoise, sampler: Sampler):
 
 
 def test_flows_start_alike_and_count_evaluations():
-    a, b = (toy.flow(CONFIG, "exact", toy.exact(CONFIG), name, NAMES[name]) for name in ("ddim", "ancestral"))
+    a, b = (toy.flow(CONFIG, "exact", toy.best_possible(CONFIG), name, NAMES[name]) for name in ("ddim", "ancestral"))
     assert torch.equal(a.paths[0], b.paths[0])
     assert a.paths.shape == (CONFIG.steps + 1, CONFIG.samples, 2)
     assert (a.cost, b.cost) == (CONFIG.steps, CONFIG.steps)

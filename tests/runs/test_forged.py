@@ -22,7 +22,7 @@ def run(tmp_path: Path) -> RunFolder:
     folder, config = RunFolder(tmp_path / "run"), DDPMConfig(tiny_unet(), size=16)
     write_settings(folder.settings, PRESETS["ddpm-fast"](32))
     store.save(folder.root / "ddpm", "ddpm", config.to_dict(), DDPM(config).state_dict())
-    folder.finish("ddpm", {"passed": True, "why": "made", "figures": {"steps": 1}})
+    folder.finish("ddpm", {"passed": True, "why": "made", "metrics": {"steps": 1}})
     return folder
 
 

@@ -61,9 +61,9 @@ def two(path: Path) -> tuple[Path, Path]:
     return path, path.with_name(f"{path.name}.before")
 
 
-def run(trainer: Trainer, log: Log, checkpoint: Path, most: int | None = None, every: int = 5) -> None:
+def run(trainer: Trainer, log: Log, checkpoint: Path, maximum: int | None = None, every: int = 5) -> None:
     """Trains as the command line does: logs every step, saves every few, may be killed after `most` steps."""
-    for report in islice(trainer.steps(), most):
+    for report in islice(trainer.steps(), maximum):
         log.write(line(report))
         if report.step % every == 0:
             save_checkpoint(two(checkpoint), trainer)

@@ -11,7 +11,7 @@ from typing import NoReturn, ParamSpec
 from unclip.cli.screen.console import OUT, line, stderr
 from unclip.core.missing import install
 from unclip.core.plugins.errors import NotGiven
-from unclip.core.shown import shown, typed
+from unclip.core.shown import printable, shell_command
 
 P = ParamSpec("P")
 
@@ -69,7 +69,7 @@ def _told(error: Exception) -> tuple[str, int]:
 def _again_with(plugin: str) -> str:
     """What was typed, with a plugin."""
     name, *words = sys.argv[1:] or ["..."]
-    return typed("unclip", name, "--plugin", plugin, *words)
+    return shell_command("unclip", name, "--plugin", plugin, *words)
 
 
 def _lacks_memory(error: RuntimeError) -> bool:
@@ -78,7 +78,7 @@ def _lacks_memory(error: RuntimeError) -> bool:
 
 def _unexpected(error: Exception) -> str:
     """One line about a fault of unclip's own, which names the file that the traceback went to."""
-    what = shown(f"{type(error).__name__}: {error}", 200)
+    what = printable(f"{type(error).__name__}: {error}", 200)
     try:
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", errors="backslashreplace", prefix="unclip-error-", suffix=".txt", delete=False

@@ -6,7 +6,7 @@ from cyclopts import App, CycloptsError, Group, Parameter, UnknownOptionError
 from rich.text import Text
 
 import unclip
-from unclip.cli.arguments.numbers import exact
+from unclip.cli.arguments.numbers import strict_number
 from unclip.cli.arguments.plugin import pluggable
 from unclip.cli.drawing.edit import edit, extend
 from unclip.cli.drawing.generate import generate
@@ -30,7 +30,7 @@ WORDS = ("generate", "edit", "extend", "search")
 """Commands that take a sentence, which may begin with a dash."""
 
 
-def told(error: CycloptsError) -> Text:
+def usage_error(error: CycloptsError) -> Text:
     """A command that cannot be understood, in one line."""
     words = " ".join(str(error).split())
     command, *_ = error.command_chain or ("",)
@@ -49,17 +49,17 @@ app = App(
     version=unclip.__version__,
     version_flags=["--version"],
     help_format="plaintext",  # Markdown would take a third of the time of --help to import
-    default_parameter=Parameter(converter=exact),
+    default_parameter=Parameter(converter=strict_number),
     console=Screen(OUT),
     error_console=Screen(ERR),
-    error_formatter=told,
+    error_formatter=usage_error,
 )
 GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "Train": (train, add, demo),
     "Look at data, pack it, draw some": (data, pack, shapes),
     "Draw": (generate, upsample),
-    "Work on pictures": (edit, extend, vary, blend, diff, invert),
-    "Ask a model about pictures": (classify, search, probe),
+    "Work on images": (edit, extend, vary, blend, diff, invert),
+    "Ask a model about images": (classify, search, probe),
     "Measure, explain, hand on": (info, evaluate, compare_priors, study, explain, pack_run),
 }
 """What the commands are for, in the order in which `unclip --help` shows them."""

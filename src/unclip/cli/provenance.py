@@ -1,4 +1,4 @@
-"""What a generated picture says of itself, and the command that makes it again.
+"""What a generated image says of itself, and the command that makes it again.
 
 Anybody can write anything into a PNG. So its text is shown as the picture's own word, one escaped line a fact; and the
 command is never taken from it, but put together here, of known commands and options with values of the right kind.
@@ -9,8 +9,8 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from unclip.cli.sampling_options import About, NoCommand, check_own, nameless, sampling_words, table_in, told
-from unclip.core.shown import shown
+from unclip.cli.sampling_options import About, NoCommand, check_own, describe, nameless, sampling_words, table_in
+from unclip.core.shown import printable
 
 MOST_LINES, LONGEST = 200, 4000
 """Prompts or settings that are shown; letters of a word in a command."""
@@ -34,17 +34,17 @@ PAINTING = ("edit", "extend")
 
 
 def picture_lines(about: About, runs: Path) -> list[str]:
-    """What made a picture, and the command that makes it again, or why there is none."""
+    """What made an image, and the command that makes it again, or why there is none."""
     run = find_run(about.get("model"), runs)
-    lines = ["the picture says of itself:", *(shown(line) for line in _facts(about))]
+    lines = ["the image says of itself:", *(printable(line) for line in _facts(about))]
     for name in changed(about, Path(run)):
-        lines.append(f"! {name} of {shown(run)} has changed since: the command draws another picture")
+        lines.append(f"! {name} of {printable(run)} has changed since: the command draws another image")
     try:
         return [*lines, "again:", f"  {command(about, run)}"]
     except NoCommand as error:
-        return [*lines, f"! no command makes it again: {shown(error, 400)}"]
+        return [*lines, f"! no command makes it again: {printable(error, 400)}"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:  # whatever was written there
-        return [*lines, f"! no command makes it again: that is not whole, or not of unclip ({shown(error, 200)})"]
+        return [*lines, f"! no command makes it again: that is not whole, or not of unclip ({printable(error, 200)})"]
 
 
 def _facts(about: About) -> Iterator[str]:
@@ -56,12 +56,12 @@ def _facts(about: About) -> Iterator[str]:
     if isinstance(psnr := error.get("psnr"), int | float):
         yield f"error     PSNR {psnr:.2f} dB"
     yield from (f"prompt    {prompt}" for prompt in _prompts(about)[:MOST_LINES] if prompt)
-    yield from (f"{name:<9} {told(about[name])}" for name in ("seed", "model", "unclip") if name in about)
-    if by := ", ".join(f"{name} {told(sha)}" for name, sha in table_in(about, "stages").items()):
+    yield from (f"{name:<9} {describe(about[name])}" for name in ("seed", "model", "unclip") if name in about)
+    if by := ", ".join(f"{name} {describe(sha)}" for name, sha in table_in(about, "stages").items()):
         yield f"by        {by}"
-    yield from (f"{name:<9} {told(value)}" for name, value in [*table_in(about, "sampling").items()][:MOST_LINES])
+    yield from (f"{name:<9} {describe(value)}" for name, value in [*table_in(about, "sampling").items()][:MOST_LINES])
     for stage in _tables(about, "upsamplers"):
-        yield f"upsampled to {told(stage.get('size'))} px, {told(stage.get('sampling'))}"
+        yield f"upsampled to {describe(stage.get('size'))} px, {describe(stage.get('sampling'))}"
 
 
 def _tables(about: About, name: str) -> list[About]:
@@ -80,7 +80,7 @@ def _prompts(about: About) -> list[str]:
 
 
 def changed(about: About, run: Path) -> list[str]:
-    """The stages that drew the picture and that the run, where it is at hand, has no longer, or with other weights."""
+    """The stages that drew the image and that the run, where it is at hand, has no longer, or with other weights."""
     from unclip.core.disk import store
     from unclip.runs.folder import KEPT
 
@@ -91,9 +91,9 @@ def changed(about: About, run: Path) -> list[str]:
 
 
 def command(about: About, run: str) -> str:
-    """The command that makes the picture again, of this run.
+    """The command that makes the image again, of this run.
 
-    Raises ValueError, or what comes of values of the wrong kind, where what the picture says makes none.
+    Raises ValueError, or what comes of values of the wrong kind, where what the image says makes none.
     """
     if "made" in about:
         if table_in(about, "made").get("command") in PAINTING:
@@ -106,17 +106,17 @@ def command(about: About, run: str) -> str:
     words += ["--steps", _number(sampling["steps"])]
     words += ["--prior", _name(about["prior"])] if "prior" in about else []
     words += sampling_words(sampling, Path(run))
-    return typed("generate", [prompt for prompt in _prompts(about) if prompt], words)
+    return command_line("generate", [prompt for prompt in _prompts(about) if prompt], words)
 
 
 def made_again(made: About, run: str) -> str:
-    """The command that manipulated a picture, its options by the names they are typed with. Raises as `command`."""
+    """The command that manipulated an image, its options by the names they are typed with. Raises as `command`."""
     if made["command"] not in OPTIONS:
-        raise ValueError(f"unclip has no command {shown(made['command'], 100)!r} that makes pictures of pictures")
+        raise ValueError(f"unclip has no command {printable(made['command'], 100)!r} that makes images of images")
     name, words = made["command"], list[str]()
     for option, value in made["options"].items():
         if option not in OPTIONS[name]:
-            raise ValueError(f"unclip {name} has no option {shown(option, 100)!r}")
+            raise ValueError(f"unclip {name} has no option {printable(option, 100)!r}")
         dashed = f"--{option}" if len(option) > 1 else f"-{option}"
         if isinstance(value, Mapping):
             raise NoCommand(nameless(option, value))
@@ -125,8 +125,8 @@ def made_again(made: About, run: str) -> str:
         elif value not in ("", []):
             words += _given(dashed, value)
     if name == "compare-priors":
-        return typed(name, [run], words)
-    return typed(name, _texts(made, "of"), ["--run", run, *words])
+        return command_line(name, [run], words)
+    return command_line(name, _texts(made, "of"), ["--run", run, *words])
 
 
 def _given(option: str, value: object) -> list[str]:
@@ -137,7 +137,7 @@ def _given(option: str, value: object) -> list[str]:
     return [option, *values]
 
 
-def typed(name: str, positional: Sequence[str], options: Sequence[str]) -> str:
+def command_line(name: str, positional: Sequence[str], options: Sequence[str]) -> str:
     """A command line as a shell takes it. Raises ValueError for words that are too long to be typed."""
     words = [*positional, *options]
     if any(word.startswith("-") for word in positional):
@@ -149,21 +149,21 @@ def typed(name: str, positional: Sequence[str], options: Sequence[str]) -> str:
 
 def quoted(word: str) -> str:
     """A word for a shell; one with characters that a terminal obeys is written with escapes, as bash and zsh know."""
-    if shown(word, len(word)) == word:
+    if printable(word, len(word)) == word:
         return shlex.quote(word)
-    plain = ("\\" + c if c in "\\'" else c if shown(c) == c else f"\\U{ord(c):08x}" for c in word)
+    plain = ("\\" + c if c in "\\'" else c if printable(c) == c else f"\\U{ord(c):08x}" for c in word)
     return f"$'{''.join(plain)}'"
 
 
 def _number(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{shown(value, 100)!r} is no whole number")
+        raise ValueError(f"{printable(value, 100)!r} is no whole number")
     return str(value)
 
 
 def _name(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[a-z-]+", value):
-        raise ValueError(f"{shown(value, 100)!r} is no name")
+        raise ValueError(f"{printable(value, 100)!r} is no name")
     return value
 
 

@@ -1,6 +1,6 @@
-"""The options of `unclip generate` that say how a picture was sampled, or why none can.
+"""The options of `unclip generate` that say how an image was sampled, or why none can.
 
-What a picture says of its sampling may be anybody's word: it is read as settings, and becomes words of known options.
+What an image says of its sampling may be anybody's word: it is read as settings, and becomes words of known options.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from unclip.core.config.base import Config
 from unclip.core.config.families import members
 from unclip.core.plugins.given import plugins
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 
 if TYPE_CHECKING:
     from unclip.diffusion.guidance import Guidance
@@ -22,21 +22,21 @@ DEEP = 4
 
 
 class NoCommand(ValueError):
-    """What a picture says is whole, but no command can say it."""
+    """What an image says is whole, but no command can say it."""
 
 
 def table_in(about: About, name: str) -> About:
-    """A table in what a picture says; empty where it says none, or something else."""
+    """A table in what an image says; empty where it says none, or something else."""
     value = about.get(name)
     return value if isinstance(value, Mapping) else {}
 
 
-def told(value: Any, deep: int = DEEP) -> str:
+def describe(value: Any, deep: int = DEEP) -> str:
     """A nested setting in a line: DDIM (eta 0.0)."""
     if not isinstance(value, Mapping):
-        return shown(value if not isinstance(value, list) or deep else "…")
-    inner = ", ".join(f"{k} {told(v, deep - 1)}" for k, v in value.items() if k != "kind") if deep else "…"
-    kind = shown(value.get("kind", ""), 100)
+        return printable(value if not isinstance(value, list) or deep else "…")
+    inner = ", ".join(f"{k} {describe(v, deep - 1)}" for k, v in value.items() if k != "kind") if deep else "…"
+    kind = printable(value.get("kind", ""), 100)
     return f"{kind} ({inner})" if inner else kind
 
 
@@ -84,7 +84,7 @@ def _guidance_words(by: "Guidance", sampling: About, own: About) -> list[str]:
 
 
 def check_own(sampling: About, run: Path) -> None:
-    """Raises NoCommand where a picture was drawn by another sampler or grid than its run's, where that is at hand."""
+    """Raises NoCommand where an image was drawn by another sampler or grid than its run's, where that is at hand."""
     if own := sampling_of(run):
         for option in ("sampler", "grid"):
             _none(option, sampling, own)
@@ -105,11 +105,11 @@ def sampling_of(run: Path) -> About:
 
 def nameless(option: str, value: object) -> str:
     """Why an option cannot say this."""
-    return f"its {option} {told(value)} has no name to type; from Python: unclip.Settings({option}=...)"
+    return f"its {option} {describe(value)} has no name to type; from Python: unclip.Settings({option}=...)"
 
 
 def _member(family: type[C], option: str, sampling: About) -> C:
-    """The sampler, the grid or the guidance that a picture names. Raises NoCommand for one that nobody here knows."""
+    """The sampler, the grid or the guidance that an image names. Raises NoCommand for one that nobody here knows."""
     kind = table_in(sampling, option).get("kind")
     if isinstance(kind, str) and kind not in members(family):
         raise NoCommand(f"its {option} {kind} is none of unclip's; name the file that brings it, by --plugin FILE")

@@ -1,6 +1,6 @@
 """Contrastive losses in which equal captions of a batch are positives of each other.
 
-Small data sets repeat captions; the plain loss would push such a picture away from its own caption.
+Small data sets repeat captions; the plain loss would push such an image away from its own caption.
 """
 
 import torch
@@ -13,7 +13,7 @@ Square = Float[Tensor, "b b"]
 
 
 def logits(images: Vectors, texts: Vectors, scale: float | Float[Tensor, ""]) -> Square:
-    """scale f_i . g_j of unit vectors, a row a picture (Radford et al. 2021, fig. 3); scale: 1 / temperature.
+    """scale f_i . g_j of unit vectors, a row an image (Radford et al. 2021, fig. 3); scale: 1 / temperature.
 
     In float32 also under autocast: at the scale of 100 that CLIP reaches, bfloat16 rounds by up to 0.25.
     """

@@ -1,4 +1,4 @@
-"""CLIP (Radford et al. 2021): pictures and captions in one space of unit vectors, trained from random weights."""
+"""CLIP (Radford et al. 2021): images and captions in one space of unit vectors, trained from random weights."""
 
 import math
 from dataclasses import dataclass
@@ -76,12 +76,12 @@ class CLIP(nn.Module):
 
     def contrast(self, images: Vectors, batch: Batch) -> Losses:
         """The contrastive loss of image embeddings, [b, width], and the captions of a batch."""
-        assert batch.ids is not None and batch.mask is not None and batch.same is not None
+        assert batch.ids is not None and batch.mask is not None and batch.caption_id is not None
         with torch.no_grad():  # the paper's cap of 100; clamped here, so that it can come down again
             self.log_scale.clamp_(max=math.log(100))
         texts, _ = self.embed_text(batch.ids, batch.mask)
         scores = logits(images, texts, self.log_scale.exp())
-        positive = batch.same[:, None] == batch.same[None]
+        positive = batch.caption_id[:, None] == batch.caption_id[None]
         if self.bias is None:
             total = softmax_loss(scores, positive)
         else:

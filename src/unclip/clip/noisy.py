@@ -1,7 +1,7 @@
 """A noise-aware CLIP (GLIDE, Nichol et al. 2021, sections 2.4 and 4.4): its image tower sees x_t and the noise level.
 
-It is trained on noised pictures, x = alpha x0 + sigma eps at levels of a schedule, with CLIP's own loss. So its
-gradient means something at every level of sampling, where that of a CLIP of clean pictures would be an adversarial one:
+It is trained on noised images, x = alpha x0 + sigma eps at levels of a schedule, with CLIP's own loss. So its
+gradient means something at every level of sampling, where that of a CLIP of clean images would be an adversarial one:
 
     noisy = NoisyCLIP(NoisyCLIPConfig(clip.config))
     noisy.clip.load_state_dict(clip.state_dict())    # optional: starts as the trained CLIP, whatever the level

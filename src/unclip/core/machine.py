@@ -11,7 +11,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from unclip.core.config.ranges import told
+from unclip.core.config.ranges import quote
 
 
 def prepare_memory() -> None:
@@ -32,13 +32,13 @@ def check_device(device: str) -> None:
     try:
         kind = torch.device(device)
     except RuntimeError as error:
-        raise ValueError(f"device = {told(device)}: known are cpu, cuda, cuda:1 ..., mps") from error
+        raise ValueError(f"device = {quote(device)}: known are cpu, cuda, cuda:1 ..., mps") from error
     there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     if kind.type not in there:
-        raise ValueError(f"device = {told(device)}: known are cpu, cuda, cuda:1 ..., mps")
+        raise ValueError(f"device = {quote(device)}: known are cpu, cuda, cuda:1 ..., mps")
     if (kind.index or 0) >= there[kind.type]:
         built = "" if kind.type != "cuda" or torch.version.cuda else f" (torch {torch.__version__} is built for CPUs)"
-        raise ValueError(f"device = {told(device)}: this machine has no such device for torch{built}; take 'cpu'")
+        raise ValueError(f"device = {quote(device)}: this machine has no such device for torch{built}; take 'cpu'")
 
 
 _CHOSEN: ContextVar[str | None] = ContextVar("device", default=None)

@@ -2,9 +2,9 @@
 
 import sys
 
-from unclip.core.shown import typed
+from unclip.core.shown import shell_command
 
 
 def install(what: str, package: str) -> str:
     """ "plots need matplotlib: /path/to/python -m pip install matplotlib"."""
-    return f"{what} {package}: {typed(sys.executable, '-m', 'pip', 'install', package)}"
+    return f"{what} {package}: {shell_command(sys.executable, '-m', 'pip', 'install', package)}"

@@ -3,7 +3,7 @@
 Two ways to draw:
 
 - `Noise.per_sample(seeds)`: sample i has a generator of its own, so its numbers do not depend on the batch it is in
-  (inference: the same seed gives the same picture alone, in a batch and after a restart).
+  (inference: the same seed gives the same image alone, in a batch and after a restart).
 - `Noise.shared(seed, rank, step)`: one generator for a whole training batch, keyed by where the training stands, so
   a resumed run draws what an uninterrupted one draws.
 
@@ -118,7 +118,7 @@ class Noise:
 
 
 def whole(seed: Any) -> int:
-    """The seed as a plain int. Raises ValueError where it is not a whole number: 1.5 would be the picture of 1."""
+    """The seed as a plain int. Raises ValueError where it is not a whole number: 1.5 would be the image of 1."""
     try:
         return operator.index(seed)
     except TypeError:

@@ -1,4 +1,4 @@
-"""Text that came from outside (file names, captions, a picture's own text, a forged setting), made safe to show.
+"""Text that came from outside (file names, captions, an picture's own text, a forged setting), made safe to show.
 
 A terminal obeys control characters: ESC may recolour it, move the cursor or set its title, and U+202E turns the rest
 of a line around. Whatever unclip did not write itself passes `shown` before a person sees it.
@@ -10,17 +10,17 @@ import unicodedata
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that a terminal obeys, or that nobody can see: controls, formats, surrogates, unassigned."""
 _JOINERS = frozenset({"\u200c", "\u200d"})
-"""Formats that words and emoji need: "family: man, woman" is one picture because of them."""
+"""Formats that words and emoji need: "family: man, woman" is one image because of them."""
 
 
-def shown(text: object, most: int = 1000) -> str:
+def printable(text: object, maximum: int = 1000) -> str:
     r"""`text` in one line, in which every character that is not plainly visible stands as an escape (`\x1b`, `\u202e`).
 
     most: longer texts are cut there, and end in an ellipsis.
     """
     whole = str(text)
-    line = "".join(_escaped(letter) for letter in whole[:most])
-    return line + "…" * (len(whole) > most)
+    line = "".join(_escaped(letter) for letter in whole[:maximum])
+    return line + "…" * (len(whole) > maximum)
 
 
 def visible(text: str) -> str:
@@ -28,7 +28,7 @@ def visible(text: str) -> str:
     return text if text.isprintable() else "\n".join("".join(map(_escaped, part)) for part in text.split("\n"))
 
 
-def typed(*words: object) -> str:
+def shell_command(*words: object) -> str:
     """A command as a shell takes it: unclip generate 'a red heart' --run 'runs/my run'."""
     return shlex.join(map(str, words))
 

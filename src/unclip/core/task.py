@@ -18,7 +18,7 @@ class Batch:
         images: [b, c, h, w] in [-1, 1].
         ids: the token ids of the captions, [b, n].
         mask: which tokens are real, bool [b, n].
-        same: equal numbers mark equal captions, [b].
+        caption_id: equal numbers mark equal captions, [b].
         labels: the class of each image, from 0, [b].
         image_embedding: unit vectors of a frozen CLIP, [b, d].
         text_embedding: unit vectors of a frozen CLIP, [b, d].
@@ -29,7 +29,7 @@ class Batch:
     images: Images | None = None
     ids: Ids | None = None
     mask: Mask | None = None
-    same: Int[Tensor, " b"] | None = None
+    caption_id: Int[Tensor, " b"] | None = None
     labels: Int[Tensor, " b"] | None = None
     image_embedding: Vectors | None = None
     text_embedding: Vectors | None = None

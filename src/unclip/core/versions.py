@@ -3,7 +3,7 @@
 from typing import Any
 
 import unclip
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 
 WRITTEN_BY = "unclip"
 """The name under which a file of settings holds the version that wrote it."""
@@ -14,6 +14,6 @@ def by_another(version: Any) -> str:
     if version is None or version == unclip.__version__:
         return ""
     return (
-        f"; unclip {shown(version, 30)} wrote this file, and this is unclip {unclip.__version__}: use that version, or "
-        "train again with this one"
+        f"; unclip {printable(version, 30)} wrote this file, and this is unclip {unclip.__version__}: use that "
+        "version, or train again with this one"
     )

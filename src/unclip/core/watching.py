@@ -1,4 +1,4 @@
-"""Who waits may look on: each step of a walk from noise to picture is told to whoever watches.
+"""Who waits may look on: each step of a walk from noise to image is told to whoever watches.
 
 A walk does not know what it is part of (a prompt's prior, a decoder, an upsampler, a gate), nor who asked for it; the
 command line watches from outside, so that nothing in between has to pass a bar along.

@@ -10,27 +10,27 @@ from typing import NoReturn, Protocol, runtime_checkable
 
 import numpy as np
 
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 from unclip.data.files.listing import Listing
 
 PICTURES = frozenset({"png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "gif", "tif", "tiff"})
 CAPTION_NAMES = ("text", "caption", "captions", "texts")
 CAPTION_FILES = ("txt", "caption", "json")
-"""Endings of a file that holds the captions of one picture; where there are several, the first counts."""
+"""Endings of a file that holds the captions of one image; where there are several, the first counts."""
 
 Row = dict[str, object]
 Picture = bytes | np.ndarray
-"""An encoded picture (PNG, JPEG, ...), or its pixels, uint8: RGB [h, w, 3], RGBA [h, w, 4] or gray [h, w]."""
+"""An encoded image (PNG, JPEG, ...), or its pixels, uint8: RGB [h, w, 3], RGBA [h, w, 4] or gray [h, w]."""
 
 
 def no_picture() -> NoReturn:
-    """The `read` of an item whose caption leads to no picture; raises OSError."""
-    raise OSError("there is no picture")
+    """The `read` of an item whose caption leads to no image; raises OSError."""
+    raise OSError("there is no image")
 
 
 @dataclass(frozen=True)
-class Refused:
-    """The `read` of an item whose picture is there but is not read, with the reason."""
+class Skipped:
+    """The `read` of an item whose image is there but is not read, with the reason."""
 
     reason: str
 
@@ -86,16 +86,16 @@ class Source(Protocol):
 
 @runtime_checkable
 class Scalable(Source, Protocol):
-    """A data set whose pictures can be had at several sizes, as those that are drawn when they are read."""
+    """A data set whose images can be had at several sizes, as those that are drawn when they are read."""
 
     def at(self, size: int) -> Source:
-        """The same pictures with sides of `size` px, under the same fingerprint. Raises ValueError for a size that
+        """The same images with sides of `size` px, under the same fingerprint. Raises ValueError for a size that
         cannot be."""
         ...
 
 
 def at_size(source: Source, size: int) -> Source:
-    """The source with pictures of `size` px where it can have them; otherwise as it is, and pictures are scaled."""
+    """The source with images of `size` px where it can have them; otherwise as it is, and images are scaled."""
     return source.at(size) if isinstance(source, Scalable) else source
 
 
@@ -180,8 +180,8 @@ def captions_in(row: Row, column: str = "") -> tuple[str, ...]:
 
 def lacks_captions(where: str, columns: Iterable[object], column: str = "") -> str:
     """What to tell where a row has no captions: which columns it has, and how to name the right one."""
-    names = [shown(name, 40) for name, _ in zip(columns, range(20), strict=False)]
-    wanted = f'"{shown(column)}"' if column else '"text" or "caption"'
+    names = [printable(name, 40) for name, _ in zip(columns, range(20), strict=False)]
+    wanted = f'"{printable(column)}"' if column else '"text" or "caption"'
     others = [name for name in names if name.strip().lower() != "file_name"]
     advice = f"name the one with the captions: --caption-column '{others[-1]}'" if others else "add a caption"
     return f"{where} has no {wanted}, only {', '.join(names) or 'nothing'}: {advice}"

@@ -1,4 +1,4 @@
-"""Which pictures make up batch number n, and pictures to tensors and back.
+"""Which images make up batch number n, and images to tensors and back.
 
 The batch is a pure function of (seed, step): a resumed run needs no loader state.
 """
@@ -60,17 +60,17 @@ def _permutation(n: int, seed: int, epoch: int) -> Int64[np.ndarray, " n"]:
 
 
 def gray(images: UInt8[np.ndarray, "b h w 3"]) -> UInt8[np.ndarray, "b h w 1"]:
-    """The luma of ITU-R 601, rounded; a gray picture kept as RGB gives its own values back."""
+    """The luma of ITU-R 601, rounded; a gray image kept as RGB gives its own values back."""
     luma = (images.astype(np.uint32) @ np.array([299, 587, 114], dtype=np.uint32) + 500) // 1000
     return luma[..., None].astype(np.uint8)
 
 
-def chosen(
+def select_rows(
     images: Pictures | UInt8[np.ndarray, "n h w 3"], rows: Int64[np.ndarray, " b"], channels: int = 3
 ) -> UInt8[np.ndarray, "b h w c"]:
     """A copy of these rows, in gray where one channel is wanted. Raises ValueError for other than 1 or 3."""
     if channels not in (1, 3):
-        raise ValueError(f"channels = {channels}: pictures are gray (1) or colour (3)")
+        raise ValueError(f"channels = {channels}: images are gray (1) or colour (3)")
     pixels = images[rows]
     return gray(pixels) if channels == 1 else pixels
 

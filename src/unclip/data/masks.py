@@ -1,4 +1,4 @@
-"""Random masks for training to fill in: what is known of a picture, and what has to be painted.
+"""Random masks for training to fill in: what is known of an image, and what has to be painted.
 
 Five kinds of holes: a rectangle; strokes of a brush; all that lies on one side of a line (outpainting to one side, half
 of the lines upright or level); all around a rectangle, which may touch the border (outpainting to several sides); and
@@ -18,7 +18,7 @@ from unclip.core.noise import Noise
 from unclip.core.typing import Bool, Float
 
 Known = Float[Tensor, "#b 1 h w"]
-"""1 where a picture is known, 0 where it is to be painted; one mask for all pictures, or one each."""
+"""1 where an image is known, 0 where it is to be painted; one mask for all images, or one each."""
 Draws = Float[Tensor, "b n"]
 Holes = Bool[Tensor, "b h w"]
 NUMBERS, SEGMENTS = 12, 4
@@ -86,11 +86,11 @@ def _around(u: Draws, y: Tensor, x: Tensor) -> Holes:
     return ~_inside(u, y, x, 0.4, 0.8)
 
 
-def _inside(u: Draws, y: Tensor, x: Tensor, least: float, most: float) -> Holes:
+def _inside(u: Draws, y: Tensor, x: Tensor, minimum: float, maximum: float) -> Holes:
     """A rectangle; its place is drawn beyond the borders and moved back, so that it often touches one."""
     found = None
     for place, size, at in ((u[:, 0], u[:, 1], y), (u[:, 2], u[:, 3], x)):
-        side = _between(size, least, most)
+        side = _between(size, minimum, maximum)
         start = (place[:, None, None] * (1.3 - side) - 0.15).clamp(min=0).minimum(1 - side)
         within = (at >= start) & (at < start + side)
         found = within if found is None else found & within

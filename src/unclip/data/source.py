@@ -4,14 +4,14 @@ import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
-from unclip.core.shown import shown
-from unclip.data.files.listing import Found, Listing, list_files
+from unclip.core.shown import printable
+from unclip.data.files.listing import FolderContents, Listing, list_files
 from unclip.data.item import FileSource, Item, Source, extension, is_picture
-from unclip.data.layouts.choose import asked, others, recognised
+from unclip.data.layouts.choose import named_layout, others, recognised
 from unclip.data.layouts.contents import Contents
 from unclip.data.layouts.folder import ClassFolder, NameFolder, PairFolder, PictureFolder
 from unclip.data.layouts.kinds import Captions, Layout
-from unclip.data.layouts.left_out import PACKED, Read, doubts, notes
+from unclip.data.layouts.left_out import PACKED, FilesRead, doubts, notes
 from unclip.data.layouts.metadata import MetadataFolder, is_metadata
 from unclip.data.layouts.parquet import ParquetSource
 from unclip.data.layouts.shards import ShardSource, is_shard
@@ -27,12 +27,12 @@ FORMS = """unclip reads these layouts:
   parquet                      train.parquet, or a folder of them: columns image {bytes, path} and text (or label)
   webdataset shards            shard-00000.tar, or a folder of them, holding 0001.jpg followed by 0001.txt or 0001.json
   file names                   arrow_left.png, captioned "arrow left": with --captions names
-pictures end in .png .jpg .jpeg .jfif .webp .bmp .gif .tif or .tiff"""
+images end in .png .jpg .jpeg .jfif .webp .bmp .gif .tif or .tiff"""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How data are to be read. split: "train" or "validation"; captioned: pictures without captions are of no use.
+    """How data are to be read. split: "train" or "validation"; captioned: images without captions are of no use.
 
     column: of the captions in metadata, Parquet and JSON, where it has none of the usual names.
     """
@@ -62,9 +62,9 @@ def open_source(
     """
     path = Path(path).expanduser()
     if split not in ORDER:
-        raise ValueError(f'split is "{shown(split)}"; it must be "train" or "validation"')
+        raise ValueError(f'split is "{printable(split)}"; it must be "train" or "validation"')
     if not path.exists():
-        raise ValueError(f"{shown(path)}: there is no such file or folder; check the spelling.\n{FORMS}")
+        raise ValueError(f"{printable(path)}: there is no such file or folder; check the spelling.\n{FORMS}")
     found = list_files(path)
     reading = Reading(split, captioned, captions, column)
     return _open_file(path, found.files, reading) if path.is_file() else _open_folder(path, found, reading)
@@ -73,29 +73,31 @@ def open_source(
 def _open_file(path: Path, files: Listing, how: Reading) -> Source:
     name = path.name
     if is_metadata(name) and extension(name) != "parquet":
-        raise ValueError(f"{shown(path)}: is the metadata of an image folder; give the folder itself: {path.parent}")
+        raise ValueError(
+            f"{printable(path)}: is the metadata of an image folder; give the folder itself: {path.parent}"
+        )
     kind, opened = ("parquet", ParquetSource) if extension(name) == "parquet" else ("tar", ShardSource)
     if kind == "tar" and not is_shard(name):
         hint = f"{PACKED[extension(name)]}.\n" if extension(name) in PACKED else ""
-        raise ValueError(f"{shown(path)}: is no data set that unclip knows; {hint}{FORMS}")
+        raise ValueError(f"{printable(path)}: is no data set that unclip knows; {hint}{FORMS}")
     if how.captions not in ("auto", kind):
-        raise ValueError(f"--captions {how.captions}: {shown(path)} is a file; leave it out, or name a folder")
+        raise ValueError(f"--captions {how.captions}: {printable(path)} is a file; leave it out, or name a folder")
     return opened(path, files, how.column)
 
 
-def _open_folder(path: Path, found: Found, how: Reading) -> Source:
+def _open_folder(path: Path, found: FolderContents, how: Reading) -> Source:
     contents = Contents(path, found.files)
     if how.captions == "auto":
         layout = recognised(contents, how.captioned, FORMS)
     else:
-        layout = asked(contents, how.captions)
+        layout = named_layout(contents, how.captions)
     files, sorted = contents.of(layout), _by_split(path, contents.of(layout), layout, how.split)
     taken, aside = sorted.taken, Listing()
     if layout == "metadata" and sorted.other:  # metadata above the folders of the splits speaks of all of them
         above = {name for name in sorted.loose.names() if is_metadata(name)}
         kept = set(taken.names()) | above
         taken, aside = files.those(kept.__contains__), files.those(lambda name: name not in kept and is_picture(name))
-    read = Read(layout, taken, sorted)
+    read = FilesRead(layout, taken, sorted)
     told = (*others(contents, layout), *notes(found, read), *doubts(read, contents.classes))
     if layout == "metadata":
         return MetadataFolder(path, taken, how.column, told, aside)
@@ -107,9 +109,9 @@ def _by_split(path: Path, files: Listing, layout: Layout, split: str) -> Sorted:
     splits = [(of_file if packed else of_top)(name) for name in files.names()]
     found = sort(files, splits, split, alone=packed)
     if found is None:
-        names = ", ".join(map(shown, itertools.islice(files.names(), 3)))
+        names = ", ".join(map(printable, itertools.islice(files.names(), 3)))
         known = f'no file is named after the split "{split}" (found {names})'
-        raise ValueError(f"{shown(path)}: {known}; rename them, or name one")
+        raise ValueError(f"{printable(path)}: {known}; rename them, or name one")
     return found
 
 

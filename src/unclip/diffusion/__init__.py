@@ -1,4 +1,4 @@
-"""Everything about noise and denoising, for pictures or any other tensor.
+"""Everything about noise and denoising, for images or any other tensor.
 
 `Diffusion` ties a network to a schedule, a parameterization and a weighting; `Sampling` says how it draws.
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from unclip.diffusion.denoiser import Denoiser as Denoiser
     from unclip.diffusion.denoiser import Prediction as Prediction
     from unclip.diffusion.empirical import Empirical as Empirical
-    from unclip.diffusion.grids import Given as Given
+    from unclip.diffusion.grids import FixedLevels as FixedLevels
     from unclip.diffusion.grids import Grid as Grid
     from unclip.diffusion.grids import KarrasSteps as KarrasSteps
     from unclip.diffusion.grids import QuadraticTime as QuadraticTime
@@ -153,7 +153,9 @@ else:
                 "Sampler Step Ancestral AnalyticDPM mean_square_eps DDIM DDIMInversion Euler Heun DPMSolverPP2M "
                 "DPMSolverPP3M DPMSolverPP2S UniPC LMS DEIS IPNDM RePaint Anchored"
             ),
-            "unclip.diffusion.grids": "Grid UniformTime QuadraticTime UniformLogSNR KarrasSteps Sections Given ends",
+            "unclip.diffusion.grids": (
+                "Grid UniformTime QuadraticTime UniformLogSNR KarrasSteps Sections FixedLevels ends"
+            ),
             "unclip.diffusion.guidance.base": "Guide Guided branches guided",
             "unclip.diffusion.search": "Search",
             "unclip.diffusion.guidance": (

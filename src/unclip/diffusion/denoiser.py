@@ -86,7 +86,7 @@ class Denoiser(nn.Module):
         """
         scale = like(self.parameterization.input_scale(bounded(log_snr)), x)
         wanted = (2 if self.learned_variance else 1) * x.shape[1]
-        # No picture needs no network; torch's pixel_unshuffle leaves an empty batch as it is, which no network takes.
+        # No image needs no network; torch's pixel_unshuffle leaves an empty batch as it is, which no network takes.
         out = self.network(x * scale, log_snr, cond) if len(x) else x.new_zeros((0, wanted, *x.shape[2:]))
         out = out.to(torch.promote_types(out.dtype, torch.float32))
         if out.shape[1] != wanted:
@@ -110,7 +110,7 @@ class Denoiser(nn.Module):
 
 
 def within(denoise: Denoise, limit: float | None) -> Denoise:
-    """A denoiser whose x0 is clamped to [-limit, limit], and eps with it (pictures live in [-1, 1]; None: anywhere).
+    """A denoiser whose x0 is clamped to [-limit, limit], and eps with it (images live in [-1, 1]; None: anywhere).
 
     It comes last, after guidance (GLIDE; Imagen, Saharia et al. 2022, section 2.3): where both estimates leave the
     range, clamping them first would leave guidance nothing to go along.

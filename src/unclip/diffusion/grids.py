@@ -139,7 +139,7 @@ class KarrasSteps(Grid):
 
 
 @dataclass(frozen=True)
-class Given(Grid):
+class FixedLevels(Grid):
     """A grid that is written out level by level.
 
     For times t instead: `Given(tuple(schedule.sampled(t).tolist()))`.

@@ -16,7 +16,7 @@ from unclip.diffusion.denoiser import Denoise, Denoiser, within
 from unclip.diffusion.grids import Grid
 from unclip.diffusion.guidance import Guidance, Unguided
 from unclip.diffusion.level import alpha, like, noised, resolvable, sigma
-from unclip.diffusion.likelihood import Decoder, DiscretisedGaussian
+from unclip.diffusion.likelihood import DiscretisedGaussian, PixelLikelihood
 from unclip.diffusion.losses import ErrorForm, LevelSampling, Squared, Stratified, Uncertainty, VarianceTerm
 from unclip.diffusion.parameterization import EDM, Parameterization
 from unclip.diffusion.samplers import DDIMInversion, DPMSolverPP2M, RePaint, Sampler, Step, Walk
@@ -51,7 +51,7 @@ class DiffusionConfig(Config):
     levels: LevelSampling = field(default_factory=Stratified)
     uncertainty: CountOrNone = 0
     vlb_weight: Weight = 0.0
-    likelihood: Decoder = field(default_factory=DiscretisedGaussian)
+    likelihood: PixelLikelihood = field(default_factory=DiscretisedGaussian)
 
     def __post_init__(self) -> None:
         self.parameterization.check(resolvable(self.schedule(torch.ones(()))))
@@ -146,7 +146,7 @@ class Diffusion(nn.Module):
         level = resolvable(log_snr)
         _, c_out = self.config.parameterization.scalings(level)
         to_eps = (alpha(level) * c_out / sigma(level)).square()
-        return self.config.weighting.drawn(log_snr, self.config.schedule) * to_eps
+        return self.config.weighting.weight_of_sample(log_snr, self.config.schedule) * to_eps
 
     def sample(
         self, shape: Sequence[int], cond: Condition, null: Condition, noise: Noise, how: Sampling

@@ -18,7 +18,7 @@ from unclip.core.noise import Noise
 from unclip.core.typing import Float, State
 from unclip.core.untyped import floats
 from unclip.diffusion.denoiser import Denoise
-from unclip.diffusion.grids import Given, Grid, KarrasSteps, QuadraticTime, UniformLogSNR, UniformTime, ends
+from unclip.diffusion.grids import FixedLevels, Grid, KarrasSteps, QuadraticTime, UniformLogSNR, UniformTime, ends
 from unclip.diffusion.samplers import DPMSolverPP3M, Sampler
 from unclip.diffusion.schedules import Schedule
 from unclip.diffusion.schedules.base import Levels, to_clean
@@ -39,7 +39,7 @@ class Search(Config):
     fine: Steps = 100
 
     @torch.no_grad()
-    def __call__(self, denoise: Denoise, sampler: Sampler, schedule: Schedule, steps: int, x: State) -> Given:
+    def __call__(self, denoise: Denoise, sampler: Sampler, schedule: Schedule, steps: int, x: State) -> FixedLevels:
         """Returns the grid, a `Given` of `steps` levels.
 
         Args:
@@ -60,7 +60,7 @@ class Search(Config):
 
         levels = min((grid(schedule, steps)[:-1].double() for grid in STARTS), key=error)
         _check_deterministic(denoise, sampler, x, to_clean(levels, x.device))
-        return Given(tuple(floats(self._descended(levels, ends(schedule)[1], error))))
+        return FixedLevels(tuple(floats(self._descended(levels, ends(schedule)[1], error))))
 
     def _descended(self, levels: Levels, clean: float, error: Callable[[Levels], float]) -> Levels:
         reach, best = 0.5, error(levels)

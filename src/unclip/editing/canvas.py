@@ -1,4 +1,4 @@
-"""A picture on a larger canvas that is empty around it, at each size at which a run's models see it."""
+"""An image on a larger canvas that is empty around it, at each size at which a run's models see it."""
 
 import math
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ import numpy as np
 from unclip.editing.hole import Hole, Pixels, pasted, shrunk
 
 MOST = 4.0
-"""A picture grows by at most so many of its sides."""
+"""An image grows by at most so many of its sides."""
 Margins = tuple[tuple[int, int], tuple[int, int]]
 """((above, below), (left, right)), px."""
 
 
 @dataclass(frozen=True)
 class Sides:
-    """By how much a picture grows, in shares of its width (left, right) and height (up, down).
+    """By how much an image grows, in shares of its width (left, right) and height (up, down).
 
     Raises ValueError where nothing grows, or by less than nothing or more than four times.
     """
@@ -30,10 +30,10 @@ class Sides:
             if not 0 <= share <= MOST:
                 raise ValueError(f"{name} = {share}: a share of the picture's side between 0 and {MOST:g}, as 0.5")
         if not any(vars(self).values()):
-            raise ValueError("nothing to paint: say by how much the picture grows, as --by 0.5 or --right 0.5")
+            raise ValueError("nothing to paint: say by how much the image grows, as --by 0.5 or --right 0.5")
 
     def margins(self, width: int, height: int) -> Margins:
-        """Of a picture of this size."""
+        """Of an image of this size."""
         return (
             (round(self.up * height), round(self.down * height)),
             (round(self.left * width), round(self.right * width)),
@@ -42,7 +42,7 @@ class Sides:
 
 @dataclass(frozen=True)
 class Framed:
-    """A picture and what is to be painted around it; size: the decoder's, px.
+    """An image and what is to be painted around it; size: the decoder's, px.
 
     The decoder sees squares as wide as the picture's longer side where the canvas holds them, so that a half of a
     thing is completed as one thing; but of the first of them, half is known.
@@ -56,19 +56,19 @@ class Framed:
 
     @classmethod
     def of(cls, rgb: Pixels, sides: Sides, size: int) -> "Framed":
-        """One smaller than the decoder's pictures is enlarged first. Raises ValueError where no pixel is added."""
+        """One smaller than the decoder's images is enlarged first. Raises ValueError where no pixel is added."""
         height, width = rgb.shape[:2]
         if min(width, height) < size:
             scale = size / min(width, height)
             rgb = shrunk(rgb, round(width * scale), round(height * scale))
         margins = sides.margins(rgb.shape[1], rgb.shape[0])
         if not any(map(any, margins)):
-            raise ValueError(f"{sides}: less than a pixel; let the picture grow more")
+            raise ValueError(f"{sides}: less than a pixel; let the image grow more")
         return cls(rgb, margins, size)
 
     @property
     def side(self) -> int:
-        """Pixels of the picture along what are `size` for the decoder."""
+        """Pixels of the image along what are `size` for the decoder."""
         height, width = self.rgb.shape[:2]
         (above, below), (left, right) = self.margins
         return min(max(height, width), 2 * min(height, width), above + height + below, left + width + right)
@@ -79,7 +79,7 @@ class Framed:
         return _on_canvas(shrunk(self.rgb, times * width, times * height), _times(self._small_margins, times))
 
     def back(self, painted: Pixels) -> Pixels:
-        """What was painted on a canvas of any of these sizes, around the picture at its own size."""
+        """What was painted on a canvas of any of these sizes, around the image at its own size."""
         scales = [n / m for n, m in zip(self.rgb.shape[:2], self._small, strict=True)]
         corner = [_round(before * s) for (before, _), s in zip(self._small_margins, scales, strict=True)]
         height, width = (_round(n * s) for n, s in zip(self.at(1)[1].shape, scales, strict=True))
@@ -90,7 +90,7 @@ class Framed:
 
     @property
     def middle(self) -> tuple[slice, slice]:
-        """The decoder's square in the middle of the picture, on the canvas of `at(1)`."""
+        """The decoder's square in the middle of the image, on the canvas of `at(1)`."""
         up, across = self._small_margins
         height, width = self._small
         return self._span(up, height), self._span(across, width)
@@ -102,7 +102,7 @@ class Framed:
 
     @property
     def _small(self) -> tuple[int, int]:
-        """(height, width) of the picture alone, as the decoder sees it; rounded up: the canvas has to hold a square."""
+        """(height, width) of the image alone, as the decoder sees it; rounded up: the canvas has to hold a square."""
         height, width = (math.ceil(n * self.size / self.side) for n in self.rgb.shape[:2])
         return height, width
 

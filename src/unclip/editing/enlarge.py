@@ -1,4 +1,4 @@
-"""A person's own small picture, enlarged by the upsamplers of a run."""
+"""A person's own small image, enlarged by the upsamplers of a run."""
 
 from PIL import Image
 

@@ -11,12 +11,12 @@ from unclip.core.typing import Float, Images, Tensor, Vectors
 from unclip.data.masks import Known
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import RePaint, Step
-from unclip.editing.views import Scene, given
-from unclip.generation.require import there
+from unclip.editing.views import ImageWithHole, known_regions
+from unclip.generation.require import require
 from unclip.generation.settings import Settings, noted
 from unclip.generation.text_to_image import TextToImage
 from unclip.generation.upsampling import Enlarger, upsampled
-from unclip.models.known_region import Given
+from unclip.models.known_region import KnownRegion
 
 METHODS = ("auto", "model", "repaint")
 ADD = "`unclip add inpaint --run RUN --budget 20m`"
@@ -37,19 +37,19 @@ class Request:
 
     def __post_init__(self) -> None:
         if self.n < 1:
-            raise ValueError(f"n = {self.n}: ask for at least 1 picture")
+            raise ValueError(f"n = {self.n}: ask for at least 1 image")
         if self.method not in METHODS:
             raise ValueError(f"method = {self.method!r}: known are {', '.join(METHODS)}")
 
     @property
     def seeds(self) -> range:
-        """One a picture."""
+        """One an image."""
         return range(self.seed, self.seed + self.n)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The command that was typed, or could be: of a picture's path, with options by the names they are typed with."""
+class TypedCommand:
+    """The command that was typed, or could be: of an picture's path, with options by the names they are typed with."""
 
     command: str
     of: str
@@ -58,7 +58,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Painter:
-    """Fills holes for one request. z: the image embedding of each picture; method: the one that `auto` means here;
+    """Fills holes for one request. z: the image embedding of each image; method: the one that `auto` means here;
     stages: the upsamplers that draw the details."""
 
     model: TextToImage
@@ -70,8 +70,8 @@ class Painter:
     @classmethod
     def of(cls, model: TextToImage, request: Request, picture: Images, stages: Sequence[Enlarger] = ()) -> "Painter":
         """Who answers a request about `picture`, [1, c, size, size]. Raises ValueError where the run cannot."""
-        there(model.decoder, "decoder")
-        method = chosen(model, request.method)
+        require(model.decoder, "decoder")
+        method = choose_method(model, request.method)
         if request.prompt.strip():
             z = model.embed_prompts([request.prompt] * request.n, request.seeds)
         else:
@@ -100,48 +100,48 @@ class Painter:
             )
         if not all(stage.sees_known for stage in self.stages):
             found.append(
-                f"the upsampler does not see what is known of the larger picture; {ADD_UPSAMPLER} trains one that does"
+                f"the upsampler does not see what is known of the larger image; {ADD_UPSAMPLER} trains one that does"
             )
         return found
 
     def fill(self, known: Images, mask: Known, name: str) -> Images:
-        """Pictures [n, c, size, size], one a seed, that keep `known` where mask is 1, in [-1, 1] on the CPU.
+        """Images [n, c, size, size], one a seed, that keep `known` where mask is 1, in [-1, 1] on the CPU.
 
-        name: of this hole, from which its noise follows; pictures do not depend on how many are painted at once.
+        name: of this hole, from which its noise follows; images do not depend on how many are painted at once.
         """
         parts, batch = [], self.model.batch
         for start in range(0, self.request.n, batch):
             some = slice(start, start + batch)
             noise = Noise.per_sample(self.request.seeds[some], self.model.device).fork(name)
-            hole = Given(known[some].to(self.model.device), mask.to(self.model.device))
+            hole = KnownRegion(known[some].to(self.model.device), mask.to(self.model.device))
             with self.model.autocast():
                 *_, last = self._steps(self.z[some].to(self.model.device), hole, noise)
             parts.append(last.x.float().clamp(-1, 1).cpu())
         return torch.cat(parts)
 
-    def detailed(self, low: Images, scene: Scene) -> Float[Tensor, "b c h2 w2"]:
+    def detailed(self, low: Images, scene: ImageWithHole) -> Float[Tensor, "b c h2 w2"]:
         """What the decoder painted, with the details of the upsamplers, which are given what is known of the scene."""
-        known = [given(scene, stage.size // self.model.size, len(low)) for stage in self.stages]
+        known = [known_regions(scene, stage.size // self.model.size, len(low)) for stage in self.stages]
         with self.model.autocast():
             return upsampled(self.stages, low, self.request.seeds, given=known)
 
-    def _steps(self, z: Vectors, given: Given, noise: Noise) -> Iterator[Step]:
+    def _steps(self, z: Vectors, given: KnownRegion, noise: Noise) -> Iterator[Step]:
         model, how = self.model, self.how
         ids, seen = (t.to(model.device) for t in model.tokenizer([self.request.prompt] * len(z)))
         if self.method == "model":
-            if "worse" in how.guidance.lacks():
+            if "worse" in how.guidance.missing_models():
                 raise ValueError(
                     "guidance form 'auto': a run keeps no early weights of its inpainting stage; take another form, or "
                     "method repaint"
                 )
             how = model.guided(how, z, ids, seen)
-            return there(model.inpainter, "inpaint").sample(z, ids, seen, given, noise, how)
-        decoder, how = there(model.decoder, "decoder"), model.guided(how, z, ids, seen)
+            return require(model.inpainter, "inpaint").sample(z, ids, seen, given, noise, how)
+        decoder, how = require(model.decoder, "decoder"), model.guided(how, z, ids, seen)
         start = noise.normal(given.images.shape)
         return decoder.diffusion.walk(start, *decoder.conditions(z, ids, seen), noise, how, repaint(given, how.steps))
 
-    def about(self, seed: int, asked: Asked) -> dict[str, Any]:
-        """What made the picture of this seed, and the command that makes it again, with the others."""
+    def about(self, seed: int, asked: TypedCommand) -> dict[str, Any]:
+        """What made the image of this seed, and the command that makes it again, with the others."""
         how, request = self.how, self.request
         options = {**asked.options, "seed": request.seed, "n": request.n, "method": self.method, "steps": how.steps}
         if request.settings.guidance is not None:
@@ -153,12 +153,12 @@ class Painter:
         of = [asked.of, *([request.prompt] if request.prompt else [])]
         made = {"command": asked.command, "of": of, "options": options}
         painter = "inpaint" if self.method == "model" else "decoder"
-        by = self.model.drawn_by(how, bool(request.prompt.strip()), painter)
+        by = self.model.stages_used(how, bool(request.prompt.strip()), painter)
         by += [stage.name for stage in self.stages]
         return {**self.model.about(request.prompt, seed, how, by), **enlarged, "made": made, "shown": f"seed {seed}"}
 
 
-def chosen(model: TextToImage, method: str) -> Literal["model", "repaint"]:
+def choose_method(model: TextToImage, method: str) -> Literal["model", "repaint"]:
     """The method that is meant. Raises ValueError where the run has no model for it."""
     if method == "model" and model.inpainter is None:
         raise ValueError(
@@ -167,7 +167,7 @@ def chosen(model: TextToImage, method: str) -> Literal["model", "repaint"]:
     return "repaint" if method == "repaint" or model.inpainter is None else "model"
 
 
-def repaint(given: Given, steps: int) -> RePaint:
+def repaint(given: KnownRegion, steps: int) -> RePaint:
     """The resampling walk on a grid of so many steps."""
     jump = min(JUMP, steps - 1)
     return RePaint(given.images, given.mask, max(1, jump), RESAMPLES if jump else 1)

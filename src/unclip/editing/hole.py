@@ -1,4 +1,4 @@
-"""A picture with a hole: read from files, shrunk to what the model sees, and filled again at its own size."""
+"""An image with a hole: read from files, shrunk to what the model sees, and filled again at its own size."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from unclip.images.read import Picture, check_large_enough, read_whole
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 Hole = Bool[np.ndarray, "_ _"]
-"""Where a picture is to be painted. Any sizes: these functions change them."""
+"""Where an image is to be painted. Any sizes: these functions change them."""
 HALF = 128
 
 
 @dataclass(frozen=True)
 class Masked:
-    """A picture at its own size and its hole. name: its path; of_mask: the mask's ("": its own transparency); notes:
+    """An image at its own size and its hole. name: its path; of_mask: the mask's ("": its own transparency); notes:
     what to know before it is painted."""
 
     whole: Whole
@@ -46,10 +46,10 @@ class Masked:
 
 
 @dataclass(frozen=True)
-class Squared:
-    """The square of a picture that holds its hole, at each size at which a run's models see it.
+class SquareCrop:
+    """The square of an image that holds its hole, at each size at which a run's models see it.
 
-    size: of the decoder's pictures. Raises ValueError as `Masked.square` does.
+    size: of the decoder's images. Raises ValueError as `Masked.square` does.
     """
 
     masked: Masked
@@ -57,7 +57,7 @@ class Squared:
 
     @property
     def side(self) -> int:
-        """Pixels of the picture along what are `size` for the decoder."""
+        """Pixels of the image along what are `size` for the decoder."""
         return min(self.masked.hole.shape)
 
     def at(self, times: int) -> tuple[Pixels, Hole]:
@@ -66,7 +66,7 @@ class Squared:
         return shrunk(self.masked.rgb[square], side, side), shrunk_hole(self.masked.hole[square], side, side)
 
     def back(self, painted: Pixels) -> Pixels:
-        """The picture at its own size; one smaller than the decoder's stays as it was painted."""
+        """The image at its own size; one smaller than the decoder's stays as it was painted."""
         if self.side < self.size:
             return painted
         masked, full = self.masked, self.masked.rgb.copy()
@@ -75,10 +75,10 @@ class Squared:
 
 
 def read_masked(picture: Picture, mask: Picture | None, size: int, background: str = WHITE) -> Masked:
-    """A picture and where it is to be painted: white in `mask`, or, without one, where the picture is transparent.
+    """An image and where it is to be painted: white in `mask`, or, without one, where the image is transparent.
 
     Of a mask that has transparency itself only that counts: transparent is to be painted. Raises ValueError that names
-    the file: no picture, too small for a model of `size`, a mask of another size, no mask and no transparency, a mask
+    the file: no image, too small for a model of `size`, a mask of another size, no mask and no transparency, a mask
     that leaves nothing to paint, or nothing to go on from.
     """
     whole, name = read_whole(picture, background=background)
@@ -87,7 +87,7 @@ def read_masked(picture: Picture, mask: Picture | None, size: int, background: s
     check_large_enough(name, (width, height), size)
     if mask is None:
         if whole.alpha.min() >= HALF:
-            raise ValueError(f"{name}: has no transparent part and there is no mask; give --mask, a picture of "
+            raise ValueError(f"{name}: has no transparent part and there is no mask; give --mask, an image of "
                              f"{width} x {height} that is white where it is to be painted")  # fmt: skip
         return _checked(Masked(whole, whole.alpha < HALF, name, notes=notes))
     drawn, of_mask = read_whole(mask, "MASK")
@@ -106,7 +106,7 @@ def _doubt(name: str, drawn: Whole) -> Iterator[str]:
     white = ~clear & (drawn.own.mean(2) >= HALF)
     if clear.any() and white.any():
         yield (
-            f"{name}: is transparent in part, so its transparent part is painted, {clear.mean():.0%} of the picture, "
+            f"{name}: is transparent in part, so its transparent part is painted, {clear.mean():.0%} of the image, "
             f"and not its white part, {white.mean():.0%}; to paint that, save the mask without transparency, white on "
             "black"
         )
@@ -117,7 +117,7 @@ def _checked(masked: Masked) -> Masked:
     if not masked.hole.any():
         raise ValueError(f"{where}: nothing is to be painted; make it white there (or transparent)")
     if masked.hole.all():
-        raise ValueError(f"{where}: all is to be painted, so nothing is kept; `unclip generate` paints whole pictures")
+        raise ValueError(f"{where}: all is to be painted, so nothing is kept; `unclip generate` paints whole images")
     return masked
 
 
@@ -125,13 +125,13 @@ def _span(rows: Bool[np.ndarray, " n"], side: int, name: str) -> slice:
     first, last = int(rows.argmax()), len(rows) - int(rows[::-1].argmax())
     if last - first > side:
         raise ValueError(f"{name}: the mask spans {last - first} pixels, but the model sees a square of {side} x "
-                         f"{side}; crop the picture, or paint in two steps")  # fmt: skip
+                         f"{side}; crop the image, or paint in two steps")  # fmt: skip
     start = min(max((len(rows) - side) // 2, last - side), first)
     return slice(start, start + side)
 
 
 def shrunk(rgb: Pixels, width: int, height: int) -> Pixels:
-    """A picture at another size; at its own: as it is."""
+    """An image at another size; at its own: as it is."""
     if rgb.shape[:2] == (height, width):
         return rgb
     down = rgb.shape[0] > height
@@ -148,5 +148,5 @@ def shrunk_hole(hole: Hole, width: int, height: int) -> Hole:
 
 
 def pasted(rgb: Pixels, hole: Hole, painted: Pixels) -> Pixels:
-    """The picture with its hole filled from `painted`, which is enlarged where it is smaller; the rest is untouched."""
+    """The image with its hole filled from `painted`, which is enlarged where it is smaller; the rest is untouched."""
     return np.where(hole[..., None], shrunk(painted, rgb.shape[1], rgb.shape[0]), rgb)

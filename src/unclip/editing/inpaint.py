@@ -1,7 +1,7 @@
-"""Pictures of which a part is painted anew, and pictures that go on beyond their borders.
+"""Images of which a part is painted restart, and images that go on beyond their borders.
 
-The decoder sees squares of its own size, and its upsamplers draw the details, as far as the picture has pixels.
-A picture of another size is shrunk (or enlarged) for them, and what they painted is put back into the picture, so that
+The decoder sees squares of its own size, and its upsamplers draw the details, as far as the image has pixels.
+An image of another size is shrunk (or enlarged) for them, and what they painted is put back into the image, so that
 every pixel outside the hole stays what it was.
 """
 
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 from unclip.core.typing import Images
 from unclip.data.images.decode import MOST_WHOLE
 from unclip.data.loader import to_pixels, to_tensor
 from unclip.editing.canvas import Framed, Sides
-from unclip.editing.fill import Asked, Painter, Request
-from unclip.editing.hole import Hole, Pixels, Squared, pasted, read_masked
+from unclip.editing.fill import Painter, Request, TypedCommand
+from unclip.editing.hole import Hole, Pixels, SquareCrop, pasted, read_masked
 from unclip.editing.transparency import Kept, kept_of, kept_within, lost
-from unclip.editing.views import Scene, mask_of, repeated, way_of
+from unclip.editing.views import ImageWithHole, mask_of, repeated, way_of
 from unclip.editing.windows import windows
 from unclip.generation.text_to_image import TextToImage
-from unclip.images.files import KEY, grid, signed
+from unclip.images.files import KEY, grid, sign
 from unclip.images.read import Picture, check_large_enough, read_whole
 
 GRAY = 200
@@ -30,7 +30,7 @@ GRAY = 200
 
 
 @dataclass(frozen=True)
-class Painted:
+class Inpainted:
     """pictures: one a seed, each with what made it inside; seen: the same as the model saw them, for a sheet."""
 
     pictures: Sequence[Image.Image]
@@ -53,32 +53,32 @@ Tell = Callable[[str], None]
 
 def fill_hole(
     model: TextToImage, picture: Picture, mask: Picture | None, request: Request, tell: Tell | None = None
-) -> Painted:
-    """Paints where `mask` is white, or, without one, where the picture is transparent; the rest is kept exactly.
+) -> Inpainted:
+    """Paints where `mask` is white, or, without one, where the image is transparent; the rest is kept exactly.
 
     tell: is called with each of the notes before the painting begins.
-    Raises ValueError for a picture, a mask or settings that cannot work (`read_masked`, `Settings`).
+    Raises ValueError for an image, a mask or settings that cannot work (`read_masked`, `Settings`).
     """
     masked = read_masked(picture, mask, model.size, model.background)
-    scene = Squared(masked, model.size)
+    scene = SquareCrop(masked, model.size)
     small, hole = scene.at(1)
     if hole.all():
         raise ValueError(
             f"{masked.name}: at the model's {model.size} x {model.size} pixels nothing is kept; make the mask smaller"
         )
     painter = Painter.of(model, request, to_tensor(small[None]), way_of(model, request.settings.size, scene))
-    share = f"paints {masked.hole.mean():.0%} of the picture"
+    share = f"paints {masked.hole.mean():.0%} of the image"
     whole, kept = masked.whole, kept_of(masked.whole, masked.hole, model.size)
     notes = [*masked.notes, lost(whole, masked.name, kept), _scaled(whole.rgb, masked.name, painter, scene), share]
     notes = _told([*painter.notes, *notes], tell)
     low = painter.fill(repeated(small, request.n), mask_of(hole), "edit")
-    asked = Asked("edit", masked.name, {"mask": masked.of_mask} if masked.of_mask else {})
+    asked = TypedCommand("edit", masked.name, {"mask": masked.of_mask} if masked.of_mask else {})
     return _answer(painter, scene, low, (asked, kept, notes))
 
 
-def grow(model: TextToImage, picture: Picture, sides: Sides, request: Request, tell: Tell | None = None) -> Painted:
-    """A larger picture that holds the given one unchanged; the model paints windows of its size, half known at least
-    where there is room, and the upsamplers all of it. Raises ValueError for a picture, sides or settings that cannot
+def grow(model: TextToImage, picture: Picture, sides: Sides, request: Request, tell: Tell | None = None) -> Inpainted:
+    """A larger image that holds the given one unchanged; the model paints windows of its size, half known at least
+    where there is room, and the upsamplers all of it. Raises ValueError for an image, sides or settings that cannot
     work.
     """
     whole, name = read_whole(picture, background=model.background)
@@ -94,7 +94,7 @@ def grow(model: TextToImage, picture: Picture, sides: Sides, request: Request, t
     notes += [lost(whole, name, kept), _scaled(whole.rgb, name, painter, scene)]
     notes = _told([*painter.notes, *notes], tell)
     low = _outward(painter, canvas, hole)
-    asked = Asked("extend", name, {side: share for side, share in vars(sides).items() if share})
+    asked = TypedCommand("extend", name, {side: share for side, share in vars(sides).items() if share})
     return _answer(painter, scene, low, (asked, kept, notes))
 
 
@@ -113,8 +113,8 @@ def _check_canvas(name: str, sides: tuple[int, int], grows: Sides) -> None:
     across, down = left + width + right, above + height + below
     if across * down > MOST_WHOLE:
         raise ValueError(
-            f"{shown(name)}: would become {across} x {down} pixels, more than {MOST_WHOLE / 1e6:.0f} million; let it "
-            "grow less, or make it smaller first"
+            f"{printable(name)}: would become {across} x {down} pixels, more than {MOST_WHOLE / 1e6:.0f} million; let "
+            "it grow less, or make it smaller first"
         )
 
 
@@ -128,8 +128,8 @@ def _outward(painter: Painter, canvas: Pixels, hole: Hole) -> Images:
     return x
 
 
-def _scaled(rgb: Pixels, name: str, painter: Painter, scene: Scene) -> str:
-    """What is told where a picture has another size than what is painted."""
+def _scaled(rgb: Pixels, name: str, painter: Painter, scene: ImageWithHole) -> str:
+    """What is told where an image has another size than what is painted."""
     (height, width), size, side = rgb.shape[:2], painter.size, scene.side
     shrunk, enlarged = "shrunk for it, and what it paints is enlarged", "enlarged for it, and what it paints is shrunk"
     if min(width, height) < painter.model.size:
@@ -141,16 +141,18 @@ def _scaled(rgb: Pixels, name: str, painter: Painter, scene: Scene) -> str:
     return f"{name}: is {width} x {height} pixels and the model paints {size} x {size}: {what}"
 
 
-def _answer(painter: Painter, scene: Scene, low: Images, of: tuple[Asked, Kept | None, list[str]]) -> Painted:
-    """The pictures that the decoder painted, led through the upsamplers and put back into the picture."""
+def _answer(
+    painter: Painter, scene: ImageWithHole, low: Images, of: tuple[TypedCommand, Kept | None, list[str]]
+) -> Inpainted:
+    """The images that the decoder painted, led through the upsamplers and put back into the image."""
     known, hole = scene.at(painter.size // painter.model.size)
     seen = [pasted(known, hole, p) for p in to_pixels(painter.detailed(low, scene))]
     (asked, kept, notes), back = of, [scene.back(p) for p in seen]
-    pictures = [signed(Image.fromarray(p) if kept is None else kept.back(p)) for p in back]
+    pictures = [sign(Image.fromarray(p) if kept is None else kept.back(p)) for p in back]
     for picture, seed in zip(pictures, painter.request.seeds, strict=True):
         picture.info[KEY] = painter.about(seed, asked)
     before = np.where(hole[..., None], np.uint8(GRAY), known)
-    return Painted(
+    return Inpainted(
         pictures,
         [Image.fromarray(p) for p in seen],
         Image.fromarray(before),

@@ -1,4 +1,4 @@
-"""What an edited or extended picture keeps of one that is transparent in part."""
+"""What an edited or extended image keeps of one that is transparent in part."""
 
 from dataclasses import dataclass
 
@@ -15,28 +15,28 @@ Alpha = UInt8[np.ndarray, "_ _"]
 
 @dataclass(frozen=True)
 class Kept:
-    """What stays of a picture that is transparent in part: its own values and its transparency outside the hole."""
+    """What stays of an image that is transparent in part: its own values and its transparency outside the hole."""
 
     own: Pixels
     alpha: Alpha
     hole: Hole
 
     def back(self, painted: Pixels) -> Image.Image:
-        """A painted picture of the same size with them; what is painted is opaque."""
+        """A painted image of the same size with them; what is painted is opaque."""
         rgb = np.where(self.hole[..., None], painted, self.own)
         alpha = np.where(self.hole, np.uint8(255), self.alpha)
         return Image.fromarray(rgb if alpha.min() == 255 else np.dstack([rgb, alpha]))
 
 
 def kept_of(whole: Whole, hole: Hole, size: int) -> Kept | None:
-    """None where the picture is opaque, or so small that the result has the model's own `size`."""
+    """None where the image is opaque, or so small that the result has the model's own `size`."""
     if whole.alpha.min() == 255 or min(whole.alpha.shape) < size:
         return None
     return Kept(whole.own, whole.alpha, hole)
 
 
 def kept_within(whole: Whole, margins: Margins, size: int) -> Kept | None:
-    """The same for a picture that goes on beyond its borders."""
+    """The same for an image that goes on beyond its borders."""
     kept = kept_of(whole, np.zeros(whole.alpha.shape, dtype=bool), size)
     if kept is None:
         return None
@@ -45,7 +45,7 @@ def kept_within(whole: Whole, margins: Margins, size: int) -> Kept | None:
 
 
 def lost(whole: Whole, name: str, kept: Kept | None) -> str:
-    """What is told where a picture's transparency cannot be kept."""
+    """What is told where an picture's transparency cannot be kept."""
     if kept is not None or whole.alpha.min() == 255:
         return ""
     return f"{name}: is smaller than what the model paints, so its transparency is not kept: the result is opaque"

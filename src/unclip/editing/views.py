@@ -1,4 +1,4 @@
-"""A picture with a hole as the stages of a run see it one after the other, and which stages that takes."""
+"""An image with a hole as the stages of a run see it one after the other, and which stages that takes."""
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
@@ -11,17 +11,17 @@ from unclip.data.masks import Known
 from unclip.editing.hole import Hole, Pixels
 from unclip.generation.text_to_image import TextToImage
 from unclip.generation.upsampling import Enlarger, way
-from unclip.models.known_region import Given
+from unclip.models.known_region import KnownRegion
 from unclip.models.upsampler import LARGEST
 
 
 @runtime_checkable
-class Scene(Protocol):
-    """A picture with a hole (`Squared`, `Framed`)."""
+class ImageWithHole(Protocol):
+    """An image with a hole (`Squared`, `Framed`)."""
 
     @property
     def side(self) -> int:
-        """Pixels of the picture itself along one side of what the decoder sees."""
+        """Pixels of the image itself along one side of what the decoder sees."""
         ...
 
     def at(self, times: int) -> tuple[Pixels, Hole]:
@@ -29,20 +29,20 @@ class Scene(Protocol):
         ...
 
     def back(self, painted: Pixels) -> Pixels:
-        """The picture at its own size, its hole filled with what was painted at one of these sizes."""
+        """The image at its own size, its hole filled with what was painted at one of these sizes."""
         ...
 
 
-def way_of(model: TextToImage, size: int | None, scene: Scene) -> Sequence[Enlarger]:
+def way_of(model: TextToImage, size: int | None, scene: ImageWithHole) -> Sequence[Enlarger]:
     """The upsamplers that lead to `size`, those for inpainting where the run has them.
 
-    None: as many as the picture has pixels for, or as memory allows. Raises ValueError for a size that is not drawn.
+    None: as many as the image has pixels for, or as memory allows. Raises ValueError for a size that is not drawn.
     """
     stages = way(model.enlargers, _wanted(model, scene) if size is None else size, model.size)
     return tuple(stage.inpainting or stage for stage in stages)
 
 
-def _wanted(model: TextToImage, scene: Scene) -> int:
+def _wanted(model: TextToImage, scene: ImageWithHole) -> int:
     longest, found = max(scene.at(1)[1].shape), model.size
     for size in (stage.size for stage in model.enlargers):
         if found >= scene.side or longest * size // model.size > LARGEST:
@@ -51,17 +51,17 @@ def _wanted(model: TextToImage, scene: Scene) -> int:
     return found
 
 
-def given(scene: Scene, times: int, n: int) -> Given:
-    """What is known of it, `times` larger than the decoder sees it, for each of n pictures."""
+def known_regions(scene: ImageWithHole, times: int, n: int) -> KnownRegion:
+    """What is known of it, `times` larger than the decoder sees it, for each of n images."""
     pixels, hole = scene.at(times)
-    return Given(repeated(pixels, n), mask_of(hole))
+    return KnownRegion(repeated(pixels, n), mask_of(hole))
 
 
 def repeated(pixels: Pixels, n: int) -> Images:
-    """n times the same picture, in [-1, 1]."""
+    """n times the same image, in [-1, 1]."""
     return to_tensor(pixels[None]).expand(n, -1, -1, -1)
 
 
 def mask_of(hole: Hole) -> Known:
-    """1 where the picture is known, [1, 1, h, w]."""
+    """1 where the image is known, [1, 1, h, w]."""
     return torch.from_numpy(~hole).float()[None, None]

@@ -1,4 +1,4 @@
-"""A picture larger than the model is painted window by window, each beside as much as is known already."""
+"""An image larger than the model is painted window by window, each beside as much as is known already."""
 
 from collections.abc import Iterator
 
@@ -14,12 +14,12 @@ def windows(known: Mask, side: int) -> Iterator[tuple[slice, slice]]:
 
     They lie on a lattice of half their side that starts at the first known row and column and is moved inwards at the
     borders. The next one is always that of which most is known, so sides come before corners. Raises ValueError where
-    the picture is smaller than a window, or nothing is known.
+    the image is smaller than a window, or nothing is known.
     """
     if min(known.shape) < side:
-        raise ValueError(f"a picture of {known.shape[1]} x {known.shape[0]} px holds no window of {side} x {side}")
+        raise ValueError(f"an image of {known.shape[1]} x {known.shape[0]} px holds no window of {side} x {side}")
     if not known.any():
-        raise ValueError("nothing is known of the picture, so there is nothing to go on from")
+        raise ValueError("nothing is known of the image, so there is nothing to go on from")
     known = known.copy()
     rows, columns = (_places(np.asarray(known.any(axis)), side) for axis in (1, 0))
     lattice = [(slice(r, r + side), slice(c, c + side)) for r in rows for c in columns]

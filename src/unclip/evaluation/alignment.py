@@ -10,7 +10,7 @@ from unclip.core.typing import PerSample, Vectors
 def matched_against_shuffled(a: Vectors, b: Vectors, captions: Sequence[str]) -> dict[str, float]:
     """Mean cosine of (a_i, b_i) and of (a_i, b_j) with j another caption's; `error` of their mean difference.
 
-    Used for the CLIP score (pictures against captions) and for the prior (its embeddings against true ones).
+    Used for the CLIP score (images against captions) and for the prior (its embeddings against true ones).
     """
     other = torch.tensor(partners(captions), device=a.device)
     own, shuffled = (a * b).sum(1), (a * b[other]).sum(1)

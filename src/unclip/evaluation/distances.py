@@ -1,4 +1,4 @@
-"""Distances between sets of pictures, from features of the run's own CLIP or from pixels."""
+"""Distances between sets of images, from features of the run's own CLIP or from pixels."""
 
 import torch
 from torch import Tensor
@@ -17,18 +17,18 @@ def kid(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
     return (_off_diagonal_mean(aa) + _off_diagonal_mean(bb) - 2 * ab.mean()).item()
 
 
-def kid_error(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"], noise: Noise, most: int = 2000) -> float:
+def kid_error(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"], noise: Noise, maximum: int = 2000) -> float:
     """Standard error of `kid` over draws of both sets, right with a difference and without one.
 
     By Hoeffding's decomposition of the two-sample U-statistic (Serfling 1980, section 5.2), k' the centred kernel:
 
         Var = 4 z_a/n + 4 z_b/m + 2 s_aa/(n (n - 1)) + 2 s_bb/(m (m - 1)) + 4 s_ab/(n m)
 
-    z_a: variance over x of E k(x, a) - E k(x, b), what a single picture moves; s: mean square of k' between two. Where
+    z_a: variance over x of E k(x, a) - E k(x, b), what a single image moves; s: mean square of k' between two. Where
     both sets are from one distribution z is 0 and s alone is left, which resampling of halves counts three times.
-    noise: chooses the `most` pictures of a larger set from which z and s are estimated.
+    noise: chooses the `most` images of a larger set from which z and s are estimated.
     """
-    some = [x if len(x) <= most else x[noise.uniform((len(x),)).argsort()[:most].to(x.device)] for x in (a, b)]
+    some = [x if len(x) <= maximum else x[noise.uniform((len(x),)).argsort()[:maximum].to(x.device)] for x in (a, b)]
     aa, bb, ab = _kernel(some[0], some[0]), _kernel(some[1], some[1]), _kernel(*some)
     s_aa, s_bb, s_ab = (_centred_square(k, own) for k, own in ((aa, True), (bb, True), (ab, False)))
     z_a, z_b = _moved(aa, ab, s_aa, s_ab), _moved(bb, ab.t(), s_bb, s_ab)
@@ -67,7 +67,7 @@ def _off_diagonal_mean(k: Float[Tensor, "n n"]) -> Tensor:
 
 
 def roughness(x: Images) -> float:
-    """Mean absolute difference of neighbouring pixels: noise has several times that of pictures."""
+    """Mean absolute difference of neighbouring pixels: noise has several times that of images."""
     return ((x.diff(dim=-1).abs().mean() + x.diff(dim=-2).abs().mean()) / 2).item()
 
 

@@ -1,6 +1,6 @@
-"""What a decoder is given, and what comes of it: one way beside another, on the same captions, seeds and pictures.
+"""What a decoder is given, and what comes of it: one way beside another, on the same captions, seeds and images.
 
-An image embedding comes from a prior, or from the true picture; the caption goes to the decoder as it is, not at all,
+An image embedding comes from a prior, or from the true image; the caption goes to the decoder as it is, not at all,
 or it is another picture's. The same figures of each way tell priors apart (unCLIP, section 5.1), and which stage an
 error comes from.
 """
@@ -30,8 +30,8 @@ OTHER = 1_000_000
 
 
 @dataclass(frozen=True)
-class Way:
-    """prior: where the image embedding comes from, None: the true picture. caption: what the decoder reads."""
+class EmbeddingSource:
+    """prior: where the image embedding comes from, None: the true image. caption: what the decoder reads."""
 
     name: str
     prior: PriorModel | None
@@ -40,7 +40,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Captions with the CLIP embeddings of their true pictures; row i belongs together, and has seed + i."""
+    """Captions with the CLIP embeddings of their true images; row i belongs together, and has seed + i."""
 
     captions: Sequence[str]
     true: Vectors
@@ -48,7 +48,7 @@ class Pairs:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnScenes:
     """Scenes of the drawn world: `pairs` of their prompts, which can be checked exactly."""
 
     prompts: Sequence[Prompt]
@@ -56,8 +56,8 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Against:
-    """What the ways are measured on. real: CLIP embeddings of held-out pictures, for the kernel distance.
+class Benchmark:
+    """What the ways are measured on. real: CLIP embeddings of held-out images, for the kernel distance.
 
     mean: of the training pictures' embeddings, where cosines are measured from. drawn: scenes, of drawn data.
     """
@@ -65,39 +65,39 @@ class Against:
     pairs: Pairs
     real: Float[Tensor, "m d"]
     mean: Float[Tensor, " d"]
-    drawn: Drawn | None = None
+    drawn: DrawnScenes | None = None
 
 
 @dataclass(frozen=True)
-class Found:
-    """Figures of a way, and the pictures that it made for the pairs."""
+class SourceScores:
+    """Figures of a way, and the images that it made for the pairs."""
 
-    figures: dict[str, Any]
+    metrics: dict[str, Any]
     pictures: Images
 
 
-def judge(model: TextToImage, way: Way, against: Against) -> Found:
+def judge(model: TextToImage, way: EmbeddingSource, against: Benchmark) -> SourceScores:
     """All figures of one way.
 
     embedding: centred cosines to the true embedding and to another caption's; repeat: between two seeds of a caption;
-    ms: for each embedding. clip_score: of the pictures, with their own caption and another. kid: with the run's CLIP.
+    ms: for each embedding. clip_score: of the images, with their own caption and another. kid: with the run's CLIP.
     exact: on drawn scenes, the share of whole scenes right a category.
     """
     pairs = against.pairs
     z, seconds = embeddings(model, way, pairs)
-    made = draw(model, way, z, pairs)
+    made = draw_images(model, way, z, pairs)
     fake, texts = model.embed_images(made), model.embed_captions(pairs.captions)
-    constant = isinstance(way.prior, ConstantPrior)  # no embedding of a picture
-    figures = {} if constant else _embedding(model, way, z, seconds, against)
-    figures["clip_score"] = matched_against_shuffled(fake, texts, pairs.captions)
+    constant = isinstance(way.prior, ConstantPrior)  # no embedding of an image
+    metrics = {} if constant else _embedding(model, way, z, seconds, against)
+    metrics["clip_score"] = matched_against_shuffled(fake, texts, pairs.captions)
     noise = Noise.shared(pairs.seed, "kid")
-    figures["kid"] = {"mean": kid(fake, against.real), "error": kid_error(fake, against.real, noise)}
+    metrics["kid"] = {"mean": kid(fake, against.real), "error": kid_error(fake, against.real, noise)}
     if against.drawn is not None:
-        figures["exact"] = exact(model, way, against.drawn)
-    return Found(figures, made)
+        metrics["exact"] = score_scenes(model, way, against.drawn)
+    return SourceScores(metrics, made)
 
 
-def embeddings(model: TextToImage, way: Way, pairs: Pairs) -> tuple[Vectors, float]:
+def embeddings(model: TextToImage, way: EmbeddingSource, pairs: Pairs) -> tuple[Vectors, float]:
     """(image embeddings [n, d], seconds for each)."""
     if way.prior is None:
         return pairs.true, 0.0
@@ -110,9 +110,9 @@ def embeddings(model: TextToImage, way: Way, pairs: Pairs) -> tuple[Vectors, flo
 
 
 @torch.no_grad()
-def draw(model: TextToImage, way: Way, z: Vectors, pairs: Pairs) -> Images:
-    """A picture for each embedding with the run's own sampling, in [-1, 1] on the CPU."""
-    captions, parts = read(way, pairs.captions), []
+def draw_images(model: TextToImage, way: EmbeddingSource, z: Vectors, pairs: Pairs) -> Images:
+    """An image for each embedding with the run's own sampling, in [-1, 1] on the CPU."""
+    captions, parts = captions_for(way, pairs.captions), []
     for i in _batches(captions):
         some = captions[i : i + BATCH]
         *_, last = model.decode(
@@ -122,33 +122,35 @@ def draw(model: TextToImage, way: Way, z: Vectors, pairs: Pairs) -> Images:
     return torch.cat(parts)
 
 
-def read(way: Way, captions: Sequence[str]) -> list[str]:
+def captions_for(way: EmbeddingSource, captions: Sequence[str]) -> list[str]:
     """What the decoder reads; an empty caption is what training shows where it drops one."""
     if way.caption == "other":
         return [captions[i] for i in partners(captions)]
     return [c if way.caption == "own" else "" for c in captions]
 
 
-def exact(model: TextToImage, way: Way, drawn: Drawn) -> dict[str, Any]:
+def score_scenes(model: TextToImage, way: EmbeddingSource, drawn: DrawnScenes) -> dict[str, Any]:
     """Category -> share of the drawn scenes that are wholly right, with its binomial standard error."""
     z, _ = embeddings(model, way, drawn.pairs)
-    made = draw(model, way, z, drawn.pairs)
+    made = draw_images(model, way, z, drawn.pairs)
     rates = score_many(list(to_pixels(made)), drawn.prompts)
-    return {category: vars(figures["whole"]) for category, figures in rates.items()}
+    return {category: vars(metrics["whole"]) for category, metrics in rates.items()}
 
 
-def _embedding(model: TextToImage, way: Way, z: Vectors, seconds: float, against: Against) -> dict[str, Any]:
+def _embedding(
+    model: TextToImage, way: EmbeddingSource, z: Vectors, seconds: float, against: Benchmark
+) -> dict[str, Any]:
     pairs = against.pairs
     made, true = (centred(x, against) for x in (z, pairs.true))
-    figures: dict[str, Any] = {"embedding": matched_against_shuffled(made, true, pairs.captions)}
+    metrics: dict[str, Any] = {"embedding": matched_against_shuffled(made, true, pairs.captions)}
     if way.prior is None:
-        return figures
+        return metrics
     again, _ = embeddings(model, way, replace(pairs, seed=pairs.seed + OTHER))
     repeat = (made * centred(again, against)).sum(1)
-    return {**figures, "repeat": {"mean": repeat.mean().item(), "error": standard_error(repeat)}, "ms": 1000 * seconds}
+    return {**metrics, "repeat": {"mean": repeat.mean().item(), "error": standard_error(repeat)}, "ms": 1000 * seconds}
 
 
-def centred(z: Vectors, against: Against) -> Vectors:
+def centred(z: Vectors, against: Benchmark) -> Vectors:
     """Unit vectors as seen from the mean."""
     return F.normalize((z - against.mean).float(), dim=-1)
 
@@ -157,15 +159,15 @@ def _batches(items: Sequence[Any]) -> range:
     return range(0, len(items), BATCH)
 
 
-def tracing(prior: PriorModel, text: PriorModel, none: PriorModel) -> list[Way]:
+def tracing(prior: PriorModel, text: PriorModel, none: PriorModel) -> list[EmbeddingSource]:
     """The ways that trace an error to its stage: with the true embedding it is the decoder's, with the prior's own the
     prior's; without the caption's tokens, or with wrong ones, what these are worth."""
     return [
-        Way("true embedding + caption", None),
-        Way("prior + caption", prior),
-        Way("text embedding + caption", text),
-        Way("caption alone", none),
-        Way("true embedding alone", None, "none"),
-        Way("prior alone", prior, "none"),
-        Way("prior + another's caption", prior, "other"),
+        EmbeddingSource("true embedding + caption", None),
+        EmbeddingSource("prior + caption", prior),
+        EmbeddingSource("text embedding + caption", text),
+        EmbeddingSource("caption alone", none),
+        EmbeddingSource("true embedding alone", None, "none"),
+        EmbeddingSource("prior alone", prior, "none"),
+        EmbeddingSource("prior + another's caption", prior, "other"),
     ]

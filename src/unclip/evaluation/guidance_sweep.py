@@ -12,23 +12,23 @@ from unclip.evaluation.alignment import matched_against_shuffled
 from unclip.evaluation.distances import kid
 from unclip.evaluation.levels import Mean
 from unclip.evaluation.retrieval import distinct
-from unclip.evaluation.suite import evaluate_shapes, generate
+from unclip.evaluation.suite import evaluate_shapes, generate_for_captions
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
 
 PROMPTS, SEEDS = 12, 4
-"""Prompts whose pictures are compared with each other, and pictures of each."""
+"""Prompts whose images are compared with each other, and images of each."""
 
 
 def at_scale(
     model: TextToImage, images: Images, captions: Sequence[str], settings: Settings, seed: int, world: World | None
 ) -> dict[str, Any]:
-    """At one guidance scale: CLIP score and kernel distance of a picture for each caption, and diversity.
+    """At one guidance scale: CLIP score and kernel distance of an image for each caption, and diversity.
 
-    diversity: mean CLIP distance (1 - cosine) between pictures of one prompt by several seeds. world: of a run of drawn
-    shapes, whose pictures have an exact score.
+    diversity: mean CLIP distance (1 - cosine) between images of one prompt by several seeds. world: of a run of drawn
+    shapes, whose images have an exact score.
     """
-    made = generate(model, captions, seed, settings)
+    made = generate_for_captions(model, captions, seed, settings)
     fake, real, texts = model.embed_images(made), model.embed_images(images), model.embed_captions(captions)
     scores: dict[str, Any] = {
         "clip_score": matched_against_shuffled(fake, texts, captions),
@@ -44,9 +44,9 @@ def at_scale(
 
 
 def diversity(model: TextToImage, prompts: Sequence[str], seed: int, settings: Settings) -> PerSample:
-    """For each prompt the mean of 1 - cosine over all pairs of its pictures."""
+    """For each prompt the mean of 1 - cosine over all pairs of its images."""
     asked = [prompt for prompt in prompts for _ in range(SEEDS)]
-    z = model.embed_images(generate(model, asked, seed, settings)).float().cpu()
+    z = model.embed_images(generate_for_captions(model, asked, seed, settings)).float().cpu()
     return apart(z.unflatten(0, (len(prompts), SEEDS)))
 
 

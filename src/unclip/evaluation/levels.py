@@ -1,4 +1,4 @@
-"""How large a denoiser's error is at each noise level, on pictures that it was not trained on."""
+"""How large a denoiser's error is at each noise level, on images that it was not trained on."""
 
 from dataclasses import dataclass
 
@@ -65,5 +65,5 @@ def _at(diffusion: Diffusion, x0: State, cond: Condition, eps: State, level: Ten
         parts.append((guess - x0[some]).square().flatten(1).mean(1))
     of_x0 = torch.cat(parts)
     of_eps = of_x0 * level.exp()
-    weighted = of_eps * diffusion.config.weighting.drawn(level, diffusion.config.schedule)
+    weighted = of_eps * diffusion.config.weighting.weight_of_sample(level, diffusion.config.schedule)
     return LevelError(level.item(), Mean.of(of_x0), Mean.of(of_eps), Mean.of(weighted))

@@ -1,7 +1,7 @@
-"""Bits a dimension of a plain DDPM on pictures that it was not trained on, and its rate-distortion curve.
+"""Bits a dimension of a plain DDPM on images that it was not trained on, and its rate-distortion curve.
 
 The bound goes through the model's own chain: a table's T betas, else 1000 steps that are even in log-SNR between the
-ends of the levels it was trained on. A picture visits some of the steps, drawn so that the sum stays unbiased.
+ends of the levels it was trained on. An image visits some of the steps, drawn so that the sum stays unbiased.
 """
 
 from collections.abc import Iterator
@@ -28,14 +28,14 @@ from unclip.models.ddpm import Labels
 
 BATCH = 64
 VISITS = 50
-"""Steps of the chain that each picture visits."""
+"""Steps of the chain that each image visits."""
 
 
 def bits(model: DDPMPipeline, images: Images, labels: Labels, flow: int = 64, seed: int = 0) -> dict[str, Any]:
-    """The bound with its parts, the chain, and the ODE's value on the first `flow` pictures (0: left out, it costs
-    most), as plain figures in bits/dim; the curve where the pictures are enough to visit every step.
+    """The bound with its parts, the chain, and the ODE's value on the first `flow` images (0: left out, it costs
+    most), as plain figures in bits/dim; the curve where the images are enough to visit every step.
 
-    Raises ValueError for pictures of another size or channel count than the model's, or fewer than two.
+    Raises ValueError for images of another size or channel count than the model's, or fewer than two.
     """
     levels = chain(model)
     steps = len(levels) - 1
@@ -58,7 +58,7 @@ def chain(model: DDPMPipeline) -> Float[Tensor, " points"]:
 
 
 def bound(model: DDPMPipeline, images: Images, labels: Labels, at: int, seed: int = 0) -> list[Bound]:
-    """The variational bound of each batch, `at` steps of the chain visited for each picture. Raises as `bits` does."""
+    """The variational bound of each batch, `at` steps of the chain visited for each image. Raises as `bits` does."""
     levels, found = chain(model), []
     how = BoundSettings("learned" if model.model.config.diffusion.vlb_weight else "beta", at=at)
     for x, which, noise in _batches(model, images, labels, seed):

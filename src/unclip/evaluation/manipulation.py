@@ -1,4 +1,4 @@
-"""How well pictures stand being manipulated: inverted and drawn again, and blended (unCLIP, section 3)."""
+"""How well images stand being manipulated: inverted and drawn again, and blended (unCLIP, section 3)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -12,18 +12,18 @@ from unclip.evaluation.levels import Mean
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
 from unclip.images.fidelity import psnr, squared_error
-from unclip.images.read import Taken
-from unclip.latents.invert import Start, exact, invert_images, paint
+from unclip.images.read import ImageInput
+from unclip.latents.invert import Start, exact_sampling, invert_images, paint
 from unclip.latents.manipulate import blended
 
 Way = Float[Tensor, "n c h w"]
-"""The pictures of one blend."""
+"""The images of one blend."""
 
 
 def inversion_error(model: TextToImage, images: Images, settings: Settings) -> dict[str, Any]:
-    """PSNR in dB and squared error (pixels 0 to 1) of pictures after inversion and DDIM at eta 0, without captions."""
+    """PSNR in dB and squared error (pixels 0 to 1) of images after inversion and DDIM at eta 0, without captions."""
     n = len(images)
-    latent = invert_images(model, images, [""] * n, exact(model, settings), ["PICTURE"] * n)
+    latent = invert_images(model, images, [""] * n, exact_sampling(model, settings), ["PICTURE"] * n)
     again = paint(model, Start(latent.z, latent.x, latent.captions), latent.how, [0] * n)
     scores = {"psnr": psnr(again, images), "squared_error": squared_error(again, images)}
     return {**{name: asdict(Mean.of(values)) for name, values in scores.items()}, "n": n}
@@ -32,7 +32,7 @@ def inversion_error(model: TextToImage, images: Images, settings: Settings) -> d
 def interpolation(
     model: TextToImage, a: Images, b: Images, noise: str, settings: Settings, n: int = 9, seed: int = 0
 ) -> dict[str, Any]:
-    """How evenly blends of the pairs (a_i, b_i) go: lengths of the steps between neighbours of n pictures.
+    """How evenly blends of the pairs (a_i, b_i) go: lengths of the steps between neighbours of n images.
 
     In CLIP's space (radians) and in pixels (root mean square, pixels 0 to 1). noise, seed: of `blend`; pair i has
     seed + i. Ratios are to the even step, the ends' distance / (n - 1): 1 is a straight and even way; `mean` of the
@@ -48,7 +48,7 @@ def interpolation(
 
 
 def _ways(model: TextToImage, a: Images, b: Images, noise: str, settings: Settings, n: int, seed: int) -> list[Way]:
-    ends = [[Taken(one[None], ("PICTURE",), one.shape[-1]) for one in images] for images in (a, b)]
+    ends = [[ImageInput(one[None], ("PICTURE",), one.shape[-1]) for one in images] for images in (a, b)]
     return [blended(model, pair, n, noise, seed + i, settings)[0] for i, pair in enumerate(zip(*ends, strict=True))]
 
 
@@ -62,5 +62,5 @@ def _evenness(ways: Sequence[tuple[Tensor, Tensor]]) -> Mapping[str, Any]:
     even = torch.cat([way[1] for way in ways]).clamp(min=1e-9) / steps.shape[1]
     lengths = {"step": steps.mean(1), "longest": steps.amax(1)}
     ratios = {"mean_ratio": steps.mean(1) / even, "most_ratio": steps.amax(1) / even}
-    figures = {name: asdict(Mean.of(values)) for name, values in {**lengths, **ratios}.items()}
-    return {**figures, "profile": (steps / even[:, None]).mean(0).tolist()}
+    metrics = {name: asdict(Mean.of(values)) for name, values in {**lengths, **ratios}.items()}
+    return {**metrics, "profile": (steps / even[:, None]).mean(0).tolist()}

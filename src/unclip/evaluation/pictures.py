@@ -1,4 +1,4 @@
-"""Scores of a model of pictures alone: distance to the data, roughness, and whether it uses its classes. No CLIP."""
+"""Scores of a model of images alone: distance to the data, roughness, and whether it uses its classes. No CLIP."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from unclip.core.noise import Noise
 from unclip.core.typing import Images, Vectors
-from unclip.data.loader import chosen, to_tensor
+from unclip.data.loader import select_rows, to_tensor
 from unclip.data.prepare.write import Prepared
 from unclip.diffusion.process import Sampling
 from unclip.evaluation.distances import kid, roughness
@@ -27,24 +27,26 @@ def quick(how: Sampling) -> Settings:
     return QUICK if how.steps > (QUICK.steps or 0) else Settings()
 
 
-def evaluate(model: DDPMPipeline, prepared: Prepared, rows: np.ndarray, n: int = 256, seed: int = 0) -> dict[str, Any]:
-    """Scores of n generated pictures against as many of the pictures `rows`, in the model's own settings."""
+def evaluate_images(
+    model: DDPMPipeline, prepared: Prepared, rows: np.ndarray, n: int = 256, seed: int = 0
+) -> dict[str, Any]:
+    """Scores of n generated images against as many of the images `rows`, in the model's own settings."""
     if len(rows) < 2:
         raise ValueError(f"{len(rows)} picture: a score needs at least 2")
-    scores = score(model, *held_out(model, prepared, rows[:n]), seed, Settings())
+    scores = score_images(model, *held_out(model, prepared, rows[:n]), seed, Settings())
     return scores | {"class": "cannot be known: there is one class"} if len(model.classes) == 1 else scores
 
 
 def held_out(model: DDPMPipeline, prepared: Prepared, rows: np.ndarray) -> tuple[Images, Labels]:
-    """These pictures as the model knows them, and their classes. Raises ValueError for a class unknown to it."""
-    images = to_tensor(chosen(prepared.images, rows, model.model.shape[0]))
+    """These images as the model knows them, and their classes. Raises ValueError for a class unknown to it."""
+    images = to_tensor(select_rows(prepared.images, rows, model.model.shape[0]))
     names = [prepared.captions[r][0] if model.classes else "" for r in rows]
     return images, model.labels(names).cpu()
 
 
-def score(model: DDPMPipeline, real: Images, labels: Labels, seed: int, settings: Settings) -> dict[str, Any]:
-    """Figures of one generated picture for each real one, of the same class, beside those of noise."""
-    made = generate(model, labels, seed, settings)
+def score_images(model: DDPMPipeline, real: Images, labels: Labels, seed: int, settings: Settings) -> dict[str, Any]:
+    """Figures of one generated image for each real one, of the same class, beside those of noise."""
+    made = generate_images(model, labels, seed, settings)
     noise = Noise.shared(seed, "noise").normal(real.shape) * real.std() + real.mean()
     scores = {
         "distance": {"generated": distance(made, real), "noise": distance(noise, real)},
@@ -53,8 +55,8 @@ def score(model: DDPMPipeline, real: Images, labels: Labels, seed: int, settings
     return {**scores, "class": class_gap(model.model, real, labels, seed)} if model.classes else scores
 
 
-def generate(model: DDPMPipeline, labels: Labels, seed: int, settings: Settings) -> Images:
-    """One picture a label, in [-1, 1] on the CPU; picture i has seed + i."""
+def generate_images(model: DDPMPipeline, labels: Labels, seed: int, settings: Settings) -> Images:
+    """One image a label, in [-1, 1] on the CPU; image i has seed + i."""
     names, parts = ["" if i < 0 else model.classes[i] for i in labels.tolist()], []
     for i in range(0, len(names), BATCH):
         some = names[i : i + BATCH]
@@ -71,7 +73,7 @@ def features(x: Images) -> Vectors:
 
 
 def distance(a: Images, b: Images) -> float:
-    """Kernel distance of two sets of pictures by these features."""
+    """Kernel distance of two sets of images by these features."""
     return kid(features(a), features(b))
 
 
@@ -79,7 +81,7 @@ def distance(a: Images, b: Images) -> float:
 def class_gap(model: DDPM, images: Images, labels: Labels, seed: int, repeats: int = 4) -> dict[str, float]:
     """Does the model know what its classes look like? Its loss with the right class, and with another one.
 
-    The same pictures, levels and noise in both; `error`: of the mean difference over pictures. Li et al. 2023 ("Your
+    The same images, levels and noise in both; `error`: of the mean difference over images. Li et al. 2023 ("Your
     diffusion model is secretly a zero-shot classifier") classify so.
     """
     device, count = next(model.parameters()).device, len(model.config.classes)
@@ -87,8 +89,8 @@ def class_gap(model: DDPM, images: Images, labels: Labels, seed: int, repeats: i
     shift = 1 + Noise.shared(seed, "class", device=device).integers(max(1, count - 1), (len(labels),))
     right, wrong = (_losses(model, images, l, seed, repeats) for l in (labels, (labels + shift) % count))
     gap = wrong - right
-    figures = {"right": right.mean().item(), "wrong": wrong.mean().item(), "gap": gap.mean().item()}
-    return {**figures, "error": gap.std().item() / len(gap) ** 0.5, "n": len(gap)}
+    metrics = {"right": right.mean().item(), "wrong": wrong.mean().item(), "gap": gap.mean().item()}
+    return {**metrics, "error": gap.std().item() / len(gap) ** 0.5, "n": len(gap)}
 
 
 def _losses(model: DDPM, images: Images, labels: Labels, seed: int, repeats: int) -> torch.Tensor:

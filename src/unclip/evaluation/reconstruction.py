@@ -1,4 +1,4 @@
-"""What an autoencoder keeps of pictures that it was not trained on."""
+"""What an autoencoder keeps of images that it was not trained on."""
 
 from collections.abc import Callable
 
@@ -11,10 +11,10 @@ BATCH = 64
 
 
 def score_reconstruction(reconstruct: Callable[[Images], Images], images: Images) -> dict[str, float]:
-    """PSNR, gain over the mean picture, and roughness.
+    """PSNR, gain over the mean image, and roughness.
 
-    psnr: mean over the pictures, 10 log10(4 / MSE) dB for pictures in [-1, 1]. gain: 10 log10(MSE of the mean of these
-    pictures / MSE), dB: 10 dB are a code that explains 90 % of the pictures' variance.
+    psnr: mean over the images, 10 log10(4 / MSE) dB for images in [-1, 1]. gain: 10 log10(MSE of the mean of these
+    images / MSE), dB: 10 dB are a code that explains 90 % of the pictures' variance.
     """
     images = images.float()
     made = torch.cat([reconstruct(images[i : i + BATCH]).float().cpu() for i in range(0, len(images), BATCH)])
@@ -27,7 +27,7 @@ def score_reconstruction(reconstruct: Callable[[Images], Images], images: Images
 
 
 def squared(x: Images) -> PerSample:
-    """Mean square of each picture, kept above 0."""
+    """Mean square of each image, kept above 0."""
     return x.square().flatten(1).mean(1).clamp(min=1e-10)
 
 

@@ -1,4 +1,4 @@
-"""Does CLIP find a picture's caption, and a caption's picture? Recall among the distinct captions, beside chance."""
+"""Does CLIP find an picture's caption, and a caption's image? Recall among the distinct captions, beside chance."""
 
 import math
 from collections.abc import Sequence
@@ -9,15 +9,15 @@ from unclip.core.typing import Bool, Float, Tensor, Vectors
 
 
 def retrieval(images: Vectors, texts: Float[Tensor, "c d"], right: Sequence[int]) -> dict[str, float]:
-    """R@1 and R@5 of picture -> caption. texts: one embedding a distinct caption; right[i]: the caption of picture i.
+    """R@1 and R@5 of image -> caption. texts: one embedding a distinct caption; right[i]: the caption of image i.
 
-    `error` is the standard error of R@1; `chance` is 1 / captions. `picture_r1`, `picture_r5`: of caption -> picture,
-    any picture of the caption being right.
+    `error` is the standard error of R@1; `chance` is 1 / captions. `picture_r1`, `picture_r5`: of caption -> image,
+    any image of the caption being right.
     """
     scores = images @ texts.t()
     belongs = torch.tensor(list(right), device=scores.device)[:, None] == torch.arange(len(texts), device=scores.device)
     r1, r5 = _recalls(scores, belongs)
-    asked = belongs.any(0)  # a caption without a picture cannot find one
+    asked = belongs.any(0)  # a caption without an image cannot find one
     picture_r1, picture_r5 = _recalls(scores.t()[asked], belongs.t()[asked])
     n = len(images)
     found = {"r1": r1, "r5": r5, "chance": 1 / len(texts), "error": (r1 * (1 - r1) / n) ** 0.5, "pictures": n}
@@ -39,22 +39,22 @@ MOST = 1000
 
 
 def zero_shot(images: Vectors, classes: Float[Tensor, "c d"], right: Sequence[int]) -> dict[str, float]:
-    """Accuracy of picture -> class, with its standard error; top 5 where there are more classes; `class_mean`: the mean
+    """Accuracy of image -> class, with its standard error; top 5 where there are more classes; `class_mean`: the mean
     of the classes' own accuracies, in which a large class counts no more than a small one.
 
-    classes: an embedding each (`latents.zero_shot.label_embeddings`); right[i]: the class of picture i.
+    classes: an embedding each (`latents.zero_shot.label_embeddings`); right[i]: the class of image i.
     """
     found = retrieval(images, classes, right)
     truth = torch.tensor(list(right), device=images.device)
     hit = (images @ classes.t()).argmax(1) == truth
     means = [hit[truth == c].float().mean().item() for c in truth.unique()]
     top5 = {"top5": found["r5"]} if len(classes) > 5 else {}
-    figures = {"accuracy": found["r1"], "error": found["error"], **top5, "class_mean": sum(means) / len(means)}
-    return {**figures, "chance": found["chance"], "classes": len(classes), "pictures": len(images)}
+    metrics = {"accuracy": found["r1"], "error": found["error"], **top5, "class_mean": sum(means) / len(means)}
+    return {**metrics, "chance": found["chance"], "classes": len(classes), "pictures": len(images)}
 
 
 def are_classes(captions: Sequence[str]) -> bool:
-    """Whether the (first) captions of a data set are classes: 2 to `MOST` different ones, twice as many pictures."""
+    """Whether the (first) captions of a data set are classes: 2 to `MOST` different ones, twice as many images."""
     return 2 <= len(set(captions)) <= min(MOST, len(captions) // 2)
 
 

@@ -1,10 +1,10 @@
 """Does an upsampler leave seams? Two questions, and how far its network sees.
 
 seams   the mean absolute difference of neighbours across the borders of p x p blocks, over that inside them, as a
-        multiple of the same of real pictures, which have edges of their own; for the divisors p of the network's
+        multiple of the same of real images, which have edges of their own; for the divisors p of the network's
         blocks, of which the farthest from 1 counts. 1: no pattern
-halves  a half of the picture drawn alone against the same half of the whole, away from the cut: root mean square, in
-        levels of 0 ... 255. One picture of any size needs no tiles where it is small
+halves  a half of the image drawn alone against the same half of the whole, away from the cut: root mean square, in
+        levels of 0 ... 255. One image of any size needs no tiles where it is small
 reach   how far from a change in its input the network's output changes, px
 """
 
@@ -23,7 +23,7 @@ TINY = 1e-4
 
 
 def seams(x: Images, real: Float[Tensor, "n c h w"], step: int) -> float:
-    """real: pictures of the same size, best the same ones; step: the side of the network's blocks, px."""
+    """real: images of the same size, best the same ones; step: the side of the network's blocks, px."""
     ratios = [_ratio(x, p) / _ratio(real, p) for p in range(2, step + 1) if step % p == 0]
     return max(ratios, key=lambda r: abs(math.log(r)), default=1.0)
 
@@ -42,9 +42,9 @@ def _without(d: Float[Tensor, "b c h w"], period: int) -> Float[Tensor, "b c h w
 
 @torch.no_grad()
 def reach(model: Upsampler, low: Images) -> int:
-    """px of the larger picture; the whole width where all of it changes (attention, group norms).
+    """px of the larger image; the whole width where all of it changes (attention, group norms).
 
-    low: small pictures whose width is twice a multiple of what the network divides by.
+    low: small images whose width is twice a multiple of what the network divides by.
     """
     noise, factor = Noise.shared("reach", device=model.spread.device), model.config.factor
     other, middle = low.flip(0, -1), low.shape[-1] // 2
@@ -71,7 +71,7 @@ def halves(model: Upsampler, low: Images, away: int, seed: int = 0) -> float:
 
 
 def drawn_from(model: Upsampler, low: Images, x: Float[Tensor, "b c h2 w2"]) -> Float[Tensor, "b c h2 w2"]:
-    """The upsampler's picture from this noise, without fresh noise on the way."""
+    """The upsampler's image from this noise, without fresh noise on the way."""
     cond = model.condition(low, low.new_zeros(len(low)))
     assert cond.image is not None
     how = replace(model.config.sampling, sampler=DDIM())

@@ -19,23 +19,23 @@ from unclip.evaluation.reconstruction import score_reconstruction
 from unclip.evaluation.retrieval import are_classes, distinct, retrieval, zero_shot
 from unclip.generation.captioned import CaptionedModel
 from unclip.generation.latent_diffusion import LatentPipeline
-from unclip.generation.require import there
+from unclip.generation.require import require
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
 from unclip.latents.zero_shot import label_embeddings
 
 BATCH = 64
 WORDS = ("retrieval", "prior", "clip_score", "clip_score_real", "generated_retrieval")
-"""Scores that compare a caption with others; all but the first, of those pictures for which some are generated."""
+"""Scores that compare a caption with others; all but the first, of those images for which some are generated."""
 UNKNOWN = "cannot be known: all captions are the same"
 """In the place of such a score."""
 
 
-def evaluate(
+def evaluate_pairs(
     model: CaptionedModel, prepared: Prepared, rows: np.ndarray, n: int = 256, seed: int = 0
 ) -> dict[str, Any]:
     """Scores on the pairs `rows`: retrieval, zero-shot accuracy where the captions of the whole data set are classes,
-    prior or autoencoder, and pictures generated for the captions of n of them."""
+    prior or autoencoder, and images generated for the captions of n of them."""
     captions = [prepared.captions[r][0] for r in rows]
     if len(rows) < 2:
         raise ValueError(f"{len(rows)} picture: a score needs at least 2")
@@ -49,7 +49,7 @@ def evaluate(
         **score_pictures(model, images[:few], real[:few], captions[:few], seed),
     }
     unknown = WORDS if len(set(captions)) < 2 else WORDS[1:] if len(set(captions[:few])) < 2 else ()
-    return {name: UNKNOWN if name in unknown else figures for name, figures in scores.items()}
+    return {name: UNKNOWN if name in unknown else metrics for name, metrics in scores.items()}
 
 
 def _own(model: CaptionedModel, images: Images, real: Vectors, captions: Sequence[str]) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def _own(model: CaptionedModel, images: Images, real: Vectors, captions: Sequenc
 
 
 def score_clip(model: CaptionedModel, real: Vectors, captions: Sequence[str]) -> dict[str, float]:
-    """Retrieval of captions by pictures."""
+    """Retrieval of captions by images."""
     texts, right = distinct(captions)
     return retrieval(real, model.embed_captions(texts), right)
 
@@ -78,7 +78,7 @@ def score_classes(
 
 def score_prior(model: TextToImage, real: Vectors, captions: Sequence[str]) -> dict[str, float]:
     """Cosines of the prior's embeddings with the true ones, both centred by the prior's mean."""
-    mean = there(model.prior, "prior").mean
+    mean = require(model.prior, "prior").mean
     parts = [
         model.embed_prompts(captions[i : i + BATCH], range(i, i + len(captions[i : i + BATCH])))
         for i in range(0, len(captions), BATCH)
@@ -90,8 +90,8 @@ def score_prior(model: TextToImage, real: Vectors, captions: Sequence[str]) -> d
 def score_pictures(
     model: CaptionedModel, images: Images, real: Vectors, captions: Sequence[str], seed: int
 ) -> dict[str, Any]:
-    """CLIP score, retrieval and kernel distance of generated pictures, beside those of the real ones."""
-    made = generate(model, captions, seed)
+    """CLIP score, retrieval and kernel distance of generated images, beside those of the real ones."""
+    made = generate_for_captions(model, captions, seed)
     fake, texts = model.embed_images(made), model.embed_captions(captions)
     unique, right = distinct(captions)
     return {
@@ -106,15 +106,17 @@ def score_pictures(
 def evaluate_shapes(
     model: CaptionedModel, world: World, n: int = 200, seed: int = 0, settings: Settings | None = None
 ) -> dict[str, Any]:
-    """The exact score: n prompts a category, each picture read back by the parser."""
+    """The exact score: n prompts a category, each image read back by the parser."""
     asked = [p for category in CATEGORIES for p in prompts(world, category, n, seed)]
-    made = generate(model, [p.text for p in asked], seed, settings)
+    made = generate_for_captions(model, [p.text for p in asked], seed, settings)
     rates = score_many(list(to_pixels(made)), asked)
-    return {c: {k: vars(r) for k, r in figures.items()} for c, figures in rates.items()}
+    return {c: {k: vars(r) for k, r in metrics.items()} for c, metrics in rates.items()}
 
 
-def generate(model: CaptionedModel, captions: Sequence[str], seed: int, settings: Settings | None = None) -> Images:
-    """One picture a caption as tensors in [-1, 1] on the CPU; picture i has seed + i."""
+def generate_for_captions(
+    model: CaptionedModel, captions: Sequence[str], seed: int, settings: Settings | None = None
+) -> Images:
+    """One image a caption as tensors in [-1, 1] on the CPU; image i has seed + i."""
     parts = []
     for i in range(0, len(captions), BATCH):
         some = captions[i : i + BATCH]

@@ -1,6 +1,6 @@
-"""Scores of upsamplers, on pictures that were made small and on pictures that the decoder drew.
+"""Scores of upsamplers, on images that were made small and on images that the decoder drew.
 
-psnr         dB, to the real picture; of a sample, which is below that of the blurred mean of all that fit
+psnr         dB, to the real image; of a sample, which is below that of the blurred mean of all that fit
 consistency  dB, of the result made small again to what it was made from (100: equal)
 sharpness    root mean square of the differences of neighbours, as a multiple of the real pictures'; blur lowers it
 roughness    mean of the same differences, also a multiple; noise raises it, blur does not change it
@@ -25,11 +25,11 @@ from unclip.images.fidelity import psnr
 
 Large = Float[Tensor, "n c h2 w2"]
 PICTURES = 32
-"""Pictures that an upsampler is judged on; they cost most of the time of an evaluation."""
+"""Images that an upsampler is judged on; they cost most of the time of an evaluation."""
 
 
 def restored(stage: Enlarger, real: Images, seed: int) -> dict[str, Any]:
-    """Figures of real pictures that were made small and enlarged again, beside bicubic interpolation."""
+    """Figures of real images that were made small and enlarged again, beside bicubic interpolation."""
     config = stage.model.config
     low = shrink(real, config.factor)
     made, plain = upsampled([stage], low, range(seed, seed + len(low))), enlarge(low, config.factor)
@@ -37,8 +37,10 @@ def restored(stage: Enlarger, real: Images, seed: int) -> dict[str, Any]:
     return found | _beside({"upsampled": made, "bicubic": plain}, low, real, stage)
 
 
-def drawn(stage: Enlarger, low: Images, real: Large, seed: int) -> tuple[Float[Tensor, "b c h3 w3"], dict[str, Any]]:
-    """Pictures of the decoder (or of the stage before) enlarged, with the same figures; real: others, of that size."""
+def score_enlarged(
+    stage: Enlarger, low: Images, real: Large, seed: int
+) -> tuple[Float[Tensor, "b c h3 w3"], dict[str, Any]]:
+    """Images of the decoder (or of the stage before) enlarged, with the same figures; real: others, of that size."""
     made = upsampled([stage], low, range(seed, seed + len(low)))
     return made, _beside({"upsampled": made, "bicubic": enlarge(low, stage.model.config.factor)}, low, real, stage)
 
@@ -54,10 +56,10 @@ def _beside(made: dict[str, Tensor], low: Images, real: Large, stage: Enlarger) 
     }
 
 
-def evaluate(
+def evaluate_upsampling(
     model: TextToImage, large: Sequence[tuple[Prepared, np.ndarray]], captions: Sequence[str], low: Images, seed: int
 ) -> dict[str, Any]:
-    """Scores of each upsampler. large: held-out pictures at its size, and their rows; low: the decoder's pictures for
+    """Scores of each upsampler. large: held-out images at its size, and their rows; low: the decoder's images for
     `captions`, [n, 3, h, w] in [-1, 1]."""
     scores: dict[str, Any] = {}
     low, captions = low[:PICTURES], captions[:PICTURES]
@@ -66,7 +68,7 @@ def evaluate(
         real = to_tensor(prepared.images[rows[:PICTURES]])
         name = "upsampler" + ("" if number == 0 else str(number + 1))
         scores[f"{name}_of_real"] = restored(stage, real, seed)
-        low, scores[f"{name}_of_generated"] = drawn(stage, low, real, seed)
+        low, scores[f"{name}_of_generated"] = score_enlarged(stage, low, real, seed)
         seen = shrink(low, low.shape[-1] // first.shape[-1])
         clip = {"before": first, "after": seen}
         scores[f"{name}_clip_score"] = {

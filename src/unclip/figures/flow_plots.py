@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from unclip.core.typing import Float, Tensor
-from unclip.data.images.open import opened
+from unclip.data.images.open import open_image
 from unclip.figures.style import BODY, COLOURS, HEAD, INK, SMALL, bare, canvas, save
 from unclip.images.files import save_picture
 
@@ -30,7 +30,7 @@ SHADES = 48
 
 
 @dataclass(frozen=True)
-class Flow:
+class Trajectories:
     """The states of n points at the start and after each step of one sampler. cost: its evaluations of the denoiser."""
 
     row: str
@@ -40,14 +40,14 @@ class Flow:
 
 
 @dataclass(frozen=True)
-class Scene:
+class ForwardFrame:
     """One frame of the forward process."""
 
     head: str
     cloud: Cloud
 
 
-def forward_plot(scenes: Sequence[Scene], out: Path) -> None:
+def forward_plot(scenes: Sequence[ForwardFrame], out: Path) -> None:
     """The same points at growing noise, side by side, every other one in the other colour. Needs matplotlib."""
     figure, (axes,) = canvas(1, len(scenes), 12.8, 12.8 / len(scenes) + 0.35)
     for ax, scene in zip(axes, scenes, strict=True):
@@ -58,7 +58,7 @@ def forward_plot(scenes: Sequence[Scene], out: Path) -> None:
     save(figure, out)
 
 
-def flow_plot(flows: Sequence[Flow], data: Cloud, out: Path) -> None:
+def flow_plot(flows: Sequence[Trajectories], data: Cloud, out: Path) -> None:
     """One panel a flow, rows and columns by their names: a few ways from noise to data, and where all points ended."""
     figure, panels = _panels(flows, 12.8, below=0.3)
     for flow in flows:
@@ -74,7 +74,7 @@ def flow_plot(flows: Sequence[Flow], data: Cloud, out: Path) -> None:
 
 
 def flow_animation(
-    flows: Sequence[Flow], data: Cloud, forward: Sequence[Scene], heads: Sequence[str], out: Path
+    flows: Sequence[Trajectories], data: Cloud, forward: Sequence[ForwardFrame], heads: Sequence[str], out: Path
 ) -> None:
     """A GIF that repeats: the scenes forward, then frame k after step k with `heads[k]` above; the end stays a while.
 
@@ -86,7 +86,7 @@ def flow_animation(
 
 
 def _frames(
-    flows: Sequence[Flow], data: Cloud, forward: Sequence[Scene], heads: Sequence[str]
+    flows: Sequence[Trajectories], data: Cloud, forward: Sequence[ForwardFrame], heads: Sequence[str]
 ) -> Iterator[Image.Image]:
     figure, panels = _panels(flows, 9.6, above=0.4)
     actors = [(flow, _Actor(panels[flow.row, flow.column], data)) for flow in flows]
@@ -123,12 +123,12 @@ class _Actor:
 def _picture(figure: "Figure") -> Image.Image:
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=100)
-    with opened(file.getvalue()) as found:
+    with open_image(file.getvalue()) as found:
         return found.image.convert("RGB")
 
 
 def _panels(
-    flows: Sequence[Flow], width: float, above: float = 0.0, below: float = 0.0
+    flows: Sequence[Trajectories], width: float, above: float = 0.0, below: float = 0.0
 ) -> "tuple[Figure, dict[tuple[str, str], Axes]]":
     """A panel for each pair of row and column. above: the figure, below: each row, inches for words."""
     rows, columns = (list(dict.fromkeys(names)) for names in ([f.row for f in flows], [f.column for f in flows]))

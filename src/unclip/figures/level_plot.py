@@ -30,13 +30,13 @@ def level_plot(log_snr: Sequence[float], panels: Sequence[Errors], trained: tupl
     for ax, panel in zip(axes, panels, strict=True):
         tidy(ax)
         ax.axvspan(*trained, color="#f1f4f7", zorder=0, label="90 % of the levels seen in training")
-        blind = {"color": COLOURS[1], "linestyle": "--", "linewidth": 1.8, "label": "guessing the mean picture"}
+        blind = {"color": COLOURS[1], "linestyle": "--", "linewidth": 1.8, "label": "guessing the mean image"}
         ax.plot(log_snr, panel.blind, **blind)
         _points(ax, log_snr, panel)
         ax.set_yscale("log")
         ax.set_title(panel.title, fontsize=HEAD, color=INK, loc="left", pad=10)
         ax.set_xlabel("log-SNR  (left noise, right clean)", fontsize=BODY, color=INK)
-    axes[0].set_ylabel("mean over pictures and values", fontsize=BODY, color=INK)
+    axes[0].set_ylabel("mean over images and values", fontsize=BODY, color=INK)
     seen = axes[0].get_legend_handles_labels()
     figure.legend(*seen, loc="outside lower center", ncols=3, frameon=False, fontsize=SMALL)
     save(figure, out)

@@ -88,19 +88,19 @@ def smoothed(values: Sequence[float], share: float = 0.02) -> np.ndarray:
     return (total / weight)[reach : reach + len(values)]
 
 
-def bars(figures: Mapping[str, Mapping[str, Mapping[str, Any]]], out: Path) -> None:
+def bars(metrics: Mapping[str, Mapping[str, Mapping[str, Any]]], out: Path) -> None:
     """The exact score: whole scenes and single objects per kind of prompt, with standard errors, and the relation.
 
     figures: category -> figure -> {"fraction", "error", "n"}, as `evaluate_shapes` gives. Raises ValueError without
     matplotlib.
     """
     figure, (ax,) = _figure(1, 8.2, 3.6)
-    places = np.arange(len(figures), dtype=float)
-    _group(ax, places - 0.2, [s["whole"] for s in figures.values()], BLUE, "whole scene right")
-    _group(ax, places + 0.2, [s["objects"] for s in figures.values()], FAINT, "objects right")
-    names = [WORDS.get(name, name) for name in figures]
-    if (related := figures.get("relation", {}).get("relation_given_objects")) and related["n"]:
-        _relation(ax, float(len(figures)), related)
+    places = np.arange(len(metrics), dtype=float)
+    _group(ax, places - 0.2, [s["whole"] for s in metrics.values()], BLUE, "whole scene right")
+    _group(ax, places + 0.2, [s["objects"] for s in metrics.values()], FAINT, "objects right")
+    names = [WORDS.get(name, name) for name in metrics]
+    if (related := metrics.get("relation", {}).get("relation_given_objects")) and related["n"]:
+        _relation(ax, float(len(metrics)), related)
         names.append(f"relation, if\nobjects right\n(n = {related['n']})")
     ax.set_xticks(range(len(names)), names, fontsize=8)
     ax.set_ylim(0, 1.08)
@@ -126,7 +126,7 @@ def _relation(ax: "Axes", place: float, rate: Mapping[str, Any]) -> None:
 
 
 def rate_curve(curve: Mapping[str, Sequence[float]], out: Path) -> None:
-    """Progressive decoding (Ho et al. 2020, Fig. 5): how wrong the picture is that so many bits give.
+    """Progressive decoding (Ho et al. 2020, Fig. 5): how wrong the image is that so many bits give.
 
     curve: "rate" in bits/dim and "distortion", a root mean square of 0 ... 255. Raises ValueError without matplotlib.
     """

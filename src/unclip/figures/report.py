@@ -1,4 +1,4 @@
-"""A page that says how a run went: one HTML file with its pictures inside, without scripts and without a network."""
+"""A page that says how a run went: one HTML file with its images inside, without scripts and without a network."""
 
 import base64
 import mimetypes
@@ -31,7 +31,7 @@ th:last-child, td:last-child { padding-right: 0; }
 @dataclass(frozen=True)
 class Section:
     """A heading, then what there is of: text (a blank line parts paragraphs), formulas (one a line; `x_t`, `x_{t-1}`
-    and `x^2` are set as indices), names in the code, a table (its first row is the head), pictures."""
+    and `x^2` are set as indices), names in the code, a table (its first row is the head), images."""
 
     heading: str
     text: str = ""
@@ -42,7 +42,7 @@ class Section:
 
 
 def write_report(folder: Path, title: str, sections: Sequence[Section], name: str = "report.html") -> Path:
-    """Writes the page into the folder and returns its path. Raises ValueError for a picture that is not there."""
+    """Writes the page into the folder and returns its path. Raises ValueError for an image that is not there."""
     body = "".join(_section(section) for section in sections)
     page = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -86,7 +86,7 @@ def _tagged(rows: Sequence[Sequence[object]]) -> list[tuple[str, Sequence[object
 
 def _picture(path: Path, words: str) -> str:
     if not path.is_file():
-        raise ValueError(f"{path}: the report needs this picture and it is not there")
+        raise ValueError(f"{path}: the report needs this image and it is not there")
     kind = mimetypes.guess_type(path.name)[0] or "image/png"
     data = base64.b64encode(path.read_bytes()).decode()
     return f'<img src="data:{kind};base64,{data}" alt="{escape(words)}">\n'

@@ -16,17 +16,17 @@ from unclip.diffusion.schedules import BetaTable, LinearBeta
 from unclip.images.files import save_picture, to_pictures
 
 States = Float[Tensor, "times c h w"]
-"""One picture at several times."""
+"""One image at several times."""
 TIMES = (0, 50, 100, 200, 300, 400, 600, 800, 1000)
 """Where DDPM's forward process is looked at, of T = 1000."""
 SIDE, GAP, LETTERS = 96, 6, 15
-"""Pixels: what a picture is zoomed towards, between pictures, and the height of the labels' font."""
+"""Pixels: what an image is zoomed towards, between images, and the height of the labels' font."""
 MOST = 9
-"""Pictures in a row."""
+"""Images in a row."""
 
 
 def noising_strip(image: Images, out: Path, schedule: BetaTable | None = None, seed: int = 0) -> None:
-    """The first picture of `image` at `TIMES` of T = 1000 (of a shorter table: at the same shares of it), two rows.
+    """The first image of `image` at `TIMES` of T = 1000 (of a shorter table: at the same shares of it), two rows.
 
     Above, each x_t by one jump from x_0 (DDPM Eq. 4), one eps for all; below, by t single steps (Eq. 2), each with
     noise of its own. No eye can tell which is which: the two have one distribution.
@@ -58,11 +58,11 @@ def denoising_strip(steps: Iterable[Step], out: Path) -> None:
     save_sheet(rows, [f"step {number}" for number, _ in chosen], ["x_t", "x_0 guess"], out)
 
 
-def _spread(steps: Sequence[Step], most: int) -> list[tuple[int, Step]]:
+def _spread(steps: Sequence[Step], maximum: int) -> list[tuple[int, Step]]:
     """(number from 1, step), evenly chosen, the first and the last among them."""
     if not steps:
         raise ValueError("no steps: a denoising strip needs at least one")
-    count = min(most, len(steps))
+    count = min(maximum, len(steps))
     places = [round(i * (len(steps) - 1) / max(1, count - 1)) for i in range(count)]
     return [(place + 1, steps[place]) for place in places]
 
@@ -70,7 +70,7 @@ def _spread(steps: Sequence[Step], most: int) -> list[tuple[int, Step]]:
 def save_sheet(
     rows: Sequence[Sequence[Image.Image]], heads: Sequence[str], names: Sequence[str], out: Path, side: int = SIDE
 ) -> None:
-    """Rows of pictures, zoomed by a whole number towards `side`, under one line of heads and beside their names."""
+    """Rows of images, zoomed by a whole number towards `side`, under one line of heads and beside their names."""
     font = ImageFont.load_default(size=LETTERS)
     side = rows[0][0].width * max(1, side // rows[0][0].width)
     left, top = max(round(font.getlength(name)) for name in names) + 2 * GAP, LETTERS + 2 * GAP
@@ -84,6 +84,6 @@ def save_sheet(
         pen.text((GAP, y + side // 2), names[i], fill="black", font=font, anchor="lm")
         for j, picture in enumerate(row):
             x = left + j * (side + GAP)
-            pen.rectangle((x - 1, y - 1, x + side, y + side), outline="#c6ccd3")  # a white picture has an edge, too
+            pen.rectangle((x - 1, y - 1, x + side, y + side), outline="#c6ccd3")  # a white image has an edge, too
             sheet.paste(picture.resize((side, side), Image.Resampling.NEAREST), (x, y))
     save_picture(sheet, out)

@@ -44,6 +44,6 @@ def panels_plot(panels: Sequence[Panel], out: Path) -> None:
     save(figure, out)
 
 
-def lines_of(name: str, x: Sequence[float], figures: Sequence[Mapping[str, float]]) -> Line:
+def lines_of(name: str, x: Sequence[float], metrics: Sequence[Mapping[str, float]]) -> Line:
     """A line from means with their errors."""
-    return Line(name, x, [f["mean"] for f in figures], [f["error"] for f in figures])
+    return Line(name, x, [f["mean"] for f in metrics], [f["error"] for f in metrics])

@@ -1,4 +1,4 @@
-"""What every finished model can do: pictures from prompts and seeds, each with what made it inside."""
+"""What every finished model can do: images from prompts and seeds, each with what made it inside."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
@@ -70,11 +70,11 @@ class ImageModel(ABC):
         """How it samples by default."""
 
     @abstractmethod
-    def drawn_by(self, how: Sampling) -> list[str]:
+    def stages_used(self, how: Sampling) -> list[str]:
         """The stages that take part in an image, those that guide among them."""
 
     @abstractmethod
-    def asked(self, prompts: Sequence[str], n: int, seed: int) -> list[tuple[str, int]]:
+    def expand_request(self, prompts: Sequence[str], n: int, seed: int) -> list[tuple[str, int]]:
         """Lists (prompt, seed) of each image that a request means. Raises ValueError for a request that means none."""
 
     @abstractmethod
@@ -85,7 +85,7 @@ class ImageModel(ABC):
         """The sampling that these settings mean for this model. Raises ValueError where they cannot work."""
         return (settings or Settings()).apply(self.sampling)
 
-    def cut(self, prompts: Sequence[str]) -> dict[str, tuple[str, str]]:
+    def truncated(self, prompts: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Maps each prompt that is longer than the model reads to (what it reads of it, what it does not)."""
         return {}
 
@@ -118,13 +118,15 @@ class ImageModel(ABC):
     ) -> Iterator[Image.Image]:
         """Yields the images of `generate`, each when its batch is finished. Raises as `generate` does, at once."""
         if n < 1:
-            raise ValueError(f"n = {n}: ask for at least 1 picture")
-        wanted, how = self.asked(texts("prompts", prompts), n, seed), settings or Settings()
+            raise ValueError(f"n = {n}: ask for at least 1 image")
+        wanted, how = self.expand_request(texts("prompts", prompts), n, seed), settings or Settings()
         self.resolved(how)
         batches = (wanted[start : start + self.batch] for start in range(0, len(wanted), self.batch))
         return (picture for batch in batches for picture in self._batch(batch, how))
 
-    def drawn(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Float[Tensor, "b c h w"]:
+    def sample_images(
+        self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings
+    ) -> Float[Tensor, "b c h w"]:
         """Generates a batch, [b, c, h, w] in [-1, 1], on the CPU. Raises ValueError for a size it does not have."""
         if settings.size not in (None, self.size):
             raise ValueError(f"size = {settings.size} px: this model draws {self.size}")
@@ -133,7 +135,7 @@ class ImageModel(ABC):
 
     def _batch(self, wanted: Sequence[tuple[str, int]], settings: Settings) -> list[Image.Image]:
         prompts, seeds = [p for p, _ in wanted], [s for _, s in wanted]
-        pictures, how = to_pictures(self.drawn(prompts, seeds, settings)), self.resolved(settings)
+        pictures, how = to_pictures(self.sample_images(prompts, seeds, settings)), self.resolved(settings)
         for picture, prompt, seed in zip(pictures, prompts, seeds, strict=True):
             picture.info[KEY] = self.enlarged(self.about(prompt, seed, how), settings)
         return pictures
@@ -151,7 +153,7 @@ class ImageModel(ABC):
             how: the sampling.
             by: the stages that took part; None: those of `generate`.
         """
-        made = {"model": self.hash, "stages": self.stages.hashes(self.drawn_by(how) if by is None else by)}
+        made = {"model": self.hash, "stages": self.stages.hashes(self.stages_used(how) if by is None else by)}
         return {"prompt": prompt, "seed": seed, "sampling": how.to_dict(), **made, "unclip": unclip.__version__}
 
     def autocast(self) -> torch.autocast:

@@ -18,7 +18,7 @@ from unclip.text.tokenizer import Tokenizer
 C = TypeVar("C", bound="CaptionedModel")
 
 BATCH = 256
-"""Pictures or captions that CLIP sees at a time."""
+"""Images or captions that CLIP sees at a time."""
 
 
 @dataclass
@@ -33,17 +33,15 @@ class CaptionedModel(ImageModel, ABC):
         """The model of a run folder, with its tokenizer and CLIP. Raises ValueError that names the damaged file."""
         return super().of(stages, tokenizer=stages.tokenizer(), clip=stages("clip", CLIP), **parts)
 
-    def asked(self, prompts: Sequence[str], n: int, seed: int) -> list[tuple[str, int]]:
+    def expand_request(self, prompts: Sequence[str], n: int, seed: int) -> list[tuple[str, int]]:
         """Lists (prompt, seed) for n images of each prompt. Raises ValueError for no prompt, or an empty one."""
         if not prompts:
-            raise ValueError(
-                'no prompt: write what the picture shows, as unclip generate "a red heart" --run runs/mine'
-            )
+            raise ValueError('no prompt: write what the image shows, as unclip generate "a red heart" --run runs/mine')
         if any(not p.strip() for p in prompts):
-            raise ValueError("an empty prompt: write what the picture shows, in words like those of the captions")
+            raise ValueError("an empty prompt: write what the image shows, in words like those of the captions")
         return [(p, seed + i) for p in prompts for i in range(n)]
 
-    def cut(self, prompts: Sequence[str]) -> dict[str, tuple[str, str]]:
+    def truncated(self, prompts: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Maps each prompt that is longer than the context to (what the model reads of it, what it does not)."""
         long = [p for p, n in zip(prompts, self.tokenizer.lengths(prompts), strict=True) if n > self.tokenizer.context]
         return {p: self.tokenizer.split(p) for p in long}

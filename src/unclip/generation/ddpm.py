@@ -1,4 +1,4 @@
-"""A seed, or a class and a seed, becomes a picture: the finished plain DDPM."""
+"""A seed, or a class and a seed, becomes an picture: the finished plain DDPM."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ class DDPMPipeline(ImageModel):
         """The names of its classes; none where it was trained on images alone."""
         return self.model.config.classes
 
-    def asked(self, prompts: Sequence[str], n: int, seed: int) -> list[tuple[str, int]]:
+    def expand_request(self, prompts: Sequence[str], n: int, seed: int) -> list[tuple[str, int]]:
         """Lists (prompt, seed) for n images of each named class; without a name, n images of all classes in turn."""
         self.labels(prompts)
         if prompts:
@@ -77,18 +77,18 @@ class DDPMPipeline(ImageModel):
         how = settings.apply(self.sampling)
         own = isinstance(settings.guidance, Guidance) or (settings.form or "cfg") not in FORMS  # may need no class
         asked = not own and (settings.form is not None or settings.guidance not in (None, 1))
-        if asked and not self.classes and "worse" not in how.guidance.lacks():
+        if asked and not self.classes and "worse" not in how.guidance.missing_models():
             said = settings.guidance or settings.form
             raise ValueError(f"guidance = {said}: this model knows no classes to follow; leave it out")
         return how
 
-    def drawn_by(self, how: Sampling) -> list[str]:
-        lacks, guides = how.guidance.lacks(), {"worse": "early/ddpm", "log_p": "classifier"}
+    def stages_used(self, how: Sampling) -> list[str]:
+        lacks, guides = how.guidance.missing_models(), {"worse": "early/ddpm", "log_p": "classifier"}
         return ["ddpm", *(stage for what, stage in guides.items() if what in lacks)]
 
     def _guided(self, how: Sampling, prompts: Sequence[str]) -> Sampling:
         """With the models that the guidance lacks."""
-        lacks, parts = how.guidance.lacks(), dict[str, object]()
+        lacks, parts = how.guidance.missing_models(), dict[str, object]()
         if "worse" in lacks:
             parts["worse"] = self.stages.early(DDPM).diffusion.denoiser
         if "log_p" in lacks:

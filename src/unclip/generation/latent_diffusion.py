@@ -1,4 +1,4 @@
-"""A prompt becomes a code, a code becomes a picture: the finished latent diffusion (Rombach et al. 2022)."""
+"""A prompt becomes a code, a code becomes an picture: the finished latent diffusion (Rombach et al. 2022)."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from unclip.diffusion.guidance import under
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.generation.captioned import CaptionedModel
-from unclip.generation.require import there
+from unclip.generation.require import require
 from unclip.generation.settings import Settings
 from unclip.models.autoencoder.model import Autoencoder
 from unclip.models.latent import LatentDiffusion
@@ -38,25 +38,25 @@ class LatentPipeline(CaptionedModel):
 
     @property
     def size(self) -> int:
-        return there(self.latent, "latent").config.side * self.autoencoder.config.factor
+        return require(self.latent, "latent").config.side * self.autoencoder.config.factor
 
     @property
     def sampling(self) -> Sampling:
-        return there(self.latent, "latent").config.sampling
+        return require(self.latent, "latent").config.sampling
 
     def resolved(self, settings: Settings | None) -> Sampling:
         settings = settings or Settings()
         if settings.clip is not None or settings.classifier is not None:
-            raise ValueError("CLIP and classifier guidance see pictures, this model denoises codes; here: --guidance")
+            raise ValueError("CLIP and classifier guidance see images, this model denoises codes; here: --guidance")
         return settings.apply(self.sampling, limit=None)  # codes have no range
 
-    def drawn_by(self, how: Sampling) -> list[str]:
+    def stages_used(self, how: Sampling) -> list[str]:
         """The stages that take part in an image. CLIP is none of them, because the diffusion has its own text tower."""
-        return ["autoencoder", "latent", *(["early/latent"] if "worse" in how.guidance.lacks() else [])]
+        return ["autoencoder", "latent", *(["early/latent"] if "worse" in how.guidance.missing_models() else [])]
 
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
         """Yields every step for a batch of prompts, as images, each decoded only when it is looked at."""
-        latent, how = there(self.latent, "latent"), self.resolved(settings)
+        latent, how = require(self.latent, "latent"), self.resolved(settings)
         ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
         noise = Noise.per_sample(seeds, self.device).fork("latent")
         with self.autocast():
@@ -65,7 +65,7 @@ class LatentPipeline(CaptionedModel):
 
     def _guided(self, how: Sampling, ids: Ids, mask: Mask) -> Sampling:
         """With the early weights where the guidance leads away from them; they read the caption by their own tower."""
-        if "worse" not in how.guidance.lacks():
+        if "worse" not in how.guidance.missing_models():
             return how
         early = self.stages.early(LatentDiffusion)
         worse = under(early.diffusion.denoiser, early.condition(ids, mask))
@@ -74,7 +74,7 @@ class LatentPipeline(CaptionedModel):
     def decode(self, x: Float[Tensor, "b c2 h2 w2"]) -> Images:
         """Decodes standardised codes, [b, c2, h2, w2], to images in [-1, 1]."""
         with torch.no_grad(), self.autocast():
-            return self.autoencoder.decode(there(self.latent, "latent").codes(x)).clamp(-1, 1)
+            return self.autoencoder.decode(require(self.latent, "latent").codes(x)).clamp(-1, 1)
 
     def reconstruct_images(self, images: Images) -> Images:
         """Encodes and decodes images, [b, c, h, w] in [-1, 1]: what the autoencoder leaves of them."""
@@ -90,7 +90,7 @@ class DecodedStep(Step):
 
     @cached_property
     def x(self) -> Images:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The state, decoded; before the last step a noisy code, and so no picture."""
+        """The state, decoded; before the last step a noisy code, and so no image."""
         return vars(self)["decode"](vars(self)["step"].x)
 
     @cached_property

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from unclip.core.shown import typed
+from unclip.core.shown import shell_command
 from unclip.core.typing import Float, Tensor
 from unclip.data.prepare.write import load_prepared
-from unclip.generation.text_to_image import TextToImage, there
+from unclip.generation.text_to_image import TextToImage, require
 from unclip.models.priors.autoregressive import AutoregressivePrior
 from unclip.models.priors.base import PriorModel
 from unclip.models.priors.contrastive import ContrastivePrior
@@ -58,11 +58,11 @@ def with_prior(model: TextToImage, name: str) -> TextToImage:
 
 
 def _prior(model: TextToImage, name: str) -> PriorModel:
-    mean = there(model.prior, "prior").mean
+    mean = require(model.prior, "prior").mean
     if name in ADDED:
         return _trained(model, name)
     if name == "none":
-        decoder = there(model.decoder, "decoder")
+        decoder = require(model.decoder, "decoder")
         return ConstantPrior(decoder.statistics.inverse(decoder.null_embedding.detach()[None])[0], mean)
     return TextPrior(mean, None if name == "text" else mean - mean_text(model))
 
@@ -74,7 +74,7 @@ def _trained(model: TextToImage, name: str) -> PriorModel:
     if found is None:
         raise ValueError(
             f"prior = {name!r}: {folder.root} has none; train one: "
-            f"{typed('unclip', 'add', kind.stage, '--run', folder.root)}"
+            f"{shell_command('unclip', 'add', kind.stage, '--run', folder.root)}"
         )
     return found
 

@@ -5,7 +5,7 @@ from typing import TypeVar
 M = TypeVar("M")
 
 
-def there(part: M | None, name: str) -> M:
+def require(part: M | None, name: str) -> M:
     """The part, if it is trained; raises ValueError otherwise."""
     if part is None:
         raise ValueError(f"this model has no {name} yet; train that stage first")

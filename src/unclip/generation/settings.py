@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from unclip.core.config.base import Config
-from unclip.core.config.ranges import Side, Signed, Steps, Weight, told
+from unclip.core.config.ranges import Side, Signed, Steps, Weight, quote
 from unclip.diffusion import grids, samplers
 from unclip.diffusion import guidance as guidances
 from unclip.diffusion.grids import Grid
@@ -13,7 +13,7 @@ from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Sampler
 
 RANGE = 1.0
-"""Clean pictures live in [-RANGE, RANGE]."""
+"""Clean images live in [-RANGE, RANGE]."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Settings(Config):
 
     sampler, grid: by name, or one of your own: `Settings(sampler=Midpoint(), grid=KarrasSteps(rho=5.0))`.
     guidance: its scale, or the guidance itself; form: which guidance takes the scale (`guidance.FORMS`); classifier,
-    clip: scale of classifier or CLIP guidance on top of it. size: side of the pictures, px, of those that the model's
+    clip: scale of classifier or CLIP guidance on top of it. size: side of the images, px, of those that the model's
     stages draw (None: the largest). Raises ValueError for what is neither a name nor such an object.
     """
 
@@ -40,7 +40,7 @@ class Settings(Config):
         _check("grid", self.grid, str, Grid)
         if isinstance(self.guidance, Guidance) and self.form is not None:
             raise ValueError(
-                f"form = {told(self.form)}: a form goes with a scale, and guidance is a "
+                f"form = {quote(self.form)}: a form goes with a scale, and guidance is a "
                 f"{type(self.guidance).__name__}; leave one of them out"
             )
 
@@ -74,7 +74,7 @@ class Settings(Config):
 
 
 def noted(guidance: float | Guidance) -> float | dict[str, Any]:
-    """A guidance as a picture notes it: its scale, 1 for none, or all of one that has no name on a command line."""
+    """A guidance as an image notes it: its scale, 1 for none, or all of one that has no name on a command line."""
     if not isinstance(guidance, Guidance):
         return guidance
     named = ("cfg", 1.0) if isinstance(guidance, Unguided) else guidances.name_of(guidance)
@@ -87,4 +87,4 @@ def _check(name: str, value: object, *kinds: type) -> None:
     family = kinds[-1].__name__
     if isinstance(value, type) and issubclass(value, kinds):
         raise ValueError(f"{name} = {value.__name__}: this is the class; give an object of it, {value.__name__}()")
-    raise ValueError(f"{name} = {told(value)}: expected a name, or an object of a class that inherits {family}")
+    raise ValueError(f"{name} = {quote(value)}: expected a name, or an object of a class that inherits {family}")

@@ -1,4 +1,4 @@
-"""A prompt becomes a picture: tokenizer -> CLIP text -> prior -> decoder (unCLIP, section 2)."""
+"""A prompt becomes an picture: tokenizer -> CLIP text -> prior -> decoder (unCLIP, section 2)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.generation.base import ImageModel
 from unclip.generation.captioned import CaptionedModel
-from unclip.generation.require import there
+from unclip.generation.require import require
 from unclip.generation.settings import Settings
 from unclip.generation.upsampling import Enlarger, load_enlargers, upsampled, way
 from unclip.models.decoder import Decoder
@@ -75,11 +75,11 @@ class TextToImage(CaptionedModel):
 
     @property
     def size(self) -> int:
-        return there(self.decoder, "decoder").config.size
+        return require(self.decoder, "decoder").config.size
 
     @property
     def sampling(self) -> Sampling:
-        return there(self.decoder, "decoder").config.sampling
+        return require(self.decoder, "decoder").config.sampling
 
     def embed_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> Vectors:
         """Samples the prior: image embeddings of the prompts, unit vectors [b, d], one for each seed."""
@@ -87,7 +87,7 @@ class TextToImage(CaptionedModel):
         noise = Noise.per_sample(seeds, self.device)
         with torch.no_grad(), self.autocast():
             text, tokens = self.clip.embed_text(ids, mask)
-            prior = there(self.prior, "prior")
+            prior = require(self.prior, "prior")
             candidates = [noise.fork(f"prior{i}") for i in range(prior.candidates)]
             return prior.sample(text, tokens, mask, candidates)
 
@@ -106,7 +106,7 @@ class TextToImage(CaptionedModel):
 
         The early decoder reads captions by its own text tower. Raises ValueError where the run has no such model.
         """
-        lacks, parts = how.guidance.lacks(), dict[str, object]()
+        lacks, parts = how.guidance.missing_models(), dict[str, object]()
         if "worse" in lacks:
             early = self.stages.early(Decoder)
             parts["worse"] = under(early.diffusion.denoiser, early.conditions(z, ids, mask)[0])
@@ -118,7 +118,7 @@ class TextToImage(CaptionedModel):
             parts["log_p"] = self.noisy_clip.log_p(ids, mask)
         return replace(how, guidance=how.guidance.using(**parts))
 
-    def drawn_by(self, how: Sampling, prior: bool = True, painter: str = "decoder") -> list[str]:
+    def stages_used(self, how: Sampling, prior: bool = True, painter: str = "decoder") -> list[str]:
         """The stages that take part in an image.
 
         Args:
@@ -126,7 +126,7 @@ class TextToImage(CaptionedModel):
             prior: whether the embedding comes from the prior; otherwise it is that of an image.
             painter: the stage that decodes it.
         """
-        lacks, guides = how.guidance.lacks(), {"worse": "early/decoder", "log_p": "noisy_clip"}
+        lacks, guides = how.guidance.missing_models(), {"worse": "early/decoder", "log_p": "noisy_clip"}
         guide = [stage for what, stage in guides.items() if what in lacks]
         return ["clip", *(self.prior_stages if prior else ()), painter, *guide]
 
@@ -143,14 +143,16 @@ class TextToImage(CaptionedModel):
         ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
         noise = Noise.per_sample(seeds, self.device).fork("decoder")
         with self.autocast():
-            yield from there(self.decoder, "decoder").sample(z, ids, mask, noise, self.guided(how, z, ids, mask))
+            yield from require(self.decoder, "decoder").sample(z, ids, mask, noise, self.guided(how, z, ids, mask))
 
     def about(self, prompt: str, seed: int, how: Sampling, by: Sequence[str] | None = None) -> dict[str, Any]:
         """What an image says of how it was made, with the prior where that is another than the run's own."""
         prior = {} if self.prior_name == "diffusion" else {"prior": self.prior_name}
         return {**super().about(prompt, seed, how, by), **prior}
 
-    def drawn(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Float[Tensor, "b c h w"]:
+    def sample_images(
+        self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings
+    ) -> Float[Tensor, "b c h w"]:
         """Generates a batch, [b, c, h, w] in [-1, 1]: the decoder's images, enlarged to `settings.size`."""
         stages = way(self.enlargers, settings.size, self.size)
         *_, last = self.steps(prompts, seeds, settings)

@@ -1,4 +1,4 @@
-"""The way of a picture through the upsamplers of a run, to the size that is asked for."""
+"""The way of an image through the upsamplers of a run, to the size that is asked for."""
 
 import itertools
 from collections.abc import Sequence
@@ -8,23 +8,23 @@ from typing import Any
 import torch
 
 from unclip.core.noise import Noise
-from unclip.core.shown import typed
+from unclip.core.shown import shell_command
 from unclip.core.typing import Float, Images, Tensor
-from unclip.models.known_region import Given
+from unclip.models.known_region import KnownRegion
 from unclip.models.upsampler import Upsampler
 from unclip.runs.modules import Stages
 
 AREA = 32 * 128 * 128
-"""Pixels drawn at a time: 32 pictures of 128 px, 8 of 256 px."""
+"""Pixels drawn at a time: 32 images of 128 px, 8 of 256 px."""
 GENERATED = 0.0
-"""How degraded a picture of the decoder is taken to be, unless told otherwise: not at all."""
+"""How degraded an image of the decoder is taken to be, unless told otherwise: not at all."""
 
 
 @dataclass(frozen=True)
 class Enlarger:
     """A trained upsampler and the name of its stage.
 
-    inpainting: what takes its place where a part of the larger picture is known, if the run has it.
+    inpainting: what takes its place where a part of the larger image is known, if the run has it.
     """
 
     model: Upsampler
@@ -33,16 +33,16 @@ class Enlarger:
 
     @property
     def size(self) -> int:
-        """The side of what it draws from the pictures of the stage before, px."""
+        """The side of what it draws from the images of the stage before, px."""
         return self.model.config.size
 
     @property
     def sees_known(self) -> bool:
-        """Whether it is shown what is known of the larger picture."""
+        """Whether it is shown what is known of the larger image."""
         return self.model.config.masks is not None
 
     def about(self) -> dict[str, Any]:
-        """What a picture says of it."""
+        """What an image says of it."""
         return {"size": self.size, "sampling": self.model.config.sampling.to_dict()}
 
 
@@ -52,7 +52,7 @@ def numbered(stage: str, number: int) -> str:
 
 
 def load_enlargers(stages: Stages, low: int) -> tuple[Enlarger, ...]:
-    """The upsamplers of a run, each for the pictures of the one before; low: the side of the decoder's.
+    """The upsamplers of a run, each for the images of the one before; low: the side of the decoder's.
 
     Raises ValueError where one does not fit the other (one was trained anew at another size).
     """
@@ -73,7 +73,7 @@ def _stored(stages: Stages, name: str, low: int, size: int | None = None) -> Enl
     if model is None:
         return None
     root = "RUN" if stages.folder is None else stages.folder.root
-    again = f"train it again: {typed('unclip', 'add', name, 'DATA', '--run', root, '--anew')}"
+    again = f"train it again: {shell_command('unclip', 'add', name, 'DATA', '--run', root, '--restart')}"
     if model.config.low != low:
         raise ValueError(
             f"{root}/{name}: enlarges {model.config.low} px, but the stage before it draws {low} px; {again}"
@@ -100,11 +100,11 @@ def upsampled(
     images: Images,
     seeds: Sequence[int],
     strength: float = GENERATED,
-    given: Sequence[Given] = (),
+    given: Sequence[KnownRegion] = (),
 ) -> Float[Tensor, "b c h2 w2"]:
-    """Pictures in [-1, 1] led through the stages, on the CPU; picture i draws from its own seed.
+    """Images in [-1, 1] led through the stages, on the CPU; image i draws from its own seed.
 
-    strength: how degraded the pictures are taken to be by the first stage, 0 to 1. given: what is known of the pictures
+    strength: how degraded the images are taken to be by the first stage, 0 to 1. given: what is known of the images
     of each stage, which is kept; () where nothing is.
     """
     for number, stage in enumerate(stages):

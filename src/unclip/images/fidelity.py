@@ -1,4 +1,4 @@
-"""How far a picture is from another one, pixel by pixel."""
+"""How far an image is from another one, pixel by pixel."""
 
 from unclip.core.typing import Images, PerSample
 from unclip.core.wide import wide

@@ -1,4 +1,4 @@
-"""Pictures in and out: tensors to PIL, PNG files that say what made them, labelled grids and strips."""
+"""Images in and out: tensors to PIL, PNG files that say what made them, labelled grids and strips."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from unclip.core.disk.atomic import write_atomic
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 from unclip.core.typing import Images
 from unclip.data.images.png import text_in
 from unclip.data.loader import to_pixels
@@ -25,8 +25,8 @@ KEY = "unclip"
 File = str | bytes | PathLike[str] | PathLike[bytes] | IO[bytes] | io.BytesIO | io.BufferedWriter
 
 
-class Signed(Image.Image):
-    """A picture whose own `save` keeps what made it (`info["unclip"]`), where the format is PNG, and whose copy does.
+class SignedImage(Image.Image):
+    """An image whose own `save` keeps what made it (`info["unclip"]`), where the format is PNG, and whose copy does.
 
     Pillow writes a PNG's texts only where they are handed to `save`; other formats have no place for them.
     """
@@ -34,14 +34,14 @@ class Signed(Image.Image):
     def save(self, fp: File, format: str | None = None, **params: Any) -> None:
         super().save(fp, format, **{**_texts(self), **params})
 
-    def copy(self) -> "Signed":
-        return signed(super().copy())
+    def copy(self) -> "SignedImage":
+        return sign(super().copy())
 
 
-def signed(picture: Image.Image) -> Signed:
-    """The same picture, its class changed: a new one that was just made, never a caller's."""
-    picture.__class__ = Signed
-    assert isinstance(picture, Signed)
+def sign(picture: Image.Image) -> SignedImage:
+    """The same image, its class changed: a new one that was just made, never a caller's."""
+    picture.__class__ = SignedImage
+    assert isinstance(picture, SignedImage)
     return picture
 
 
@@ -55,7 +55,7 @@ def _texts(picture: Image.Image) -> dict[str, PngInfo]:
 
 def to_pictures(x: Images) -> list[Image.Image]:
     """[-1, 1] tensors to pictures: RGB of three channels, gray of one."""
-    return [signed(Image.fromarray(p.squeeze(-1) if x.shape[1] == 1 else p)) for p in to_pixels(x)]
+    return [sign(Image.fromarray(p.squeeze(-1) if x.shape[1] == 1 else p)) for p in to_pixels(x)]
 
 
 def save_picture(picture: Image.Image, path: Path, **how: Any) -> None:
@@ -101,9 +101,9 @@ def read_about(path: Path) -> dict[str, Any]:
             raise ValueError(f"no {KEY!r} text inside")
         about = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{shown(path)}: not a PNG that unclip wrote ({shown(error, 200)})") from error
+        raise ValueError(f"{printable(path)}: not a PNG that unclip wrote ({printable(error, 200)})") from error
     if not isinstance(about, dict):
-        raise ValueError(f"{shown(path)}: not a PNG that unclip wrote (its {KEY!r} text is no table)")
+        raise ValueError(f"{printable(path)}: not a PNG that unclip wrote (its {KEY!r} text is no table)")
     return about
 
 
@@ -121,12 +121,12 @@ def grid(
         zoom: a whole number by which the images are enlarged, without blur.
         heads: the text above each column.
     """
-    (width, height), gap, most = (side * zoom for side in rows[0][0].size), 2, max(len(r) for r in rows)
+    (width, height), gap, maximum = (side * zoom for side in rows[0][0].size), 2, max(len(r) for r in rows)
     left = _label_width(labels) if labels else 0
     wrapped = ["\n".join(_lines(head, max(8, width // 7))) for head in heads or ()]
     above = max((16 * (head.count("\n") + 1) for head in wrapped), default=0)
-    across, down = left + most * (width + gap) + gap, above + len(rows) * (height + gap) + gap
-    sheet = signed(Image.new("RGB", (across, down), "white"))
+    across, down = left + maximum * (width + gap) + gap, above + len(rows) * (height + gap) + gap
+    sheet = sign(Image.new("RGB", (across, down), "white"))
     pen = ImageDraw.Draw(sheet)
     for j, head in enumerate(wrapped):
         centre = (left + gap + j * (width + gap) + width // 2, above // 2)
@@ -142,15 +142,15 @@ def grid(
 
 
 def contact(pictures: Sequence[Image.Image], labels: Sequence[str], columns: int = 10, side: int = 128) -> Image.Image:
-    """Pictures of one size, each under its label, in rows; zoomed by a whole number towards `side`, without blur."""
+    """Images of one size, each under its label, in rows; zoomed by a whole number towards `side`, without blur."""
     side, gap, head = pictures[0].width * max(1, side // pictures[0].width), 6, 18
     across, down = min(columns, len(pictures)), math.ceil(len(pictures) / columns)
-    sheet = signed(Image.new("RGB", (across * (side + gap) + gap, down * (side + gap + head) + gap), "white"))
+    sheet = sign(Image.new("RGB", (across * (side + gap) + gap, down * (side + gap + head) + gap), "white"))
     pen = ImageDraw.Draw(sheet)
     for i, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
         x, y = gap + i % columns * (side + gap), gap + i // columns * (side + gap + head) + head
         pen.text((x + side // 2, y - head // 2), label, fill="black", font=_font(), anchor="mm")
-        pen.rectangle((x - 1, y - 1, x + side, y + side), outline="#c6ccd3")  # a white picture has an edge, too
+        pen.rectangle((x - 1, y - 1, x + side, y + side), outline="#c6ccd3")  # a white image has an edge, too
         sheet.paste(picture.resize((side, side), Image.Resampling.NEAREST), (x, y))
     return sheet
 
@@ -178,10 +178,10 @@ def _label_width(labels: Sequence[str]) -> int:
     return 12 + max(int(font.getbbox(line)[2]) for line in lines)
 
 
-def _lines(label: str, most: int = 34) -> list[str]:
+def _lines(label: str, maximum: int = 34) -> list[str]:
     lines = [""]
     for word in label.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > most:
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > maximum:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
     return lines
@@ -192,6 +192,6 @@ def _write(pen: ImageDraw.ImageDraw, label: str, left_middle: tuple[int, int]) -
 
 
 def thumbnail_sheet(pixels: np.ndarray, columns: int = 8, zoom: int = 2) -> Image.Image:
-    """A grid without labels from uint8 pictures [n, h, w, 3]."""
+    """A grid without labels from uint8 images [n, h, w, 3]."""
     pictures = [Image.fromarray(p) for p in pixels]
     return grid([pictures[i : i + columns] for i in range(0, len(pictures), columns)], zoom=zoom)

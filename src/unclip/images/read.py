@@ -1,4 +1,4 @@
-"""A user's picture, of any size and mode, as a tensor of the model's size."""
+"""A user's image, of any size and mode, as a tensor of the model's size."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 from unclip.core.typing import Images
 from unclip.data.images.colours import WHITE
 from unclip.data.images.decode import Whole, decode_opened, decode_sized, decode_whole
@@ -15,14 +15,14 @@ from unclip.data.images.open import read_file
 from unclip.data.loader import to_tensor
 
 Picture = str | Path | Image.Image
-"""The path of a file, or a picture in memory, which is never changed."""
+"""The path of a file, or an image in memory, which is never changed."""
 LEAST = 0.25
 """A side of this share of the model's is the least: below it there is hardly anything to see."""
 
 
 @dataclass(frozen=True)
-class Taken:
-    """A picture as the model sees it. names: its path, or a word; side: the shorter one as given, px; note: what was
+class ImageInput:
+    """An image as the model sees it. names: its path, or a word; side: the shorter one as given, px; note: what was
     guessed of its values."""
 
     pictures: Images
@@ -36,7 +36,7 @@ class Taken:
         return self.side < self.pictures.shape[-1]
 
 
-def take(picture: Picture, size: int, background: str = WHITE) -> Taken:
+def read_image(picture: Picture, size: int, background: str = WHITE) -> ImageInput:
     """Reads an image as the model sees it; its `pictures` is the tensor, [1, 3, size, size] in [-1, 1].
 
     That is the centre square, turned as EXIF says, with transparency laid over the background.
@@ -56,11 +56,11 @@ def take(picture: Picture, size: int, background: str = WHITE) -> Taken:
         else:
             found = decode_sized(read_file(Path(picture)), size, background)
         check_large_enough(name, found.size, size)
-    return Taken(to_tensor(found.pixels[None]), (name,), min(found.size), found.note)
+    return ImageInput(to_tensor(found.pixels[None]), (name,), min(found.size), found.note)
 
 
 def read_whole(picture: Picture, word: str = "PICTURE", background: str = WHITE) -> tuple[Whole, str]:
-    """A picture at its own size with its transparency, and its name: its path, or `word` for one without.
+    """An image at its own size with its transparency, and its name: its path, or `word` for one without.
 
     Raises ValueError as `take` does, but for its size.
     """
@@ -77,7 +77,7 @@ def _named(picture: Picture, word: str) -> Iterator[str]:
         yield name
     except ValueError as error:
         told = str(error)
-        raise ValueError(told if told.startswith(shown(name)) else f"{shown(name)}: {told}") from error
+        raise ValueError(told if told.startswith(printable(name)) else f"{printable(name)}: {told}") from error
 
 
 def check_large_enough(name: str, sides: tuple[int, int], size: int) -> None:

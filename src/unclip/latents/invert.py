@@ -1,4 +1,4 @@
-"""From a picture to its bipartite latent and back (unCLIP, section 3): z_i by CLIP, x_T by DDIM inversion.
+"""From an image to its bipartite latent and back (unCLIP, section 3): z_i by CLIP, x_T by DDIM inversion.
 
 Inversion and way back share the grid, the condition and the guidance, so that DDIM at eta 0 returns what was put in, as
 nearly as the iterations of each step converge. All in float32: a solver would work against the rounding of bfloat16.
@@ -18,23 +18,23 @@ from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import DDIM, DDIMInversion
 from unclip.generation.base import ImageModel
-from unclip.generation.require import there
+from unclip.generation.require import require
 from unclip.generation.settings import RANGE, Settings
 from unclip.generation.text_to_image import TextToImage, text_to_image
-from unclip.images.read import Picture, Taken, take
+from unclip.images.read import ImageInput, Picture, read_image
 from unclip.latents.inverted import Inverted
 from unclip.models.decoder import Decoder
 
 STEPS = 50
 INVERSION = DDIMInversion(iterations=4)
 """On a network trained for 30 minutes, 50 steps: 31 dB after 1 evaluation a step, 50 after 2, 81 after 4."""
-Source = Picture | Taken | Inverted
-"""What can be manipulated: a picture, or one that is inverted already (in memory, or the folder that holds it)."""
+Source = Picture | ImageInput | Inverted
+"""What can be manipulated: an image, or one that is inverted already (in memory, or the folder that holds it)."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """What the decoder starts from, one picture a row: embeddings, noise, captions."""
+    """What the decoder starts from, one image a row: embeddings, noise, captions."""
 
     z: Vectors
     x: Images
@@ -44,23 +44,23 @@ class Start:
         return Start(self.z[rows], self.x[rows], self.captions[rows])
 
 
-def opened(model: TextToImage, source: Source) -> Taken | Inverted:
-    """The picture as the model sees it, or the latent that the folder holds. Raises ValueError for what is neither,
-    a picture that is too small, or the latent of another model."""
+def read_source(model: TextToImage, source: Source) -> ImageInput | Inverted:
+    """The image as the model sees it, or the latent that the folder holds. Raises ValueError for what is neither,
+    an image that is too small, or the latent of another model."""
     if isinstance(source, str | Path) and (Path(source) / "config.json").is_file():
         source = Inverted.load(Path(source))
     if isinstance(source, Inverted):
         source.check(model.hash)
         return source
-    return source if isinstance(source, Taken) else take(source, model.size, model.background)
+    return source if isinstance(source, ImageInput) else read_image(source, model.size, model.background)
 
 
-def embedded(model: TextToImage, source: Taken | Inverted) -> Vectors:
+def embed_source(model: TextToImage, source: ImageInput | Inverted) -> Vectors:
     """z_i of an opened source, unit vectors in float32 on the CPU."""
     return source.z if isinstance(source, Inverted) else _seen(model, source.pictures).cpu()
 
 
-def exact(model: TextToImage, settings: Settings | None = None, base: Sampling | None = None) -> Sampling:
+def exact_sampling(model: TextToImage, settings: Settings | None = None, base: Sampling | None = None) -> Sampling:
     """DDIM at eta 0 with these settings; unless they or `base` say otherwise, 50 steps and no guidance.
 
     Raises ValueError for another sampler: none of them can be walked backwards.
@@ -87,16 +87,16 @@ def invert(model: ImageModel, source: Source, caption: str = "", settings: Setti
             than ddim, which alone can be walked backwards.
     """
     model = text_to_image(model, "invert")
-    source = opened(model, source)
+    source = read_source(model, source)
     if isinstance(source, Inverted):
-        return replace(source, how=exact(model, settings, source.how))
-    return invert_images(model, source.pictures, [caption], exact(model, settings), source.names)
+        return replace(source, how=exact_sampling(model, settings, source.how))
+    return invert_images(model, source.pictures, [caption], exact_sampling(model, settings), source.names)
 
 
 def invert_images(
     model: TextToImage, images: Images, captions: Sequence[str], how: Sampling, names: Sequence[str]
 ) -> Inverted:
-    """The latents of pictures in [-1, 1] of the model's size, in batches."""
+    """The latents of images in [-1, 1] of the model's size, in batches."""
     parts = []
     for rows in _batches(len(images), model.batch):
         some = images[rows].to(model.device)
@@ -109,7 +109,7 @@ def invert_images(
 
 
 def paint(model: TextToImage, start: Start, how: Sampling, seeds: Sequence[int]) -> Images:
-    """The pictures that start there, in [-1, 1] on the CPU; seeds: of the sampler's own noise, where it has any."""
+    """The images that start there, in [-1, 1] on the CPU; seeds: of the sampler's own noise, where it has any."""
     parts = []
     for rows in _batches(len(start.z), model.batch):
         some, noise = start[rows], _noise(model, seeds[rows])
@@ -135,7 +135,7 @@ def _seen(model: TextToImage, images: Images) -> Vectors:
 
 
 def _decoder(model: TextToImage) -> Decoder:
-    return there(model.decoder, "decoder")
+    return require(model.decoder, "decoder")
 
 
 def _led(

@@ -1,6 +1,6 @@
-"""The bipartite latent (z_i, x_T) of pictures (unCLIP, Ramesh et al. 2022, section 3), in memory and on disk.
+"""The bipartite latent (z_i, x_T) of images (unCLIP, Ramesh et al. 2022, section 3), in memory and on disk.
 
-z_i is what CLIP sees in a picture; x_T holds all the rest that the decoder needs to draw it again.
+z_i is what CLIP sees in an image; x_T holds all the rest that the decoder needs to draw it again.
 """
 
 from dataclasses import dataclass
@@ -68,5 +68,5 @@ class Inverted:
         if self.model != model:
             raise ValueError(
                 f"{self.names[0]}: was inverted by the model {self.model}, this one is {model} and reads other "
-                "embeddings and noise; invert the picture again with this run"
+                "embeddings and noise; invert the image again with this run"
             )

@@ -1,4 +1,4 @@
-"""What one can do to a picture with the decoder alone: redraw, vary, blend, change by words (unCLIP, section 3)."""
+"""What one can do to an image with the decoder alone: redraw, vary, blend, change by words (unCLIP, section 3)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,8 +18,8 @@ from unclip.generation.settings import Settings, noted
 from unclip.generation.text_to_image import TextToImage, text_to_image
 from unclip.images.fidelity import psnr, squared_error
 from unclip.images.files import KEY, to_pictures
-from unclip.images.read import Taken
-from unclip.latents.invert import Source, Start, draw_noise, embedded, exact, invert, opened, paint
+from unclip.images.read import ImageInput
+from unclip.latents.invert import Source, Start, draw_noise, embed_source, exact_sampling, invert, paint, read_source
 from unclip.latents.inverted import Inverted
 
 SAME = 1e-3
@@ -28,7 +28,7 @@ SAME = 1e-3
 
 @dataclass(frozen=True)
 class Made:
-    """What a command was asked for, so that a picture can say it. options: by the names they are typed with."""
+    """What a command was asked for, so that an image can say it. options: by the names they are typed with."""
 
     command: str
     of: Sequence[str]
@@ -45,7 +45,7 @@ def reconstruct(model: ImageModel, latent: Inverted) -> Image.Image:
     latent.check(model.hash)
     images = paint(model, Start(latent.z, latent.x, latent.captions), latent.how, [0])
     made = Made("invert", latent.names, {"prompt": latent.captions[0]})
-    picture = signed(model, images, made, latent.how, [0], ["reconstruction"])[0]
+    picture = sign_all(model, images, made, latent.how, [0], ["reconstruction"])[0]
     pair = images, latent.pictures
     picture.info[KEY]["error"] = {"psnr": psnr(*pair).item(), "mse": squared_error(*pair).item()}
     return picture
@@ -80,20 +80,24 @@ def vary(
         ValueError: for n < 1, for eta outside [0, 1], and as `invert` does.
     """
     model = text_to_image(model, "vary")
-    sampler, source = DDIM(eta), opened(model, picture)
+    sampler, source = DDIM(eta), read_source(model, picture)
     if n < 1:
         raise ValueError(f"n = {n}: ask for at least 1 variation")
     seeds = range(seed, seed + n)
     if fresh:
         prompt = prompt or (source.captions[0] if isinstance(source, Inverted) else "")
-        z, x, how = embedded(model, source), draw_noise(model, seeds), exact(model, settings, model.sampling)
+        z, x, how = (
+            embed_source(model, source),
+            draw_noise(model, seeds),
+            exact_sampling(model, settings, model.sampling),
+        )
     else:
         latent = invert(model, source, prompt, settings)
         z, x, prompt, how = latent.z, latent.x.expand(n, -1, -1, -1), latent.captions[0], latent.how
     how = replace(how, sampler=sampler)
     images = paint(model, Start(z.expand(n, -1), x, [prompt] * n), how, seeds)
     made = Made("vary", source.names, {"prompt": prompt, "eta": eta, "fresh": fresh, "n": n, "seed": seed})
-    return signed(model, images, made, how, seeds, [f"seed {s}" for s in seeds])
+    return sign_all(model, images, made, how, seeds, [f"seed {s}" for s in seeds])
 
 
 @checked
@@ -123,24 +127,24 @@ def blend(
     """
     model = text_to_image(model, "blend")
     if n < 2 or noise not in ("slerp", "fixed"):
-        raise ValueError(f"n = {n}, noise = {noise!r}: a blend has at least 2 pictures; noise is slerp or fixed")
-    ends = [opened(model, source) for source in (a, b)]
+        raise ValueError(f"n = {n}, noise = {noise!r}: a blend has at least 2 images; noise is slerp or fixed")
+    ends = [read_source(model, source) for source in (a, b)]
     images, how = blended(model, ends, n, noise, seed, settings)
     made = Made("blend", [name for end in ends for name in end.names], {"noise": noise, "n": n, "seed": seed})
-    return signed(model, images, made, how, [seed] * n, [f"{i / (n - 1):.2f}" for i in range(n)])
+    return sign_all(model, images, made, how, [seed] * n, [f"{i / (n - 1):.2f}" for i in range(n)])
 
 
 def blended(
     model: TextToImage,
-    ends: Sequence[Taken | Inverted],
+    ends: Sequence[ImageInput | Inverted],
     n: int,
     noise: str,
     seed: int,
     settings: Settings | None = None,
 ) -> tuple[Images, Sampling]:
-    """The pictures of `blend` as tensors, and how they were sampled."""
+    """The images of `blend` as tensors, and how they were sampled."""
     if noise == "fixed":
-        how, (first, last) = exact(model, settings, model.sampling), (embedded(model, end) for end in ends)
+        how, (first, last) = exact_sampling(model, settings, model.sampling), (embed_source(model, end) for end in ends)
         x, captions = draw_noise(model, [seed]).expand(n, -1, -1, -1), ("", "")
     else:
         one, other = (invert(model, end, "", settings) for end in ends)
@@ -182,21 +186,21 @@ def diff(
     """
     model = text_to_image(model, "diff")
     if n < 2 or not 0 < until <= 1:
-        raise ValueError(f"n = {n}, until = {until}: a text diff has at least 2 pictures and goes to a share in (0, 1]")
-    towards, source = direction(model, before, after), opened(model, picture)
+        raise ValueError(f"n = {n}, until = {until}: a text diff has at least 2 images and goes to a share in (0, 1]")
+    towards, source = direction(model, before, after), read_source(model, picture)
     latent = invert(model, source, "", settings)
     shares = torch.linspace(0, until, n)
     z = slerp(latent.z.expand(n, -1), towards.expand(n, -1), shares)
     start = Start(z, latent.x.expand(n, -1, -1, -1), [latent.captions[0]] * n)
     images = paint(model, start, latent.how, [0] * n)
     made = Made("diff", source.names, {"from": before, "to": after, "until": until, "n": n})
-    return signed(model, images, made, latent.how, [0] * n, [f"{share:.2f}" for share in shares.tolist()])
+    return sign_all(model, images, made, latent.how, [0] * n, [f"{share:.2f}" for share in shares.tolist()])
 
 
 def direction(model: TextToImage, before: str, after: str) -> Vectors:
     """z_d = norm(z_after - z_before), [1, d] on the CPU. Raises ValueError where there is no difference."""
     if not after.strip():
-        raise ValueError("to: an empty caption; write what the picture should show")
+        raise ValueError("to: an empty caption; write what the image should show")
     z = model.embed_captions([after, before]).float().cpu()
     gap = z[:1] - z[1:]
     if before.strip().lower() == after.strip().lower() or gap.norm() < SAME:
@@ -204,15 +208,15 @@ def direction(model: TextToImage, before: str, after: str) -> Vectors:
     return F.normalize(gap, dim=1)
 
 
-def signed(
+def sign_all(
     model: TextToImage, images: Images, made: Made, how: Sampling, seeds: Sequence[int], shown: Sequence[str]
 ) -> list[Image.Image]:
-    """Pictures with what made them inside; shown: what each of them is."""
+    """Images with what made them inside; shown: what each of them is."""
     options = {**made.options, "steps": how.steps, "guidance": noted(how.guidance)}
     asked = {"command": made.command, "of": list(made.of), "options": options}
     pictures = to_pictures(images)
     for picture, seed, words in zip(pictures, seeds, shown, strict=True):
-        about = model.about(str(made.options.get("prompt", "")), seed, how, model.drawn_by(how, prior=False))
+        about = model.about(str(made.options.get("prompt", "")), seed, how, model.stages_used(how, prior=False))
         picture.info[KEY] = {**about, "made": asked, "shown": words}
     return pictures
 

@@ -1,4 +1,4 @@
-"""What CLIP sees in a picture: PCA reconstructions (unCLIP, figure 7) and zero-shot labels (figure 6)."""
+"""What CLIP sees in an picture: PCA reconstructions (unCLIP, figure 7) and zero-shot labels (figure 6)."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,8 +15,8 @@ from unclip.data.prepare.write import Prepared, load_prepared
 from unclip.generation.base import ImageModel
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage, text_to_image
-from unclip.latents.invert import Source, Start, draw_noise, embedded, exact, opened, paint
-from unclip.latents.manipulate import Made, signed
+from unclip.latents.invert import Source, Start, draw_noise, embed_source, exact_sampling, paint, read_source
+from unclip.latents.manipulate import Made, sign_all
 from unclip.latents.zero_shot import probabilities
 from unclip.nn.prior.pca import principal
 from unclip.runs.embeddings import data_folder, run_embeddings
@@ -62,18 +62,18 @@ def probe(
         ValueError: where the run's data are gone, and for a single label.
     """
     model = text_to_image(model, "probe")
-    labels, source, folder = texts("labels", labels), opened(model, picture), data_folder(model.folder)
+    labels, source, folder = texts("labels", labels), read_source(model, picture), data_folder(model.folder)
     prepared = load_prepared(folder.data)
     names = list(dict.fromkeys(labels)) or frequent(prepared)
     if len(names) < 2 or any(not name.strip() for name in names):
         raise ValueError(f"labels {names}: give at least 2 different ones, in words; there is nothing to choose from")
-    z, how = embedded(model, source), exact(model, settings, model.sampling)
+    z, how = embed_source(model, source), exact_sampling(model, settings, model.sampling)
     data = run_embeddings(folder, model.clip, prepared, model.device, model.precision).float()
     dims, projected, explained = reconstructions(z, data)
     n = len(dims)
     start = Start(projected, draw_noise(model, [seed]).expand(n, -1, -1, -1), [""] * n)
     made = Made("probe", source.names, {"labels": labels, "seed": seed})
-    pictures = signed(model, paint(model, start, how, [seed] * n), made, how, [seed] * n, [f"{k} dim" for k in dims])
+    pictures = sign_all(model, paint(model, start, how, [seed] * n), made, how, [seed] * n, [f"{k} dim" for k in dims])
     return Probe(pictures, dims, explained, likely(model, z, names))
 
 
@@ -96,7 +96,7 @@ def likely(model: TextToImage, z: Vectors, labels: Sequence[str]) -> list[tuple[
     return sorted(zip(labels, chances, strict=True), key=lambda found: -found[1])
 
 
-def frequent(prepared: Prepared, most: int = MOST) -> list[str]:
-    """The captions that the most pictures have, the most frequent first."""
+def frequent(prepared: Prepared, maximum: int = MOST) -> list[str]:
+    """The captions that the most images have, the most frequent first."""
     counts = Counter(captions[0] for captions in prepared.captions if captions)
-    return [caption for caption, _ in counts.most_common(most)]
+    return [caption for caption, _ in counts.most_common(maximum)]

@@ -1,7 +1,7 @@
-"""Which of these labels fits a picture best? Zero-shot classification with prompt ensembles (CLIP, section 3.1.4).
+"""Which of these labels fits an image best? Zero-shot classification with prompt ensembles (CLIP, section 3.1.4).
 
-A label's embedding is the mean of its unit embeddings in several templates ("a picture of {}"), made a unit vector
-again. A picture's probabilities over the labels are softmax(cosines / temperature), the temperature being CLIP's own:
+A label's embedding is the mean of its unit embeddings in several templates ("an image of {}"), made a unit vector
+again. An picture's probabilities over the labels are softmax(cosines / temperature), the temperature being CLIP's own:
 what CLIP was trained to say of captions that are equally likely beforehand.
 """
 
@@ -36,14 +36,14 @@ def prompts(labels: Sequence[str], templates: Sequence[str] = PLAIN) -> list[str
     if isinstance(labels, str):
         raise ValueError(f"labels = {labels!r}: pass a list of labels")
     if len(labels) < 2:
-        raise ValueError(f"{len(labels)} label{'' if labels else 's'}: name at least 2 that a picture can be told by")
+        raise ValueError(f"{len(labels)} label{'' if labels else 's'}: name at least 2 that an image can be told by")
     if any(not label.strip() for label in labels):
-        raise ValueError("an empty label: write what a picture may show, in words like those of the captions")
+        raise ValueError("an empty label: write what an image may show, in words like those of the captions")
     if repeated := {label for label in labels if list(labels).count(label) > 1}:
         raise ValueError(f"the label {min(repeated)!r} is there twice; name each once")
     for template in templates:
         if "{}" not in template:
-            raise ValueError(f'template {template!r}: write {{}} where the label belongs, as "a picture of {{}}"')
+            raise ValueError(f'template {template!r}: write {{}} where the label belongs, as "an image of {{}}"')
     return [template.replace("{}", label) for label in labels for template in templates]
 
 
@@ -64,7 +64,7 @@ def classify(
 ) -> Float[Tensor, "b labels"]:
     """Classifies images by words (CLIP, Radford et al. 2021, section 3.1): the probability of each label, [b, labels].
 
-        classify(model, x, ["a cat", "a dog"], ["{}", "a picture of {}"])
+        classify(model, x, ["a cat", "a dog"], ["{}", "an image of {}"])
 
     Args:
         model: a text-to-image model.

@@ -6,7 +6,7 @@ It sees x = alpha x0 + sigma eps and the log-SNR, at levels of a schedule, and i
     ... train it as any Task on batches with `images` and `labels` ...
     guidance = ClassifierGuidance(scale=1.0, log_p=classifier.log_p(labels))
 
-Theirs is the downward half of the U-Net; so is this one, small: residual blocks that halve the picture, told the level.
+Theirs is the downward half of the U-Net; so is this one, small: residual blocks that halve the image, told the level.
 """
 
 import itertools

@@ -1,7 +1,7 @@
-"""A plain diffusion model of pictures (DDPM, Ho et al. 2020): no captions; classes where there are some.
+"""A plain diffusion model of images (DDPM, Ho et al. 2020): no captions; classes where there are some.
 
 The class is a one-hot vector added to the level embedding (Dhariwal & Nichol 2021, section 3.1); the zero vector is no
-class, and training hides the class of some pictures so that one network can do both (classifier-free guidance, Ho &
+class, and training hides the class of some images so that one network can do both (classifier-free guidance, Ho &
 Salimans 2022, algorithm 1).
 """
 
@@ -75,7 +75,7 @@ class DDPMConfig(DDPMOptions):
 
 
 class DDPM(nn.Module):
-    """`Diffusion` over pictures with an optional class."""
+    """`Diffusion` over images with an optional class."""
 
     per_sample = True
 
@@ -86,14 +86,14 @@ class DDPM(nn.Module):
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of a picture."""
+        """Channels, height and width of an image."""
         return self.config.network.channels, self.config.size, self.config.size
 
     def check(self, images: Images) -> None:
-        """Raises ValueError, with the fix, for pictures of another size or channel count than the model's."""
+        """Raises ValueError, with the fix, for images of another size or channel count than the model's."""
         if images.shape[1:] != self.shape:
             has, wants = (f"{h} x {w} px with {c} channels" for c, h, w in (images.shape[1:], self.shape))
-            raise ValueError(f"pictures of {has}: this model has {wants}; resize or convert them, or train another one")
+            raise ValueError(f"images of {has}: this model has {wants}; resize or convert them, or train another one")
 
     def condition(self, labels: Labels) -> Condition:
         """One-hot vectors; zeros for `NO_CLASS`. Without classes: nothing."""
@@ -108,7 +108,7 @@ class DDPM(nn.Module):
         return within(plain, self.config.diffusion.limit) if limited else plain
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
-        """The diffusion loss, the class of a share `drop_class` of the pictures hidden."""
+        """The diffusion loss, the class of a share `drop_class` of the images hidden."""
         assert batch.images is not None
         self.check(batch.images)
         keep = noise.fork("drop").uniform((len(batch.images),)) >= self.config.drop_class
@@ -117,7 +117,7 @@ class DDPM(nn.Module):
         return Losses(self.diffusion.loss(batch.images, cond, noise).mean())
 
     def sample(self, labels: Labels, noise: Noise, how: Sampling | None = None) -> Iterator[Step]:
-        """A picture a label; every step's x0 is a preview in [-1, 1]."""
+        """An image a label; every step's x0 is a preview in [-1, 1]."""
         cond, null = self.condition(labels), self.condition(torch.full_like(labels, NO_CLASS))
         shape = (len(labels), *self.shape)
         yield from self.diffusion.sample(shape, cond, null, noise, how or self.config.sampling)

@@ -1,4 +1,4 @@
-"""The decoder: a GLIDE-like diffusion model of pictures given a CLIP image embedding and the caption (unCLIP, 2.1).
+"""The decoder: a GLIDE-like diffusion model of images given a CLIP image embedding and the caption (unCLIP, 2.1).
 
 With y the caption's token features and y_end its feature at <end> (a text transformer of the decoder's own), and z the
 standardised image embedding or, where it is dropped, a learned null:
@@ -118,9 +118,9 @@ class Decoder(nn.Module):
     def loss(self, batch: Batch, noise: Noise) -> Losses:
         """The diffusion loss, `told` what training tells."""
         assert batch.images is not None
-        return Losses(self.diffusion.loss(batch.images, self.told(batch, noise), noise).mean())
+        return Losses(self.diffusion.loss(batch.images, self.training_condition(batch, noise), noise).mean())
 
-    def told(self, batch: Batch, noise: Noise) -> Condition:
+    def training_condition(self, batch: Batch, noise: Noise) -> Condition:
         """A batch's embeddings and captions, dropped independently; a dropped caption is the empty one."""
         assert batch.image_embedding is not None and batch.ids is not None and batch.mask is not None
         draws = noise.fork("drop").uniform((2, len(batch.ids)))
@@ -135,7 +135,7 @@ class Decoder(nn.Module):
         return self.condition(z, ~none, ids, mask), self.condition(z, none, *drop_captions(ids, mask, none))
 
     def sample(self, z: Vectors, ids: Ids, mask: Mask, noise: Noise, how: Sampling | None = None) -> Iterator[Step]:
-        """Pictures for unit embeddings and captions; every step's x0 is a preview in [-1, 1]."""
+        """Images for unit embeddings and captions; every step's x0 is a preview in [-1, 1]."""
         c, s = self.config.network.channels, self.config.size
         shape, (cond, null) = (len(z), c, s, s), self.conditions(z, ids, mask)
         yield from self.diffusion.sample(shape, cond, null, noise, how or self.config.sampling)

@@ -1,10 +1,10 @@
 """The decoder with four more input channels, fine-tuned to paint what is missing (GLIDE, Nichol et al. 2021, 4.3).
 
-    condition.image = [m x, m]      m = 1 where the picture x is known, 0 where it is to be painted
+    condition.image = [m x, m]      m = 1 where the image x is known, 0 where it is to be painted
 
 The weights of the new channels start at zero: before its first step the inpainter is the decoder. Training hides
-random parts of each picture (`MaskConfig`) and tells embedding and caption as the decoder's training does. The
-embedding is that of the whole picture: an edit takes it from the prompt, or from the picture as it was.
+random parts of each image (`MaskConfig`) and tells embedding and caption as the decoder's training does. The
+embedding is that of the whole picture: an edit takes it from the prompt, or from the image as it was.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from unclip.data.masks import MaskConfig, random_masks
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Anchored, Step
 from unclip.models.decoder import Decoder, DecoderConfig
-from unclip.models.known_region import Given
+from unclip.models.known_region import KnownRegion
 from unclip.nn.backbones.widen import load_widened, widened
 
 
@@ -39,7 +39,7 @@ class InpainterConfig(Config):
 
 
 class Inpainter(nn.Module):
-    """A decoder that sees what is known of the picture."""
+    """A decoder that sees what is known of the image."""
 
     per_sample = True
 
@@ -56,18 +56,18 @@ class Inpainter(nn.Module):
         return model
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
-        """The decoder's loss where the picture is not shown. What is shown would be most of what can be learned in few
+        """The decoder's loss where the image is not shown. What is shown would be most of what can be learned in few
         steps, and nobody asks for it: sampling puts it in."""
         assert batch.images is not None
         height, width = batch.images.shape[2:]
         mask = random_masks(len(batch.images), height, width, noise.fork("mask"), self.config.masks)
-        cond = replace(self.decoder.told(batch, noise), image=Given(batch.images, mask).shown())
+        cond = replace(self.decoder.training_condition(batch, noise), image=KnownRegion(batch.images, mask).shown())
         return Losses(self.decoder.diffusion.loss(batch.images, cond, noise, 1 - mask).mean())
 
     def sample(
-        self, z: Vectors, ids: Ids, mask: Mask, given: Given, noise: Noise, how: Sampling | None = None
+        self, z: Vectors, ids: Ids, mask: Mask, given: KnownRegion, noise: Noise, how: Sampling | None = None
     ) -> Iterator[Step]:
-        """Pictures that keep what is given, exactly, and are painted elsewhere; every step's x0 is a preview.
+        """Images that keep what is given, exactly, and are painted elsewhere; every step's x0 is a preview.
 
         Both branches of guidance see what is given.
         """

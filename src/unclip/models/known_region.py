@@ -1,4 +1,4 @@
-"""Pictures of which a part is given, as a network is shown them that paints the rest (GLIDE, Nichol et al. 2021)."""
+"""Images of which a part is given, as a network is shown them that paints the rest (GLIDE, Nichol et al. 2021)."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from unclip.data.masks import Known
 
 
 @dataclass(frozen=True)
-class Given:
-    """Pictures of which a part is given; mask: 1 where."""
+class KnownRegion:
+    """Images of which a part is given; mask: 1 where."""
 
     images: Images
     mask: Known
 
     def shown(self) -> Float[Tensor, "b c2 h w"]:
-        """[m x, m]: one channel more than the pictures have. Where nothing is known, all is zero."""
+        """[m x, m]: one channel more than the images have. Where nothing is known, all is zero."""
         mask = self.mask.expand(len(self.images), -1, -1, -1)
         return torch.cat([self.images * mask, mask], dim=1)
 
@@ -24,11 +24,11 @@ class Given:
         """x with what is given in its place, to the last bit."""
         return torch.where(self.mask == 1, self.images, x)
 
-    def part(self, some: slice) -> "Given":
-        """These of the pictures, each with its mask."""
+    def part(self, some: slice) -> "KnownRegion":
+        """These of the images, each with its mask."""
         n = len(self.images)
-        return Given(self.images[some], self.mask.expand(n, -1, -1, -1)[some])
+        return KnownRegion(self.images[some], self.mask.expand(n, -1, -1, -1)[some])
 
-    def to(self, device: str | torch.device) -> "Given":
+    def to(self, device: str | torch.device) -> "KnownRegion":
         """The same elsewhere."""
-        return Given(self.images.to(device), self.mask.to(device))
+        return KnownRegion(self.images.to(device), self.mask.to(device))

@@ -1,4 +1,4 @@
-"""How a model of pictures and its network agree: what one must be follows from the other."""
+"""How a model of images and its network agree: what one must be follows from the other."""
 
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,7 @@ def fitted(network: ImageNetworkConfig, **changes: Any) -> ImageNetworkConfig:
 
 
 def check_network(network: ImageNetworkConfig, size: int, diffusion: DiffusionConfig) -> None:
-    """Raises ValueError where pictures of `size` px, or a learned variance, do not fit the network."""
+    """Raises ValueError where images of `size` px, or a learned variance, do not fit the network."""
     if size < 1 or size % network.multiple:
         raise ValueError(f"size = {size}: this network needs a multiple of {network.multiple}")
     if network.learned_variance != (diffusion.vlb_weight > 0):

@@ -1,18 +1,18 @@
-"""An upsampler: a diffusion model of the details that an enlarged picture lacks (unCLIP, section 2.1; SR3).
+"""An upsampler: a diffusion model of the details that an enlarged image lacks (unCLIP, section 2.1; SR3).
 
-    enlarged = bicubic(low)        picture = enlarged + 2 spread r        r ~ p(r | enlarged, strength)
+    enlarged = bicubic(low)        image = enlarged + 2 spread r        r ~ p(r | enlarged, strength)
 
 r, the missing detail in units of twice its standard deviation `spread`, is what the `Diffusion` denoises; the network
-sees the enlarged picture beside it (`Condition.image`) and how strongly the small picture was degraded. No caption and
+sees the enlarged image beside it (`Condition.image`) and how strongly the small image was degraded. No caption and
 no attention, as in the paper: with convolutions and norms of one position (`nn/blocks/norm`) each value depends on a
-finite neighbourhood, so a network trained on crops works on pictures of any size.
+finite neighbourhood, so a network trained on crops works on images of any size.
 
-The paper's networks predict the picture itself. Detail alone trains faster: nothing has to be copied.
+The paper's networks predict the image itself. Detail alone trains faster: nothing has to be copied.
 
-One for inpainting (GLIDE, section 4.3 of Nichol et al. 2021) is given the whole small picture and, of the larger one,
+One for inpainting (GLIDE, section 4.3 of Nichol et al. 2021) is given the whole small image and, of the larger one,
 what is known, in the units of what it predicts:
 
-    condition.image = [enlarged, m r, m]      m = 1 where the larger picture is known, 0 where it is to be painted
+    condition.image = [enlarged, m r, m]      m = 1 where the larger image is known, 0 where it is to be painted
 
 It starts as a trained upsampler, with weights of zero for the new channels (`Upsampler.start`).
 """
@@ -40,7 +40,7 @@ from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM, Anchored, Step
 from unclip.diffusion.schedules import LogNormal
 from unclip.diffusion.weighting import PlainX0
-from unclip.models.known_region import Given
+from unclip.models.known_region import KnownRegion
 from unclip.nn.backbones.config import ImageNetworkConfig
 from unclip.nn.backbones.unet import UNetConfig
 from unclip.nn.backbones.widen import load_widened, widened
@@ -63,7 +63,7 @@ def upsampler_network() -> UNetConfig:
 
 
 def upsampler_diffusion() -> DiffusionConfig:
-    """The network predicts the clean detail itself, most of which is 0 where the picture is flat: there EDM's skip
+    """The network predicts the clean detail itself, most of which is 0 where the image is flat: there EDM's skip
     would hand it noise that it has to cancel (docs/upsamplers.md). Levels around sigma/alpha = 0.55."""
     return DiffusionConfig(LogNormal(mean=-0.6, std=1.4, s_min=0.01, s_max=20.0), X0(), PlainX0())
 
@@ -112,7 +112,7 @@ class UpsamplerConfig(UpsamplerOptions):
 
     @property
     def factor(self) -> int:
-        """How many times larger the picture becomes."""
+        """How many times larger the image becomes."""
         return self.size // self.low
 
     @property
@@ -122,20 +122,20 @@ class UpsamplerConfig(UpsamplerOptions):
 
 
 def check_largest(height: int, width: int) -> None:
-    """Raises ValueError where so large a picture would come out that memory may not do."""
+    """Raises ValueError where so large an image would come out that memory may not do."""
     if max(height, width) > LARGEST:
         raise ValueError(
-            f"a picture of {width} x {height} px would come out; at most {LARGEST} px a side can: take a smaller one"
+            f"an image of {width} x {height} px would come out; at most {LARGEST} px a side can: take a smaller one"
         )
 
 
 def crop_side(size: int, step: int) -> int:
-    """A quarter of the side, as in the paper, but not less than 64 px (or the picture), which holds a whole feature."""
+    """A quarter of the side, as in the paper, but not less than 64 px (or the image), which holds a whole feature."""
     return min(size, math.ceil(max(64, size // 4) / step) * step)
 
 
 class Upsampler(nn.Module):
-    """`Diffusion` over details, conditioned on the enlarged picture."""
+    """`Diffusion` over details, conditioned on the enlarged image."""
 
     per_sample = True
 
@@ -149,22 +149,22 @@ class Upsampler(nn.Module):
 
     @classmethod
     def start(cls, base: "Upsampler", masks: MaskConfig = MaskConfig()) -> "Upsampler":
-        """An upsampler for inpainting that draws as `base` does, whatever it is shown of the larger picture."""
+        """An upsampler for inpainting that draws as `base` does, whatever it is shown of the larger image."""
         model = cls(replace(base.config, masks=masks))
         load_widened(model, base.state_dict())
         return model
 
     @torch.no_grad()
     def fit(self, images: Images) -> None:
-        """Takes the spread of the details of these pictures [n, c, size, size]; 1 where there are none at all."""
+        """Takes the spread of the details of these images [n, c, size, size]; 1 where there are none at all."""
         std = (images - enlarge(shrink(images, self.config.factor), self.config.factor)).std()
         self.spread.copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
 
     def condition(self, low: Images, strength: PerSample) -> Condition:
-        """low: small pictures in [-1, 1]; strength: how degraded each is, 0: not at all."""
+        """low: small images in [-1, 1]; strength: how degraded each is, 0: not at all."""
         return Condition(image=enlarge(low, self.config.factor), vector=strength[:, None])
 
-    def shown(self, cond: Condition, detail: Given | None) -> Condition:
+    def shown(self, cond: Condition, detail: KnownRegion | None) -> Condition:
         """The condition, with the details that are known beside it for a network that sees them (None: nothing is)."""
         if self.config.masks is None:
             return cond
@@ -173,14 +173,14 @@ class Upsampler(nn.Module):
         return replace(cond, image=torch.cat([cond.image, beside if detail is None else detail.shown()], dim=1))
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
-        """The diffusion loss on a random crop of each picture, the small crop degraded, a part of the large one shown;
+        """The diffusion loss on a random crop of each image, the small crop degraded, a part of the large one shown;
         what is shown does not count.
 
-        Masks are drawn for the crop, not for the picture, so that nearly every crop has a border of known and unknown.
+        Masks are drawn for the crop, not for the image, so that nearly every crop has a border of known and unknown.
         """
         assert batch.images is not None
         self.check(batch.images)
-        with torch.autocast(batch.images.device.type, enabled=False):  # pictures have more than bfloat16's 8 bits
+        with torch.autocast(batch.images.device.type, enabled=False):  # images have more than bfloat16's 8 bits
             high, low = self.crops(batch.images, noise.fork("crop"))
             degraded = self.config.degradation(low, noise.fork("degradation"))
             cond = self.condition(degraded.images, degraded.strength)
@@ -190,18 +190,18 @@ class Upsampler(nn.Module):
             cond = self.shown(cond, given)
         return Losses(self.diffusion.loss(detail, cond, noise, given and 1 - given.mask).mean())
 
-    def _hidden(self, detail: Images, noise: Noise) -> Given | None:
+    def _hidden(self, detail: Images, noise: Noise) -> KnownRegion | None:
         masks, (n, _, height, width) = self.config.masks, detail.shape
-        return masks and Given(detail, random_masks(n, height, width, noise, masks))
+        return masks and KnownRegion(detail, random_masks(n, height, width, noise, masks))
 
     def check(self, images: Images) -> None:
-        """Raises ValueError for pictures of another size than the larger one."""
+        """Raises ValueError for images of another size than the larger one."""
         c, size = self.config.network.channels, self.config.size
         if images.shape[1:] != (c, size, size):
-            raise ValueError(f"pictures {list(images.shape[1:])}: this upsampler trains on {[c, size, size]}")
+            raise ValueError(f"images {list(images.shape[1:])}: this upsampler trains on {[c, size, size]}")
 
     def crops(self, images: Images, noise: Noise) -> tuple[Float[Tensor, "b c s s"], Float[Tensor, "b c t t"]]:
-        """The same random square of each picture, large and small; corners lie on pixels of the small picture."""
+        """The same random square of each image, large and small; corners lie on pixels of the small image."""
         factor, side = self.config.factor, self.config.crop // self.config.factor
         small = shrink(images, factor)  # before cropping: a crop has no border of its own here
         corners = noise.integers(self.config.low - side + 1, (len(images), 2)).tolist()
@@ -213,20 +213,25 @@ class Upsampler(nn.Module):
         return torch.stack(high), torch.stack(low)
 
     def sample(
-        self, low: Images, noise: Noise, how: Sampling | None = None, strength: float = 0.0, given: Given | None = None
+        self,
+        low: Images,
+        noise: Noise,
+        how: Sampling | None = None,
+        strength: float = 0.0,
+        given: KnownRegion | None = None,
     ) -> Iterator[Step]:
-        """Pictures `factor` times larger, of any small size; every step's x0 is a preview in [-1, 1].
+        """Images `factor` times larger, of any small size; every step's x0 is a preview in [-1, 1].
 
-        strength: how degraded the small pictures are taken to be, 0 to 1. given: what is known of the larger ones, kept
+        strength: how degraded the small images are taken to be, 0 to 1. given: what is known of the larger ones, kept
         exactly and put in at every step, also where the network does not see it. Raises ValueError for a strength
-        outside, pictures too large, and what is given at another size.
+        outside, images too large, and what is given at another size.
         """
         if not 0 <= strength <= 1:
-            raise ValueError(f"strength = {strength}: how degraded a picture is, 0 (not at all) to 1")
+            raise ValueError(f"strength = {strength}: how degraded an image is, 0 (not at all) to 1")
         h, w = (self.config.factor * side for side in low.shape[-2:])
         check_largest(h, w)
         if given is not None and given.images.shape[-2:] != (h, w):
-            raise ValueError(f"given pictures of {list(given.images.shape[-2:])} px: these become {[h, w]} px")
+            raise ValueError(f"given images of {list(given.images.shape[-2:])} px: these become {[h, w]} px")
         cond = self.condition(self._padded(low), low.new_full((len(low),), strength))
         base, how = cond.image, how or self.config.sampling
         assert base is not None
@@ -238,11 +243,11 @@ class Upsampler(nn.Module):
                 x = given.over(x)  # through the details and back it is rounded
             yield Step(x, x0.clamp(-1, 1), step.log_snr)
 
-    def _detail(self, given: Given, base: Images) -> Given:
-        """What is known, in units of the details; nothing is known where the picture was continued."""
+    def _detail(self, given: KnownRegion, base: Images) -> KnownRegion:
+        """What is known, in units of the details; nothing is known where the image was continued."""
         wider = (0, base.shape[-1] - given.images.shape[-1], 0, base.shape[-2] - given.images.shape[-2])
         images, mask = (F.pad(part, wider) for part in (given.images, given.mask))
-        return Given((images - base) / (2 * self.spread), mask)
+        return KnownRegion((images - base) / (2 * self.spread), mask)
 
     def _padded(self, low: Images) -> Float[Tensor, "b c h2 w2"]:
         """Continued by its border to what the network can divide."""

@@ -1,4 +1,4 @@
-"""Networks: `backbones` for pictures, `prior` for embeddings, `autoencoder`, and the `blocks` that they are made of.
+"""Networks: `backbones` for images, `prior` for embeddings, `autoencoder`, and the `blocks` that they are made of.
 
 from unclip.nn import MLP, DiTConfig, ImageNetworkConfig, LevelEmbedding, UNetConfig
 """

@@ -6,7 +6,7 @@ Importing any module of this room makes all stages known, for settings name them
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 from unclip.recipes.feed import Feed, PictureFeed
-from unclip.recipes.gates import judged, pairs_of
+from unclip.recipes.gates import judge, pairs_of
 from unclip.recipes.presets import PRESETS
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig
@@ -50,6 +50,6 @@ __all__ = [
     "Stage",
     "StageRecipe",
     "UpsamplerRecipe",
-    "judged",
+    "judge",
     "pairs_of",
 ]

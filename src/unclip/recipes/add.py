@@ -15,7 +15,7 @@ from unclip.recipes.settings.run import RunConfig, check_addable, stored_config,
 from unclip.runs.folder import RunFolder
 
 
-def add(
+def add_stage(
     folder: Path, stage: str, config: RunConfig, stop: threading.Event, source: Source | None = None
 ) -> Iterator[Event]:
     """Trains the stage, or continues it, and judges it; one that is finished only tells how it ended.

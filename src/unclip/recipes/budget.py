@@ -71,4 +71,4 @@ class StageTime:
     def _taken(self, name: str) -> float:
         record = self.run.state().get(name)
         before = self.more.ends[name].seconds if self.more and name in self.more.ends else 0.0
-        return 0.0 if record is None else float(record["figures"].get("seconds") or 0.0) - before
+        return 0.0 if record is None else float(record["metrics"].get("seconds") or 0.0) - before

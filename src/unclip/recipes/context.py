@@ -44,12 +44,12 @@ class Context:
     @cached_property
     def split(self) -> tuple[np.ndarray, np.ndarray]:
         """(training, held-out) rows of the data."""
-        return self.prepared.split(self.config.held_out, most=500)
+        return self.prepared.split(self.config.held_out, maximum=500)
 
     def prepared_at(self, size: int) -> Prepared:
-        """The data at another size, in a folder of its own; pictures that are smaller are left out.
+        """The data at another size, in a folder of its own; images that are smaller are left out.
 
-        Raises ValueError where the data have to be named for that, and where no picture is so large.
+        Raises ValueError where the data have to be named for that, and where no image is so large.
         """
         with self.folder.writing():
             return self._prepared_at(size, self.folder.root / f"data-{size}")
@@ -57,16 +57,16 @@ class Context:
     def _prepared_at(self, size: int, place: Path) -> Prepared:
         if self.source is not None:
             captioned, background = self.config.captioned, self.config.background
-            return prepare(self.source, place, size, 1.0, captioned, least=size, background=background, stop=self.stop)
+            return prepare(
+                self.source, place, size, 1.0, captioned, minimum=size, background=background, stop=self.stop
+            )
         if (place / "prepared.json").exists():
             return load_prepared(place)
-        raise ValueError(
-            f"the run's pictures are wanted at {size} px: name the data, as unclip add STAGE DATA --run RUN"
-        )
+        raise ValueError(f"the run's images are wanted at {size} px: name the data, as unclip add STAGE DATA --run RUN")
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes, in the order of their numbers: the first captions of all pictures.
+        """The names of the classes, in the order of their numbers: the first captions of all images.
 
         Raises ValueError where they are too many to be classes.
         """
@@ -74,7 +74,7 @@ class Context:
         if len(names) > MOST_CLASSES:
             raise ValueError(
                 f"--classes: {len(names):,} different captions (as {names[0]!r}) are no classes, {MOST_CLASSES:,} at "
-                "most can be; sort the pictures into class folders, or leave --classes out"
+                "most can be; sort the images into class folders, or leave --classes out"
             )
         return tuple(names)
 
@@ -82,7 +82,7 @@ class Context:
     def tokenizer(self) -> Tokenizer:
         """The tokenizer of the run. Raises ValueError where it is not the one that the run began with."""
         record = self.folder.state()["tokenizer"]
-        return read_tokenizer(self.folder, int(record["figures"]["context"]), record.get("sha256"))[0]
+        return read_tokenizer(self.folder, int(record["metrics"]["context"]), record.get("sha256"))[0]
 
     @property
     def began(self) -> dict[str, Any]:
@@ -104,11 +104,11 @@ class Context:
 
     @cached_property
     def embeddings(self) -> Vectors:
-        """CLIP embeddings of all pictures, in the data's order; kept on disk beside the weights that made them."""
+        """CLIP embeddings of all images, in the data's order; kept on disk beside the weights that made them."""
         return run_embeddings(self.folder, self.clip, self.prepared, self.device, self.precision)
 
     @cached_property
     def latents(self) -> Images:
-        """Means and log-variances of the codes of all pictures, kept in the same way."""
+        """Means and log-variances of the codes of all images, kept in the same way."""
         autoencoder = self.finished("autoencoder", Autoencoder)
         return run_latents(self.folder, autoencoder, self.prepared, self.device, self.precision)

@@ -36,8 +36,8 @@ class Working:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A picture was written."""
+class ImageSaved:
+    """An image was written."""
 
     stage: str
     path: Path
@@ -50,7 +50,7 @@ class Gate:
     stage: str
     passed: bool
     why: str
-    figures: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Stopped:
     stage: str
 
 
-Event = Note | Progress | Working | Drawn | Gate | Stopped
+Event = Note | Progress | Working | ImageSaved | Gate | Stopped
 
 
 def working(stage: str, what: str, done: int, total: int, start: float) -> Working:

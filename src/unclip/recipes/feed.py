@@ -11,13 +11,13 @@ from unclip.clip.model import CLIP
 from unclip.core.noise import derive
 from unclip.core.task import Batch
 from unclip.core.typing import Images, Vectors
-from unclip.data.loader import Order, chosen, to_tensor
+from unclip.data.loader import Order, select_rows, to_tensor
 from unclip.data.prepare.write import Prepared
 from unclip.text.tokenizer import Tokenizer
 
 
 class Feed:
-    """step -> Batch with pictures, one caption each (drawn where there are several), and what else was given.
+    """step -> Batch with images, one caption each (drawn where there are several), and what else was given.
 
     embeddings: image embeddings of the whole data set; latents: its codes' means and log-variances; clip: adds its text
     features, computed without gradient.
@@ -45,7 +45,7 @@ class Feed:
             images=to_tensor(self.prepared.images[rows]) if self.pictures else None,
             ids=ids,
             mask=mask,
-            same=same,
+            caption_id=same,
             image_embedding=None if self.embeddings is None else self.embeddings[torch.from_numpy(rows)],
             latents=None if self.latents is None else self.latents[torch.from_numpy(rows)],
             text_embedding=text,
@@ -67,7 +67,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class PictureFeed:
-    """step -> Batch with pictures, half of them mirrored where `flip`, and the numbers of their classes.
+    """step -> Batch with images, half of them mirrored where `flip`, and the numbers of their classes.
 
     labels: of the whole data set, or None; channels: 1 or 3.
     """
@@ -87,7 +87,7 @@ class PictureFeed:
 
     def __call__(self, step: int) -> Batch:
         rows = self.rows[self.order.indices(step)]
-        pixels = chosen(self.prepared.images, rows, self.channels)
+        pixels = select_rows(self.prepared.images, rows, self.channels)
         if self.flip:
             mirrored = np.random.default_rng(derive(self.seed, "flip", step)).random(len(rows)) < 0.5
             pixels[mirrored] = pixels[mirrored, :, ::-1]
@@ -95,11 +95,11 @@ class PictureFeed:
         return Batch(images=to_tensor(pixels), labels=labels)
 
 
-def distinct_captions(prepared: Prepared, rows: Sequence[int] | np.ndarray, most: int) -> list[int]:
+def distinct_captions(prepared: Prepared, rows: Sequence[int] | np.ndarray, maximum: int) -> list[int]:
     """The first rows whose first captions are all different, at most `most`."""
     seen: dict[str, int] = {}
     for row in rows:
         seen.setdefault(prepared.captions[row][0], int(row))
-        if len(seen) == most:
+        if len(seen) == maximum:
             break
     return list(seen.values())

@@ -9,7 +9,7 @@ from torch import nn
 
 from unclip.core.disk.sizes import FLOAT, Bounded, TooLarge, free_memory
 from unclip.core.noise import initial_weights
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages.base import StageRecipe
 from unclip.runs.modules import UNBUILT
@@ -37,7 +37,7 @@ def check_networks(config: RunConfig) -> None:
         except ValueError as error:
             raise ValueError(f"{stage}: {error}") from error
         except UNBUILT as error:
-            raise ValueError(f"{stage}: no network can be built of these settings ({shown(error, 200)})") from error
+            raise ValueError(f"{stage}: no network can be built of these settings ({printable(error, 200)})") from error
 
 
 class NoRoom(ValueError):

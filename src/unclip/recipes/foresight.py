@@ -1,4 +1,4 @@
-"""Whether a stage will see each picture at all, told while there is still time to stop it."""
+"""Whether a stage will see each image at all, told while there is still time to stop it."""
 
 from collections.abc import Iterator
 
@@ -9,9 +9,9 @@ STEPS, SHARE = 20, 0.02
 
 
 def foreseen(events: Iterator[Event], stage: str, batch: int, pictures: int) -> Iterator[Event]:
-    """The events of a stage and, once its speed is known, a warning where it sees less than every picture once.
+    """The events of a stage and, once its speed is known, a warning where it sees less than every image once.
 
-    batch: pictures in one step; pictures: that it trains on.
+    batch: images in one step; pictures: that it trains on.
     """
     told = False
     for event in events:
@@ -23,8 +23,8 @@ def foreseen(events: Iterator[Event], stage: str, batch: int, pictures: int) -> 
 
 
 def warning(seen: float) -> str:
-    """seen: how often a stage sees each picture."""
+    """seen: how often a stage sees each image."""
     return (
-        f"! at this speed the stage sees {seen:.0%} of the pictures, each once: give a new run (another --out) a "
-        f"{5 / seen:,.0f} times larger --budget, or fewer or smaller pictures"
+        f"! at this speed the stage sees {seen:.0%} of the images, each once: give a new run (another --out) a "
+        f"{5 / seen:,.0f} times larger --budget, or fewer or smaller images"
     )

@@ -18,10 +18,10 @@ FEW = 20
 """Fewer held-out pairs than this cannot judge anything; the training pairs stand in, and the gate says so."""
 PICTURES = 128
 ROUGHEST = 3.0
-"""Generated pictures this many times rougher than the data's are noise."""
+"""Generated images this many times rougher than the data's are noise."""
 
 
-def judged(ctx: Context, judge: Callable[[Context, np.ndarray, M], Gate], model: M) -> Gate:
+def judge(ctx: Context, judge: Callable[[Context, np.ndarray, M], Gate], model: M) -> Gate:
     """A gate's verdict on held-out pairs, which it names."""
     rows, note = judged_rows(ctx)
     with torch.no_grad():
@@ -31,7 +31,7 @@ def judged(ctx: Context, judge: Callable[[Context, np.ndarray, M], Gate], model:
 
 def believable(result: Gate, skipped: int, steps: int) -> Gate:
     """The verdict, failed where a figure is no number: nothing was measured then; skipped steps are told."""
-    lost = [name for name, value in result.figures.items() if math.isnan(value)]
+    lost = [name for name, value in result.metrics.items() if math.isnan(value)]
     why = result.why
     if lost:
         why = f"what it makes cannot be judged, {' and '.join(lost[:2])} came out as no number: {why}"
@@ -48,12 +48,12 @@ def judged_rows(ctx: Context) -> tuple[np.ndarray, str]:
     return np.concatenate([held, train])[:256], f" (judged on training pairs: only {len(held)} are held out)"
 
 
-def pairs_of(ctx: Context, rows: np.ndarray, most: int = 512) -> tuple[torch.Tensor, list[str]]:
+def pairs_of(ctx: Context, rows: np.ndarray, maximum: int = 512) -> tuple[torch.Tensor, list[str]]:
     """Images in [-1, 1], [n, 3, size, size], and their first captions."""
-    rows = rows[:most]
+    rows = rows[:maximum]
     return to_tensor(ctx.prepared.images[rows]), [ctx.prepared.captions[r][0] for r in rows]
 
 
-def clear(figures: dict[str, float]) -> bool:
+def clear(metrics: dict[str, float]) -> bool:
     """Whether the right pairs are above the shuffled ones by three standard errors, and by enough to be seen."""
-    return figures["gap"] > 3 * figures["error"] and figures["gap"] > 0.02
+    return metrics["gap"] > 3 * metrics["error"] and metrics["gap"] > 0.02

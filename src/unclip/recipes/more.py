@@ -38,7 +38,7 @@ def further(run: RunFolder) -> More | None:
     record = run.state().get(MORE)
     if record is None:
         return None
-    found = {name: float(value or 0) for name, value in record["figures"].items()}
+    found = {name: float(value or 0) for name, value in record["metrics"].items()}
     names = [name.removesuffix("_steps") for name in found if name.endswith("_steps")]
     ends = {name: End(int(found[f"{name}_steps"]), found.get(f"{name}_seconds", 0.0)) for name in names}
     return More(found.get("added", 0.0), found.get("last", 0.0), ends)
@@ -95,10 +95,10 @@ def train_on(run: RunFolder, config: RunConfig, seconds: float | None) -> Iterat
 
 def _open(run: RunFolder, config: RunConfig, seconds: float, before: More | None) -> None:
     state = run.state()
-    figures = {"added": seconds + (before.added if before else 0.0), "last": seconds}
+    metrics = {"added": seconds + (before.added if before else 0.0), "last": seconds}
     for name in config.stages:
-        figures |= {f"{name}_{what}": float(state[name]["figures"].get(what) or 0) for what in ("steps", "seconds")}
-    record = {"passed": True, "why": f"{_told(figures['added'])} after the first training", "figures": figures}
+        metrics |= {f"{name}_{what}": float(state[name]["metrics"].get(what) or 0) for what in ("steps", "seconds")}
+    record = {"passed": True, "why": f"{_told(metrics['added'])} after the first training", "metrics": metrics}
     run.reopen(*config.stages, **{MORE: record})
 
 

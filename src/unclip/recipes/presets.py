@@ -81,7 +81,7 @@ def ddpm_cifar10(size: int = 32) -> RunConfig:
     """The CIFAR-10 settings of the DDPM paper (Ho et al. 2020, appendix B) and of its code.
 
     35.7 M parameters, T = 1000, eps, L_simple, Sigma = beta; Adam at 2e-4 after 5000 steps of warm-up, never lowered;
-    batch 128; gradients clipped at 1; average of decay 0.9999; dropout 0.1; mirrored pictures; 800,000 steps.
+    batch 128; gradients clipped at 1; average of decay 0.9999; dropout 0.1; mirrored images; 800,000 steps.
     """
     adam = OptimConfig(lr=2e-4, warmup=5000, decay=0.0, beta1=0.9, beta2=0.999, clip=1.0)
     paper = DDPMRecipe(
@@ -118,6 +118,6 @@ PRESETS: dict[str, Callable[[int], RunConfig]] = {
     "ddpm-fast": ddpm_fast,
     "ddpm-cifar10": ddpm_cifar10,
 }
-"""Preset name -> settings for a picture size."""
+"""Preset name -> settings for an image size."""
 DEFAULTS = {"unclip": "tiny", "latent": "latent-tiny", "ddpm": "ddpm-fast"}
 """Model -> the preset where none is named."""

@@ -19,7 +19,7 @@ from unclip.data.prepare.write import Prepared, prepare
 from unclip.data.source import Source, notes_of
 from unclip.images.files import save_picture, thumbnail_sheet
 from unclip.recipes.context import Context
-from unclip.recipes.events import Drawn, Event, Note, Stopped
+from unclip.recipes.events import Event, ImageSaved, Note, Stopped
 from unclip.recipes.finished import finished
 from unclip.recipes.foresight import foreseen
 from unclip.recipes.more import check_more, train_on
@@ -29,7 +29,7 @@ from unclip.runs.folder import RunFolder
 from unclip.text.tokenizer import Tokenizer
 
 
-def train(
+def train_stages(
     source: Source,
     folder: Path,
     config: RunConfig,
@@ -146,14 +146,14 @@ def _data_events(run: RunFolder, prepared: Prepared, source: Source, config: Run
     if not path.exists():
         every = max(1, len(prepared) // 48)
         save_picture(thumbnail_sheet(prepared.images[: 48 * every : every]), path)
-    yield Drawn("data", path)
+    yield ImageSaved("data", path)
 
 
 def _finish_data(ctx: Context) -> None:
     """From here on the run is begun: its settings are kept."""
     if "data" not in ctx.folder.state():
         count = len(ctx.prepared)
-        ctx.folder.finish("data", {"passed": True, "why": f"{count} pairs", "figures": {"pairs": count}})
+        ctx.folder.finish("data", {"passed": True, "why": f"{count} pairs", "metrics": {"pairs": count}})
 
 
 def _tokenizer(ctx: Context) -> Iterator[Event]:
@@ -166,8 +166,8 @@ def _tokenizer(ctx: Context) -> Iterator[Event]:
         made = Tokenizer.train(captions, config.vocabulary, config.longest_caption)
         made.save(run.tokenizer)
         _finish_data(ctx)
-        figures = {"tokens": made.size, "context": made.context}
-        record = {"passed": True, "why": f"{made.size} tokens", "figures": figures}
+        metrics = {"tokens": made.size, "context": made.context}
+        record = {"passed": True, "why": f"{made.size} tokens", "metrics": metrics}
         run.finish("tokenizer", {**record, "sha256": store.sha256(run.tokenizer)})
     yield Note("tokenizer", f"{ctx.tokenizer.size} tokens, captions of at most {ctx.tokenizer.context}")
 

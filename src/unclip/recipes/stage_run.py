@@ -18,7 +18,7 @@ from unclip.figures import plots
 from unclip.images.files import save_picture
 from unclip.recipes.budget import StageTime
 from unclip.recipes.context import Context
-from unclip.recipes.events import Drawn, Event, Note, Progress, Working
+from unclip.recipes.events import Event, ImageSaved, Note, Progress, Working
 from unclip.recipes.gates import believable
 from unclip.recipes.more import End
 from unclip.recipes.stages.base import build
@@ -66,7 +66,7 @@ class StageRun:
         check_room(self.checkpoint, self.trainer)
         log = Log(self.ctx.folder.logs / f"{self.name}.jsonl", self.trainer.step)
         try:
-            # Set-up is not of the stage's share: the embeddings of all pictures can take longer than that.
+            # Set-up is not of the stage's share: the embeddings of all images can take longer than that.
             yield from self._train(log)
             if not self.ctx.stop.is_set():
                 yield from self._finish()
@@ -151,7 +151,7 @@ class StageRun:
         left = report.remaining + self.trainer.plan.reserve + self.time.later
         return Progress(self.name, report, left, self.time.behind(report.share))
 
-    def _preview(self, report: Report, draw: Callable[[Any], Image]) -> Drawn:
+    def _preview(self, report: Report, draw: Callable[[Any], Image]) -> ImageSaved:
         began = time.monotonic()
         self.averaged.load_state_dict(self.trainer.ema.average)
         path = self.ctx.folder.samples / f"{self.name}-{report.step:06d}.png"
@@ -161,7 +161,7 @@ class StageRun:
         self.trainer.waited(took)
         if report.share < 1:
             self.trainer.plan.reserve = (1 + self.stage.gate_previews) * took
-        return Drawn(self.name, path)
+        return ImageSaved(self.name, path)
 
     def _finish(self) -> Iterator[Event]:
         self._save()
@@ -171,12 +171,12 @@ class StageRun:
         began = time.monotonic()
         judged = believable(self.stage.gate(self.averaged), trainer.skipped, trainer.step)
         trainer.waited(time.monotonic() - began)
-        figures = {"steps": trainer.step, "seconds": round(trainer.elapsed, 1), "skipped": trainer.skipped}
-        figures["parameters"] = sum(p.numel() for p in self.stage.kept(self.averaged).parameters())
-        result = replace(judged, figures={**judged.figures, **figures})
-        known = {k: v if math.isfinite(v) else None for k, v in result.figures.items()}
-        record = {"passed": result.passed, "why": result.why, "figures": known}
-        sha = self._store(self.ctx.folder.root / self.name, {**figures, "ended": record})
+        metrics = {"steps": trainer.step, "seconds": round(trainer.elapsed, 1), "skipped": trainer.skipped}
+        metrics["parameters"] = sum(p.numel() for p in self.stage.kept(self.averaged).parameters())
+        result = replace(judged, metrics={**judged.metrics, **metrics})
+        known = {k: v if math.isfinite(v) else None for k, v in result.metrics.items()}
+        record = {"passed": result.passed, "why": result.why, "metrics": known}
+        sha = self._store(self.ctx.folder.root / self.name, {**metrics, "ended": record})
         self.ctx.folder.finish(self.name, {**record, "sha256": sha})
         yield from self._plot()
         yield result
@@ -218,10 +218,10 @@ class StageRun:
         path = self.ctx.folder.plots / "loss.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         plots.loss_curves(logs, path)
-        yield Drawn(self.name, path)
+        yield ImageSaved(self.name, path)
 
 
 def line(report: Report) -> dict[str, Any]:
     """A report as a line of the log; a figure that is not finite becomes null."""
-    figures = {**{k: v for k, v in vars(report).items() if k not in ("parts", "remaining", "share")}, **report.parts}
-    return {k: v if math.isfinite(v) else None for k, v in figures.items()}
+    metrics = {**{k: v for k, v in vars(report).items() if k not in ("parts", "remaining", "share")}, **report.parts}
+    return {k: v if math.isfinite(v) else None for k, v in metrics.items()}

@@ -1,4 +1,4 @@
-"""CLIP embeddings and codes of all pictures of a run, kept beside the weights that made them."""
+"""CLIP embeddings and codes of all images of a run, kept beside the weights that made them."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -45,7 +45,7 @@ def _kept(
     seen = _look(prepared, look, *on)
     if not bool(torch.isfinite(seen).all()):
         raise ValueError(
-            f"{folder.root / stage}: what it makes of the pictures is not finite, so nothing can be trained on it; its "
+            f"{folder.root / stage}: what it makes of the images is not finite, so nothing can be trained on it; its "
             "training diverged: train it with a lower learning rate and another --out"
         )
     with suppress(OSError, ValueError), folder.writing():  # of use, not needed: the run may be read-only, or busy
@@ -65,7 +65,7 @@ def data_folder(folder: RunFolder | None) -> RunFolder:
     if folder is None or not (folder.data / "prepared.json").exists():
         place = "this model" if folder is None else str(folder.data)
         raise ValueError(
-            f"{place}: the run's prepared pictures are gone, and this needs them; the same `unclip train` command "
+            f"{place}: the run's prepared images are gone, and this needs them; the same `unclip train` command "
             "again prepares them (what is trained stays)"
         )
     return folder

@@ -5,7 +5,7 @@ run.toml  state.json  tokenizer.json  clip/  autoencoder/  latent/    of a laten
 run.toml  state.json  ddpm/                                      what a plain DDPM is made of
 classifier/  ...                                                 what `unclip add` put beside it
 early/                                                           the stage that draws, after 1/16 of its training
-data-128/  ...                                                   its pictures at another size, for upsamplers
+data-128/  ...                                                   its images at another size, for upsamplers
 data/  checkpoints/  logs/  samples/  plots/                     what its training left
 priors/                                                          what `unclip compare-priors` found
 .unclip                                                          the mark of a folder of unclip's, and its lock
@@ -24,12 +24,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unclip.core.config.ranges import told
+from unclip.core.config.ranges import quote
 from unclip.core.config.tables import read_json, read_toml
 from unclip.core.disk import atomic, lock, store
-from unclip.core.shown import shown, typed
+from unclip.core.shown import printable, shell_command
 from unclip.data.images.colours import WHITE
-from unclip.runs.records import began, check_record
+from unclip.runs.records import check_record, records_before
 
 KEPT = re.compile(r"[a-z][a-z0-9_]{0,40}")
 """What a stage may be called: its name is that of a folder."""
@@ -93,7 +93,7 @@ class RunFolder:
         """What the run trains, as `unclip`. Raises ValueError where its settings are damaged."""
         model = self._set("model", "unclip")
         if not isinstance(model, str):
-            raise ValueError(f"{self.settings}: model = {told(model)}: expected the name of a model, as 'unclip'")
+            raise ValueError(f"{self.settings}: model = {quote(model)}: expected the name of a model, as 'unclip'")
         return model
 
     @property
@@ -122,12 +122,12 @@ class RunFolder:
     def _names(self, key: str) -> tuple[str, ...]:
         names = self._set(key, [])
         if not isinstance(names, list) or not all(isinstance(n, str) and KEPT.fullmatch(n) for n in names):
-            raise ValueError(f"{self.settings}: {key} = {told(names)}: expected a list of names of stages")
+            raise ValueError(f"{self.settings}: {key} = {quote(names)}: expected a list of names of stages")
         return tuple(names)
 
     @property
     def background(self) -> str:
-        """The colour behind the run's pictures where they are transparent. Raises ValueError as `model` does."""
+        """The colour behind the run's images where they are transparent. Raises ValueError as `model` does."""
         return str(self._set("background", WHITE))
 
     def _set(self, name: str, default: object) -> object:
@@ -186,7 +186,7 @@ class RunFolder:
         state = read_json(path, "the state of a run; delete it: how the stages ended is read from them again")
         for stage, record in state.items():
             try:
-                check_record(record, f"{path}: {shown(stage, 60)}")
+                check_record(record, f"{path}: {printable(stage, 60)}")
             except ValueError as error:
                 raise ValueError(f"{error}; delete the file: how the stages ended is read from them again") from error
         return state
@@ -200,7 +200,7 @@ class RunFolder:
                 check_record(extra["ended"], stage)
             except (ValueError, KeyError):
                 continue
-            found = {**began(extra), **found, stage: extra["ended"]}
+            found = {**records_before(extra), **found, stage: extra["ended"]}
         return found
 
     def networks(self) -> list[str]:
@@ -234,12 +234,13 @@ class RunFolder:
         """Raises ValueError that says which stage is missing, or who is training it, for whoever wants to generate."""
         if not self.root.is_dir():
             raise ValueError(
-                f"{self.root}: no such run; train one with `{typed('unclip', 'train', 'DATA', '--out', self.root)}`"
+                f"{self.root}: no such run; train one with "
+                f"`{shell_command('unclip', 'train', 'DATA', '--out', self.root)}`"
             )
         if not self.settings.exists() and not (self.root / "state.json").exists():
             raise ValueError(
                 f"{self.root}: holds no run (no run.toml); name the folder that `unclip train DATA --out RUN` made, "
-                "not that of the pictures"
+                "not that of the images"
             )
         state = self.state()
         missing = [name for name in self.stages if name not in state]

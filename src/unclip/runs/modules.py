@@ -13,10 +13,10 @@ from unclip.core.disk import store
 from unclip.core.disk.sizes import Bounded, TooLarge
 from unclip.core.noise import initial_weights
 from unclip.core.plugins.noted import provide
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 from unclip.core.versions import by_another
 from unclip.runs.folder import RunFolder
-from unclip.runs.records import began
+from unclip.runs.records import records_before
 from unclip.text.tokenizer import Tokenizer
 
 M = TypeVar("M", bound=torch.nn.Module)
@@ -35,7 +35,7 @@ def model_hash(folder: RunFolder) -> str:
     """Twelve hex digits over settings and weights of the stages that every run of this model has, and over its
     tokenizer; they name the run.
 
-    What `unclip add` trained is not in it: a picture names each stage that drew it besides (`Stages.hashes`).
+    What `unclip add` trained is not in it: an image names each stage that drew it besides (`Stages.hashes`).
     """
     words = [store.sha256(folder.tokenizer)] if "tokenizer" in folder.state() else []
     return _together([*words, *(store.identity(folder.root / name) for name in folder.stages)])
@@ -94,7 +94,7 @@ def _read(folder: RunFolder, name: str, kind: type[torch.nn.Module], device: str
             f"{folder.root / name}: made by another version of unclip, its weights do not fit this {stage} "
             f"({str(error).splitlines()[0]}); use that version or train again"
         ) from error
-    words = began(stored.extra).get("tokenizer", {}).get("sha256")
+    words = records_before(stored.extra).get("tokenizer", {}).get("sha256")
     return _Read(module.to(device).eval().requires_grad_(False), stored.sha256, stored.identity, words)
 
 
@@ -116,7 +116,7 @@ def built(kind: type[M], stored: store.Stored, file: Path) -> M:
         raise ValueError(f"{file}: {error}{by_another(stored.written_by)}; restore it, or train again") from error
     except UNBUILT as error:
         raise ValueError(
-            f"{file}: no network can be built of these settings ({shown(error, 200)}); restore it, or train again"
+            f"{file}: no network can be built of these settings ({printable(error, 200)}); restore it, or train again"
         ) from error
 
 
@@ -125,8 +125,8 @@ def _check_finite(place: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     for name, value in tensors.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise ValueError(
-                f"{place / store.WEIGHTS}: the weights {shown(name)} are not finite, for the training diverged; train "
-                "it again with a lower learning rate and another --out"
+                f"{place / store.WEIGHTS}: the weights {printable(name)} are not finite, for the training diverged; "
+                "train it again with a lower learning rate and another --out"
             )
 
 

@@ -1,4 +1,4 @@
-"""A run without the pictures that it was trained on: what generation needs, and no more, to be given to others."""
+"""A run without the images that it was trained on: what generation needs, and no more, to be given to others."""
 
 import shutil
 from pathlib import Path

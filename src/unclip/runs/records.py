@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from unclip.core.config.ranges import told
+from unclip.core.config.ranges import quote
 
 COUNTS = ("parameters", "steps", "seconds", "tokens", "context", "pairs")
 """Figures of a stage's end that commands count with."""
@@ -10,13 +10,13 @@ COUNTS = ("parameters", "steps", "seconds", "tokens", "context", "pairs")
 
 def check_record(record: Any, where: str) -> None:
     """Raises ValueError where this is no record of a stage's end; where: the file and the stage."""
-    kinds = {"passed": bool, "why": str, "figures": dict}
+    kinds = {"passed": bool, "why": str, "metrics": dict}
     good = isinstance(record, dict) and all(isinstance(record.get(name), kind) for name, kind in kinds.items())
     if not good or not isinstance(record.get("sha256", ""), str):
-        raise ValueError(f"{where} = {told(record)}: expected how the stage ended (passed, why, figures)")
-    wrong = [name for name, value in record["figures"].items() if not is_figure(name, value)]
+        raise ValueError(f"{where} = {quote(record)}: expected how the stage ended (passed, why, metrics)")
+    wrong = [name for name, value in record["metrics"].items() if not is_figure(name, value)]
     if wrong:
-        raise ValueError(f"{where}: figures.{told(wrong[0])} = {told(record['figures'][wrong[0]])} is no figure")
+        raise ValueError(f"{where}: metrics.{quote(wrong[0])} = {quote(record['metrics'][wrong[0]])} is no metric")
 
 
 def is_figure(name: str, value: Any) -> bool:
@@ -28,7 +28,7 @@ def is_figure(name: str, value: Any) -> bool:
     return name not in COUNTS and (value is None or isinstance(value, str | bool | list))
 
 
-def began(extra: dict[str, Any]) -> dict[str, Any]:
+def records_before(extra: dict[str, Any]) -> dict[str, Any]:
     """What a stage noted beside its weights of how data and tokenizer ended; nothing where that is none."""
     records = extra.get("began", {})
     try:

@@ -22,9 +22,9 @@ from unclip.figures.strips import denoising_strip, noising_strip
 from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import grid, save_picture
 from unclip.models.network import fitted
-from unclip.recipes.events import Drawn, Event, Note, Stopped
+from unclip.recipes.events import Event, ImageSaved, Note, Stopped
 from unclip.recipes.presets import tiny
-from unclip.recipes.run import train
+from unclip.recipes.run import train_stages
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages import CLIPRecipe, DecoderRecipe, PriorRecipe
 from unclip.runs.folder import RunFolder
@@ -43,7 +43,7 @@ TITLES = {
 
 
 def demo_config(budget: float) -> RunConfig:
-    """The tiny recipe at 32 px with more of the time for CLIP; scores and pictures come on top of the budget."""
+    """The tiny recipe at 32 px with more of the time for CLIP; scores and images come on top of the budget."""
     base = tiny(32)
     clip, prior, decoder = base.of(CLIPRecipe), base.of(PriorRecipe), base.of(DecoderRecipe)
     narrow = base.using(
@@ -64,7 +64,7 @@ def _demo(folder: Path, budget: float, stop: threading.Event, n: int) -> Iterato
     world = World(32)
     minutes = math.ceil(budget / 60 + AROUND)
     yield Note("demo", f"takes about {minutes} minutes: {budget / 60:.1f} of training, then the scores")
-    for event in train(world, folder, demo_config(budget), stop, force=True):
+    for event in train_stages(world, folder, demo_config(budget), stop, force=True):
         yield event
         if isinstance(event, Stopped):
             return
@@ -73,11 +73,11 @@ def _demo(folder: Path, budget: float, stop: threading.Event, n: int) -> Iterato
     scores = evaluate_shapes(model, world, n)
     write_atomic(folder / "scores.json", to_json(scores))
     for path in _pictures(model, folder, scores):
-        yield Drawn("score", path)
+        yield ImageSaved("score", path)
         if stop.is_set():
             yield Stopped("score")
             return
-    yield Drawn("score", _report(folder, scores))
+    yield ImageSaved("score", _report(folder, scores))
 
 
 def _pictures(model: TextToImage, folder: Path, scores: dict[str, Any]) -> Iterator[Path]:
@@ -96,7 +96,7 @@ def _pictures(model: TextToImage, folder: Path, scores: dict[str, Any]) -> Itera
 
 
 def unseen_prompts(each: int = 4) -> list[Prompt]:
-    """Prompts whose combinations of colour and shape the training pictures never show."""
+    """Prompts whose combinations of colour and shape the training images never show."""
     world = World(32)
     return prompts(world, "one_unseen", each, seed=1) + prompts(world, "two_unseen", each, seed=1)
 
@@ -112,13 +112,13 @@ def _report(folder: Path, scores: dict[str, Any]) -> Path:
     rows = [["stage", "gate", "why"]]
     rows += [[name, "pass" if s["passed"] else "FAIL", s["why"]] for name, s in state.items()]
     sections = [
-        Section("Pictures for combinations it never saw", text=GRID, pictures=[folder / "grid.png"]),
+        Section("Images for combinations it never saw", text=GRID, pictures=[folder / "grid.png"]),
         Section("Exact score", text=SCORE, table=score_table(scores), pictures=_there(folder / "scores.png")),
         Section("What is not learned yet", text=verdict(scores)),
         Section("Stages", table=rows, pictures=_there(folder / "plots" / "loss.png")),
         Section("Noising: the forward process", text=NOISING, pictures=[folder / "noising.png"]),
-        Section("Denoising: from noise to picture", text=DENOISING, pictures=[folder / "denoising.png"]),
-        Section("Some of the training pictures", pictures=[folder / "samples" / "data.png"]),
+        Section("Denoising: from noise to image", text=DENOISING, pictures=[folder / "denoising.png"]),
+        Section("Some of the training images", pictures=[folder / "samples" / "data.png"]),
     ]
     return write_report(folder, "unclip demo: your own DALL-E 2, in miniature", sections)
 
@@ -149,13 +149,13 @@ def verdict(scores: dict[str, Any]) -> str:
     return "Less than half of the scenes are right for: " + "; ".join(weak) + ". Longer training (--budget) helps."
 
 
-GRID = "Four seeds a prompt. No training picture shows these pairs of colour and shape."
+GRID = "Four seeds a prompt. No training image shows these pairs of colour and shape."
 SCORE = (
-    "Each generated picture is read back by a parser into objects with shape, colour, size and place; a scene counts "
+    "Each generated image is read back by a parser into objects with shape, colour, size and place; a scene counts "
     "only when all of it is right. The error is the binomial standard error."
 )
 NOISING = (
-    "One training picture under DDPM's linear schedule (T = 1000). Above, each x_t by one jump, "
+    "One training image under DDPM's linear schedule (T = 1000). Above, each x_t by one jump, "
     "x_t = alpha x_0 + sigma eps; below, by t single steps."
 )
-DENOISING = "Above the noisy state x_t, below the model's guess of the clean picture at that moment."
+DENOISING = "Above the noisy state x_t, below the model's guess of the clean image at that moment."

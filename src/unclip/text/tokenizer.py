@@ -11,7 +11,7 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from unclip.core.disk.atomic import write_atomic
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 from unclip.core.typing import Ids, Mask
 
 PAD, START, END = "<pad>", "<start>", "<end>"
@@ -22,7 +22,7 @@ def check_text(text: str) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise ValueError(f"{shown(text)}: not UTF-8 text (letter {error.start + 1}); type it in UTF-8") from error
+        raise ValueError(f"{printable(text)}: not UTF-8 text (letter {error.start + 1}); type it in UTF-8") from error
 
 
 class Tokenizer:
@@ -72,8 +72,8 @@ class Tokenizer:
 
     def split(self, caption: str) -> tuple[str, str]:
         """What of a caption is within the context, and the rest of it, as the tokens spell them."""
-        [ids], most = self._encoded([caption]), self.context - 2
-        return self.decode(ids[:most]), self.decode(ids[most:])
+        [ids], maximum = self._encoded([caption]), self.context - 2
+        return self.decode(ids[:maximum]), self.decode(ids[maximum:])
 
     def _encoded(self, captions: Sequence[str]) -> list[list[int]]:
         for caption in captions:

@@ -39,7 +39,7 @@ def load_checkpoint(places: tuple[Path, Path], trainer: Trainer) -> Iterator[str
     for place in places:
         atomic.recover(place)
     damaged: list[Path] = []
-    for place in (place for place in places if store.there(place)):
+    for place in (place for place in places if store.exists(place)):
         try:
             changes = _load(place, trainer)
         except store.Damaged as error:
@@ -75,7 +75,7 @@ def _change(name: str, before: dict[str, Any], now: dict[str, Any]) -> str:
 def check_room(places: tuple[Path, Path], trainer: Trainer) -> None:
     """Raises ValueError where the disk has no room for the two that are kept and the one that is being written."""
     each = 4 * store.size(trainer.module.state_dict())  # the weights, their average, the optimiser's two moments
-    atomic.check_room(places[0], (3 - sum(map(store.there, places))) * each)
+    atomic.check_room(places[0], (3 - sum(map(store.exists, places))) * each)
 
 
 def _about(trainer: Trainer) -> dict[str, Any]:

@@ -71,6 +71,6 @@ def hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
     return list(found.values())
 
 
-def clip_gradients(parameters: Iterable[nn.Parameter], most: float) -> float:
+def clip_gradients(parameters: Iterable[nn.Parameter], maximum: float) -> float:
     """Scales the gradients to norm `most` at the largest; returns the norm before, which may not be finite."""
-    return float(nn.utils.clip_grad_norm_(list(parameters), most))
+    return float(nn.utils.clip_grad_norm_(list(parameters), maximum))

@@ -194,7 +194,7 @@ def test_rate_and_distortion_from_a_few_steps_a_picture():
     ]
     curve, whole = rate_distortion(batches), rate_distortion([variational_bound(exact, grid, x0, Noise.shared(9))])
     assert torch.allclose(curve.rate, whole.rate, rtol=0.1, atol=0.02)
-    with pytest.raises(ValueError, match="16 of 19 steps were visited for no picture"):
+    with pytest.raises(ValueError, match="16 of 19 steps were visited for no image"):
         rate_distortion([variational_bound(exact, grid, x0[:1], Noise.shared(0), BoundSettings(at=3))])
     with pytest.raises(ValueError, match="different levels"):
         rate_distortion([batches[0], variational_bound(exact, LinearBeta().grid(5), x0, Noise.shared(0))])

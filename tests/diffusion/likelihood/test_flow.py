@@ -20,7 +20,7 @@ from unclip.diffusion.likelihood import (
     FlowSettings,
     GaussianDensity,
     GaussianProbes,
-    Heun,
+    HeunSolver,
     Rademacher,
     Solver,
     Trace,
@@ -58,7 +58,7 @@ def truth(x0: torch.Tensor) -> torch.Tensor:
     return -TRUTH.log_prob(x0) / 3 / math.log(2)
 
 
-@pytest.mark.parametrize("solver", [Heun(400), RK4(60), RK45(1e-5, 1e-5)], ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize("solver", [HeunSolver(400), RK4(60), RK45(1e-5, 1e-5)], ids=lambda s: type(s).__name__)
 def test_each_point_has_its_density(solver: Solver):
     x0 = data(64)
     found = flow_bits(exact, ENDS, x0, Noise.shared(0), FlowSettings(solver, ExactTrace()))
@@ -135,7 +135,7 @@ START = (torch.tensor([[1.0, -0.5]]).double(), torch.tensor([0.8]).double())
 END = (START[0] * math.exp(math.sin(4)), START[1] / (1 + 4 * START[1]))
 
 
-@pytest.mark.parametrize("solver, order", [(Heun, 2), (RK4, 4)])
+@pytest.mark.parametrize("solver, order", [(HeunSolver, 2), (RK4, 4)])
 def test_order_of_the_solvers(solver, order: int):
     errors = [(solver(n)(swing, START, 0.0, 4.0).y[0] - END[0]).abs().max().item() for n in (40, 80, 160)]
     slopes = [math.log2(a / b) for a, b in itertools.pairwise(errors)]
@@ -163,9 +163,9 @@ def test_adaptive_steps_keep_their_tolerance_like_scipys():
 
 def test_a_field_that_cannot_be_followed_is_said_to_be_so():
     with pytest.raises(ValueError, match="not reached in 50 steps.*loosen them"):
-        RK45(1e-8, 1e-8, most=50)(lambda y, l: (y[0] * math.sin(1e4 * l),), START[:1], 0.0, 4.0)
+        RK45(1e-8, 1e-8, maximum=50)(lambda y, l: (y[0] * math.sin(1e4 * l),), START[:1], 0.0, 4.0)
     with pytest.raises(ValueError, match="not reached"):
-        RK45(most=20)(lambda y, l: (y[0] * math.nan,), START[:1], 0.0, 4.0)
+        RK45(maximum=20)(lambda y, l: (y[0] * math.nan,), START[:1], 0.0, 4.0)
 
 
 @pytest.mark.parametrize("member", family(Trace), ids=lambda m: m.__name__)

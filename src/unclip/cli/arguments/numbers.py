@@ -8,17 +8,17 @@ from typing import Any
 import cyclopts
 from cyclopts import Token
 
-from unclip.core.config.ranges import told
+from unclip.core.config.ranges import quote
 
 
-def exact(kind: Any, tokens: Sequence[Token]) -> Any:
+def strict_number(kind: Any, tokens: Sequence[Token]) -> Any:
     """As cyclopts reads an option, but for numbers that are not of its kind. Raises ValueError that says so."""
     if kind in (int, int | None, float, float | None):
         whole = kind in (int, int | None)
         for token in tokens:
             if not (re.fullmatch(r"[+-]?\d{1,30}", token.value) if whole else is_number(token.value)):
                 raise ValueError(
-                    f"{told(token.value)} is no {'whole number, as 4 is' if whole else 'number, as 1.5 is'}"
+                    f"{quote(token.value)} is no {'whole number, as 4 is' if whole else 'number, as 1.5 is'}"
                 )
     return cyclopts.convert(kind, tokens)
 

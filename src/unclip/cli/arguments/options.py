@@ -8,20 +8,20 @@ from cyclopts import Parameter
 
 from unclip.data.layouts.kinds import Captions
 
-FIRST_SEED = "Seed of the first picture; each further one takes the next whole number. Example: --seed 7"
+FIRST_SEED = "Seed of the first image; each further one takes the next whole number. Example: --seed 7"
 SEED = "Seed of everything random, a whole number: the same seed gives the same result. Example: --seed 7"
 SPLIT = "Which part of the data, where it has parts: train or validation. Example: --split validation"
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Read:
+class ReadOptions:
     """How data are read; None: not said."""
 
     captions: Annotated[
         Captions | None,
         Parameter(
-            help="Where captions come from: metadata files, text files beside the pictures, folder names, file names, "
+            help="Where captions come from: metadata files, text files beside the images, folder names, file names, "
             "Parquet or tar shards; by default what is found."
         ),
     ] = None
@@ -32,7 +32,7 @@ class Read:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Given(Read):
+class TrainOptions(ReadOptions):
     """What a person asked for; None: not said."""
 
     budget: Annotated[
@@ -41,12 +41,12 @@ class Given(Read):
     model: Annotated[
         Literal["unclip", "latent", "ddpm"] | None,
         Parameter(
-            help="unclip (text to picture; default), latent (the same as Stable Diffusion does it) or ddpm (pictures "
+            help="unclip (text to image; default), latent (the same as Stable Diffusion does it) or ddpm (images "
             "alone, or with --classes)."
         ),
     ] = None
     classes: Annotated[
-        bool, Parameter(help="ddpm: learn the class (folder, label or short caption) of each picture.", negative="")
+        bool, Parameter(help="ddpm: learn the class (folder, label or short caption) of each image.", negative="")
     ] = False
     preset: Annotated[
         str | None,
@@ -62,7 +62,7 @@ class Given(Read):
     size: Annotated[
         int | None,
         Parameter(
-            help="Side of the pictures in pixels. unclip draws 32 or 64, and `unclip add upsampler` leads to 128 and "
+            help="Side of the images in pixels. unclip draws 32 or 64, and `unclip add upsampler` leads to 128 and "
             "more; ddpm and latent take other sides, too. By default what suits the data. Example: --size 64"
         ),
     ] = None
@@ -74,12 +74,12 @@ class Given(Read):
     ] = None
     background: Annotated[
         str | None,
-        Parameter(help="Colour behind pictures that are transparent, as black or '#808080'; by default white."),
+        Parameter(help="Colour behind images that are transparent, as black or '#808080'; by default white."),
     ] = None
     max_bad: Annotated[
         float | None,
         Parameter(
-            help="Go on where no more than this fraction of the pictures or captions is unusable; 0.01 by "
+            help="Go on where no more than this fraction of the images or captions is unusable; 0.01 by "
             "default. Example: --max-bad 0.05"
         ),
     ] = None

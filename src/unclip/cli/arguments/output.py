@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 LONGEST, HEAVIEST = 60, 90
 """Letters and bytes of a prompt that go into a file's name; two of them and what else a name holds are under 255."""
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".jfif"}
-"""How the names of pictures end."""
+"""How the names of images end."""
 
 
 def check_folder(folder: Path, option: str = "--out") -> None:
-    """Raises ValueError where no folder of this name can be written into, or a picture's name was given."""
+    """Raises ValueError where no folder of this name can be written into, or an picture's name was given."""
     if folder.is_dir():
         _check_writable(folder, folder, option)
         return
@@ -23,7 +23,7 @@ def check_folder(folder: Path, option: str = "--out") -> None:
         raise ValueError(f"{option} {folder}: is there already and no folder; name a folder")
     if folder.suffix.lower() in PICTURES:
         beside = folder.with_suffix("") if folder.stem else folder.parent
-        raise ValueError(f"{option} {folder}: is the name of a picture, and a folder is asked for: {option} {beside}")
+        raise ValueError(f"{option} {folder}: is the name of an image, and a folder is asked for: {option} {beside}")
     _check_writable(folder, _above(folder, option), option)
 
 
@@ -61,7 +61,7 @@ def slug(prompt: str) -> str:
 def write_picture(picture: "Image.Image", folder: Path, stem: str) -> Path:
     """Writes stem.png, or stem-2.png, ... : no file is ever replaced. Returns the path.
 
-    A picture that lies there already, the same in every byte with all that made it, is not written again.
+    An image that lies there already, the same in every byte with all that made it, is not written again.
     """
     from unclip.core.disk.new import write_new
     from unclip.images.files import encoded

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from unclip.cli.arguments.with_option import with_option
 from unclip.cli.errors import guarded
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 
 if TYPE_CHECKING:
     from unclip.core.plugins.given import Plugin
@@ -57,5 +57,5 @@ def _remember(plugin: "Plugin") -> None:
     try:
         remember(plugin)
     except OSError as error:
-        why = shown(error.strerror or error).lower()
+        why = printable(error.strerror or error).lower()
         say(stdout(), f"{trust_file()}: cannot be written ({why}): runs with this plugin will ask for it again")

@@ -8,10 +8,10 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from unclip.cli.arguments.options import Given
+from unclip.cli.arguments.options import TrainOptions
 from unclip.core.config.base import WrongSetting
 from unclip.core.config.duration import seconds
-from unclip.core.config.ranges import told
+from unclip.core.config.ranges import quote
 from unclip.recipes.presets import DEFAULTS, PRESETS
 from unclip.recipes.settings.changes import leaves, may_change
 from unclip.recipes.settings.run import RunConfig, merge, read_settings, together
@@ -49,7 +49,7 @@ PREDICTED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @dataclass(frozen=True)
-class Layer:
+class SettingsLayer:
     """A part of the settings and where a person wrote it. rank: the higher wins; within one the order says nothing."""
 
     origin: str
@@ -57,14 +57,14 @@ class Layer:
     rank: int = OPTIONS
 
 
-def layers(given: Given, environ: Mapping[str, str]) -> list[Layer]:
+def layers(given: TrainOptions, environ: Mapping[str, str]) -> list[SettingsLayer]:
     """Everything that was said, weakest first; the preset is not among it."""
-    file = [Layer(str(given.config), read_settings(given.config), FILE)] if given.config else []
+    file = [SettingsLayer(str(given.config), read_settings(given.config), FILE)] if given.config else []
     environment = [replace(layer, rank=ENVIRONMENT) for layer in _from_environment(environ)]
     return file + environment + _from_options(given)
 
 
-def _from_environment(environ: Mapping[str, str]) -> list[Layer]:
+def _from_environment(environ: Mapping[str, str]) -> list[SettingsLayer]:
     names = {name: f"UNCLIP_{name.upper()}" for name in NAMED}
     said = [_named(name, environ[variable], variable) for name, variable in names.items() if environ.get(variable)]
     # A comma may also stand inside a list: only one before a next "name=" separates.
@@ -72,14 +72,14 @@ def _from_environment(environ: Mapping[str, str]) -> list[Layer]:
     return said + [assignment(pair, "UNCLIP_SET") for pair in pairs if pair.strip()]
 
 
-def _from_options(given: Given) -> list[Layer]:
+def _from_options(given: TrainOptions) -> list[SettingsLayer]:
     said = {name: getattr(given, name) for name in (*NAMED, "max_bad")}
     named = [_named(k, v, f"--{k.replace('_', '-')}") for k, v in said.items() if v is not None]
-    named += [Layer("--classes", {"ddpm": {"classes": True}})] if given.classes else []
+    named += [SettingsLayer("--classes", {"ddpm": {"classes": True}})] if given.classes else []
     return named + as_ddpm(given) + [assignment(pair, "--set") for pair in given.set or []]
 
 
-def as_ddpm(given: Given) -> list[Layer]:
+def as_ddpm(given: TrainOptions) -> list[SettingsLayer]:
     """What --T, --beta-schedule and --predict mean; two of them where none was said: 1000, linear, eps."""
     said = {"--T": given.T, "--beta-schedule": given.beta_schedule, "--predict": given.predict}
     origins = [name for name, value in said.items() if value is not None]
@@ -91,29 +91,29 @@ def as_ddpm(given: Given) -> list[Layer]:
         schedule |= {name: end * 1000 / T for name, end in ENDS[kind].items()}
     weighting, target = PREDICTED[given.predict or "eps"]
     diffusion = {"schedule": schedule, "parameterization": {"kind": target}, "weighting": weighting}
-    return [Layer(" ".join(origins), {"ddpm": {"diffusion": diffusion}})]
+    return [SettingsLayer(" ".join(origins), {"ddpm": {"diffusion": diffusion}})]
 
 
-def _named(name: str, value: Any, origin: str) -> Layer:
+def _named(name: str, value: Any, origin: str) -> SettingsLayer:
     if name == "caption_column":  # any text is one
-        return Layer(origin, {name: value})
+        return SettingsLayer(origin, {name: value})
     if name == "budget":
         try:
-            return Layer(origin, {name: seconds(value)})
+            return SettingsLayer(origin, {name: seconds(value)})
         except ValueError as error:
             raise ValueError(f"{origin} {error}") from error
     plain = not isinstance(value, str) or name == "background"  # "#808080" would be a comment
-    return Layer(origin, {name: value if plain else _toml(value, origin)})
+    return SettingsLayer(origin, {name: value if plain else _toml(value, origin)})
 
 
-def assignment(text: str, origin: str) -> Layer:
+def assignment(text: str, origin: str) -> SettingsLayer:
     """ "decoder.train.batch=16" -> {"decoder": {"train": {"batch": 16}}}. Raises ValueError that shows the form."""
     path, sign, value = text.partition("=")
     keys = path.strip().split(".")
     if not sign or not all(keys) or len(keys) > DEEPEST:
-        raise ValueError(f"{origin} {told(text)}: write a setting and its value, as decoder.train.batch=16")
-    table = reduce(lambda inner, key: {key: inner}, reversed(keys), _toml(value.strip(), f"{origin} {told(text)}"))
-    return Layer(origin, table)
+        raise ValueError(f"{origin} {quote(text)}: write a setting and its value, as decoder.train.batch=16")
+    table = reduce(lambda inner, key: {key: inner}, reversed(keys), _toml(value.strip(), f"{origin} {quote(text)}"))
+    return SettingsLayer(origin, table)
 
 
 def _toml(text: str, where: str) -> Any:
@@ -123,13 +123,13 @@ def _toml(text: str, where: str) -> Any:
     try:
         table = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{where}: {told(text)} is no TOML value ({error}); 16, true or [32, 64] are") from error
+        raise ValueError(f"{where}: {quote(text)} is no TOML value ({error}); 16, true or [32, 64] are") from error
     if len(table) > 1:
         raise ValueError(f"{where}: one value, in one line")
     return table["value"]
 
 
-def last(said: Sequence[Layer], name: str) -> Any:
+def last(said: Sequence[SettingsLayer], name: str) -> Any:
     """What was said of a setting last, if anything was."""
     values = [layer.table[name] for layer in said if name in layer.table]
     return values[-1] if values else None
@@ -148,7 +148,7 @@ def preset(name: str | None, model: str | None, size: int) -> RunConfig:
     return config
 
 
-def base(given: Given, said: Sequence[Layer], size: int, flip: bool) -> RunConfig:
+def base(given: TrainOptions, said: Sequence[SettingsLayer], size: int, flip: bool) -> RunConfig:
     """What lies below everything said: the preset, fitted to the data, without its numbers of steps where a budget was
     asked for, and with no more steps of sampling than --T."""
     config = preset(given.preset, last(said, "model"), size)
@@ -165,7 +165,7 @@ def base(given: Given, said: Sequence[Layer], size: int, flip: bool) -> RunConfi
     return config.using(ddpm=replace(recipe, flip=flip, sampling=replace(recipe.sampling, steps=steps)))
 
 
-def resolve(base: RunConfig, said: Sequence[Layer]) -> RunConfig:
+def resolve(base: RunConfig, said: Sequence[SettingsLayer]) -> RunConfig:
     """`base` with everything said on top, checked as a whole.
 
     Raises ValueError that names where it was said, the setting and its value.
@@ -180,7 +180,7 @@ def resolve(base: RunConfig, said: Sequence[Layer]) -> RunConfig:
         raise WrongSetting(f"{origin}: {error}" if origin else str(error), error.path) from error
 
 
-def _origin(error: WrongSetting, said: Sequence[Layer]) -> str | None:
+def _origin(error: WrongSetting, said: Sequence[SettingsLayer]) -> str | None:
     """Where the setting that an error is about was said last, if it was."""
     opening = re.match(r"[\w.]+(?= = )", str(error))
     path = error.path or (opening.group() if opening else "")
@@ -192,7 +192,7 @@ def _origin(error: WrongSetting, said: Sequence[Layer]) -> str | None:
     return None
 
 
-def check_fit(config: RunConfig, said: Sequence[Layer]) -> None:
+def check_fit(config: RunConfig, said: Sequence[SettingsLayer]) -> None:
     """Raises ValueError, with what was said of the stage, where its network cannot be or is too large."""
     from unclip.recipes.fits import check_networks
 
@@ -201,11 +201,11 @@ def check_fit(config: RunConfig, said: Sequence[Layer]) -> None:
     except ValueError as error:
         stage = re.split(r"[.:]", str(error), maxsplit=1)[0]
         every = [(path, value) for layer in said for path, value in leaves(layer.table)]
-        of = [f"{path} = {told(value)}" for path, value in every if path.partition(".")[0] == stage]
+        of = [f"{path} = {quote(value)}" for path, value in every if path.partition(".")[0] == stage]
         raise ValueError(f"{error} (said: {', '.join(of)})" if of else str(error)) from error
 
 
-def check_same(stored: RunConfig, said: Sequence[Layer], out: Path) -> None:
+def check_same(stored: RunConfig, said: Sequence[SettingsLayer], out: Path) -> None:
     """Raises ValueError where something was said that cannot be, or that differs from what the run was begun with."""
     try:
         resolve(stored, said)
@@ -217,6 +217,6 @@ def check_same(stored: RunConfig, said: Sequence[Layer], out: Path) -> None:
     for path, (value, origin) in wanted.items():
         if has.get(path) != value and not may_change(path, has.get(path), value):
             raise ValueError(
-                f"{origin}: {path} = {told(value)}, but {out} was begun with {path} = {has.get(path)}; "
+                f"{origin}: {path} = {quote(value)}, but {out} was begun with {path} = {has.get(path)}; "
                 f"leave {origin} out to continue that run, or name another --out"
             )

@@ -1,4 +1,4 @@
-"""`unclip edit` and `unclip extend`: paint a part of a picture anew, or beyond its borders."""
+"""`unclip edit` and `unclip extend`: paint a part of an image restart, or beyond its borders."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,19 +18,19 @@ from unclip.cli.screen.warnings import say, warn
 if TYPE_CHECKING:
     from unclip.editing.canvas import Sides
     from unclip.editing.fill import Request
-    from unclip.editing.inpaint import Painted
+    from unclip.editing.inpaint import Inpainted
     from unclip.generation.text_to_image import TextToImage
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class How:
+class EditOptions:
     """What both commands take."""
 
     run: Annotated[Path, Parameter(help="A finished run folder.")]
     n: Annotated[int, Parameter(name="-n", help="Pictures.")] = 4
     seed: Annotated[int, Parameter(help=FIRST_SEED)] = 0
-    out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out")
+    out: Annotated[Path, Parameter(help="Where the images go.")] = Path("out")
     steps: Annotated[int | None, Parameter(help="Denoising steps.")] = None
     guidance: Annotated[float | None, Parameter(help="How closely to follow the prompt; 1 is none.")] = None
     size: Annotated[
@@ -47,6 +47,7 @@ class How:
     def request(self, prompt: str) -> "Request":
         """As the pipeline takes it."""
         from unclip.editing.fill import Request
+    from unclip.editing.inpaint import Inpainted
         from unclip.generation.settings import Settings
 
         settings = Settings.from_dict({"steps": self.steps, "guidance": self.guidance, "size": self.size}, "")
@@ -55,8 +56,8 @@ class How:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Growth:
-    """By how much a picture grows."""
+class GrowthOptions:
+    """By how much an image grows."""
 
     by: Annotated[float | None, Parameter(help="Each side, by this share of the picture's, as 0.5.")] = None
     left: Annotated[float | None, Parameter(help="One side; wins over --by.")] = None
@@ -75,48 +76,48 @@ class Growth:
 @guarded
 @on_device
 def edit(
-    image: Annotated[Path, Parameter(help="The picture.")],
+    image: Annotated[Path, Parameter(help="The image.")],
     prompt: Annotated[
-        str, Parameter(help="What the whole picture shows when it is done; without one its own embedding leads.")
+        str, Parameter(help="What the whole image shows when it is done; without one its own embedding leads.")
     ] = "",
     /,
     *,
-    how: How,
+    how: EditOptions,
     mask: Annotated[
         Path | None,
-        Parameter(help="A picture of the same size, white where to paint; without one, where IMAGE is transparent."),
+        Parameter(help="An image of the same size, white where to paint; without one, where IMAGE is transparent."),
     ] = None,
 ) -> None:
-    """Paint a part of a picture anew; every pixel outside the mask is kept."""
+    """Paint a part of an image anew; every pixel outside the mask is kept."""
     from unclip.editing.inpaint import fill_hole
 
     request = how.request(prompt)
-    with opened(how, prompt) as model:
-        show(fill_hole(model, image, mask, request, told), f"{image.stem}-edit", how.out)
+    with open_for_edit(how, prompt) as model:
+        show(fill_hole(model, image, mask, request, print_note), f"{image.stem}-edit", how.out)
 
 
 @guarded
 @on_device
 def extend(
-    image: Annotated[Path, Parameter(help="The picture.")],
+    image: Annotated[Path, Parameter(help="The image.")],
     prompt: Annotated[
-        str, Parameter(help="What the larger picture shows; without one the picture's own embedding leads.")
+        str, Parameter(help="What the larger image shows; without one the picture's own embedding leads.")
     ] = "",
     /,
     *,
-    how: How,
-    growth: Growth = Growth(),
+    how: EditOptions,
+    growth: GrowthOptions = GrowthOptions(),
 ) -> None:
-    """Paint on beyond the borders of a picture, which is kept as it is."""
+    """Paint on beyond the borders of an image, which is kept as it is."""
     from unclip.editing.inpaint import grow
 
     sides, request = growth.sides(), how.request(prompt)
-    with opened(how, prompt) as model:
-        show(grow(model, image, sides, request, told), f"{image.stem}-extend", how.out)
+    with open_for_edit(how, prompt) as model:
+        show(grow(model, image, sides, request, print_note), f"{image.stem}-extend", how.out)
 
 
 @contextmanager
-def opened(how: How, prompt: str) -> "Iterator[TextToImage]":
+def open_for_edit(how: EditOptions, prompt: str) -> "Iterator[TextToImage]":
     """The run's model; warns of a prompt that it cannot read. Raises ValueError where it is no text-to-image model."""
     check_folder(how.out)
     from unclip.cli.screen.console import stdout
@@ -131,14 +132,14 @@ def opened(how: How, prompt: str) -> "Iterator[TextToImage]":
         yield model
 
 
-def told(note: str) -> None:
+def print_note(note: str) -> None:
     """A note before the painting begins."""
     from unclip.cli.screen.console import stdout
 
     say(stdout(), note)
 
 
-def show(painted: "Painted", stem: str, out: Path) -> None:
+def show(painted: "Inpainted", stem: str, out: Path) -> None:
     """Writes what was painted and tells the paths."""
     from unclip.cli.screen.console import stdout
 
@@ -147,7 +148,7 @@ def show(painted: "Painted", stem: str, out: Path) -> None:
         console.print(str(path))
 
 
-def write(painted: "Painted", stem: str, out: Path) -> Iterable[Path]:
+def write(painted: "Inpainted", stem: str, out: Path) -> Iterable[Path]:
     """Writes a PNG a seed, then a sheet: original, mask, results; yields the paths."""
     from unclip.images.files import KEY
 

@@ -42,7 +42,7 @@ class Drawing:
     sampler: Annotated[str | None, Parameter(help="ancestral, ddim, dpmpp-2m ...; a wrong name lists them.")] = None
     grid: Annotated[str | None, Parameter(help="Where the steps lie: uniform, karras ...")] = None
     size: Annotated[
-        int | None, Parameter(help="Side of the pictures in pixels, where the run has upsamplers; the largest.")
+        int | None, Parameter(help="Side of the images in pixels, where the run has upsamplers; the largest.")
     ] = None
 
     @property
@@ -70,16 +70,16 @@ def generate(
         str, Parameter(help="What to draw, in words like those of the captions; ddpm: classes, or none.")
     ],
     run: Annotated[Path, Parameter(help="A finished run folder.")],
-    n: Annotated[int, Parameter(name="-n", help="Pictures a prompt; without prompts (ddpm), pictures in all.")] = 1,
+    n: Annotated[int, Parameter(name="-n", help="Images a prompt; without prompts (ddpm), images in all.")] = 1,
     seed: Annotated[int, Parameter(help=FIRST_SEED)] = 0,
-    out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out"),
+    out: Annotated[Path, Parameter(help="Where the images go.")] = Path("out"),
     prior: Annotated[
         str,
         Parameter(help="unclip: diffusion, autoregressive, contrastive, text, text-shifted or none (caption alone)."),
     ] = "diffusion",
     how: Drawing = Drawing(),
 ) -> None:
-    """Draw pictures for one or more prompts; a ddpm needs none."""
+    """Draw images for one or more prompts; a ddpm needs none."""
     check_folder(out)
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.waiting import waiting
@@ -91,13 +91,13 @@ def generate(
         warn(console, model, prompts)
         say("drawing")
         start, done = time.perf_counter(), list["Image.Image"]()
-        for picture, path in written(model.draw(prompts, n, seed, how.settings), out):
+        for picture, path in write_each(model.draw(prompts, n, seed, how.settings), out):
             console.print(str(path))
             done.append(picture)
             say(f"drawing, {len(done)} done")
         took = time.perf_counter() - start
         console.print(str(write_sheet(done, prompts, n, out)))
-    count = f"{len(done)} picture{'s' * (len(done) > 1)}"
+    count = f"{len(done)} image{'s' * (len(done) > 1)}"
     console.print(f"{count} in {took:.1f} s, {len(done) / took:.1f} images/s")
 
 
@@ -113,8 +113,8 @@ def using(model: "ImageModel", prior: str) -> "ImageModel":
     return with_prior(model, prior)
 
 
-def written(pictures: Iterator["Image.Image"], out: Path) -> "Iterator[tuple[Image.Image, Path]]":
-    """Writes each picture as soon as it is drawn; yields it with its path."""
+def write_each(pictures: Iterator["Image.Image"], out: Path) -> "Iterator[tuple[Image.Image, Path]]":
+    """Writes each image as soon as it is drawn; yields it with its path."""
     from unclip.images.files import KEY
 
     for picture in pictures:
@@ -132,7 +132,7 @@ def write_sheet(pictures: Sequence["Image.Image"], prompts: Sequence[str], n: in
 
 
 def sheet_of(pictures: Sequence["Image.Image"]) -> "Image.Image":
-    """A row a prompt; pictures without prompts in a square."""
+    """A row a prompt; images without prompts in a square."""
     from unclip.images.files import KEY, grid
 
     rows: dict[str, list[Image.Image]] = {}

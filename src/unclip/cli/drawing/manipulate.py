@@ -1,4 +1,4 @@
-"""`unclip vary`, `blend`, `diff`, `invert`, `probe`: what one can do to a picture (docs/manipulate.md)."""
+"""`unclip vary`, `blend`, `diff`, `invert`, `probe`: what one can do to an image (docs/manipulate.md)."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from unclip.cli.arguments.options import FIRST_SEED, SEED
 from unclip.cli.arguments.output import check_folder, slug, write_picture
 from unclip.cli.errors import guarded
 from unclip.cli.screen.warnings import warn, warn_size
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from unclip.cli.screen.console import Screen
     from unclip.generation.settings import Settings
     from unclip.generation.text_to_image import TextToImage
-    from unclip.images.read import Taken
+    from unclip.images.read import ImageInput
     from unclip.latents.inverted import Inverted
 
-Picture = Annotated[Path, Parameter(help="A picture, or the folder that `unclip invert` wrote of one.")]
-Count = Annotated[int, Parameter(name="-n", help="Pictures to make.")]
+Picture = Annotated[Path, Parameter(help="An image, or the folder that `unclip invert` wrote of one.")]
+Count = Annotated[int, Parameter(name="-n", help="Images to make.")]
 SHOWN = 5
 """Labels that are printed."""
 Prompt = Annotated[str, Parameter(help="A caption for the decoder; by default it sees none.")]
@@ -36,11 +36,11 @@ Prompt = Annotated[str, Parameter(help="A caption for the decoder; by default it
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class How:
+class ManipulateOptions:
     """What all these commands take."""
 
     run: Annotated[Path, Parameter(help="A finished run folder.")]
-    out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out")
+    out: Annotated[Path, Parameter(help="Where the images go.")] = Path("out")
     steps: Annotated[int | None, Parameter(help="DDIM steps; by default 50 with the picture's own noise.")] = None
     guidance: Annotated[
         float | None, Parameter(help="1 is none, the default with the picture's own noise; more drifts away from it.")
@@ -56,37 +56,37 @@ class How:
 
 @dataclass(frozen=True)
 class Bench:
-    """The loaded model, the opened pictures, and where to tell what was done."""
+    """The loaded model, the opened images, and where to tell what was done."""
 
     model: "TextToImage"
-    sources: "Sequence[Taken | Inverted]"
+    sources: "Sequence[ImageInput | Inverted]"
     console: "Screen"
     out: Path
 
     @classmethod
     @contextmanager
-    def open(cls, how: How, pictures: Sequence[Path], prompts: Sequence[str] = ()) -> "Iterator[Bench]":
-        """Loads the run and looks at what was given. Raises ValueError for a run of another kind, or a bad picture."""
+    def open(cls, how: ManipulateOptions, pictures: Sequence[Path], prompts: Sequence[str] = ()) -> "Iterator[Bench]":
+        """Loads the run and looks at what was given. Raises ValueError for a run of another kind, or a bad image."""
         check_folder(how.out)
         from unclip.cli.screen.console import stdout
         from unclip.cli.screen.waiting import waiting
         from unclip.generation.text_to_image import TextToImage
-        from unclip.images.read import Taken
-        from unclip.latents.invert import opened
+        from unclip.images.read import ImageInput
+        from unclip.latents.invert import read_source
 
         console = stdout()
         with waiting(f"loading {how.run}", console) as say:
             model = open_model(how.run, TextToImage)
-            sources = [opened(model, picture) for picture in pictures]
+            sources = [read_source(model, picture) for picture in pictures]
             for source in sources:
-                if isinstance(source, Taken):
+                if isinstance(source, ImageInput):
                     warn_size(console, source)
             warn(console, model, [prompt for prompt in prompts if prompt])
             say("drawing")
             yield cls(model, sources, console, how.out)
 
     def write(self, pictures: "Sequence[Image.Image]", stem: str) -> Path:
-        """Writes each picture, then all as one sheet: the original in front, a second at the end. Returns its path."""
+        """Writes each image, then all as one sheet: the original in front, a second at the end. Returns its path."""
         from unclip.images.files import KEY, contact, to_pictures
 
         names = [picture.info[KEY]["shown"] for picture in pictures]
@@ -99,7 +99,7 @@ class Bench:
         return self.save(sheet, stem)
 
     def save(self, picture: "Image.Image", stem: str) -> Path:
-        """Writes one picture; returns its path."""
+        """Writes one image; returns its path."""
         path = write_picture(picture, self.out, stem)
         self.console.print(str(path))
         return path
@@ -111,18 +111,16 @@ def vary(
     picture: Picture,
     /,
     *,
-    how: How,
+    how: ManipulateOptions,
     n: Count = 4,
     seed: Annotated[int, Parameter(help=FIRST_SEED)] = 0,
-    eta: Annotated[
-        float, Parameter(help="Fresh noise in each step: 0 is the picture again, 1 as much as DDPM's.")
-    ] = 1.0,
+    eta: Annotated[float, Parameter(help="Fresh noise in each step: 0 is the image again, 1 as much as DDPM's.")] = 1.0,
     fresh: Annotated[
-        bool, Parameter(help="Draw the start from the seed, too, and not from the picture.", negative="")
+        bool, Parameter(help="Draw the start from the seed, too, and not from the image.", negative="")
     ] = False,
     prompt: Prompt = "",
 ) -> None:
-    """Draw other pictures of what CLIP sees in one."""
+    """Draw other images of what CLIP sees in one."""
     with Bench.open(how, [picture], [prompt]) as bench:
         pictures = unclip.vary(bench.model, bench.sources[0], n, seed, eta, fresh, prompt, how.settings)
         bench.write(pictures, f"{_stem(picture)}-vary")
@@ -135,14 +133,14 @@ def blend(
     b: Picture,
     /,
     *,
-    how: How,
+    how: ManipulateOptions,
     n: Count = 7,
     noise: Annotated[
-        Literal["slerp", "fixed"], Parameter(help="Interpolated, with the pictures at the ends; or one for all.")
+        Literal["slerp", "fixed"], Parameter(help="Interpolated, with the images at the ends; or one for all.")
     ] = "slerp",
     seed: Annotated[int, Parameter(help=SEED)] = 0,
 ) -> None:
-    """Draw the way from one picture to another."""
+    """Draw the way from one image to another."""
     with Bench.open(how, [a, b]) as bench:
         pictures = unclip.blend(bench.model, bench.sources[0], bench.sources[1], n, noise, seed, how.settings)
         bench.write(pictures, f"{_stem(a)}-{_stem(b)}-blend")
@@ -154,13 +152,13 @@ def diff(
     picture: Picture,
     /,
     *,
-    how: How,
+    how: ManipulateOptions,
     to: Annotated[str, Parameter(help="What it should show.")],
     before: Annotated[str, Parameter(name="--from", help="What it shows now; by default the empty caption.")] = "",
     n: Count = 6,
     until: Annotated[float, Parameter(help="How far to turn, as a share of the angle to the words' difference.")] = 0.5,
 ) -> None:
-    """Change a picture by words: --from "a red heart" --to "a blue heart"."""
+    """Change an image by words: --from "a red heart" --to "a blue heart"."""
     with Bench.open(how, [picture], [before, to]) as bench:
         pictures = unclip.diff(bench.model, bench.sources[0], before, to, n, until, how.settings)
         bench.write(pictures, f"{_stem(picture)}-{slug(to)}")
@@ -168,8 +166,8 @@ def diff(
 
 @guarded
 @on_device
-def invert(picture: Picture, /, *, how: How, prompt: Prompt = "") -> None:
-    """Find the embedding and the noise that a picture is drawn from; says how near it comes when drawn again."""
+def invert(picture: Picture, /, *, how: ManipulateOptions, prompt: Prompt = "") -> None:
+    """Find the embedding and the noise that an image is drawn from; says how near it comes when drawn again."""
     from unclip.images.files import KEY
 
     with Bench.open(how, [picture], [prompt]) as bench:
@@ -177,7 +175,7 @@ def invert(picture: Picture, /, *, how: How, prompt: Prompt = "") -> None:
         again = unclip.reconstruct(bench.model, latent)
         place = bench.write([again], f"{_stem(picture)}-invert").with_suffix("")
         place = write_latent(latent, place)
-        bench.console.print(f"{place}  the latent: give this folder in the place of the picture")
+        bench.console.print(f"{place}  the latent: give this folder in the place of the image")
         error = again.info[KEY]["error"]
         told = f"PSNR {error['psnr']:.2f} dB, squared error {error['mse']:.3g} (pixels 0 to 1)"
         bench.console.print(f"drawn again: {told}")
@@ -189,7 +187,7 @@ def probe(
     picture: Picture,
     /,
     *,
-    how: How,
+    how: ManipulateOptions,
     labels: Annotated[
         list[str] | None,
         Parameter(
@@ -198,14 +196,14 @@ def probe(
     ] = None,
     seed: Annotated[int, Parameter(help=SEED)] = 0,
 ) -> None:
-    """Show what CLIP sees in a picture: labels, and pictures of ever more of its embedding."""
+    """Show what CLIP sees in an picture: labels, and images of ever more of its embedding."""
     with Bench.open(how, [picture], labels or ()) as bench:
         found = unclip.probe(bench.model, bench.sources[0], labels or (), seed, how.settings)
         bench.write(found.pictures, f"{_stem(picture)}-probe")
         for k, share in zip(found.dims, found.explained, strict=True):
-            bench.console.print(f"{k:4} dimensions hold {share:6.1%} of the variance of the run's pictures")
+            bench.console.print(f"{k:4} dimensions hold {share:6.1%} of the variance of the run's images")
         for label, chance in found.labels[:SHOWN]:
-            bench.console.print(f"{chance:6.1%}  {shown(label)}")
+            bench.console.print(f"{chance:6.1%}  {printable(label)}")
 
 
 def write_latent(latent: "Inverted", place: Path) -> Path:

@@ -1,4 +1,4 @@
-"""`unclip upsample`: a person's own small pictures, enlarged by the upsamplers of a run."""
+"""`unclip upsample`: a person's own small images, enlarged by the upsamplers of a run."""
 
 import time
 from pathlib import Path
@@ -17,19 +17,19 @@ from unclip.cli.errors import guarded
 @guarded
 @on_device
 def upsample(
-    *pictures: Annotated[Path, Parameter(help="Pictures of any size.")],
+    *pictures: Annotated[Path, Parameter(help="Images of any size.")],
     run: Annotated[Path, Parameter(help="A finished run with an upsampler.")],
     size: Annotated[
         int | None,
-        Parameter(help="Which of the run's sizes a picture as small as the decoder's would get; the largest."),
+        Parameter(help="Which of the run's sizes an image as small as the decoder's would get; the largest."),
     ] = None,
     strength: Annotated[
-        float, Parameter(help="How blurred or damaged the pictures are, 0 to 1; more is mended more freely.")
+        float, Parameter(help="How blurred or damaged the images are, 0 to 1; more is mended more freely.")
     ] = 0.0,
     seed: Annotated[int, Parameter(help=SEED)] = 0,
-    out: Annotated[Path, Parameter(help="Where the pictures go.")] = Path("out"),
+    out: Annotated[Path, Parameter(help="Where the images go.")] = Path("out"),
 ) -> None:
-    """Enlarge pictures by drawing the details that they lack."""
+    """Enlarge images by drawing the details that they lack."""
     if not pictures:
         raise ValueError("no picture: name one, as unclip upsample small.png --run runs/mine")
     check_folder(out)
@@ -47,4 +47,4 @@ def upsample(
             place = write_picture(done, out, f"{slug(path.stem)}-{done.width}x{done.height}")
             console.print(str(place))
         took = time.perf_counter() - start
-    console.print(f"{len(pictures)} picture{'s' * (len(pictures) > 1)} in {took:.1f} s")
+    console.print(f"{len(pictures)} image{'s' * (len(pictures) > 1)} in {took:.1f} s")

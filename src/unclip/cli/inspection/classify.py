@@ -1,4 +1,4 @@
-"""`unclip classify`: which of some labels fits a picture, by the run's CLIP."""
+"""`unclip classify`: which of some labels fits an image, by the run's CLIP."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,16 +9,16 @@ from unclip.cli.arguments.device import on_device
 from unclip.cli.arguments.model import open_model
 from unclip.cli.errors import guarded
 from unclip.cli.screen.warnings import warn, warn_size
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 
 SHOWN = 5
-"""Labels a picture that are printed, the likeliest first."""
+"""Labels an image that are printed, the likeliest first."""
 
 
 @guarded
 @on_device
 def classify(
-    *pictures: Annotated[Path, Parameter(help="Pictures of any size.")],
+    *pictures: Annotated[Path, Parameter(help="Images of any size.")],
     labels: Annotated[
         list[str],
         Parameter(help="What to tell apart, in words like those of the captions.", negative="", consume_multiple=True),
@@ -27,20 +27,20 @@ def classify(
     template: Annotated[
         list[str] | None,
         Parameter(
-            help='A sentence around each label, as "a picture of {}"; repeated, their mean counts.',
+            help='A sentence around each label, as "an image of {}"; repeated, their mean counts.',
             negative="",
             consume_multiple=False,
         ),
     ] = None,
 ) -> None:
-    """Tell which label fits each picture best; only the labels named here compete."""
+    """Tell which label fits each image best; only the labels named here compete."""
     import torch
     from rich.table import Table
 
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.waiting import waiting
     from unclip.generation.captioned import CaptionedModel
-    from unclip.images.read import take
+    from unclip.images.read import read_image
     from unclip.latents import zero_shot
 
     templates = template or zero_shot.PLAIN
@@ -51,7 +51,7 @@ def classify(
     with waiting(f"loading {run}", console):
         model = open_model(run, CaptionedModel)
         warn(console, model, texts)
-        taken = [take(path, model.clip.config.vision.size, model.background) for path in pictures]
+        taken = [read_image(path, model.clip.config.vision.size, model.background) for path in pictures]
         for one in taken:
             warn_size(console, one)
         found = zero_shot.classify(model, torch.cat([one.pictures for one in taken]), labels, templates)
@@ -59,6 +59,6 @@ def classify(
     for path, row in zip(pictures, found, strict=True):
         best = row.topk(min(SHOWN, len(labels)))
         for i, (share, label) in enumerate(zip(best.values.tolist(), best.indices.tolist(), strict=True)):
-            name = "" if i else shown(path)
-            table.add_row(name, shown(labels[label]), f"{share:6.1%}", end_section=i == len(best.values) - 1)
+            name = "" if i else printable(path)
+            table.add_row(name, printable(labels[label]), f"{share:6.1%}", end_section=i == len(best.values) - 1)
     console.print(table)

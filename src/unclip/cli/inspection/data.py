@@ -1,4 +1,4 @@
-"""`unclip data`, `unclip pack`, `unclip shapes`: look at captioned pictures, pack them, draw some."""
+"""`unclip data`, `unclip pack`, `unclip shapes`: look at captioned images, pack them, draw some."""
 
 import json
 from collections.abc import Iterator
@@ -7,21 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from unclip.cli.arguments.options import SEED, SPLIT, Read
+from unclip.cli.arguments.options import SEED, SPLIT, ReadOptions
 from unclip.cli.arguments.output import check_folder
 from unclip.cli.errors import FAILED, guarded
 
 if TYPE_CHECKING:
     from unclip.data.source import Source
 
-Data = Annotated[Path, Parameter(help="A folder (or file) of captioned pictures.")]
+Data = Annotated[Path, Parameter(help="A folder (or file) of captioned images.")]
 Split = Annotated[str, Parameter(help=SPLIT)]
 
-Background = Annotated[str, Parameter(help="Colour behind pictures that are transparent.")]
+Background = Annotated[str, Parameter(help="Colour behind images that are transparent.")]
 
 
 @guarded
-def data(data: Data, /, *, split: Split = "train", how: Read = Read(), background: Background = "white") -> None:
+def data(
+    data: Data, /, *, split: Split = "train", how: ReadOptions = ReadOptions(), background: Background = "white"
+) -> None:
     """Report on captioned pictures: how many, how large, what is wrong with them and what is left out.
 
     The exit code is 1 where not one can be used.
@@ -48,13 +50,13 @@ def pack(
     /,
     *,
     split: Split = "train",
-    how: Read = Read(),
+    how: ReadOptions = ReadOptions(),
     per_shard: Annotated[int, Parameter(help="Pairs in one shard.")] = 10_000,
 ) -> None:
-    """Pack captioned pictures into WebDataset tar shards."""
+    """Pack captioned images into WebDataset tar shards."""
     check_folder(shards, "SHARDS")
     from unclip.cli.screen.console import stdout
-    from unclip.core.shown import shown
+    from unclip.core.shown import printable
     from unclip.data.files.listing import Group
     from unclip.data.item import Item
     from unclip.data.layouts.pack import pack as write_shards
@@ -71,12 +73,12 @@ def pack(
         console.print(line, style="yellow" if line.startswith("!") else "")
     if left.count:
         console.print(f"! left out: {left.count:,} that cannot be used ({left.named()})", style="yellow")
-    console.print(f"{count:,} pairs in {shown(shards)}")
+    console.print(f"{count:,} pairs in {printable(shards)}")
 
 
 @guarded
 def shapes(
-    out: Annotated[Path, Parameter(help="A new folder for the pictures.")],
+    out: Annotated[Path, Parameter(help="A new folder for the images.")],
     /,
     *,
     n: Annotated[int, Parameter(name="-n", help="How many.")] = 1000,
@@ -85,7 +87,7 @@ def shapes(
 ) -> None:
     """Draw captioned shapes: PNG files and metadata.jsonl, a data set to try things on."""
     if n < 1:
-        raise ValueError(f"-n {n}: draw at least 1 picture")
+        raise ValueError(f"-n {n}: draw at least 1 image")
     from unclip.cli.screen.console import stdout
     from unclip.core.disk.new import new_folder
 
@@ -93,10 +95,10 @@ def shapes(
     with new_folder(out) as folder:
         lines = "".join(json.dumps(row) + "\n" for row in draw(folder, n, size, seed))
         (folder / "metadata.jsonl").write_text(lines, encoding="utf-8")
-    stdout().print(f"{n:,} pictures in {out}")
+    stdout().print(f"{n:,} images in {out}")
 
 
-def as_asked(folder: Path, split: str, how: Read) -> "Source":
+def as_asked(folder: Path, split: str, how: ReadOptions) -> "Source":
     """The data in a folder."""
     from unclip.data.source import open_source
 

@@ -1,4 +1,4 @@
-"""`unclip info`: what a run folder or a generated picture says of itself."""
+"""`unclip info`: what a run folder or a generated image says of itself."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from unclip.cli.errors import guarded
-from unclip.cli.provenance import picture_lines, told
+from unclip.cli.provenance import describe, picture_lines
 from unclip.core.plugins import noted
-from unclip.core.shown import shown, typed
+from unclip.core.shown import printable, shell_command
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from unclip.runs.folder import RunFolder
 
 LONGEST = 10_000
-"""Letters of a line about a picture: a command of many prompts is long."""
+"""Letters of a line about an picture: a command of many prompts is long."""
 
 
 @guarded
 def info(path: Annotated[Path, Parameter(help="A run folder, or a PNG that unclip wrote.")], /) -> None:
-    """Show what a run or a generated picture is made of."""
+    """Show what a run or a generated image is made of."""
     from unclip.cli.screen.console import stdout
 
     console = stdout()
@@ -34,7 +34,7 @@ def info(path: Annotated[Path, Parameter(help="A run folder, or a PNG that uncli
     from unclip.images.files import read_about
 
     for line in picture_lines(read_about(path), Path("runs")):
-        console.print(shown(line, LONGEST))
+        console.print(printable(line, LONGEST))
 
 
 def show_run(path: Path, show: Any) -> None:
@@ -48,10 +48,10 @@ def show_run(path: Path, show: Any) -> None:
     state, settings = run.state(), settings_table(run.settings)
     show(f"{path}: {_state(run)}")
     show(stages_table(state, weights(run)))
-    for line in beside(run, state, settings):
+    for line in other_lines(run, state, settings):
         show(line)
     for note in noted.read_notes(run.settings):
-        show(f"plugin    {note.name}, for {', '.join(map(shown, note.kinds)) or 'its own names'}")
+        show(f"plugin    {note.name}, for {', '.join(map(printable, note.kinds)) or 'its own names'}")
     show("settings  " + ", ".join(_plain(settings)))
     show(f"all of them: {run.settings}")
 
@@ -60,12 +60,12 @@ def _hint(path: Path) -> str:
     """What to ask instead: of the run that the folder lies in, of a run inside, or of the data."""
     above = next((p for p in path.resolve().parents if (p / "run.toml").exists()), None)
     if above is not None:
-        return f"it belongs to the run {above}: `{typed('unclip', 'info', above)}`"
+        return f"it belongs to the run {above}: `{shell_command('unclip', 'info', above)}`"
     runs = sorted(p.parent for p in path.glob("*/run.toml"))
     return (
         f"name a run in it, as {runs[0]}"
         if runs
-        else f"`{typed('unclip', 'data', path)}` reports on captioned pictures"
+        else f"`{shell_command('unclip', 'data', path)}` reports on captioned pictures"
     )
 
 
@@ -80,7 +80,7 @@ def _state(run: "RunFolder") -> str:
 
 
 def weights(run: "RunFolder") -> dict[str, str]:
-    """Stage -> the digits by which a picture names it; "gone" where its weights are."""
+    """Stage -> the digits by which an image names it; "gone" where its weights are."""
     from unclip.core.disk import store
     from unclip.runs.modules import DIGITS
 
@@ -88,7 +88,7 @@ def weights(run: "RunFolder") -> dict[str, str]:
     return {name: store.sha256(file)[:DIGITS] if file.exists() else "gone" for name, file in files.items()}
 
 
-def beside(run: "RunFolder", state: Iterable[str], settings: Mapping[str, Any]) -> Iterable[str]:
+def other_lines(run: "RunFolder", state: Iterable[str], settings: Mapping[str, Any]) -> Iterable[str]:
     """What there is beside the finished stages, and what could be."""
     from unclip.recipes.settings.recipe import next_additions
 
@@ -97,7 +97,7 @@ def beside(run: "RunFolder", state: Iterable[str], settings: Mapping[str, Any]) 
         yield f"early weights of {run.drawing}, for --guidance-form auto: {'kept' if kept else 'none'}"
     begun = [name for name in settings.get("added", ()) if name not in state]
     for name in begun:
-        again = typed("unclip", "add", name, "--run", run.root)
+        again = shell_command("unclip", "add", name, "--run", run.root)
         yield f"{name}: begun, not finished; `{again}` goes on (DATA as before)"
     more = [name for name in next_additions(run.model, state) if name not in begun]
     if more and run.drawing in state:
@@ -112,11 +112,11 @@ def show_stage(path: Path, show: Any) -> None:
     stored = store.load(path)
     count = sum(tensor.numel() for tensor in stored.tensors.values())
     show(f"{path}: {stored.kind}, weights {stored.sha256[:DIGITS]}, {count:,} numbers")
-    figures = {name: value for name, value in stored.extra.items() if not isinstance(value, Mapping)}
-    if figures:
-        show("trained   " + ", ".join(_plain(figures)))
+    metrics = {name: value for name, value in stored.extra.items() if not isinstance(value, Mapping)}
+    if metrics:
+        show("trained   " + ", ".join(_plain(metrics)))
     for name, value in stored.config.items():
-        show(f"{name:<9} {told(value)}")
+        show(f"{name:<9} {describe(value)}")
     show(_hint(path))
 
 
@@ -130,11 +130,11 @@ def stages_table(state: Mapping[str, Any], hashes: Mapping[str, str]) -> "Table"
     heads = ("stage", "gate", "parameters", "steps", "time", "weights", "why")
     sheet = Table(*heads, box=None, pad_edge=False, header_style="dim")
     for name, end in state.items():
-        figures = end.get("figures", {})
+        metrics = end.get("metrics", {})
         gate = line(("passed", "green") if end["passed"] else ("failed", "red"))
-        counts = [f"{int(figures[k]):,}" if k in figures else "" for k in ("parameters", "steps")]
-        time = duration.words(float(figures["seconds"])) if "seconds" in figures else ""
-        sheet.add_row(shown(name), gate, *counts, time, hashes.get(name, ""), shown(end["why"]))
+        counts = [f"{int(metrics[k]):,}" if k in metrics else "" for k in ("parameters", "steps")]
+        time = duration.words(float(metrics["seconds"])) if "seconds" in metrics else ""
+        sheet.add_row(printable(name), gate, *counts, time, hashes.get(name, ""), printable(end["why"]))
     return sheet
 
 

@@ -1,4 +1,4 @@
-"""`unclip pack-run`: a run to give away, without the pictures that it was trained on."""
+"""`unclip pack-run`: a run to give away, without the images that it was trained on."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from unclip.cli.arguments.output import check_folder
 from unclip.cli.errors import guarded
-from unclip.core.shown import typed
+from unclip.core.shown import shell_command
 
 MEGA = 1_000_000
 
@@ -18,9 +18,9 @@ def pack_run(
     out: Annotated[Path, Parameter(help="A new folder for the copy.")],
     /,
 ) -> None:
-    """Copy what generation needs of a run: settings, tokenizer and weights, no pictures and no captions.
+    """Copy what generation needs of a run: settings, tokenizer and weights, no images and no captions.
 
-    The copy draws the same pictures. What looks at the run's own data (search, add,
+    The copy draws the same images. What looks at the run's own data (search, add,
     evaluate without --data) needs the whole run.
     """
     check_folder(out, "OUT")
@@ -29,4 +29,4 @@ def pack_run(
 
     size = pack(run, out)
     console = stdout()
-    console.print(f"{out}: {size / MEGA:,.1f} MB; a tar file of it: {typed('tar', 'czf', f'{out}.tgz', out)}")
+    console.print(f"{out}: {size / MEGA:,.1f} MB; a tar file of it: {shell_command('tar', 'czf', f'{out}.tgz', out)}")

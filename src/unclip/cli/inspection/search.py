@@ -1,4 +1,4 @@
-"""`unclip search`: the run's own pictures that are nearest to words, or to a picture."""
+"""`unclip search`: the run's own images that are nearest to words, or to an image."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 @guarded
 @on_device
 def search(
-    query: Annotated[str, Parameter(help="Words, or a picture file.")],
+    query: Annotated[str, Parameter(help="Words, or an image file.")],
     /,
     *,
-    run: Annotated[Path, Parameter(help="A finished text-to-image run; its own pictures are searched.")],
+    run: Annotated[Path, Parameter(help="A finished text-to-image run; its own images are searched.")],
     n: Annotated[int, Parameter(name="-n", help="How many.")] = 8,
     out: Annotated[Path, Parameter(help="Where the sheet goes.")] = Path("out"),
 ) -> None:
-    """Find the pictures of a run's data that are nearest to words; to a picture, the nearest pictures and captions."""
+    """Find the images of a run's data that are nearest to words; to an image, the nearest images and captions."""
     check_folder(out)
     from PIL import Image
 
@@ -36,23 +36,23 @@ def search(
     from unclip.data.prepare.write import load_prepared
     from unclip.generation.captioned import CaptionedModel
     from unclip.images.files import KEY, grid
-    from unclip.images.read import Taken
-    from unclip.latents.search import asked, captions_near, embedded, nearest
+    from unclip.images.read import ImageInput
+    from unclip.latents.search import captions_near, embed_query, nearest_rows, read_query
     from unclip.runs.embeddings import data_folder, run_embeddings
 
     model, console = open_model(run, CaptionedModel), stdout()
-    wanted = asked(model, query, model.background)
-    seen = isinstance(wanted, Taken)
+    wanted = read_query(model, query, model.background)
+    seen = isinstance(wanted, ImageInput)
     if seen:
         warn_size(console, wanted)
     else:
         warn(console, model, [query])
-    vector, folder = embedded(model, wanted), data_folder(model.folder)
+    vector, folder = embed_query(model, wanted), data_folder(model.folder)
     prepared = load_prepared(folder.data)
     every = run_embeddings(folder, model.clip, prepared, model.device, model.precision)
-    found = nearest(vector, every, n)
+    found = nearest_rows(vector, every, n)
     rows = [(f"{f.cosine:.3f}", prepared.captions[f.row][0], prepared.keys[f.row]) for f in found]
-    console.print(_table("cosine", "caption of the picture", "picture", rows=rows))
+    console.print(_table("cosine", "caption of the image", "picture", rows=rows))
     if seen:
         captions = sorted({texts[0] for texts in prepared.captions})
         near = [(f"{cosine:.3f}", caption) for caption, cosine in captions_near(model, vector, captions, n)]
@@ -69,9 +69,9 @@ def search(
 def _table(*heads: str, rows: "Sequence[Sequence[str]]") -> "Table":
     from rich.table import Table
 
-    from unclip.core.shown import shown
+    from unclip.core.shown import printable
 
     table = Table(*heads, box=None, pad_edge=False, header_style="dim")
     for row in rows:
-        table.add_row(*map(shown, row))
+        table.add_row(*map(printable, row))
     return table

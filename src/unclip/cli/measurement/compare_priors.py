@@ -28,7 +28,7 @@ def compare_priors(
     """Compare the priors of a run: none, text embedding, autoregressive, diffusion, one-step, true embedding.
 
     Those that are missing are trained first, as `unclip add` does. The figures and
-    a picture go to RUN/priors. Ctrl-C saves and ends; the same command continues.
+    an image go to RUN/priors. Ctrl-C saves and ends; the same command continues.
     """
     if json is not None:
         check_file(json, "--json")
@@ -40,12 +40,12 @@ def compare_priors(
     from unclip.core.disk.atomic import check_written, write_atomic
     from unclip.core.signals import stopping
     from unclip.runs.folder import RunFolder
-    from unclip.studies.priors.study import Ask, compare
+    from unclip.studies.priors.study import PriorsRequest, compare
     from unclip.training.trainer import Diverged
 
     if json is not None:
         check_written(json)
-    ask, console = Ask(None if budget is None else seconds(budget), n, seed), stdout()
+    ask, console = PriorsRequest(None if budget is None else seconds(budget), n, seed), stdout()
     with stopping() as stop:
         try:
             code = follow(compare(run, ask, stop), console, force=True)

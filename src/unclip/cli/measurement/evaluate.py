@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
 from unclip.cli.arguments.model import open_model
-from unclip.cli.arguments.options import SEED, Read
+from unclip.cli.arguments.options import SEED, ReadOptions
 from unclip.cli.arguments.output import check_file
 from unclip.cli.errors import guarded
 from unclip.cli.screen.prior_table import ways_table
@@ -24,7 +24,7 @@ CURVE = "rate_distortion"
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Judged(Read):
+class Judged(ReadOptions):
     """How the data are read that a run is judged on."""
 
     split: Annotated[str, Parameter(help="train or validation, where the data has splits.")] = "validation"
@@ -36,19 +36,19 @@ def evaluate(
     run: Annotated[Path, Parameter(help="A finished run folder.")],
     *,
     data: Annotated[
-        str | None, Parameter(help="Captioned pictures; `shapes`: the exact score. Default: the run's held-out pairs.")
+        str | None, Parameter(help="Captioned images; `shapes`: the exact score. Default: the run's held-out pairs.")
     ] = None,
     how: Judged = Judged(),
-    n: Annotated[int, Parameter(name="-n", help="Pictures to generate (with shapes: a category).")] = 256,
+    n: Annotated[int, Parameter(name="-n", help="Images to generate (with shapes: a category).")] = 256,
     seed: Annotated[int, Parameter(help=SEED)] = 0,
     bpd: Annotated[bool, Parameter(help="ddpm: bits/dim, by the bound and the ODE.", negative="")] = False,
-    bpd_pictures: Annotated[int, Parameter(help="Pictures for --bpd; the ODE takes an eighth of them.")] = 512,
+    bpd_pictures: Annotated[int, Parameter(help="Images for --bpd; the ODE takes an eighth of them.")] = 512,
     trace: Annotated[
         bool, Parameter(help="unclip: the same with parts replaced, to see which stage errors come from.", negative="")
     ] = False,
     json: Annotated[Path | None, Parameter(help="Where to write the scores.")] = None,
 ) -> None:
-    """Score a finished run on pictures that it was not trained on."""
+    """Score a finished run on images that it was not trained on."""
     if json is not None:
         check_file(json, "--json")
     import unclip
@@ -74,7 +74,7 @@ def evaluate(
             scores = score(model, folder, source, asked)
     about = {"run": str(run), "model": model.hash, "data": data, "n": n, "seed": seed, "unclip": unclip.__version__}
     console.print(ways_table(scores) if trace else table({k: v for k, v in scores.items() if k != CURVE}))
-    if CURVE in scores and (path := drawn(scores[CURVE], run)):
+    if CURVE in scores and (path := plot_rate_distortion(scores[CURVE], run)):
         console.print(f"drew {path}")
     if json is not None:
         write_atomic(json, to_json({**about, "scores": scores}))
@@ -89,7 +89,7 @@ def traced(run: Path, data: str | None, n: int, seed: int) -> dict[str, Any]:
     return trace(run, n, seed)
 
 
-def drawn(curve: Mapping[str, Any], run: Path) -> Path | None:
+def plot_rate_distortion(curve: Mapping[str, Any], run: Path) -> Path | None:
     """The rate-distortion curve as a plot in the run's folder, where matplotlib is here."""
     from unclip.figures import plots
     from unclip.runs.folder import RunFolder
@@ -106,15 +106,15 @@ def table(scores: Mapping[str, Any]) -> "Table":
     from rich.table import Table
 
     sheet = Table("", "score", "value", box=None, pad_edge=False, header_style="dim")
-    for group, figures in scores.items():
-        rows = list(_rows(figures if isinstance(figures, Mapping) and "mean" not in figures else {"": figures}))
+    for group, metrics in scores.items():
+        rows = list(_rows(metrics if isinstance(metrics, Mapping) and "mean" not in metrics else {"": metrics}))
         for i, (name, value) in enumerate(rows):
             sheet.add_row(group if i == 0 else "", name, value, end_section=i == len(rows) - 1)
     return sheet
 
 
-def _rows(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in figures.items():
+def _rows(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in metrics.items():
         if isinstance(value, Mapping) and "fraction" in value:
             if value["n"]:
                 yield prefix + name, f"{value['fraction']:6.1%} ± {value['error']:.1%}"

@@ -1,4 +1,4 @@
-"""`unclip explain`: a run's diffusion in pictures for a lecture."""
+"""`unclip explain`: a run's diffusion in images for a lecture."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,15 +16,15 @@ from unclip.cli.errors import guarded
 def explain(
     run: Annotated[Path, Parameter(help="A finished run folder.")],
     *,
-    out: Annotated[Path, Parameter(help="Where the pictures and explain.html go.")],
+    out: Annotated[Path, Parameter(help="Where the images and explain.html go.")],
     steps: Annotated[
         str | None, Parameter(help="Numbers of steps to compare; 5,10,20,50,1000, as far as the schedule has them.")
     ] = None,
     samplers: Annotated[str | None, Parameter(help="Samplers to compare, as ddim,dpmpp-2m; by default all.")] = None,
-    n: Annotated[int, Parameter(name="-n", help="Pictures for each sampler and number of steps.")] = 4,
+    n: Annotated[int, Parameter(name="-n", help="Images for each sampler and number of steps.")] = 4,
     seed: Annotated[int, Parameter(help=SEED)] = 0,
 ) -> None:
-    """Draw how diffusion works, from a run's own pictures and model.
+    """Draw how diffusion works, from a run's own images and model.
 
     Schedules, noising, denoising, the loss by noise level, two moons in the
     plane, and samples by number of steps; explain.html shows all of them.
@@ -33,10 +33,10 @@ def explain(
     check_folder(out)
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.progress import follow
-    from unclip.studies.explain.request import Ask
+    from unclip.studies.explain.request import ExplainRequest
     from unclip.studies.explain.study import explain as recipe
 
-    ask = Ask(asked, tuple(_parts(samplers or "")), n, seed)
+    ask = ExplainRequest(asked, tuple(_parts(samplers or "")), n, seed)
     code = follow(recipe(run, out, ask), console := stdout())
     console.print(f"done: open {out / 'explain.html'}")
     raise SystemExit(code)

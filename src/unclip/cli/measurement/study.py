@@ -1,4 +1,4 @@
-"""`unclip study`: what a run does to pictures, measured."""
+"""`unclip study`: what a run does to images, measured."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,22 +18,22 @@ def study(
     *,
     out: Annotated[Path, Parameter(help="Where study.html, study.json and the plots go.")],
     what: Annotated[str, Parameter(help="Parts; clip-guidance is one more.")] = "inversion,interpolation,guidance",
-    n: Annotated[int, Parameter(name="-n", help="Held-out pictures to invert; captions of the guidance sweep.")] = 32,
-    pairs: Annotated[int, Parameter(help="Pairs of pictures to blend.")] = 8,
+    n: Annotated[int, Parameter(name="-n", help="Held-out images to invert; captions of the guidance sweep.")] = 32,
+    pairs: Annotated[int, Parameter(help="Pairs of images to blend.")] = 8,
     steps: Annotated[str, Parameter(help="Numbers of steps of the inversion; blends take the least.")] = "50,250",
     scales: Annotated[str, Parameter(help="Guidance scales of the sweeps.")] = "1,1.5,2,3,4,6",
     seed: Annotated[int, Parameter(help=SEED)] = 0,
 ) -> None:
-    """Measure inversion error, smoothness of blends, and guidance, on pictures that the run was not trained on."""
+    """Measure inversion error, smoothness of blends, and guidance, on images that the run was not trained on."""
     counts, strengths = (tuple(_number(name, word) for word in _words(text)) for name, text in
                          (("--steps", steps), ("--scales", scales)))  # fmt: skip
     check_folder(out)
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.progress import follow
-    from unclip.studies.manipulation.study import Ask
+    from unclip.studies.manipulation.study import StudyRequest
     from unclip.studies.manipulation.study import study as recipe
 
-    ask = Ask(tuple(_words(what)), n, pairs, tuple(int(count) for count in counts), strengths, seed)
+    ask = StudyRequest(tuple(_words(what)), n, pairs, tuple(int(count) for count in counts), strengths, seed)
     code = follow(recipe(run, out, ask), console := stdout())
     console.print(f"done: open {out / 'study.html'}")
     raise SystemExit(code)

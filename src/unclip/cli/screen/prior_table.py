@@ -18,10 +18,10 @@ Pictures: CLIP score with their caption, and with another; KID x 1000, by the ru
 
 
 def ways_table(ways: Mapping[str, Figures]) -> "Group":
-    """A table of the embeddings and one of the pictures, a row a way; columns that no way has are left out."""
+    """A table of the embeddings and one of the images, a row a way; columns that no way has are left out."""
     from rich.console import Group
 
-    exact = dict.fromkeys(category for figures in ways.values() for category in figures.get("exact", {}))
+    exact = dict.fromkeys(category for metrics in ways.values() for category in metrics.get("exact", {}))
     scenes = {category.replace("_", "\n"): _rate(category) for category in exact}
     return Group(_table("embeddings", ways, EMBEDDINGS), "", _table("pictures", ways, PICTURES | scenes), "", NOTES)
 
@@ -29,40 +29,40 @@ def ways_table(ways: Mapping[str, Figures]) -> "Group":
 def _table(title: str, ways: Mapping[str, Figures], columns: Mapping[str, Read]) -> "Table":
     from rich.table import Table
 
-    wanted = {head: read for head, read in columns.items() if any(read(figures) for figures in ways.values())}
+    wanted = {head: read for head, read in columns.items() if any(read(metrics) for metrics in ways.values())}
     sheet = Table(title, box=None, pad_edge=False, header_style="dim")
     for head in wanted:
         sheet.add_column(head, justify="right", no_wrap=True)
-    for name, figures in ways.items():
-        cells = [read(figures) for read in wanted.values()]
+    for name, metrics in ways.items():
+        cells = [read(metrics) for read in wanted.values()]
         if any(cells):
             sheet.add_row(name, *cells)
     return sheet
 
 
 def _rate(category: str) -> Read:
-    def read(figures: Figures) -> str:
-        rate = figures["exact"][category]
+    def read(metrics: Figures) -> str:
+        rate = metrics["exact"][category]
         return f"{rate['fraction']:.0%} ± {rate['error']:.0%}"
 
     return read
 
 
-def _trained(figures: Figures) -> str:
-    failed = "" if figures.get("passed", True) else "\ngate failed"
-    return f"{figures['trained']:,.0f} s{failed}" if "trained" in figures else ""
+def _trained(metrics: Figures) -> str:
+    failed = "" if metrics.get("passed", True) else "\ngate failed"
+    return f"{metrics['trained']:,.0f} s{failed}" if "trained" in metrics else ""
 
 
 def _mean(group: str, name: str, error: str, scale: float = 1.0, digits: int = 3) -> Read:
-    def read(figures: Figures) -> str:
-        found = figures.get(group, {})
+    def read(metrics: Figures) -> str:
+        found = metrics.get(group, {})
         return f"{scale * found[name]:.{digits}f} ± {scale * found[error]:.{digits}f}" if name in found else ""
 
     return read
 
 
 def _plain(group: str, name: str) -> Read:
-    return lambda figures: f"{figures[group][name]:.3f}" if group in figures else ""
+    return lambda metrics: f"{metrics[group][name]:.3f}" if group in metrics else ""
 
 
 EMBEDDINGS: dict[str, Read] = {
@@ -70,7 +70,7 @@ EMBEDDINGS: dict[str, Read] = {
     "cosine": _mean("embedding", "matched", "matched_error"),
     "other": _plain("embedding", "shuffled"),
     "repeat": _mean("repeat", "mean", "error", digits=2),
-    "ms": lambda figures: f"{figures['ms']:.1f}" if "ms" in figures else "",
+    "ms": lambda metrics: f"{metrics['ms']:.1f}" if "ms" in metrics else "",
 }
 """Head -> what stands below it for a way's figures, "" where it has none."""
 PICTURES: dict[str, Read] = {

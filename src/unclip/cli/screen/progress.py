@@ -13,7 +13,7 @@ from unclip.cli.screen.console import Screen, line
 from unclip.cli.screen.waiting import column
 from unclip.core.config.duration import words
 from unclip.core.watching import watching
-from unclip.recipes.events import Drawn, Event, Gate, Note, Progress, Stopped, Working
+from unclip.recipes.events import Event, Gate, ImageSaved, Note, Progress, Stopped, Working
 from unclip.recipes.settings.recipe import kind_of, models, stages_of
 
 EVERY = 10.0
@@ -86,12 +86,12 @@ def place(stage: str) -> str:
     return f"{stage} ({learned.index(stage) + 1} of {len(learned)})" if len(learned) > 1 else stage
 
 
-def told(event: Event) -> Text | None:
+def event_line(event: Event) -> Text | None:
     """An event other than Progress and Working as a line."""
     match event:
         case Note(stage, text):
             return line((f"{stage}:", "dim"), f" {text}")
-        case Drawn(stage, path):
+        case ImageSaved(stage, path):
             return line((f"{stage}:", "dim"), f" drew {path}")
         case Gate(stage, True, why):
             return line((f"{stage}: passed", "bold green"), f", {why}")
@@ -121,7 +121,7 @@ def _live(console: Screen) -> Iterator[Show]:
         if isinstance(event, Progress | Working):
             now = reader.read(event)
             bar.update(task, completed=event.share, now=now)
-        elif (text := told(event)) is not None:
+        elif (text := event_line(event)) is not None:
             bar.console.print(text)
 
     def watch(done: int, of: int) -> None:
@@ -140,10 +140,10 @@ def drawing(now: Figures, done: int, of: int) -> Figures:
 def _plain(console: Screen) -> Iterator[Show]:
     reader, last, now = Reader(), -EVERY, Figures("data", "", "", "", "", 0.0)
 
-    def tell(figures: Figures) -> None:
+    def tell(metrics: Figures) -> None:
         nonlocal last
         if time.monotonic() - last >= EVERY:
-            console.print(figures.line())
+            console.print(metrics.line())
             last = time.monotonic()
 
     def show(event: Event) -> None:
@@ -151,7 +151,7 @@ def _plain(console: Screen) -> Iterator[Show]:
         if isinstance(event, Progress | Working):
             now = reader.read(event)
             tell(now)
-        elif (text := told(event)) is not None:
+        elif (text := event_line(event)) is not None:
             console.print(text)
 
     def watch(done: int, of: int) -> None:
@@ -182,19 +182,20 @@ def follow(events: Iterable[Event], console: Screen, force: bool = False) -> int
 def _advice(gate: Gate) -> Text:
     stage, longer = gate.stage, "train it on: the same command with --more 30m"
     causes = {
-        "clip": "captions that do not tell the pictures apart, too few pairs, or too little time",
+        "clip": "captions that do not tell the images apart, too few pairs, or too little time",
         "prior": "too little time, or too few different captions",
         "ddpm": f"too little time: look at the samples, and {longer}",
         "decoder": f"too little time: look at the samples, and {longer}",
         "inpaint": "too little time, or data whose embeddings tell the decoder what is hidden: look at the samples",
     }
     cause = causes.get(stage, "too little time")
-    if gate.figures.get("skipped") or any(value is None or value != value for value in gate.figures.values()):
+    if gate.metrics.get("skipped") or any(value is None or value != value for value in gate.metrics.values()):
         cause = f"a training that does not hold: a lower learning rate (--set {stage}.train.optim.lr=...)"
     after = "The same command with --force goes on with it as it is; another --out starts anew."
     found = kind_of(stage)
     if found is not None and found[0].added_to:
         after = (
-            "It is kept and can be used as it is; the same command with --anew and a larger --budget trains it again."
+            "It is kept and can be used as it is; the same command with --restart and a larger --budget trains it "
+            "again."
         )
     return line((f"The stage {stage} did not pass.", "bold"), f" The usual reasons: {cause}.\n{after}")

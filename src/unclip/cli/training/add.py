@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
-from unclip.cli.arguments.options import SPLIT, Read
+from unclip.cli.arguments.options import SPLIT, ReadOptions
 from unclip.cli.errors import guarded
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ def add(
     ] = None,
     size: Annotated[
         int | None,
-        Parameter(help="Side of an upsampler's pictures in pixels; twice that of those before it. Example: --size 128"),
+        Parameter(help="Side of an upsampler's images in pixels; twice that of those before it. Example: --size 128"),
     ] = None,
     split: Annotated[str, Parameter(help=SPLIT)] = "train",
-    how: Read = Read(),
+    how: ReadOptions = ReadOptions(),
     set: Annotated[
         list[str] | None,
         Parameter(
@@ -42,7 +42,7 @@ def add(
             consume_multiple=False,
         ),
     ] = None,
-    anew: Annotated[
+    restart: Annotated[
         bool, Parameter(help="Train it again from nothing; the old one stays until then.", negative="")
     ] = False,
 ) -> None:
@@ -53,25 +53,25 @@ def add(
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.progress import follow
     from unclip.core.signals import stopping
-    from unclip.recipes.add import add as train_stage
+    from unclip.recipes.add import add_stage
     from unclip.runs.folder import RunFolder
 
     said = [*(set or []), *([] if size is None else [f"{stage}.size={size}"])]
     folder = RunFolder(run)
     folder.require()
     with folder.writing(), stopping() as stop:
-        config = choose(run, stage, budget, said, anew)
-        source = None if data is None else opened(data, run, config, split, how)
-        if anew:
+        config = choose(run, stage, budget, said, restart)
+        source = None if data is None else open_run_data(data, run, config, split, how)
+        if restart:
             folder.forget(stage)
-        code = follow(train_stage(run, stage, config, stop, source), stdout())
+        code = follow(add_stage(run, stage, config, stop, source), stdout())
     raise SystemExit(code)
 
 
-def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: bool) -> "RunConfig":
+def choose(run: Path, stage: str, budget: str | None, said: list[str], restart: bool) -> "RunConfig":
     """The run's settings with those of the stage.
 
-    Raises ValueError for settings of something else, or other ones than a stage was begun with (unless `anew`).
+    Raises ValueError for settings of something else, or other ones than a stage was begun with (unless `restart`).
     """
     from unclip.cli.arguments import settings
     from unclip.core.config.duration import seconds
@@ -83,7 +83,7 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
 
     config, folder = with_stage(run, stage), RunFolder(run)
     added = stage in read_settings(folder.settings).get("added", [])
-    begun = added and (stage in folder.state() or any(store.there(path) for path in folder.checkpoint(stage)))
+    begun = added and (stage in folder.state() or any(store.exists(path) for path in folder.checkpoint(stage)))
     layers = [settings.assignment(text, "--set") for text in said]
     for layer in layers:
         if list(layer.table) != [stage]:
@@ -92,18 +92,20 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], anew: boo
             )
     if budget is not None:
         layers.append(
-            settings.Layer("--budget", {stage: {"share": seconds(budget) / config.budget, "train": {"steps": 0}}})
+            settings.SettingsLayer(
+                "--budget", {stage: {"share": seconds(budget) / config.budget, "train": {"steps": 0}}}
+            )
         )
-    if begun and not anew:
+    if begun and not restart:
         settings.check_same(config, layers, run)
-    if anew or not begun:  # what was said of an attempt that never got to train does not count
+    if restart or not begun:  # what was said of an attempt that never got to train does not count
         config = config.using(**{stage: default_recipe(stage)})
     config = settings.resolve(config, layers)
     settings.check_fit(config, layers)
     return config
 
 
-def opened(data: str, run: Path, config: "RunConfig", split: str, how: Read = Read()) -> "Source":
+def open_run_data(data: str, run: Path, config: "RunConfig", split: str, how: ReadOptions = ReadOptions()) -> "Source":
     """The run's data at their source. Raises ValueError where these are other data."""
     from unclip.cli.arguments.data import open_again
     from unclip.data.prepare.identity import is_prepared
@@ -111,5 +113,5 @@ def opened(data: str, run: Path, config: "RunConfig", split: str, how: Read = Re
 
     source = open_again(data, config, split, how)
     if not is_prepared(source, RunFolder(run).data, config.captioned):
-        raise ValueError(f"{data}: {run} was trained on other data (or a picture or a caption has changed since)")
+        raise ValueError(f"{data}: {run} was trained on other data (or an image or a caption has changed since)")
     return source

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from unclip.cli.arguments.device import on_device
 from unclip.cli.arguments.output import check_folder
 from unclip.cli.errors import guarded
-from unclip.core.shown import typed
+from unclip.core.shown import shell_command
 
 
 @guarded
@@ -31,5 +31,5 @@ def demo(
         code = follow(recipe.demo(out, length, stop), console, force=True)
     if code == 0:
         console.print(f"done: open {out / 'report.html'}")
-        console.print(f"or: {typed('unclip', 'generate', 'a large red circle', '--run', out)}")
+        console.print(f"or: {shell_command('unclip', 'generate', 'a large red circle', '--run', out)}")
     raise SystemExit(code)

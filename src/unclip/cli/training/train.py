@@ -1,4 +1,4 @@
-"""`unclip train`: from pictures to a model."""
+"""`unclip train`: from images to a model."""
 
 import os
 from collections.abc import Mapping
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
-from unclip.cli.arguments.options import SPLIT, Given
+from unclip.cli.arguments.options import SPLIT, TrainOptions
 from unclip.cli.arguments.output import check_folder
 from unclip.cli.errors import guarded
-from unclip.core.shown import typed
+from unclip.core.shown import shell_command
 
 if TYPE_CHECKING:
     from unclip.data.source import Source
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 @on_device
 def train(
     data: Annotated[
-        str, Parameter(help="A folder of captioned pictures (--model ddpm: of pictures), or `shapes` for drawn ones.")
+        str, Parameter(help="A folder of captioned images (--model ddpm: of images), or `shapes` for drawn ones.")
     ],
     /,
     *,
     out: Annotated[Path, Parameter(help="The run folder; one that is unfinished is continued.")],
-    given: Given = Given(),
+    given: TrainOptions = TrainOptions(),
     split: Annotated[str, Parameter(help=SPLIT)] = "train",
     force: Annotated[bool, Parameter(help="Go on after a stage that did not pass.", negative="")] = False,
     more: Annotated[
@@ -35,7 +35,7 @@ def train(
         Parameter(help="Train a finished run on for so long, each stage from its end. Example: --more 30m"),
     ] = None,
 ) -> None:
-    """Train a model on a folder of captioned pictures; with --model ddpm, of pictures alone.
+    """Train a model on a folder of captioned images; with --model ddpm, of images alone.
 
     Ctrl-C saves and ends; the same command continues. Settings, the later wins:
     preset, settings file, environment (UNCLIP_MODEL, UNCLIP_BUDGET, UNCLIP_SIZE, UNCLIP_SEED,
@@ -52,14 +52,16 @@ def train(
     longer = None if more is None else length(more, "--more")
     with RunFolder(out).writing(), stopping() as stop:
         source, config = choose(data, out, given, split, os.environ)
-        code = follow(run.train(source, out, config, stop, force, longer), console := stdout(), force)
+        code = follow(run.train_stages(source, out, config, stop, force, longer), console := stdout(), force)
     if code == 0:
         words = ["a prompt"] if config.model != "ddpm" else []
-        console.print(f"done: {typed('unclip', 'generate', *words, '--run', out)}")
+        console.print(f"done: {shell_command('unclip', 'generate', *words, '--run', out)}")
     raise SystemExit(code)
 
 
-def choose(data: str, out: Path, given: Given, split: str, environ: Mapping[str, str]) -> "tuple[Source, RunConfig]":
+def choose(
+    data: str, out: Path, given: TrainOptions, split: str, environ: Mapping[str, str]
+) -> "tuple[Source, RunConfig]":
     """The data and the settings of a new run, or those of the run that `out` holds.
 
     Raises ValueError where something was asked for that differs from what the run was begun with.
@@ -80,7 +82,7 @@ def choose(data: str, out: Path, given: Given, split: str, environ: Mapping[str,
     return source, config
 
 
-def _begun(data: str, out: Path, given: Given, split: str, said: list) -> "tuple[Source, RunConfig]":
+def _begun(data: str, out: Path, given: TrainOptions, split: str, said: list) -> "tuple[Source, RunConfig]":
     from unclip.cli.arguments import settings
     from unclip.data.prepare.identity import is_prepared
     from unclip.recipes.api.data import mirrors, open_data
@@ -92,7 +94,7 @@ def _begun(data: str, out: Path, given: Given, split: str, said: list) -> "tuple
     source = open_data(data, stored, split)
     if given.preset:
         base = settings.base(given, said, stored.size, mirrors(source))
-        said = [settings.Layer(f"--preset {given.preset}", base.to_dict()), *said]
+        said = [settings.SettingsLayer(f"--preset {given.preset}", base.to_dict()), *said]
     settings.check_same(stored, said, out)
     if not is_prepared(source, run.data, stored.captioned):
         raise ValueError(f"{data}: {out} was begun with other data (or it has changed since); name another --out")

@@ -1,6 +1,6 @@
 """A convolutional stem and a transformer over what remains, mean-pooled.
 
-The stem (Xiao et al. 2021, "Early convolutions") replaces a single large patch projection: on small pictures and
+The stem (Xiao et al. 2021, "Early convolutions") replaces a single large patch projection: on small images and
 small budgets it learns in a fraction of the steps.
 """
 

@@ -39,7 +39,7 @@ class ViTConfig(ImageTowerConfig):
 
     def __post_init__(self) -> None:
         if self.patch < 1 or self.size % self.patch:
-            raise ValueError(f"patch = {self.patch}: must divide the size of the pictures, {self.size}")
+            raise ValueError(f"patch = {self.patch}: must divide the size of the images, {self.size}")
         if self.width % self.heads:
             raise ValueError(f"heads = {self.heads}: must divide the width, {self.width}")
 

@@ -9,13 +9,13 @@ from dataclasses import fields, is_dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, ParamSpec, TypeVar, Union, cast, get_args, get_origin
 
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Refused(TypeError, ValueError):
+class WrongArgument(TypeError, ValueError):
     """A call that cannot be meant: a TypeError as Python's own, a ValueError as all that unclip refuses."""
 
 
@@ -37,15 +37,15 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         for name in kwargs:
             if name not in hints:
-                raise Refused(f"{function.__name__}: unknown option {name!r}; {_known(name, hints)}")
+                raise WrongArgument(f"{function.__name__}: unknown option {name!r}; {_known(name, hints)}")
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise Refused(f"{function.__name__}: {error}") from None
+            raise WrongArgument(f"{function.__name__}: {error}") from None
         for name, value in (bound.arguments | kwargs).items():
             wanted = _wanted(hints.get(name), value)
             if wanted:
-                raise Refused(f"{function.__name__}: {name} = {shown(repr(value), 80)}: expected {wanted}")
+                raise WrongArgument(f"{function.__name__}: {name} = {printable(repr(value), 80)}: expected {wanted}")
         return function(*args, **kwargs)
 
     return call
@@ -100,14 +100,14 @@ def texts(name: str, given: object) -> list[str]:
     Raises Refused for a single string, and for what is no words.
     """
     if isinstance(given, str):
-        raise Refused(f"{name} = {shown(repr(given), 80)}: pass a list, [{shown(repr(given), 80)}]")
+        raise WrongArgument(f"{name} = {printable(repr(given), 80)}: pass a list, [{printable(repr(given), 80)}]")
     if not isinstance(given, Iterable):
-        raise Refused(f"{name} = {shown(repr(given), 80)}: expected a list of words")
+        raise WrongArgument(f"{name} = {printable(repr(given), 80)}: expected a list of words")
     words = cast("Iterable[object]", given)
     found: list[str] = []
     for text in words:
         if not isinstance(text, str):
-            raise Refused(f"{name}: {shown(repr(text), 80)} is no words (str)")
+            raise WrongArgument(f"{name}: {printable(repr(text), 80)} is no words (str)")
         if text not in ("\n", "\r\n"):
             found.append(text.rstrip("\r\n"))
     return found

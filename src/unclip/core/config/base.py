@@ -21,9 +21,9 @@ from inspect import isabstract
 from typing import Any, NoReturn, TypeVar, Union, get_args, get_origin
 
 from unclip.core.config.families import PLUGIN, members
-from unclip.core.config.ranges import Length, Range, faults, is_number, told, unpacked, wanted
+from unclip.core.config.ranges import Length, Range, expected, faults, is_number, quote, unpacked
 from unclip.core.config.tables import is_list, is_table
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 
 C = TypeVar("C", bound="Config")
 
@@ -104,8 +104,8 @@ class Config:
 
 def _check_ranges(config: Config) -> None:
     for name, hint in hints_of(type(config)).items():
-        for path, value, expected in faults(hint, getattr(config, name), name):
-            _refuse(f"{type(config).__name__}.{path}", value, expected)
+        for path, value, want in faults(hint, getattr(config, name), name):
+            _refuse(f"{type(config).__name__}.{path}", value, want)
 
 
 def _is_member(cls: type) -> bool:
@@ -115,7 +115,7 @@ def _is_member(cls: type) -> bool:
 def _build_config(cls: type[C], data: Any, path: str) -> C:
     check_table(data, path)
     target, data = _resolve(cls, dict(data), path)
-    return made(target, read_fields(target, data, path), path)
+    return make(target, read_fields(target, data, path), path)
 
 
 def check_table(data: Any, path: str) -> None:
@@ -133,7 +133,7 @@ def read_fields(cls: type[Config], data: dict[str, Any], path: str, also: Iterab
     for name in data:
         if name not in known:
             near = nearest(name, [*known, *also])
-            raise WrongSetting(f"{_at(path)}unknown setting {told(name)}; {near}", _join(path, name))
+            raise WrongSetting(f"{_at(path)}unknown setting {quote(name)}; {near}", _join(path, name))
     for name, f in known.items():
         if name not in data and f.default is MISSING and f.default_factory is MISSING:
             if type(None) not in _options(hints[name]):
@@ -142,7 +142,7 @@ def read_fields(cls: type[Config], data: dict[str, Any], path: str, also: Iterab
     return {name: _build(hints[name], value, _join(path, name)) for name, value in data.items()}
 
 
-def made(cls: type[C], values: dict[str, Any], path: str) -> C:
+def make(cls: type[C], values: dict[str, Any], path: str) -> C:
     """The config of these values. Raises WrongSetting where they do not go together."""
     try:
         return cls(**values)
@@ -170,7 +170,7 @@ def _at(path: str) -> str:
 
 
 def _join(path: str, name: Any) -> str:
-    return f"{path}.{shown(name, 60)}" if path else shown(name, 60)
+    return f"{path}.{printable(name, 60)}" if path else printable(name, 60)
 
 
 def _resolve(cls: type[C], data: dict[str, Any], path: str) -> tuple[type[C], dict[str, Any]]:
@@ -178,7 +178,7 @@ def _resolve(cls: type[C], data: dict[str, Any], path: str) -> tuple[type[C], di
         return cls, data
     kind, known = data.pop("kind", getattr(cls, "unnamed", cls.__name__)), members(cls)
     if not isinstance(kind, str) or kind not in known:
-        raise WrongSetting(f"{_at(path)}unknown kind {told(kind)}; {nearest(kind, sorted(known))}; {PLUGIN}", path)
+        raise WrongSetting(f"{_at(path)}unknown kind {quote(kind)}; {nearest(kind, sorted(known))}; {PLUGIN}", path)
     return known[kind], data
 
 
@@ -233,11 +233,11 @@ def _build_tuple(hint: Any, value: Any, path: str, lengths: list[Range | Length]
 def _build_scalar(hint: Any, value: Any, path: str, ranges: list[Range | Length]) -> Any:
     if hint in (int, float):
         if not (is_number(value, hint) and all(r.holds(value) for r in ranges)):
-            _refuse(path, value, wanted(hint, ranges))
+            _refuse(path, value, expected(hint, ranges))
         return hint(value)
     right = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
     return value if right else _refuse(path, value, f"a value of type {hint.__name__}")
 
 
 def _refuse(path: str, value: Any, expected: str) -> NoReturn:
-    raise WrongSetting(f"{path} = {told(value)}: expected {expected}", path)
+    raise WrongSetting(f"{path} = {quote(value)}: expected {expected}", path)

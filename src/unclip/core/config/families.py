@@ -60,7 +60,7 @@ def named(family: type[F], table: Mapping[str, F], name: str) -> F:
     cls = members(family).get(name) or own_named(family, name)
     if cls is None:
         raise ValueError(f"{what} = {name!r}: known are {', '.join([*table, *foreign])}; {PLUGIN}")
-    return made(cls, f"{what} = {name!r}")
+    return make_member(cls, f"{what} = {name!r}")
 
 
 def check_free(what: str, foreign: Mapping[str, type], table: Collection[str], name: str) -> None:
@@ -70,7 +70,7 @@ def check_free(what: str, foreign: Mapping[str, type], table: Collection[str], n
         raise ValueError(f"{what} = {name!r}: unclip has one of this name, and {taker} declares it; rename yours")
 
 
-def made(cls: type[F], what: str, **settings: object) -> F:
+def make_member(cls: type[F], what: str, **settings: object) -> F:
     """A member with these settings. Raises ValueError where it needs more of them. what: was typed, "sampler = 'x'"."""
     try:
         return cls(**settings)

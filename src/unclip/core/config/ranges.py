@@ -10,7 +10,7 @@ from dataclasses import dataclass, is_dataclass
 from numbers import Integral, Real
 from typing import Annotated, Any, cast, get_args, get_origin
 
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 
 LONGEST = 80
 """Letters of a value that a message quotes."""
@@ -80,7 +80,7 @@ CountOrNone = Annotated[int, Range(0, 65536)]
 Depth = Annotated[int, Range(1, 256)]
 """Layers, heads and blocks, each of which costs time to build."""
 Side = Annotated[int, Range(1, 4096)]
-"""Of a picture, pixels."""
+"""Of an image, pixels."""
 Steps = Annotated[int, Range(1, 100_000)]
 """Of a sampler or a solver."""
 Fraction = Annotated[float, Range(0, 1)]
@@ -119,15 +119,15 @@ def unpacked(hint: Any) -> tuple[Any, list[Range | Length]]:
     return plain, [note for note in notes if isinstance(note, Range | Length)]
 
 
-def told(value: Any) -> str:
+def quote(value: Any) -> str:
     """A value as a message quotes it: escaped, and not longer than a line."""
     try:
-        return shown(repr(value), LONGEST)
+        return printable(repr(value), LONGEST)
     except (ValueError, RecursionError):  # a number of thousands of digits, lists within lists
         return f"a {type(value).__name__} too long to show"
 
 
-def wanted(kind: type, ranges: list[Range | Length]) -> str:
+def expected(kind: type, ranges: list[Range | Length]) -> str:
     """ "a whole number from 1 to 64"."""
     name = "a whole number" if kind is int else "a number"
     return " ".join([name, *(r.words() for r in ranges)])
@@ -143,7 +143,7 @@ def faults(hint: Any, value: Any, path: str) -> Iterator[tuple[str, Any, str]]:
     hint, ranges = unpacked(hint)
     if hint in (int, float):
         if not (is_number(value, hint) and all(r.holds(value) for r in ranges)):
-            yield path, value, wanted(hint, ranges)
+            yield path, value, expected(hint, ranges)
     elif get_origin(hint) is tuple and isinstance(value, tuple):
         yield from ((path, value, r.words()) for r in ranges if not r.holds(value))
         inner = get_args(hint)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from unclip.core.config.tables import is_table
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 
 MARK = ".unclip"
 EMPTY = frozenset({MARK, ".DS_Store", "Thumbs.db", "desktop.ini", ".gitkeep", "lost+found"})
@@ -49,7 +49,7 @@ def check_own(folder: Path, known: bool = False) -> None:
         raise ValueError(f"{folder}: is a file; name a folder")
     if known or not folder.is_dir() or (folder / MARK).is_file():
         return
-    found = sorted(shown(p.name, 40) for p in folder.iterdir() if p.name not in EMPTY)
+    found = sorted(printable(p.name, 40) for p in folder.iterdir() if p.name not in EMPTY)
     if found:
         names = ", ".join(found[:3]) + (f" and {len(found) - 3:,} more" if len(found) > 3 else "")
         raise ValueError(f"{folder}: is not empty and was not made by unclip (it holds {names}); name a new folder")
@@ -210,8 +210,8 @@ def _release(root: Path, file: BinaryIO) -> None:
 
 
 def _busy(folder: Path, owner: dict[str, Any]) -> str:
-    pid, host = owner.get("pid", "?"), shown(owner.get("host", "?"), 80)
+    pid, host = owner.get("pid", "?"), printable(owner.get("host", "?"), 80)
     return (
-        f"{folder}: process {shown(pid, 20)} on {host} is writing there; wait until it has ended, "
-        f"or stop it (kill {shown(pid, 20)}), or name another folder"
+        f"{folder}: process {printable(pid, 20)} on {host} is writing there; wait until it has ended, "
+        f"or stop it (kill {printable(pid, 20)}), or name another folder"
     )

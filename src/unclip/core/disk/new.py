@@ -12,7 +12,7 @@ from pathlib import Path
 
 from unclip.core.disk import lock
 from unclip.core.disk.atomic import leftovers, room_told, sync
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 
 
 @contextmanager
@@ -45,9 +45,9 @@ def new_folder(path: Path) -> Generator[Path, None, None]:
 def check_new(path: Path) -> None:
     """Raises ValueError where `path` is there, and no empty folder."""
     if path.is_symlink() and not path.exists():
-        raise ValueError(f"{shown(path)}: is a link to nothing; name a new folder")
+        raise ValueError(f"{printable(path)}: is a link to nothing; name a new folder")
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise ValueError(f"{shown(path)}: is there already and not empty; name a new folder")
+        raise ValueError(f"{printable(path)}: is there already and not empty; name a new folder")
 
 
 def _rename(part: Path, root: Path, told: Path) -> None:
@@ -57,7 +57,7 @@ def _rename(part: Path, root: Path, told: Path) -> None:
             root.rmdir()  # Windows renames nothing onto an empty folder
         part.rename(root)
     except OSError as error:
-        raise ValueError(f"{shown(told)}: was made by another process meanwhile; name a new folder") from error
+        raise ValueError(f"{printable(told)}: was made by another process meanwhile; name a new folder") from error
 
 
 def write_new(path: Path, data: bytes) -> bool:

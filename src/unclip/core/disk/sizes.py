@@ -32,18 +32,18 @@ class Bounded(TorchFunctionMode):
     untouched: large tensors keep what lies in memory, so that a network is only measured.
     """
 
-    def __init__(self, most: int | float, untouched: bool = False) -> None:
+    def __init__(self, maximum: int | float, untouched: bool = False) -> None:
         super().__init__()
-        self.most, self.untouched, self.made = most, untouched, 0
+        self.maximum, self.untouched, self.made = maximum, untouched, 0
 
     def __torch_function__(
         self, func: Any, types: Iterable[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
         if func in MAKERS:
-            self.made += asked(func, args, kwargs)
-            if self.made > self.most:
-                raise TooLarge(f"more than {self.most:,.0f} numbers")
+            self.made += numbers_in_call(func, args, kwargs)
+            if self.made > self.maximum:
+                raise TooLarge(f"more than {self.maximum:,.0f} numbers")
         if self.untouched and func in FILLERS:
             tensor = args[0] if args else kwargs["tensor"]
             if tensor.numel() > LARGE:
@@ -51,7 +51,7 @@ class Bounded(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def asked(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+def numbers_in_call(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
     """How many numbers a call makes."""
     size = kwargs.get("size", args[0] if args and not isinstance(args[0], int) else args)
     return math.prod(size)

@@ -18,10 +18,10 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 import unclip
-from unclip.core.config.ranges import told
+from unclip.core.config.ranges import quote
 from unclip.core.config.tables import is_list, is_table, read_json
 from unclip.core.disk.atomic import check_room, leftovers, room_told, write_folder
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 from unclip.core.untyped import load_tensors, save_tensors
 from unclip.core.versions import WRITTEN_BY
 
@@ -125,17 +125,19 @@ def load(path: Path, kind: str | None = None) -> Stored:
     place = _whole(path)
     head = _read_head(place)
     if kind is not None and head["kind"] != kind:
-        raise ValueError(f"{path}: holds a {shown(head['kind'], 60)}, not a {kind}; point at the folder of a {kind}")
+        raise ValueError(
+            f"{path}: holds a {printable(head['kind'], 60)}, not a {kind}; point at the folder of a {kind}"
+        )
     found = _check_weights(place, head)
     try:
         tensors = load_tensors(place / WEIGHTS)
     except SafetensorError as error:
-        raise Damaged(f"{path / WEIGHTS}: not a safetensors file ({shown(error)})") from error
+        raise Damaged(f"{path / WEIGHTS}: not a safetensors file ({printable(error)})") from error
     written_by = str(head.get(WRITTEN_BY, ""))
     return Stored(head["kind"], head["config"], tensors, head["extra"], found, _identity(head, found), written_by)
 
 
-def there(path: Path) -> bool:
+def exists(path: Path) -> bool:
     """Whether a model, whole or not, lies in the folder."""
     return any((_whole(path) / name).exists() for name in (HEAD, WEIGHTS))
 
@@ -170,7 +172,7 @@ def _check_weights(path: Path, head: dict[str, Any]) -> str:
     found, promised = sha256(path / WEIGHTS), head["sha256"][WEIGHTS]
     if found != promised:
         raise Damaged(
-            f"{path / WEIGHTS}: damaged (SHA-256 {found[:12]}..., expected {shown(promised[:12])}...); {MEND}"
+            f"{path / WEIGHTS}: damaged (SHA-256 {found[:12]}..., expected {printable(promised[:12])}...); {MEND}"
         )
     return found
 
@@ -188,10 +190,10 @@ def _read_head(path: Path) -> dict[str, Any]:
         raise Damaged(f"{error}; {MEND}") from error
     version = head.get("format")
     if not isinstance(version, int):
-        raise Damaged(f"{path / HEAD}: not a model's config (format = {told(version)}); {MEND}")
+        raise Damaged(f"{path / HEAD}: not a model's config (format = {quote(version)}); {MEND}")
     if version != FORMAT:
         raise ValueError(
-            f"{path / HEAD}: format {told(version)}, but this unclip reads {FORMAT}; use the one that wrote it"
+            f"{path / HEAD}: format {quote(version)}, but this unclip reads {FORMAT}; use the one that wrote it"
         )
     _check_head(path, head)
     return head

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 
 
 class NotGiven(ValueError):
@@ -42,10 +42,10 @@ def _told(error: BaseException) -> str:
     """The error with the last line of the user's own that led to it."""
     what = f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{shown(error.filename)}, line {error.lineno}: {shown(what, 400)}"
+        return f"{printable(error.filename)}, line {error.lineno}: {printable(what, 400)}"
     machinery = (str(Path(__file__).parents[2]), "<", importlib.__path__[0])
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(machinery)]
     installed = tuple(sysconfig.get_paths().values())
     own = [f for f in frames if not f.filename.startswith(installed)] or frames[:1]
-    at = f"{shown(own[-1].filename)}, line {own[-1].lineno}: " if own else ""
-    return f"{at}{shown(what, 400)}"
+    at = f"{printable(own[-1].filename)}, line {own[-1].lineno}: " if own else ""
+    return f"{at}{printable(what, 400)}"

@@ -23,7 +23,7 @@ from types import ModuleType
 from unclip.core.config.base import Config
 from unclip.core.config.families import below, clashes
 from unclip.core.plugins.errors import Missing, own_errors
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 
 GROUP = "unclip.plugins"
 """Entry points of installed packages that name a plugin's module."""
@@ -104,7 +104,7 @@ def import_plugin(given: str, origin: str = "--plugin", asked: bool = True) -> P
     Raises ValueError where there is none, with the plugin's own error and its line where it does not import, and with
     both places where it brings a class of a name that is taken.
     """
-    where = f"{origin} {shown(given)}"
+    where = f"{origin} {printable(given)}"
     if given.endswith(".py") or os.sep in given or "/" in given:
         path = Path(given).expanduser()
         _check_file(path, where)
@@ -206,4 +206,4 @@ def _known(plugin: Plugin) -> Plugin:
 def _place(cls: type) -> str:
     """Where a class is defined, as its user would look for it."""
     file = getattr(sys.modules.get(cls.__module__), "__file__", None)
-    return shown(f"{cls.__qualname__} in {file or cls.__module__}")
+    return printable(f"{cls.__qualname__} in {file or cls.__module__}")

@@ -32,14 +32,14 @@ from unclip.core.plugins.given import (
     plugins,
 )
 from unclip.core.plugins.trust import is_trusted, trust_file
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 
 NOTE = "plugins"
 """The name of the note in run.toml, and of the folder beside it."""
 
 
 @dataclass(frozen=True)
-class Note(Config):
+class PluginNote(Config):
     """A plugin as a run notes it. name: of the file or the module; sha256: of a file; version: of a module's package;
     kinds: the settings that it brings."""
 
@@ -51,7 +51,9 @@ class Note(Config):
     def __post_init__(self) -> None:
         parts = self.name.removesuffix(".py") if self.sha256 else self.name.replace(".", "_")
         if not parts or not all(letter.isalnum() or letter in "_-. " for letter in parts) or parts.startswith("."):
-            raise ValueError(f"name = {shown(self.name, 80)!r}: is neither the name of a file (*.py) nor of a module")
+            raise ValueError(
+                f"name = {printable(self.name, 80)!r}: is neither the name of a file (*.py) nor of a module"
+            )
 
     @property
     def is_there(self) -> bool:
@@ -76,14 +78,14 @@ def provide(settings: Path) -> None:
     check_clashes()
 
 
-def read_notes(settings: Path) -> list[Note]:
+def read_notes(settings: Path) -> list[PluginNote]:
     """The note of a run.toml; empty where there is none. Raises ValueError that names the file where it is damaged."""
     if not settings.exists():
         return []
     listed = read_toml(settings, "a settings file").get(NOTE, [])
     if not is_list(listed):
         raise ValueError(f"{settings}: {NOTE}: expected a list of tables")
-    return [Note.from_dict(note, f"{settings}: {NOTE}[{i}]") for i, note in enumerate(listed)]
+    return [PluginNote.from_dict(note, f"{settings}: {NOTE}[{i}]") for i, note in enumerate(listed)]
 
 
 def keep(settings: Path, table: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +102,7 @@ def keep(settings: Path, table: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if files.setdefault(plugin.name, plugin) != plugin:
             raise ValueError(f"two plugins are called {plugin.name}, and a run keeps both; rename one of them")
-        notes[plugin.name] = Note(plugin.name, plugin.sha256, _version(plugin), plugin.kinds)
+        notes[plugin.name] = PluginNote(plugin.name, plugin.sha256, _version(plugin), plugin.kinds)
         if plugin.is_file:
             write_atomic(settings.parent / NOTE / plugin.name, plugin.code)
     return {NOTE: [note.to_dict() for note in notes.values()]} if notes else {}
@@ -117,7 +119,7 @@ def _kinds(value: object) -> Iterator[str]:
             yield from _kinds(part)
 
 
-def _check_version(note: Note, settings: Path) -> None:
+def _check_version(note: PluginNote, settings: Path) -> None:
     """Raises ValueError where the run of another version of a plugin has been read in this process."""
     for plugin in plugins().values():
         if not plugin.asked and plugin.name == note.name and plugin.sha256 != note.sha256:
@@ -127,19 +129,21 @@ def _check_version(note: Note, settings: Path) -> None:
             )
 
 
-def _import(note: Note, settings: Path) -> None:
+def _import(note: PluginNote, settings: Path) -> None:
     needs = f"{settings}: needs the plugin {note.name}"
     if other := next((p.given for p in plugins().values() if p.name == note.name and p.asked), None):
         known = members(Config)
-        lacking = ", ".join(shown(kind, 60) for kind in note.kinds if kind not in known)
-        raise ValueError(f"{needs}, and the one that was given ({shown(other)}) brings no {lacking or 'such content'}")
+        lacking = ", ".join(printable(kind, 60) for kind in note.kinds if kind not in known)
+        raise ValueError(
+            f"{needs}, and the one that was given ({printable(other)}) brings no {lacking or 'such content'}"
+        )
     if note.sha256:
         _import_file(note, settings, needs)
     else:
         _import_module(note, needs)
 
 
-def _import_file(note: Note, settings: Path, needs: str) -> None:
+def _import_file(note: PluginNote, settings: Path, needs: str) -> None:
     path = settings.parent / NOTE / note.name
     if not path.is_file():
         raise NotGiven(f"{needs}, and {path} is gone; give the file that you have", note.name)
@@ -156,7 +160,7 @@ def _import_file(note: Note, settings: Path, needs: str) -> None:
     import_code(path, code, str(path), f"{settings}: the plugin", asked=False)
 
 
-def _import_module(note: Note, needs: str) -> None:
+def _import_module(note: PluginNote, needs: str) -> None:
     version = f" {note.version}" if note.version else ""
     if not (place := place_of(note.name)):
         raise NotGiven(f"{needs}{version}, a module that is not here; install its package and give it", note.name)

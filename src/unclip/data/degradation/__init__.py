@@ -1,4 +1,4 @@
-"""What low-resolution pictures may have suffered, for training upsamplers that bear it. One file an idea.
+"""What low-resolution images may have suffered, for training upsamplers that bear it. One file an idea.
 
 `Clean`, `GaussianBlur` (unCLIP's first upsampler), `BSR` (its second one). Formulas: docs/upsamplers.md.
 """

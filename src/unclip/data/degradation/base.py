@@ -1,4 +1,4 @@
-"""What every degradation is: a picture made worse, by a strength in [0, 1] that the upsampler is told."""
+"""What every degradation is: an image made worse, by a strength in [0, 1] that the upsampler is told."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from unclip.core.typing import Images, PerSample
 
 @dataclass(frozen=True)
 class Degraded:
-    """Pictures and how strongly each was degraded; strength 0: not at all."""
+    """Images and how strongly each was degraded; strength 0: not at all."""
 
     images: Images
     strength: PerSample

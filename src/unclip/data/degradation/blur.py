@@ -63,7 +63,7 @@ def gaussian(kernel: int, a: PerSample, b: PerSample, angle: PerSample) -> Float
 
 
 def filtered(images: Images, kernels: Float[Tensor, "b k k"]) -> Images:
-    """Each picture convolved with its own window."""
+    """Each image convolved with its own window."""
     n, c, h, w = images.shape
     k = kernels.shape[-1]
     padded = F.pad(images, [k // 2] * 4, mode="replicate").view(1, n * c, h + k - 1, w + k - 1)

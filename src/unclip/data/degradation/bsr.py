@@ -1,11 +1,11 @@
 """A diverse degradation in the manner of BSRGAN (Zhang et al. 2021), the corruption of the second upsampler.
 
-Five things happen to a picture in a random order: an isotropic and an anisotropic Gaussian blur, a resize (made smaller
+Five things happen to an image in a random order: an isotropic and an anisotropic Gaussian blur, a resize (made smaller
 and brought back, each by an interpolation drawn from three), Gaussian noise (of one colour or of all), JPEG. How much
-of each is drawn for each picture, up to the settings below times the strength, which is drawn uniformly.
+of each is drawn for each image, up to the settings below times the strength, which is drawn uniformly.
 
 Theirs also shrinks by the upsampler's factor and adds camera noise, and goes to a noise of 25 and a quality of 30. The
-settings here are milder, because generated pictures are no bad photographs, though not as mild as latent diffusion's
+settings here are milder, because generated images are no bad photographs, though not as mild as latent diffusion's
 light variant (noise 2, quality 80; Rombach et al. 2022).
 """
 
@@ -25,7 +25,7 @@ from unclip.data.degradation.jpeg import compressed
 
 MODES = ("area", "bilinear", "bicubic")
 DRAWS = 16
-"""Uniform numbers that decide a picture's fate: five for the order, the others one after the other."""
+"""Uniform numbers that decide an picture's fate: five for the order, the others one after the other."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,9 @@ class BSR(Degradation):
         happenings = (
             blur(sigma[0], sigma[0], 0.0),
             blur(sigma[1], sigma[2], u[3]),
-            lambda x: resized(x, 1 - strength * (1 - self.smallest) * u[4], chosen(u[5]), chosen(u[6])),
+            lambda x: resized(
+                x, 1 - strength * (1 - self.smallest) * u[4], pick_interpolation(u[5]), pick_interpolation(u[6])
+            ),
             lambda x: x + strength * self.noise / 127.5 * u[7] * (grain if u[8] < 0.5 else grain[:, :1]),
             lambda x: compressed(x, fate.new_tensor([100 - strength * (100 - self.quality) * u[9]])),
         )
@@ -85,7 +87,7 @@ class BSR(Degradation):
         return image.clamp(-1, 1)
 
 
-def chosen(u: float) -> str:
+def pick_interpolation(u: float) -> str:
     """One of the interpolations, by a number in [0, 1)."""
     return MODES[int(u * len(MODES))]
 

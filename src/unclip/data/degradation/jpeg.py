@@ -1,9 +1,9 @@
-"""What JPEG takes from a picture, without a codec: quantised cosine transforms of 8 x 8 blocks.
+"""What JPEG takes from an image, without a codec: quantised cosine transforms of 8 x 8 blocks.
 
     Y Cb Cr (ITU-R 601) -> D B D^T - 128 of each block -> round(. / Q) Q -> back,  D_uv = c_u cos((2 v + 1) u pi / 16)
 
 Q: the tables of ITU-T T.81, annex K, scaled to a quality 1 ... 100 as libjpeg does; colour at full resolution (4:4:4).
-A picture is continued by its border to whole blocks. Values are rounded to bytes at the end, as a decoder does.
+An image is continued by its border to whole blocks. Values are rounded to bytes at the end, as a decoder does.
 """
 
 import math
@@ -40,7 +40,7 @@ def tables(quality: PerSample, channels: int) -> Float[Tensor, "b c 8 8"]:
 
 
 def compressed(images: Images, quality: PerSample) -> Images:
-    """Gray or RGB pictures in [-1, 1] as they come out of a JPEG file of this quality, one a picture."""
+    """Gray or RGB images in [-1, 1] as they come out of a JPEG file of this quality, one an image."""
     c, h, w = images.shape[1:]
     assert c in (1, 3), f"{c} channels: JPEG knows gray and colour"
     levels = (images + 1) * 127.5 - 128

@@ -10,7 +10,7 @@ _NUMBER = re.compile(r"(?<=[^\W\d])[\W_]*\(?\d{1,6}\)?$")
 """At the end of a name: "apple_01", "apple (2)"."""
 _SIZE = re.compile(r"(?i)(@\dx|[\W_]+\d+(x\d+|px))$")
 _OF_CAMERAS = (
-    "img image dsc dscn dscf pxl gopr mvi vid pic picture photo scan screenshot screen shot frame file untitled copy "
+    "img image dsc dscn dscf pxl gopr mvi vid pic image photo scan screenshot screen shot frame file untitled copy "
     "sample render output thumb thumbnail tmp download whatsapp the and jpg jpeg png"
 )
 _SAYS_NOTHING = frozenset(_OF_CAMERAS.split())
@@ -18,7 +18,7 @@ _HASH = re.compile(r"(?i)[0-9a-f]{8}[0-9a-f-]*")
 
 
 class Names:
-    """The names of pictures, to be found by a name that is written in another way."""
+    """The names of images, to be found by a name that is written in another way."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.exact = set(names)
@@ -26,14 +26,14 @@ class Names:
         self._stems: dict[str, str | None] | None = None
 
     def find(self, name: str) -> str | None:
-        """The picture of that name, else the one whose name differs only in how an accent is written."""
+        """The image of that name, else the one whose name differs only in how an accent is written."""
         if name in self.exact:
             return name
         wanted = same(name)
         return wanted if wanted in self.exact else self.composed.get(wanted)
 
     def find_stem(self, name: str) -> str | None:
-        """The only picture of that name without its ending."""
+        """The only image of that name without its ending."""
         if self._stems is None:
             self._stems = {}
             for known in self.exact:
@@ -54,7 +54,7 @@ def words_of(name: str) -> str:
     return " ".join(said) if any(len(re.sub(r"\d", "", word)) > 2 or not word.isascii() for word in telling) else ""
 
 
-class Words:
+class NameCaptions:
     """Captions from names. A number at the end is dropped where other names have the same words before it."""
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -64,7 +64,7 @@ class Words:
             (self.numbered if key in seen else seen).add(key)
 
     def of(self, name: str) -> str:
-        """The caption of a picture of that name; "" where its name says nothing."""
+        """The caption of an image of that name; "" where its name says nothing."""
         bare = _unnumbered(name)
         return words_of(bare) if hash(bare) in self.numbered else words_of(name)
 
@@ -73,10 +73,10 @@ def _unnumbered(name: str) -> str:
     return _NUMBER.sub("", _SIZE.sub("", stem(posixpath.basename(name)))) + ".png"
 
 
-def telling(names: Iterable[str], most: int = 2000) -> list[str]:
+def telling(names: Iterable[str], maximum: int = 2000) -> list[str]:
     """Captions of the first `most` names, where at least half of them say something and most differ; else []."""
-    known = [name for name, _ in zip(names, range(most), strict=False)]
-    words = Words(known)
+    known = [name for name, _ in zip(names, range(maximum), strict=False)]
+    words = NameCaptions(known)
     captions: Iterator[str] = (words.of(name) for name in known)
     found = [caption for caption in captions if caption]
     return found if 2 * len(found) >= len(known) and len(set(found)) > 1 else []

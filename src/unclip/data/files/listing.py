@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import overload
 
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 from unclip.data.files.regular import read_regular
 
 DEEPEST = 100
@@ -80,11 +80,11 @@ class Group:
 
     def named(self) -> str:
         """ "a.png, b.png, ..." in printable characters."""
-        return ", ".join(map(shown, self.first)) + (", ..." if self.count > len(self.first) else "")
+        return ", ".join(map(printable, self.first)) + (", ..." if self.count > len(self.first) else "")
 
 
 @dataclass(frozen=True)
-class Found:
+class FolderContents:
     """What lies in a folder. runs: folders of runs; special: pipes, devices, links that lead nowhere; hidden: names
     with a dot before them. Only `files` may be read."""
 
@@ -94,7 +94,7 @@ class Found:
     hidden: Group = field(default_factory=Group)
 
 
-def list_files(path: Path) -> Found:
+def list_files(path: Path) -> FolderContents:
     """Every file below a folder (or the file itself), sorted by name.
 
     Raises ValueError when a folder cannot be listed, is the folder of a run, or when the file is no ordinary one.
@@ -102,20 +102,22 @@ def list_files(path: Path) -> Found:
     try:
         about = path.stat()
         if stat.S_ISREG(about.st_mode):
-            return Found(Listing([File(path.name, about.st_size, about.st_mtime_ns)]))
+            return FolderContents(Listing([File(path.name, about.st_size, about.st_mtime_ns)]))
         if not stat.S_ISDIR(about.st_mode):
-            raise ValueError(f"{shown(path)}: is no ordinary file; name a folder of pictures, a Parquet file or a tar")
+            raise ValueError(
+                f"{printable(path)}: is no ordinary file; name a folder of images, a Parquet file or a tar"
+            )
         if is_run(path):
-            raise ValueError(f"{shown(path)}: is the folder of a run, not data; name the folder of your pictures")
-        found = Found(Listing())
-        return Found(Listing(_walk(path, "", (), found)), found.runs, found.special, found.hidden)
+            raise ValueError(f"{printable(path)}: is the folder of a run, not data; name the folder of your images")
+        found = FolderContents(Listing())
+        return FolderContents(Listing(_walk(path, "", (), found)), found.runs, found.special, found.hidden)
     except OSError as error:
-        where = shown(error.filename or path)
+        where = printable(error.filename or path)
         raise ValueError(f"{where}: cannot be listed ({error.strerror}); check its permissions") from error
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder is one that `unclip train` writes: its pictures are results, never data."""
+    """Whether a folder is one that `unclip train` writes: its images are results, never data."""
     settings, state = (folder / name for name in RUN)
     if not settings.is_file():
         return False
@@ -127,13 +129,13 @@ def is_run(folder: Path) -> bool:
         return False
 
 
-def _walk(folder: Path, prefix: str, above: tuple[tuple[int, int], ...], found: Found) -> Iterator[File]:
+def _walk(folder: Path, prefix: str, above: tuple[tuple[int, int], ...], found: FolderContents) -> Iterator[File]:
     about = folder.stat()
     here = (about.st_dev, about.st_ino)
     if here in above:  # a symbolic link that leads back up would never end
         return
     if len(above) > DEEPEST:
-        raise ValueError(f"{shown(folder)}: lies more than {DEEPEST} folders deep; name a folder further down")
+        raise ValueError(f"{printable(folder)}: lies more than {DEEPEST} folders deep; name a folder further down")
     for name in _sorted(folder, prefix, found):
         if not name.endswith("/"):
             yield from _file(folder / name, prefix + name, found)
@@ -143,7 +145,7 @@ def _walk(folder: Path, prefix: str, above: tuple[tuple[int, int], ...], found: 
             yield from _walk(folder / name, prefix + name, (*above, here), found)
 
 
-def _sorted(folder: Path, prefix: str, found: Found) -> list[str]:
+def _sorted(folder: Path, prefix: str, found: FolderContents) -> list[str]:
     """The names in a folder, those of folders with a "/", so that what is below them lies sorted, too."""
     names = []
     with os.scandir(folder) as entries:
@@ -155,7 +157,7 @@ def _sorted(folder: Path, prefix: str, found: Found) -> list[str]:
     return sorted(names)
 
 
-def _file(path: Path, name: str, found: Found) -> Iterator[File]:
+def _file(path: Path, name: str, found: FolderContents) -> Iterator[File]:
     try:
         about = path.stat()
     except OSError:  # a link that leads nowhere

@@ -1,4 +1,4 @@
-"""The members of a tar, one after the other, each no larger than a picture or a caption may be."""
+"""The members of a tar, one after the other, each no larger than an image or a caption may be."""
 
 import gzip
 import os
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 from unclip.data.files.regular import MOST_CAPTION, MOST_PACKED, open_regular
 from unclip.data.item import CAPTION_FILES, extension, is_picture
 
@@ -32,7 +32,7 @@ class Member:
 
 
 def members(path: Path) -> Iterator[Member]:
-    """Every file of a tar but the hidden ones, with its bytes where it is a picture or lies beside one.
+    """Every file of a tar but the hidden ones, with its bytes where it is an image or lies beside one.
 
     Raises ValueError that names the tar where it is damaged or cut short.
     """
@@ -44,7 +44,7 @@ def members(path: Path) -> Iterator[Member]:
             if name.rpartition("/")[2].startswith(".") or info.isdir():
                 continue
             if not (is_picture(name) or extension(name) in CAPTIONS):
-                yield Member(name, b"")  # an array or a film beside a picture is none of ours
+                yield Member(name, b"")  # an array or a film beside an image is none of ours
                 continue
             if hash(name) in seen:
                 yield Member(name, b"", TWICE, repeated=True)
@@ -57,9 +57,9 @@ def _member(tar: tarfile.TarFile, info: tarfile.TarInfo, name: str) -> Member:
     if not info.isfile():
         what = "a link" if info.islnk() or info.issym() else "no file"
         return Member(name, b"", f"is {what} in the tar; pack it with tar --dereference --hard-dereference")
-    most = MOST_PACKED if is_picture(name) else MOST_CAPTION
-    if info.size > most:
-        return Member(name, b"", f"has {info.size / 1e6:,.0f} MB, at most {most / 1e6:,.0f} MB are read")
+    maximum = MOST_PACKED if is_picture(name) else MOST_CAPTION
+    if info.size > maximum:
+        return Member(name, b"", f"has {info.size / 1e6:,.0f} MB, at most {maximum / 1e6:,.0f} MB are read")
     content = tar.extractfile(info)
     return Member(name, b"" if content is None else content.read())
 
@@ -103,7 +103,7 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
                 yield tar
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise ValueError(
-            f"{shown(path)}: is damaged or cut short ({shown(error)}); download or pack it again"
+            f"{printable(path)}: is damaged or cut short ({printable(error)}); download or pack it again"
         ) from error
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 MOST_PICTURE = 440_000_000
-"""Bytes of an encoded picture; more is no picture, or one that nobody has the memory for."""
+"""Bytes of an encoded image; more is no image, or one that nobody has the memory for."""
 MOST_PACKED = 100_000_000
-"""Bytes of an encoded picture in a tar, which is held in memory while it waits."""
+"""Bytes of an encoded image in a tar, which is held in memory while it waits."""
 MOST_CAPTION = 1_000_000
-"""Bytes of the captions of one picture."""
+"""Bytes of the captions of one image."""
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -26,10 +26,10 @@ def open_regular(path: Path) -> BinaryIO:
         raise
 
 
-def read_regular(path: Path, most: int = MOST_PICTURE) -> bytes:
+def read_regular(path: Path, maximum: int = MOST_PICTURE) -> bytes:
     """All of an ordinary file; raises OSError for anything else, and for more than `most` bytes."""
     with open_regular(path) as file:
-        data = file.read(most + 1)
-    if len(data) > most:
-        raise OSError(None, f"has more than {most / 1e6:,.0f} MB", str(path))
+        data = file.read(maximum + 1)
+    if len(data) > maximum:
+        raise OSError(None, f"has more than {maximum / 1e6:,.0f} MB", str(path))
     return data

@@ -1,4 +1,4 @@
-"""What the values of a picture mean: 8-bit sRGB, by its colour profile and its number of bits, over a background."""
+"""What the values of an image mean: 8-bit sRGB, by its colour profile and its number of bits, over a background."""
 
 import io
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def colour(name: str) -> tuple[int, int, int]:
 
 @dataclass(frozen=True)
 class Colours:
-    """How the values of one picture become colours. highest: the value of white in gray of more than 8 bits, else 0;
+    """How the values of one image become colours. highest: the value of white in gray of more than 8 bits, else 0;
     profile: where it is to be converted from, None for sRGB."""
 
     highest: float = 0.0
@@ -39,7 +39,7 @@ class Colours:
 
     @classmethod
     def of(cls, image: Image.Image, profile: bytes | None, bits: int | None = None) -> "Colours":
-        """Of a picture that was decoded. bits: those that its file says are significant."""
+        """Of an image that was decoded. bits: those that its file says are significant."""
         highest, note = 0.0, ""
         if _is_deep(image):
             largest = max(float(_values(strip).max(initial=0)) for strip in strips(image))
@@ -47,7 +47,7 @@ class Colours:
         return cls(highest, profile if profile and _is_foreign(profile) else None, note)
 
     def rgb(self, image: Image.Image) -> Image.Image:
-        """All or a part of the picture in sRGB, whatever lies behind it."""
+        """All or a part of the image in sRGB, whatever lies behind it."""
         if _is_deep(image):
             scaled = np.round(_values(image) * (255 / self.highest)) if self.highest else _values(image)
             image = Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
@@ -77,7 +77,7 @@ def alpha(image: Image.Image) -> Image.Image | None:
 def strips(
     image: Image.Image, multiple: int = 1, box: tuple[int, int, int, int] | None = None
 ) -> Iterator[Image.Image]:
-    """The picture (or a box of it) from top to bottom, in parts of its whole width and of a height that `multiple`
+    """The image (or a box of it) from top to bottom, in parts of its whole width and of a height that `multiple`
     divides (but for the last)."""
     left, top, right, bottom = box or (0, 0, *image.size)
     height = max(1, _STRIP // (right - left) // multiple) * multiple

@@ -1,4 +1,4 @@
-"""Encoded image bytes -> a square RGB picture, as a person would expect it to look."""
+"""Encoded image bytes -> a square RGB image, as a person would expect it to look."""
 
 import math
 from collections.abc import Callable
@@ -9,13 +9,13 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from unclip.data.images.colours import WHITE, Colours, alpha, strips
-from unclip.data.images.open import Opened, check_size, opened, reason
+from unclip.data.images.open import OpenedImage, check_size, open_image, reason
 from unclip.data.item import Picture
 
 MOST_WHOLE = 40_000_000
-"""Pixels of a picture that is kept at its own size: in the end as arrays beside the decoded one."""
+"""Pixels of an image that is kept at its own size: in the end as arrays beside the decoded one."""
 _LARGE = 2**22
-"""A decoded picture of more pixels is brought to colours and reduced strip by strip: no second one of its size."""
+"""A decoded image of more pixels is brought to colours and reduced strip by strip: no second one of its size."""
 
 _ORIENTATION = 0x0112  # EXIF tag; its values 2..8 in Pillow's words
 _TURNS = {
@@ -46,29 +46,29 @@ def decode(data: bytes, size: int, background: str = WHITE) -> Pixels:
     """Decode, turn as EXIF says, lay over the background, crop the centre square and scale: uint8 [size, size, 3] RGB.
 
     Gray is repeated, colours are converted to sRGB by the file's profile, gray of more than 8 bits is scaled by its
-    range, an animation gives its first frame. Raises ValueError with the reason when the picture is damaged,
-    truncated, in no supported format, or takes more memory than `opened` allows.
+    range, an animation gives its first frame. Raises ValueError with the reason when the image is damaged,
+    truncated, in no supported format, or takes more memory than `open_image` allows.
     """
     return decode_sized(data, size, background).pixels
 
 
 def decode_sized(data: Picture, size: int, background: str = WHITE) -> Decoded:
-    """`decode`, also of pixels that are there already, and what the picture was; raises as `decode` does."""
+    """`decode`, also of pixels that are there already, and what the image was; raises as `decode` does."""
     if size < 1:
         raise ValueError(f"size is {size}; it must be at least 1 pixel")
     if not isinstance(data, bytes):
         return _of_pixels(data, size, background)
-    with opened(data, enough=2 * size) as found:
+    with open_image(data, enough=2 * size) as found:
         return _decoded(found, size, background)
 
 
 def decode_opened(image: Image.Image, size: int, background: str = WHITE) -> Decoded:
-    """`decode` for a picture that is in memory already, which is not changed; raises ValueError where it is empty,
+    """`decode` for an image that is in memory already, which is not changed; raises ValueError where it is empty,
     huge or damaged."""
     try:
         return _decoded(_given(image), size, background)
     except Exception as error:  # Pillow's decoders raise almost anything on damaged bytes
-        raise ValueError(reason(b"a picture", error)) from error
+        raise ValueError(reason(b"an image", error)) from error
 
 
 def _of_pixels(pixels: np.ndarray, size: int, background: str) -> Decoded:
@@ -84,7 +84,7 @@ def _of_pixels(pixels: np.ndarray, size: int, background: str) -> Decoded:
 
 @dataclass(frozen=True)
 class Whole:
-    """A picture at its own size; rgb: over the background; own: the same without it, as the file has it; alpha: 255
+    """An image at its own size; rgb: over the background; own: the same without it, as the file has it; alpha: 255
     where it is opaque; notes: what of it cannot be kept."""
 
     rgb: UInt8[np.ndarray, "h w 3"]
@@ -94,35 +94,35 @@ class Whole:
 
 
 def decode_whole(picture: bytes | Image.Image, background: str = WHITE) -> Whole:
-    """All of a picture, encoded or in memory, neither cropped nor scaled, and where it is transparent.
+    """All of an image, encoded or in memory, neither cropped nor scaled, and where it is transparent.
 
     Otherwise as `decode` does it; raises as `decode` does, and for more than `MOST_WHOLE` pixels.
     """
     if isinstance(picture, bytes):
-        with opened(picture, most=MOST_WHOLE) as found:
+        with open_image(picture, maximum=MOST_WHOLE) as found:
             return _whole(found, background)
     try:
         return _whole(_given(picture), background)
     except Exception as error:  # as above
-        raise ValueError(reason(b"a picture", error)) from error
+        raise ValueError(reason(b"an image", error)) from error
 
 
 def format_of(data: bytes) -> str:
     """The usual file ending of encoded image bytes: "png", "jpg", …; "jpg" also where they are damaged."""
     try:
-        with opened(data, enough=1) as found:
+        with open_image(data, enough=1) as found:
             name = (found.image.format or "JPEG").lower()
-    except ValueError:  # the damage is reported when the picture is decoded
+    except ValueError:  # the damage is reported when the image is decoded
         name = "jpeg"
     return {"jpeg": "jpg", "mpo": "jpg"}.get(name, name)
 
 
-def _given(image: Image.Image) -> Opened:
+def _given(image: Image.Image) -> OpenedImage:
     """A caller's picture: never `draft`, which would shrink it under their hands."""
-    return Opened(image, image.size, image.info.get("icc_profile"))
+    return OpenedImage(image, image.size, image.info.get("icc_profile"))
 
 
-def _whole(found: Opened, background: str) -> Whole:
+def _whole(found: OpenedImage, background: str) -> Whole:
     image = found.image
     check_size(*image.size, MOST_WHOLE)
     image.load()
@@ -139,7 +139,7 @@ def _whole(found: Opened, background: str) -> Whole:
 def _array(
     image: Image.Image, look: Callable[[Image.Image], Image.Image], turn: Image.Transpose | None
 ) -> UInt8[np.ndarray, "..."]:
-    """What `look` makes of each strip, as one array, turned: no second picture of this size but the result."""
+    """What `look` makes of each strip, as one array, turned: no second image of this size but the result."""
     found, at = None, 0
     for strip in strips(image):
         part = np.asarray(look(strip), dtype=np.uint8)
@@ -150,8 +150,8 @@ def _array(
     return found if turn is None else np.asarray(Image.fromarray(found).transpose(turn), dtype=np.uint8)
 
 
-def _lost(found: Opened, colours: Colours) -> tuple[str, ...]:
-    """What an edited picture cannot keep of the one it was."""
+def _lost(found: OpenedImage, colours: Colours) -> tuple[str, ...]:
+    """What an edited image cannot keep of the one it was."""
     mode = found.image.mode
     lost = ["its gray values of more than 8 bits become 8 bits"] if mode.startswith("I") or mode == "F" else []
     lost += [colours.note] if colours.note else []
@@ -159,7 +159,7 @@ def _lost(found: Opened, colours: Colours) -> tuple[str, ...]:
     return (*lost, "it is in the colours of print (CMYK): they become sRGB") if mode == "CMYK" else tuple(lost)
 
 
-def _decoded(found: Opened, size: int, background: str) -> Decoded:
+def _decoded(found: OpenedImage, size: int, background: str) -> Decoded:
     image = found.image
     check_size(*image.size)
     image.load()
@@ -170,10 +170,10 @@ def _decoded(found: Opened, size: int, background: str) -> Decoded:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation 1..8 of a loaded picture (a TIFF is turned by loading it, and then says 1)."""
+    """The EXIF orientation 1..8 of a loaded image (a TIFF is turned by loading it, and then says 1)."""
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # a damaged EXIF block is no reason to lose the picture
+    except Exception:  # a damaged EXIF block is no reason to lose the image
         return 1
 
 

@@ -1,7 +1,7 @@
 """The pieces of a PNG, walked without decoding a pixel: the texts in it, and the same file without them.
 
-Pillow gives up a whole picture for a text that is long once it is unpacked, as other tools write their workflows; and
-it decodes a picture of any size to reach a text behind it.
+Pillow gives up a whole image for a text that is long once it is unpacked, as other tools write their workflows; and
+it decodes an image of any size to reach a text behind it.
 """
 
 import io
@@ -103,16 +103,16 @@ def _text(name: bytes, rest: bytes) -> str:
 
 
 def _profile(content: bytes) -> bytes | None:
-    """The colour profile behind its name; None where it is damaged: the picture is still one."""
+    """The colour profile behind its name; None where it is damaged: the image is still one."""
     try:
         return _unpacked(content.partition(b"\0")[2][1:], MOST_PROFILE)
     except (zlib.error, ValueError):
         return None
 
 
-def _unpacked(data: bytes, most: int) -> bytes:
+def _unpacked(data: bytes, maximum: int) -> bytes:
     unpack = zlib.decompressobj()
-    found = unpack.decompress(data, most)
+    found = unpack.decompress(data, maximum)
     if unpack.unconsumed_tail:
-        raise ValueError(f"it unpacks to more than {most:,} bytes")
+        raise ValueError(f"it unpacks to more than {maximum:,} bytes")
     return found

@@ -1,6 +1,6 @@
-"""Pictures to smaller and larger ones: the one way in which low-resolution pictures are made and enlarged.
+"""Images to smaller and larger ones: the one way in which low-resolution images are made and enlarged.
 
-    shrink   Lanczos (a = 3) over 3 x factor pixels to each side, as `decode` scales the pictures of a data set
+    shrink   Lanczos (a = 3) over 3 x factor pixels to each side, as `decode` scales the images of a data set
     enlarge  bicubic (a = -1/2), what an upsampler starts from and is measured against
 
 Both equal Pillow's up to its rounding to bytes.
@@ -18,7 +18,7 @@ def shrink(images: Images, factor: int) -> Float[Tensor, "b c h2 w2"]:
     """1/factor of the size. Raises ValueError where a side is no multiple of the factor."""
     h, w = images.shape[-2:]
     if factor < 1 or h % factor or w % factor:
-        raise ValueError(f"pictures of {h} x {w} px cannot be made {factor} times smaller; crop them to a multiple")
+        raise ValueError(f"images of {h} x {w} px cannot be made {factor} times smaller; crop them to a multiple")
     down, across = (lanczos(side, factor).to(images) for side in (h, w))
     return down @ images @ across.T
 
@@ -33,9 +33,9 @@ def lanczos(side: int, factor: int) -> Float[Tensor, "small large"]:
 
 
 def enlarge(images: Images, factor: int) -> Float[Tensor, "b c h2 w2"]:
-    """`factor` times the size, in [-1, 1] like the picture."""
+    """`factor` times the size, in [-1, 1] like the image."""
     if factor == 1:
         return images
     size = [factor * side for side in images.shape[-2:]]
-    # antialias: no blur where a picture grows, but Pillow's coefficient, -1/2 in the place of -3/4
+    # antialias: no blur where an image grows, but Pillow's coefficient, -1/2 in the place of -3/4
     return F.interpolate(images, size, mode="bicubic", antialias=True).clamp(-1, 1)

@@ -1,6 +1,6 @@
 """Which of the layouts that a folder could be read in is meant."""
 
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 from unclip.data.files.file_names import telling
 from unclip.data.item import extension
 from unclip.data.layouts.contents import Contents
@@ -14,7 +14,7 @@ _CONTAINERS: tuple[Layout, ...] = ("parquet", "tar")
 def recognised(contents: Contents, captioned: bool, forms: str) -> Layout:
     """The layout of a folder. Raises ValueError where there is none, and where either of two may be meant.
 
-    captioned: pictures without captions are of no use. forms: the layouts that are known, for whoever has none.
+    captioned: images without captions are of no use. forms: the layouts that are known, for whoever has none.
     """
     of_pictures: list[Layout] = [layout for layout in _PICTURES if contents.has(layout)]
     if not captioned and contents.pictures and not of_pictures:
@@ -29,17 +29,17 @@ def recognised(contents: Contents, captioned: bool, forms: str) -> Layout:
     if len(likely) > 1:
         found = "; ".join(f"{contents.count(layout)} (--captions {layout})" for layout in likely)
         raise ValueError(
-            f"{shown(contents.root)}: holds more than one data set, and either may be meant: {found}. Say which, as "
-            "shown in brackets, or name one file"
+            f"{printable(contents.root)}: holds more than one data set, and either may be meant: {found}. Say which, "
+            "as shown in brackets, or name one file"
         )
     return likely[0]
 
 
-def asked(contents: Contents, layout: Layout) -> Layout:
+def named_layout(contents: Contents, layout: Layout) -> Layout:
     """The layout that was asked for. Raises ValueError where the folder does not have it."""
     if not contents.has(layout):
         lies = contents.endings() or "nothing"
-        raise ValueError(f"--captions {layout}: {shown(contents.root)} has nothing of the kind; it holds {lies}")
+        raise ValueError(f"--captions {layout}: {printable(contents.root)} has nothing of the kind; it holds {lies}")
     return layout
 
 
@@ -56,21 +56,21 @@ def others(contents: Contents, layout: Layout) -> list[str]:
 
 
 def _nothing(contents: Contents, forms: str) -> str:
-    where, pictures = shown(contents.root), contents.pictures
+    where, pictures = printable(contents.root), contents.pictures
     if not pictures:
         hints = dict.fromkeys(hint for file in contents.files if (hint := _hint(extension(file.name))))
         lies = contents.endings() or "no files"
-        return "\n".join([f"{where}: holds no picture, parquet file or tar shard, but {lies}", *hints, forms])
-    hint = "write some, or train on pictures alone: unclip train DATA --model ddpm (without --classes)"
+        return "\n".join([f"{where}: holds no image, parquet file or tar shard, but {lies}", *hints, forms])
+    hint = "write some, or train on images alone: unclip train DATA --model ddpm (without --classes)"
     lies = contents.files.those(lambda name: extension(name) in ("txt", "caption", "json", "jsonl", "csv", "tsv"))
-    told = [f"{where}: holds {len(pictures):,} pictures but no captions; {hint}"]
+    told = [f"{where}: holds {len(pictures):,} images but no captions; {hint}"]
     if lies:
         told.append(
-            f"{len(lies):,} files may hold captions ({', '.join(shown(f.name) for f in lies[:3])}), but none has the "
-            "name of a picture beside it, or is a metadata.jsonl, .json or .csv with file_name and text: rename them"
+            f"{len(lies):,} files may hold captions ({', '.join(printable(f.name) for f in lies[:3])}), but none has "
+            "the name of an image beside it, or is a metadata.jsonl, .json or .csv with file_name and text: rename them"
         )
     if words := telling(pictures.names()):
-        examples = ", ".join(f'"{shown(word)}"' for word in dict.fromkeys(words[:3]))
+        examples = ", ".join(f'"{printable(word)}"' for word in dict.fromkeys(words[:3]))
         told.append(f"their names seem to say what they show ({examples}): --captions names takes them as captions")
     return "\n".join([*told, forms])
 

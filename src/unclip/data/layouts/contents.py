@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 from unclip.data.files.listing import Listing
 from unclip.data.files.regular import MOST_CAPTION, read_regular
 from unclip.data.item import captions_in, extension, is_picture, normal, same, stem
-from unclip.data.layouts.folder import beside
+from unclip.data.layouts.folder import caption_stem
 from unclip.data.layouts.kinds import Layout
 from unclip.data.layouts.metadata import is_metadata
 from unclip.data.layouts.shards import is_shard
@@ -23,7 +23,7 @@ NOT_A_CLASS = frozenset({"images", "image", "imgs", "img", "pictures", "photos",
 _PEEK = 8
 """So many .json files tell whether such files hold captions or something else."""
 _FEW = 10
-"""So many pictures may lie beside shards without being a data set of their own."""
+"""So many images may lie beside shards without being a data set of their own."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Contents:
 
     @cached_property
     def pictures(self) -> Listing:
-        """The picture files."""
+        """The image files."""
         return self.files.those(is_picture)
 
     @cached_property
@@ -45,7 +45,7 @@ class Contents:
 
     @cached_property
     def tables(self) -> Listing:
-        """Parquet files but those of metadata beside pictures."""
+        """Parquet files but those of metadata beside images."""
         besides = bool(self.pictures)
         return self.files.those(lambda name: extension(name) == "parquet" and not (besides and is_metadata(name)))
 
@@ -56,13 +56,13 @@ class Contents:
 
     @cached_property
     def texts(self) -> Listing:
-        """The caption files, if there is a picture to one of them."""
+        """The caption files, if there is an image to one of them."""
         known = {same(stem(name)) for name in self.pictures.names()}
-        found = self.files.those(lambda name: beside(name) is not None and not is_metadata(name))
-        led = found.those(lambda name: beside(name) in known)
+        found = self.files.those(lambda name: caption_stem(name) is not None and not is_metadata(name))
+        led = found.those(lambda name: caption_stem(name) in known)
         data = [name for name in led.names() if extension(name) == "json"]
         if self._any_captions(data):
-            return found.those(lambda name: extension(name) != "json" or beside(name) in known)
+            return found.those(lambda name: extension(name) != "json" or caption_stem(name) in known)
         plain = found.those(lambda name: extension(name) != "json")
         return plain if len(led) > len(data) else Listing()
 
@@ -72,13 +72,13 @@ class Contents:
 
     @cached_property
     def with_text(self) -> int:
-        """The number of pictures with a caption file beside them."""
-        known = {beside(name) for name in self.texts.names()}
+        """The number of images with a caption file beside them."""
+        known = {caption_stem(name) for name in self.texts.names()}
         return sum(same(stem(name)) in known for name in self.pictures.names())
 
     @cached_property
     def classes(self) -> set[str]:
-        """The folders whose names may be captions; empty where all pictures lie in one that only says "images"."""
+        """The folders whose names may be captions; empty where all images lie in one that only says "images"."""
         found = {name.split("/")[-2] for name in self.pictures.names() if "/" in name}
         return set() if len(found) == 1 and found <= NOT_A_CLASS else found
 
@@ -96,11 +96,11 @@ class Contents:
     def count(self, layout: Layout) -> str:
         """What there is of a layout, in words."""
         counts = {
-            "metadata": f"{', '.join(shown(name) for name in itertools.islice(self.metadata.names(), 2))}",
-            "text": f"captions beside {self.with_text:,} of {len(self.pictures):,} pictures",
-            "folders": f"{len(self.pictures):,} pictures in {len(self.classes):,} class folders",
-            "names": f"the names of {len(self.pictures):,} pictures",
-            "pictures": f"{len(self.pictures):,} pictures without captions",
+            "metadata": f"{', '.join(printable(name) for name in itertools.islice(self.metadata.names(), 2))}",
+            "text": f"captions beside {self.with_text:,} of {len(self.pictures):,} images",
+            "folders": f"{len(self.pictures):,} images in {len(self.classes):,} class folders",
+            "names": f"the names of {len(self.pictures):,} images",
+            "pictures": f"{len(self.pictures):,} images without captions",
             "parquet": f"{len(self.tables):,} Parquet files ({_first(self.tables)})",
             "tar": f"{len(self.shards):,} tar files ({_first(self.shards)})",
         }
@@ -119,7 +119,7 @@ class Contents:
 
     def whole(self, layout: Layout, captioned: bool) -> bool:
         """Whether it is likely to be the data that is meant, and no stray file: numbered shards, captions beside at
-        least half of the pictures, more than a few pictures in class folders."""
+        least half of the images, more than a few images in class folders."""
         many = len(self.pictures) > _FEW
         return {
             "metadata": True,
@@ -134,7 +134,9 @@ class Contents:
     def endings(self) -> str:
         """The files by their endings, the most frequent first: "12 .heic, 1 .md"."""
         counts = Counter(extension(name) for name in self.files.names())
-        return ", ".join(f"{n:,} {f'.{shown(e, 20)}' if e else 'without an ending'}" for e, n in counts.most_common(8))
+        return ", ".join(
+            f"{n:,} {f'.{printable(e, 20)}' if e else 'without an ending'}" for e, n in counts.most_common(8)
+        )
 
 
 def _holds_captions(path: Path) -> bool:
@@ -152,5 +154,5 @@ def _numbered(files: Listing) -> bool:
 
 
 def _first(files: Listing) -> str:
-    names = [shown(name) for name in itertools.islice(files.names(), 3)]
+    names = [printable(name) for name in itertools.islice(files.names(), 3)]
     return ", ".join(names) + (", ..." if len(files) > len(names) else "")

@@ -1,4 +1,4 @@
-"""Folders of picture files: with metadata files, with a caption file per picture, sorted into class folders, or with
+"""Folders of image files: with metadata files, with a caption file per image, sorted into class folders, or with
 names that say what they show."""
 
 import json
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from unclip.core.shown import shown
-from unclip.data.files.file_names import Words
+from unclip.core.shown import printable
+from unclip.data.files.file_names import NameCaptions
 from unclip.data.files.regular import MOST_CAPTION, read_regular
 from unclip.data.item import (
     CAPTION_FILES,
@@ -29,7 +29,7 @@ from unclip.data.item import (
 
 _NOT_CAPTIONS = frozenset({"readme", "license", "licence", "notice", "copying", "changelog"})
 REPEATS = re.compile(r"\d+_(?=.*[^\W\d_])")
-"""What other trainers write before the name of a class folder: how often its pictures count in one pass."""
+"""What other trainers write before the name of a class folder: how often its images count in one pass."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,16 @@ class Folder(FileSource):
     """What the kinds of image folder share."""
 
     def pictures(self) -> Iterator[str]:
-        """The names of the picture files, sorted."""
+        """The names of the image files, sorted."""
         return filter(is_picture, self.files.names())
 
     def item(self, name: str, captions: tuple[str, ...], problem: str | None = None) -> Item:
-        """The pair of a picture file."""
+        """The pair of an image file."""
         return Item(key_of(name), partial(read_regular, self.root / name), captions, problem)
 
 
-def beside(name: str) -> str | None:
-    """The picture that a caption file may speak of, without its ending: of "1.txt" and "1.png.txt" that is "1"."""
+def caption_stem(name: str) -> str | None:
+    """The image that a caption file may speak of, without its ending: of "1.txt" and "1.png.txt" that is "1"."""
     if extension(name) not in CAPTION_FILES:
         return None
     of = stem(name)
@@ -72,13 +72,13 @@ class PairFolder(Folder):
         for of, i in ((of, i) for ending in ("txt", "caption") for of, i in texts[ending].items()):
             if of not in led and posixpath.basename(of).lower() not in _NOT_CAPTIONS:
                 captions, _ = self._captions([self.files.name(i)])
-                reason = "no picture beside it; add the picture, or delete it"
+                reason = "no image beside it; add the image, or delete it"
                 yield Item(key_of(self.files.name(i)), no_picture, captions, reason)
 
     def _beside(self, ending: str) -> dict[str, int]:
-        """Picture without its ending -> the number of its caption file of that ending."""
+        """Image without its ending -> the number of its caption file of that ending."""
         found = enumerate(self.files.names())
-        return {of: i for i, name in found if extension(name) == ending and (of := beside(name)) is not None}
+        return {of: i for i, name in found if extension(name) == ending and (of := caption_stem(name)) is not None}
 
     def _captions(self, names: list[str]) -> tuple[tuple[str, ...], str | None]:
         """The captions in the first of the files that holds any, and what is wrong with the first."""
@@ -88,7 +88,7 @@ class PairFolder(Folder):
             if captions:
                 return captions, None
             problem = problem or why
-        return (), problem or "no caption file beside it; add a .txt with a caption, or delete the picture"
+        return (), problem or "no caption file beside it; add a .txt with a caption, or delete the image"
 
     def _read(self, name: str) -> tuple[tuple[str, ...], str | None]:
         try:
@@ -128,7 +128,7 @@ class ClassFolder(Folder):
             yield self.item(name, (caption,) if caption else (), problem)
 
     def classes(self) -> set[str]:
-        """The names of the folders that pictures lie in."""
+        """The names of the folders that images lie in."""
         return {posixpath.basename(posixpath.dirname(name)) for name in self.pictures()} - {""}
 
 
@@ -150,18 +150,18 @@ class NameFolder(Folder):
     kind: str = field(default="file names as captions", init=False)
 
     def __iter__(self) -> Iterator[Item]:
-        words = Words(self.pictures())
+        words = NameCaptions(self.pictures())
         for name in self.pictures():
             caption = words.of(name)
-            problem = None if caption else f"its name {shown(posixpath.basename(name))} has no words; rename it"
+            problem = None if caption else f"its name {printable(posixpath.basename(name))} has no words; rename it"
             yield self.item(name, (caption,) if caption else (), problem)
 
 
 @dataclass(frozen=True)
 class PictureFolder(Folder):
-    """Pictures and nothing that says what they show: enough for a plain DDPM."""
+    """Images and nothing that says what they show: enough for a plain DDPM."""
 
-    kind: str = field(default="pictures without captions", init=False)
+    kind: str = field(default="images without captions", init=False)
 
     def __iter__(self) -> Iterator[Item]:
         for name in self.pictures():

@@ -3,7 +3,7 @@
 from typing import Literal
 
 Layout = Literal["metadata", "text", "folders", "names", "pictures", "parquet", "tar"]
-"""Where captions come from: metadata files, a file beside each picture, folder names, file names, nowhere, tables,
+"""Where captions come from: metadata files, a file beside each image, folder names, file names, nowhere, tables,
 tar shards."""
 Captions = Literal["auto", "metadata", "text", "folders", "names", "parquet", "tar"]
 """What can be asked for; auto: found out."""

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from unclip.core.shown import shown
-from unclip.data.files.listing import Found, Group, Listing
+from unclip.core.shown import printable
+from unclip.data.files.listing import FolderContents, Group, Listing
 from unclip.data.item import extension, is_picture
 from unclip.data.layouts.folder import REPEATS, counted
 from unclip.data.layouts.shards import is_shard
@@ -15,18 +15,18 @@ _FOREIGN = (
     "hdr eps qoi pcx dds apng mpo ktx kra ai"
 )
 FOREIGN = frozenset(_FOREIGN.split())
-"""Endings of pictures that are not read."""
+"""Endings of images that are not read."""
 PACKED = {
     **dict.fromkeys(("zip", "7z", "rar"), "unpack the archive first and give the folder"),
     **dict.fromkeys(("bz2", "xz", "zst", "lz4"), "unpack the archive first: .tar and .tar.gz are read"),
     "arrow": "of datasets.save_to_disk: write Parquet, with datasets.load_from_disk(FOLDER).to_parquet('x.parquet')",
-    **dict.fromkeys(("tfrecord", "h5", "hdf5", "mdb", "npz", "npy", "pkl", "pt"), "write its pictures as files"),
+    **dict.fromkeys(("tfrecord", "h5", "hdf5", "mdb", "npz", "npy", "pkl", "pt"), "write its images as files"),
 }
-"""Endings of files that hold pictures in a form that is not read, and what to do."""
+"""Endings of files that hold images in a form that is not read, and what to do."""
 
 
 @dataclass(frozen=True)
-class Read:
+class FilesRead:
     """taken: the files that are read; kind: in which layout; sorted: by splits."""
 
     kind: str
@@ -34,7 +34,7 @@ class Read:
     sorted: Sorted
 
 
-def notes(found: Found, read: Read) -> Iterator[str]:
+def notes(found: FolderContents, read: FilesRead) -> Iterator[str]:
     """Lines about what is left out, "!" before what may have been meant to be read."""
     for split, files in read.sorted.other.items():
         yield f"left out, of the split {split}: {len(files):,} files"
@@ -72,7 +72,7 @@ def _without(names: Iterator[str], taken: Listing) -> Iterator[str]:
             yield name
 
 
-def _never(found: Found) -> Iterator[str]:
+def _never(found: FolderContents) -> Iterator[str]:
     """What is read in no layout."""
     if found.runs.count:
         yield f"left out: {found.runs.count:,} run folders of unclip ({found.runs.named()})"
@@ -89,7 +89,7 @@ def _what(name: str) -> str:
     if is_picture(name):
         return "pictures"
     if ending in FOREIGN:
-        return f".{ending} pictures, a form that unclip does not read; convert them to PNG or JPEG"
+        return f".{ending} images, a form that unclip does not read; convert them to PNG or JPEG"
     if ending == "parquet":
         return "Parquet files"
     if is_shard(name):
@@ -97,7 +97,7 @@ def _what(name: str) -> str:
     return f".{ending} files; {PACKED[ending]}" if ending in PACKED else ""
 
 
-def doubts(read: Read, classes: set[str]) -> Iterator[str]:
+def doubts(read: FilesRead, classes: set[str]) -> Iterator[str]:
     """Names that can be taken in two ways, and how they are."""
     hints = {hint for name in read.taken.names() if (hint := hinted(name.rpartition("/")[2].partition(".")[0]))}
     if read.kind in ("parquet", "tar") and not read.sorted.other and len(hints) > 1 and "train" in hints:
@@ -107,7 +107,7 @@ def doubts(read: Read, classes: set[str]) -> Iterator[str]:
         )
     if read.kind == "folders" and (odd := sorted(name for name in classes if REPEATS.match(name))):
         if counted(classes):
-            example = f'"{shown(odd[0])}" is captioned "{shown(REPEATS.sub("", odd[0]))}"'
+            example = f'"{printable(odd[0])}" is captioned "{printable(REPEATS.sub("", odd[0]))}"'
             yield f"the numbers before the names of the folders, repeats of other trainers, are passed over: {example}"
         else:
-            yield f'! the folder "{shown(odd[0])}" has a number before its name, which becomes part of its captions'
+            yield f'! the folder "{printable(odd[0])}" has a number before its name, which becomes part of its captions'

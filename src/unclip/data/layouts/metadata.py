@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 from unclip.data.files.file_names import Names
 from unclip.data.files.listing import Listing
 from unclip.data.item import CAPTION_NAMES, Item, Row, captions_in, lacks_captions, no_picture
@@ -27,8 +27,8 @@ def is_metadata(name: str) -> bool:
 class MetadataFolder(Folder):
     """Metadata files whose `file_name` is relative to the metadata file's own folder.
 
-    Pairs come in the order of the metadata (several lines about one picture add up), pictures without a line last.
-    aside: pictures of other splits; lines about them are passed over.
+    Pairs come in the order of the metadata (several lines about one image add up), images without a line last.
+    aside: images of other splits; lines about them are passed over.
     """
 
     aside: Listing = field(default_factory=Listing)
@@ -51,16 +51,16 @@ class MetadataFolder(Folder):
             yield self.item(name, texts, None if texts else f'its metadata line has no "{label}"; add a caption')
         for name in self.pictures():
             if name not in captions:
-                yield self.item(name, (), "no metadata line names this picture; add one, or delete the picture")
+                yield self.item(name, (), "no metadata line names this image; add one, or delete the image")
 
     def _place(self, where: str, row: Row | str, folder: str, pictures: Names, aside: Names) -> Item | Placed | None:
-        """The picture and captions of a line, or an Item that says what is wrong with the line; None: not meant."""
+        """The image and captions of a line, or an Item that says what is wrong with the line; None: not meant."""
         if isinstance(row, str):
             return Item(where, no_picture, (), row)
         wanted, captions = row.get("file_name"), captions_in(row, self.column)
         if not isinstance(wanted, str) or not wanted.strip():
-            known = ", ".join(shown(name, 40) for name, _ in zip(row, range(20), strict=False))
-            reason = f'has no "file_name", only {known or "nothing"}; add the name of the picture'
+            known = ", ".join(printable(name, 40) for name, _ in zip(row, range(20), strict=False))
+            reason = f'has no "file_name", only {known or "nothing"}; add the name of the image'
             return Item(where, no_picture, captions, reason)
         candidates = list(self._candidates(wanted.strip(), folder))
         name = next(filter(None, map(pictures.find, candidates)), None)
@@ -68,7 +68,7 @@ class MetadataFolder(Folder):
         if name is None and any(map(aside.find, candidates)):
             return None
         if name is None:
-            return Item(where, no_picture, captions, f"{_astray(wanted)}; add the picture, or delete the line")
+            return Item(where, no_picture, captions, f"{_astray(wanted)}; add the image, or delete the line")
         return name, captions
 
     def _candidates(self, wanted: str, folder: str) -> Iterator[str]:
@@ -106,12 +106,12 @@ class _Columns:
     def check(self, root: Path) -> None:
         """Raises ValueError where no line of the metadata has a column of captions."""
         if self.seen and not self.known:
-            raise ValueError(f"{shown(root)}: {lacks_captions('its metadata', self.seen, self.column)}")
+            raise ValueError(f"{printable(root)}: {lacks_captions('its metadata', self.seen, self.column)}")
 
 
 def _astray(wanted: str) -> str:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", wanted):
-        return f'"{shown(wanted)}" is an address, not a file: download the picture first'
+        return f'"{printable(wanted)}" is an address, not a file: download the image first'
     if wanted.startswith("/") or re.match(r"[A-Za-z]:[\\/]", wanted):
-        return f'"{shown(wanted)}" lies outside of the data set; write its name relative to the metadata file'
-    return f'no picture named "{shown(wanted)}" in the data set'
+        return f'"{printable(wanted)}" lies outside of the data set; write its name relative to the metadata file'
+    return f'no image named "{printable(wanted)}" in the data set'

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from unclip.core.disk.new import new_folder
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 from unclip.data.images.decode import format_of
 from unclip.data.item import Item, Source, extension, is_picture
 
@@ -15,18 +15,18 @@ from unclip.data.item import Item, Source, extension, is_picture
 def pack(source: Source, out: Path, per_shard: int = 10_000, left: Callable[[Item], None] | None = None) -> int:
     """Write a data set as WebDataset shards out/shard-00000.tar, … and return the number of pairs written.
 
-    Pictures keep their original bytes; captions go into `.txt`, one per line; items with a problem are left out,
+    Images keep their original bytes; captions go into `.txt`, one per line; items with a problem are left out,
     and `left` is called with each.
     The same data gives the same bytes. The folder appears only when it is complete.
     Raises ValueError when `out` is there already and not empty, or is being made, per_shard < 1, there is not one
-    pair, or a picture is no file.
+    pair, or an image is no file.
     """
     if per_shard < 1:
         raise ValueError(f"per_shard is {per_shard}; it must be at least 1")
     with new_folder(out) as building:
         count = _write(building, _usable(source, left), per_shard)
         if not count:
-            raise ValueError(f"{shown(source.root)}: there is no usable pair to pack; every picture needs a caption")
+            raise ValueError(f"{printable(source.root)}: there is no usable pair to pack; every image needs a caption")
     return count
 
 
@@ -53,9 +53,9 @@ def _write_shard(path: Path, items: Iterator[Item], start: int) -> int:
             try:
                 data, name = item.read(), f"{start + count:08d}"
                 if not isinstance(data, bytes):
-                    raise ValueError(f"{shown(item.key)}: is in memory; only pictures that are files can be packed")
+                    raise ValueError(f"{printable(item.key)}: is in memory; only images that are files can be packed")
             except OSError as error:
-                where = shown(item.key)
+                where = printable(item.key)
                 raise ValueError(f"{where}: cannot be read ({error.strerror}); check its permissions") from error
             ending = extension(item.key) if is_picture(item.key) else format_of(data)
             _add(tar, f"{name}.{ending}", data)

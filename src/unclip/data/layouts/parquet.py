@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from unclip.core.missing import install
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 from unclip.data.files.regular import open_regular
 from unclip.data.item import CAPTION_NAMES, FileSource, Item, captions_of, held, key_of, no_picture
 
 _IMAGE_NAMES = ("image", "img", "picture", "jpg", "png", "webp")
-_ROWS = 64  # at a time: pictures of 1 MB are then 64 MB
+_ROWS = 64  # at a time: images of 1 MB are then 64 MB
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def _items(path: Path, name: str, column: str) -> Iterator[Item]:
 def _item(key: str, picture: object, captions: tuple[str, ...], column: str) -> Item:
     data = picture.get("bytes") if isinstance(picture, dict) else picture
     if not isinstance(data, bytes):
-        reason = "the row holds no image bytes; save the data set with the pictures embedded"
+        reason = "the row holds no image bytes; save the data set with the images embedded"
         return Item(key, no_picture, captions, reason)
     return Item(key, held(data), captions, None if captions else f'no caption in the column "{column}"')
 
@@ -66,13 +66,13 @@ def _opened(path: Path) -> Iterator[Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise ValueError(f"{shown(path)}: {install('reading Parquet needs', 'pyarrow')}") from error
+        raise ValueError(f"{printable(path)}: {install('reading Parquet needs', 'pyarrow')}") from error
     try:
         with open_regular(path) as file, pyarrow.parquet.ParquetFile(file) as table:
             yield table
     except (pyarrow.ArrowException, OSError) as error:
-        known = f"is damaged, or no Parquet file ({shown(error)})"
-        raise ValueError(f"{shown(path)}: {known}; download it again") from error
+        known = f"is damaged, or no Parquet file ({printable(error)})"
+        raise ValueError(f"{printable(path)}: {known}; download it again") from error
 
 
 def _features(schema: Any) -> dict[str, Any]:
@@ -95,8 +95,8 @@ def _image_column(path: Path, schema: Any, features: dict[str, Any]) -> str:
             return name
         if "binary" in kind and name.lower() in _IMAGE_NAMES:
             return name
-    columns = ", ".join(shown(name, 40) for name in schema.names[:20])
-    raise ValueError(f"{shown(path)}: its columns are {columns}; it needs a column image with {{bytes, path}}")
+    columns = ", ".join(printable(name, 40) for name in schema.names[:20])
+    raise ValueError(f"{printable(path)}: its columns are {columns}; it needs a column image with {{bytes, path}}")
 
 
 def _caption_column(
@@ -112,14 +112,16 @@ def _caption_column(
         if features.get(name, {}).get("_type") == "ClassLabel" and isinstance(names, list):
             return name, partial(_class_name, names)
     texts = [name for name in schema.names if "string" in str(schema.field(name).type)]
-    wanted = f"has no column of captions {shown(column)}" if column else "needs a column text, or a label with names"
-    columns = ", ".join(shown(name, 40) for name in schema.names[:20])
+    wanted = (
+        f"has no column of captions {printable(column)}" if column else "needs a column text, or a label with names"
+    )
+    columns = ", ".join(printable(name, 40) for name in schema.names[:20])
     advice = (
-        f"name the one with the captions: --caption-column '{shown(texts[-1], 40)}'"
+        f"name the one with the captions: --caption-column '{printable(texts[-1], 40)}'"
         if texts
         else "a label's names must be in the file's huggingface metadata, as datasets.Dataset.to_parquet writes them"
     )
-    raise ValueError(f"{shown(path)}: {wanted}; its columns are {columns}: {advice}")
+    raise ValueError(f"{printable(path)}: {wanted}; its columns are {columns}: {advice}")
 
 
 def _class_name(names: list[object], value: object) -> tuple[str, ...]:

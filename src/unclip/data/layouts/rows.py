@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator
 from functools import partial
 from pathlib import Path
 
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 from unclip.data.files.regular import open_regular, read_regular
 from unclip.data.item import CAPTION_NAMES, Row, captions_of, extension, key_of, normal
 from unclip.data.layouts import parquet
@@ -32,14 +32,14 @@ def rows(root: Path, name: str, column: str = "") -> Iterator[tuple[str, Row | s
         for line, row in readers[extension(name)](path):
             yield f"{key_of(name)}:{line}", row if isinstance(row, str) else normal(row)
     except OSError as error:
-        raise ValueError(f"{shown(path)}: cannot be read ({error.strerror or error})") from error
+        raise ValueError(f"{printable(path)}: cannot be read ({error.strerror or error})") from error
 
 
 def _jsonl(path: Path) -> Rows:
     with open_regular(path) as file:
         for number, line in enumerate(iter(lambda: file.readline(MOST_LINE + 1), b""), 1):
             if len(line) > MOST_LINE:
-                raise ValueError(f"{shown(path)}: line {number} has more than {MOST_LINE / 1e6:.0f} MB; shorten it")
+                raise ValueError(f"{printable(path)}: line {number} has more than {MOST_LINE / 1e6:.0f} MB; shorten it")
             if not line.strip():
                 continue
             try:
@@ -52,11 +52,11 @@ def _jsonl(path: Path) -> Rows:
 
 
 def _json(path: Path) -> Rows:
-    """A list of rows, or an object whose keys are the names of pictures and whose values are captions or rows."""
+    """A list of rows, or an object whose keys are the names of images and whose values are captions or rows."""
     try:
         found = json.loads(read_regular(path, MOST_JSON).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{shown(path)}: is not JSON in UTF-8 ({shown(error)}); save it again") from error
+        raise ValueError(f"{printable(path)}: is not JSON in UTF-8 ({printable(error)}); save it again") from error
     if isinstance(found, list):
         for number, row in enumerate(found, 1):
             yield number, row if isinstance(row, dict) else 'is no JSON object like {"file_name": …, "text": …}'
@@ -65,8 +65,8 @@ def _json(path: Path) -> Rows:
             yield number, {"file_name": name, **(value if isinstance(value, dict) else {"text": value})}
     else:
         raise ValueError(
-            f'{shown(path)}: is no list of objects like {{"file_name": …, "text": …}}, and no object of captions by '
-            "file name; write it in one of these forms"
+            f'{printable(path)}: is no list of objects like {{"file_name": …, "text": …}}, and no object of captions '
+            "by file name; write it in one of these forms"
         )
 
 
@@ -79,21 +79,21 @@ def _csv(captions: Container[str], path: Path) -> Rows:
         try:
             header = [name.strip() for name in next(reader, [])]
             if "file_name" not in map(str.lower, header):
-                columns = ", ".join(shown(name, 40) for name in header) or "none"
-                raise ValueError(f"{shown(path)}: its columns are {columns}; it needs file_name and text")
+                columns = ", ".join(printable(name, 40) for name in header) or "none"
+                raise ValueError(f"{printable(path)}: its columns are {columns}; it needs file_name and text")
             for fields in reader:
                 if fields:
                     yield reader.line_num, _csv_row(header, fields, captions, _delimiter(first))
         except csv.Error as error:
             why = 'a text that begins with " must end with it, and a " inside it must be doubled'
-            raise ValueError(f"{shown(path)}: line {reader.line_num}: {error}; {why}") from error
+            raise ValueError(f"{printable(path)}: line {reader.line_num}: {error}; {why}") from error
 
 
 def _chain(first: str, lines: io.TextIOWrapper, path: Path) -> Iterator[str]:
     line = first
     while line:
         if len(line) >= MOST_LINE:
-            raise ValueError(f"{shown(path)}: has a line of more than {MOST_LINE / 1e6:.0f} MB; shorten it")
+            raise ValueError(f"{printable(path)}: has a line of more than {MOST_LINE / 1e6:.0f} MB; shorten it")
         yield line
         line = lines.readline(MOST_LINE)
 

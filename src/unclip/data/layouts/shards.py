@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 from unclip.data.files.members import CAPTIONS, Member, members
 from unclip.data.files.regular import MOST_PACKED
 from unclip.data.item import (
     FileSource,
     Item,
-    Refused,
+    Skipped,
     captions_in,
     clean,
     extension,
@@ -27,7 +27,7 @@ from unclip.data.item import (
     text_lines,
 )
 
-_ADVICE = "picture and caption must follow one another in the tar (tar --sort=name)"
+_ADVICE = "image and caption must follow one another in the tar (tar --sort=name)"
 MOST_HELD = 64_000_000
 """Bytes of members with one first name, after which they are taken apart by their last dot."""
 
@@ -56,7 +56,7 @@ def _items(shard: str, sample: Sample, column: str) -> Iterator[Item]:
     """The pair of a sample, and a refusal for each member of it that may not be read."""
     for member in sample.values():
         if member.refused:
-            read = Refused(member.refused) if is_picture(member.name) else no_picture
+            read = Skipped(member.refused) if is_picture(member.name) else no_picture
             yield Item(f"{shard}/{key_of(member.name)}", read, (), member.refused)
     read = {name: member for name, member in sample.items() if not member.refused}
     pictures = sorted(filter(is_picture, read), key=len)  # 1.jpg before 1.mask.jpg
@@ -65,7 +65,7 @@ def _items(shard: str, sample: Sample, column: str) -> Iterator[Item]:
         yield Item(f"{shard}/{key_of(pictures[0])}", held(data), captions, problem, len(data))
     elif texts := [name for name in read if extension(name) in CAPTIONS]:
         captions, _ = _captions(read, column)
-        yield Item(f"{shard}/{key_of(texts[0])}", no_picture, captions, f"no picture beside it; {_ADVICE}")
+        yield Item(f"{shard}/{key_of(texts[0])}", no_picture, captions, f"no image beside it; {_ADVICE}")
 
 
 def _captions(sample: Sample, column: str) -> tuple[tuple[str, ...], str | None]:
@@ -90,7 +90,9 @@ def _captions(sample: Sample, column: str) -> tuple[tuple[str, ...], str | None]
     if row:
         return (), lacks_captions("its .json", row, column)
     endings = sorted({extension(name) for name in sample if not is_picture(name)} - {""})
-    lies = f"beside it lies {', '.join(f'.{shown(e, 20)}' for e in endings)}" if endings else "nothing lies beside it"
+    lies = (
+        f"beside it lies {', '.join(f'.{printable(e, 20)}' for e in endings)}" if endings else "nothing lies beside it"
+    )
     return (), f"no caption in a .txt, .caption, .json or .cls; {lies}; {_ADVICE}"
 
 
@@ -124,7 +126,7 @@ def _samples(stream: Iterator[Member]) -> Iterator[Sample]:
 
 
 def _names(sample: Sample, first: str) -> bool:
-    """Whether a picture of the sample has just the name that all of them share."""
+    """Whether an image of the sample has just the name that all of them share."""
     return any(same(stem(name)) == first for name in sample if is_picture(name))
 
 

@@ -68,6 +68,6 @@ def of_file(name: str) -> str | None:
 
 
 def of_top(name: str) -> str | None:
-    """The split of a picture, by the folder right below the data."""
+    """The split of an image, by the folder right below the data."""
     top, slash, _ = name.partition("/")
     return split_of(top) if slash else None

@@ -17,7 +17,7 @@ from unclip.data.prepare.read import Prepared, load_prepared, read_about
 def is_prepared(source: Source, out: Path, captioned: bool = True) -> bool:
     """Whether the folder `out` holds what `prepare` would make of the source.
 
-    Names, sizes and times of the files tell it at once. Where they differ (a copy, another mount), pictures and
+    Names, sizes and times of the files tell it at once. Where they differ (a copy, another mount), images and
     captions are compared up to the first that differs; if none does, the new times are noted. Raises ValueError where
     what was prepared is damaged.
     """

@@ -9,19 +9,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from unclip.core.shown import shown
+from unclip.core.shown import printable
 from unclip.data.images.colours import WHITE
 from unclip.data.images.decode import Decoded, Pixels, decode_sized
-from unclip.data.item import Item, Refused, Source
+from unclip.data.item import Item, Skipped, Source
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 EXAMPLES = 5
 SMALLEST = 32
-"""Pixels of the smallest pictures that `unclip train` takes by itself."""
+"""Pixels of the smallest images that `unclip train` takes by itself."""
 MOST_HELD = 128_000_000
-"""Bytes of encoded pictures that wait in memory to be decoded."""
+"""Bytes of encoded images that wait in memory to be decoded."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,16 @@ class DataReport:
 
     kind: str
     pairs: int  # usable ones
-    orphans: int = 0  # pictures without a usable caption
-    caption_orphans: int = 0  # captions or metadata lines that lead to no picture
-    unreadable: int = 0  # pictures that do not decode
-    duplicates: int = 0  # usable pairs whose picture has the same bytes as an earlier one
+    orphans: int = 0  # images without a usable caption
+    caption_orphans: int = 0  # captions or metadata lines that lead to no image
+    unreadable: int = 0  # images that do not decode
+    duplicates: int = 0  # usable pairs whose image has the same bytes as an earlier one
     distinct_captions: int = 0
     caption_words: tuple[int, int, int] = (0, 0, 0)
     image_size: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0), (0, 0))  # by area
     small: tuple[int, int] = (0, 0)  # (usable pairs whose shorter side is below so many px, px)
-    flat: tuple[int, str] = (0, "")  # (pictures that come out as one colour, another background to try)
-    notes: tuple[tuple[str, int], ...] = ()  # (what was guessed of a picture's values, of how many)
+    flat: tuple[int, str] = (0, "")  # (images that come out as one colour, another background to try)
+    notes: tuple[tuple[str, int], ...] = ()  # (what was guessed of an picture's values, of how many)
     problems: tuple[str, ...] = ()  # the first few, as "key: reason; fix"
 
     @property
@@ -79,52 +79,52 @@ class DataReport:
             yield "! all captions are the same: a model cannot learn to follow words from them; write different ones"
         if self.duplicates:
             yield (
-                f"! {self.duplicates:,} pictures have the same bytes as an earlier one: repeated pictures are learnt "
-                "by heart; delete the copies, or give one picture several captions"
+                f"! {self.duplicates:,} images have the same bytes as an earlier one: repeated images are learnt "
+                "by heart; delete the copies, or give one image several captions"
             )
         yield from self._doubts()
         if self.orphans:
-            yield f"! {self.orphans:,} pictures have no caption: write one for each, or delete them"
+            yield f"! {self.orphans:,} images have no caption: write one for each, or delete them"
         if self.caption_orphans:
-            yield f"! {self.caption_orphans:,} captions lead to no picture: add the picture, or delete the caption"
+            yield f"! {self.caption_orphans:,} captions lead to no picture: add the image, or delete the caption"
         if self.unreadable:
-            yield f"! {self.unreadable:,} pictures cannot be read: replace or delete them"
+            yield f"! {self.unreadable:,} images cannot be read: replace or delete them"
         if self.problems:
             yield f"the first {len(self.problems)} of {self.bad:,}:" if self.bad > len(self.problems) else "in full:"
 
     def _doubts(self) -> Iterator[str]:
-        """Pictures that can be used, but may not be what their owner sees."""
+        """Images that can be used, but may not be what their owner sees."""
         flat, background = self.flat
         if flat:
             other = f"; where they are transparent: --background {background}" if background else ""
-            yield f"! {flat:,} of {self.pairs:,} pictures come out as one flat colour: nothing is seen on them{other}"
+            yield f"! {flat:,} of {self.pairs:,} images come out as one flat colour: nothing is seen on them{other}"
         small, side = self.small
         if small:
             yield (
-                f"! {small:,} of {self.pairs:,} pictures have a side below {side} pixels and are enlarged to it: they "
+                f"! {small:,} of {self.pairs:,} images have a side below {side} pixels and are enlarged to it: they "
                 "get no sharper, and the model learns the blur"
             )
         for note, count in self.notes:
-            yield f"! {count:,} picture{'s' * (count > 1)}: {note}"
+            yield f"! {count:,} image{'s' * (count > 1)}: {note}"
 
 
 @dataclass(frozen=True)
 class Examined:
-    """An item after its picture was read: the pixels, or the reason why the pair cannot be used."""
+    """An item after its image was read: the pixels, or the reason why the pair cannot be used."""
 
     item: Item
     pixels: Pixels | None = None
     original: tuple[int, int] = (0, 0)  # width, height
     digest: bytes = b""  # of the encoded bytes
     problem: str | None = None
-    flat: str = ""  # of a picture of one colour: a background on which a transparent one might be seen, else "opaque"
+    flat: str = ""  # of an image of one colour: a background on which a transparent one might be seen, else "opaque"
     note: str = ""  # what was guessed of its values
 
 
-def examine(item: Item, size: int, captioned: bool = True, least: int = 0, background: str = WHITE) -> Examined:
-    """Read and decode one item to `size` pixels; never raises on a bad picture. least: px, of its shorter side.
+def examine(item: Item, size: int, captioned: bool = True, minimum: int = 0, background: str = WHITE) -> Examined:
+    """Read and decode one item to `size` pixels; never raises on a bad image. least: px, of its shorter side.
 
-    Unless `captioned`, a picture is of use without a caption: what an item with a picture lacks is nothing else.
+    Unless `captioned`, an image is of use without a caption: what an item with an image lacks is nothing else.
     """
     if (captioned or not item.has_picture) and (item.problem or not item.captions):
         return Examined(item, problem=item.problem or "no caption")
@@ -135,15 +135,15 @@ def examine(item: Item, size: int, captioned: bool = True, least: int = 0, backg
         return Examined(item, problem=f"cannot be read ({error.strerror or error}); check its permissions")
     except ValueError as error:
         return Examined(item, problem=str(error))
-    if min(found.size) < least:
+    if min(found.size) < minimum:
         width, height = found.size
-        return Examined(item, problem=f"{width} x {height} px, smaller than the {least} px that are wanted")
+        return Examined(item, problem=f"{width} x {height} px, smaller than the {minimum} px that are wanted")
     digest = hashlib.blake2b(data if isinstance(data, bytes) else data.tobytes(), digest_size=16).digest()
     return Examined(item, found.pixels, found.size, digest, flat=_flat(found), note=found.note)
 
 
 def _flat(found: Decoded) -> str:
-    """ "" for a picture on which something is to be seen, or that is too small to say; else as in `Examined`."""
+    """ "" for an image on which something is to be seen, or that is too small to say; else as in `Examined`."""
     if min(found.size) < 2 or len(found.pixels) < 2 or _varies(found.pixels[::4, ::4]) or _varies(found.pixels):
         return ""
     if not found.clear:
@@ -158,9 +158,9 @@ def _varies(pixels: Pixels) -> bool:
 
 @dataclass
 class Tally:
-    """Counts examined items into a DataReport; holds some 50 bytes per pair, never a picture.
+    """Counts examined items into a DataReport; holds some 50 bytes per pair, never an image.
 
-    size: px, below which a picture's shorter side is enlarged.
+    size: px, below which an picture's shorter side is enlarged.
     """
 
     size: int
@@ -178,10 +178,10 @@ class Tally:
         if found.problem is None:
             return self._add_pair(found)
         item = found.item
-        kind = "orphans" if not item.captions and not isinstance(item.read, Refused) else "unreadable"
+        kind = "orphans" if not item.captions and not isinstance(item.read, Skipped) else "unreadable"
         self.counts[kind if item.has_picture else "caption_orphans"] += 1
         if len(self.problems) < EXAMPLES:
-            self.problems.append(f"{shown(item.key)}: {shown(found.problem)}")
+            self.problems.append(f"{printable(item.key)}: {printable(found.problem)}")
 
     def _add_pair(self, found: Examined) -> None:
         self.counts["pairs"] += 1

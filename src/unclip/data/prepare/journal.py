@@ -1,4 +1,4 @@
-"""A preparation in progress: the pictures that are decoded, and a line for every item that was looked at.
+"""A preparation in progress: the images that are decoded, and a line for every item that was looked at.
 
 A stopped preparation leaves both, and the same command goes on behind the last item whose line and pixels are whole.
 """
@@ -28,7 +28,7 @@ class Journal:
         going_on = _first_line(self.places[1]) == head and self.places[0].exists()
         self.images, self.lines = ((p.open("r+b") if going_on else p.open("w+b")) for p in self.places)
         if not going_on:
-            self.images.write(bytes(HEADER))  # the number of pictures is not known before the end
+            self.images.write(bytes(HEADER))  # the number of images is not known before the end
             self.lines.write(head)
         self.images.seek(HEADER)
         self.lines.seek(len(head))
@@ -40,7 +40,7 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Keeps what there is wherever it ended but at the end: too many bad pictures may be allowed the next time."""
+        """Keeps what there is wherever it ended but at the end: too many bad images may be allowed the next time."""
         self.images.close()
         self.lines.close()
         if kind is None:

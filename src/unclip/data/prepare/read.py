@@ -23,7 +23,7 @@ Rows = int | np.integer | slice | Sequence[int] | np.ndarray
 
 
 class Pictures:
-    """uint8 [n, size, size, 3] on disk. Each picture is compared with the digest that was taken when it was prepared,
+    """uint8 [n, size, size, 3] on disk. Each image is compared with the digest that was taken when it was prepared,
     when this process first looks at it: a flipped bit is found before it is trained on or judged by."""
 
     def __init__(self, place: Path, file: np.ndarray, digests: Sequence[str], keys: Sequence[str]) -> None:
@@ -39,14 +39,14 @@ class Pictures:
         return len(self._file)
 
     def __getitem__(self, rows: Rows) -> UInt8[np.ndarray, "*n size size 3"]:
-        """A copy of these pictures. Raises ValueError that names the one that has changed, and what to do."""
+        """A copy of these images. Raises ValueError that names the one that has changed, and what to do."""
         pixels, numbers = np.array(self._file[rows]), self._numbers[rows]
         new = np.flatnonzero(~self._sound[np.atleast_1d(numbers)])
         for place in new.tolist():
             row = int(np.atleast_1d(numbers)[place])
             if digest((pixels if pixels.ndim == 3 else pixels[place]).tobytes()) != self._digests[row]:
                 raise ValueError(
-                    f"{self._place}: damaged: the picture of {self._keys[row]} is not the one that was prepared; "
+                    f"{self._place}: damaged: the image of {self._keys[row]} is not the one that was prepared; "
                     "delete this file and run the same `unclip train` again: it is made anew from the data"
                 )
             self._sound[row] = True
@@ -79,17 +79,17 @@ class Prepared:
 
     @property
     def size(self) -> int:
-        """The side of the pictures in pixels."""
+        """The side of the images in pixels."""
         return self.images.shape[1]
 
     @cached_property
     def _firsts(self) -> list[str]:
-        """The key of each picture, or of the first one with the same pixels."""
+        """The key of each image, or of the first one with the same pixels."""
         first: dict[str, str] = {}
         return [first.setdefault(taken, key) for taken, key in zip(self.digests, self.keys, strict=True)]
 
     def split(
-        self, held_out: float = 0.05, seed: int = 0, most: int = 1000
+        self, held_out: float = 0.05, seed: int = 0, maximum: int = 1000
     ) -> tuple[Int64[np.ndarray, " train"], Int64[np.ndarray, " held"]]:
         """Splits the rows into (training, held-out), each ascending; no image is read for it.
 
@@ -104,14 +104,14 @@ class Prepared:
         if not 0 <= held_out <= 1:
             raise ValueError(f"held_out is {held_out}; it must be a share between 0 and 1")
         hashes = np.array([_hash(seed, name) for name in self._firsts])
-        count = max(1, min(int((hashes < held_out).sum()), most, len(self) // 2))
+        count = max(1, min(int((hashes < held_out).sum()), maximum, len(self) // 2))
         chosen = np.zeros(len(self), dtype=bool)
         chosen[np.argsort(hashes, kind="stable")[:count]] = True
         return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
 def digest(pixels: bytes) -> str:
-    """By which the pixels of a picture are known, hex."""
+    """By which the pixels of an image are known, hex."""
     return hashlib.blake2b(pixels, digest_size=16).hexdigest()
 
 
@@ -186,7 +186,7 @@ def reusable(out: Path, size: int, fingerprint: str, how: dict[str, Any]) -> Pre
 
 
 def read_captions(out: Path) -> Iterator[str]:
-    """Every caption of a prepared data set, in its order, without opening the pictures."""
+    """Every caption of a prepared data set, in its order, without opening the images."""
     return (caption for row in _rows(out / "captions.jsonl") for caption in row["captions"])
 
 

@@ -26,7 +26,7 @@ def prepare(
     size: int,
     max_bad: float = 0.01,
     captioned: bool = True,
-    least: int = 0,
+    minimum: int = 0,
     background: str = WHITE,
     stop: threading.Event | None = None,
 ) -> Prepared:
@@ -35,7 +35,7 @@ def prepare(
     Written are images.npy (uint8 [n, size, size, 3]), captions.jsonl, skipped.jsonl and, last, prepared.json.
     What is there already from the same files, made in the same way, is opened, and nothing is read again; what was
     begun is gone on with.
-    Unless `captioned`, pictures without a caption are kept too; those whose shorter side has fewer than `least` pixels
+    Unless `captioned`, images without a caption are kept too; those whose shorter side has fewer than `least` pixels
     are not. background: a colour behind what is transparent.
     Raises KeyboardInterrupt soon after `stop` is set, and ValueError when more than the share `max_bad` of the items
     cannot be used, or not one can; skipped.jsonl, which names each with its reason, is kept then too.
@@ -45,14 +45,14 @@ def prepare(
     if size < 1:
         raise ValueError(f"size is {size}; it must be at least 1 pixel")
     source = at_size(source, size)
-    fingerprint, how = source.fingerprint(), {"captioned": captioned, "least": least, "background": background}
+    fingerprint, how = source.fingerprint(), {"captioned": captioned, "least": minimum, "background": background}
     if (done := reusable(out, size, fingerprint, how)) is not None:
         _check(done.report, max_bad, out / "skipped.jsonl")
         return done
     tally = Tally(size)
     about = {"version": VERSION, "size": size, "fingerprint": fingerprint, "how": how}
     with Journal(out, size, about) as journal:
-        for found in _examined(source, journal, lambda item: examine(item, size, captioned, least, background)):
+        for found in _examined(source, journal, lambda item: examine(item, size, captioned, minimum, background)):
             tally.add(found)
             if stop is not None and stop.is_set():
                 raise KeyboardInterrupt
@@ -82,7 +82,7 @@ def _keep_skipped(out: Path, journal: Journal) -> Path:
 
 
 def _commit(out: Path, journal: Journal, report: DataReport, about: dict[str, Any]) -> None:
-    """Makes the data set exist: prepared.json, which holds the hash of the captions with the digests of the pictures,
+    """Makes the data set exist: prepared.json, which holds the hash of the captions with the digests of the images,
     comes last; until then the files do not fit what it says, and are made again."""
     pairs = ({n: row[o] for n, o in _KEPT} for row in journal.rows() if row["pixels"] is not None)
     captions = _write_lines(out / "captions.jsonl", pairs)

@@ -26,7 +26,7 @@ RELATION_WORDS: dict[str, tuple[str, ...]] = {
 """The four relations, each with the ways to say it."""
 INVERSE: dict[str, str] = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 CATEGORIES: tuple[str, ...] = ("one_seen", "one_unseen", "two_seen", "two_unseen", "relation", "three_seen")
-_OPENINGS = ("", "there is ", "a picture of ")
+_OPENINGS = ("", "there is ", "an image of ")
 _COUNTS = {"one": 1, "two": 2, "relation": 2, "three": 3}
 
 
@@ -138,14 +138,14 @@ def captions(kinds: Sequence[Kind], related: str | None, rng: np.random.Generato
 
 def prompts(world: "Scenes[Told]", category: str, n: int, seed: int = 0) -> list[Prompt]:
     """The prompts of `posed`, which raises ValueError for an unknown category."""
-    return [prompt for prompt, _ in posed(world, category, n, seed)]
+    return [prompt for prompt, _ in prompts_with_scenes(world, category, n, seed)]
 
 
-def posed(world: "Scenes[S]", category: str, n: int, seed: int = 0) -> list[tuple[Prompt, S]]:
+def prompts_with_scenes(world: "Scenes[S]", category: str, n: int, seed: int = 0) -> list[tuple[Prompt, S]]:
     """`n` prompts of one of `CATEGORIES`, each with the scene it was written for; prompt i depends on (seed, i) only.
 
     "two_*" and "three_*" list the objects, so they test binding alone; "relation" has two seen objects and tells how
-    they stand. "unseen" prompts have an object whose (colour, shape) the training pictures never show.
+    they stand. "unseen" prompts have an object whose (colour, shape) the training images never show.
 
     Raises:
         ValueError: if the category is not one of `CATEGORIES`.

@@ -1,7 +1,7 @@
 """The things of the drawn-shapes world and how they look: silhouettes, colours, and an anti-aliased renderer.
 
 Lengths are in pixels of a 32 px canvas (`UNIT`) and scale with the canvas. A silhouette is a function from the offsets
-to the object's centre to *coverage*, the share of each pixel that the object covers; a picture is
+to the object's centre to *coverage*, the share of each pixel that the object covers; an image is
 
     pixel = white + sum_i coverage_i (colour_i - white)
 
@@ -56,9 +56,9 @@ class Object:
         return self.shape, self.colour, self.size
 
 
-def _bounded(x: Array, most: float = 1.0) -> Array:
+def _bounded(x: Array, maximum: float = 1.0) -> Array:
     """Bounded to [0, most]; faster than `np.clip` on arrays as small as these."""
-    return np.minimum(np.maximum(x, 0.0), most)
+    return np.minimum(np.maximum(x, 0.0), maximum)
 
 
 def _slab(offset: Array, half: Array | float) -> Array:

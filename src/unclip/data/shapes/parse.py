@@ -1,4 +1,4 @@
-"""Read a picture of the drawn-shapes world back into objects, and score pictures against prompts.
+"""Read an image of the drawn-shapes world back into objects, and score images against prompts.
 
 1. Foreground: pixels whose largest channel lies well below white; 4-connected components, specks dropped.
 2. Colour: the palette entry nearest to the median of the component's core.
@@ -8,7 +8,7 @@
        error = (|coverage - template|^2 + |off-colour|^2) / |template|^2        (sums over the component's window)
 
 Squares forgive mild blur and noise, which spread small errors, and punish missing or surplus area. A component that no
-template explains has the shape "unknown", and so makes its picture wrong.
+template explains has the shape "unknown", and so makes its image wrong.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SPECK = 6.0
 COLOUR_REACH = 80.0
 """Farthest RGB distance at which a colour still bears a palette name; palette colours are 150 or more apart."""
 MISFIT = 0.16
-"""Largest error of a known shape. Clean pictures stay below 0.03 and blurred ones (sigma 0.7 px at 32) below 0.13; a
+"""Largest error of a known shape. Clean images stay below 0.03 and blurred ones (sigma 0.7 px at 32) below 0.13; a
 square on its corner has 0.19, a bar 0.25, a half circle 0.36."""
 _NAMES = tuple(COLOURS)
 _PALETTE = np.asarray(list(COLOURS.values()), dtype=np.float32)
@@ -47,8 +47,8 @@ _SHIFT_Y, _SHIFT_X = (np.indices((3, 3)).reshape(2, 9, 1, 1).astype(np.float32) 
 
 
 @dataclass(frozen=True)
-class Found:
-    """An object read from a picture: centre (x, y) in px; `error` is the template's, inf where none was tried."""
+class ParsedObject:
+    """An object read from an picture: centre (x, y) in px; `error` is the template's, inf where none was tried."""
 
     shape: str
     colour: str
@@ -64,7 +64,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Score:
-    """How well a picture answers a prompt.
+    """How well an image answers a prompt.
 
     `objects_right` counts the `wanted` objects that are there with all three attributes; `colours_right`,
     `shapes_right` and `sizes_right` say whether that attribute alone has the wanted multiset; `relation_right` is None
@@ -84,7 +84,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Rate:
-    """A fraction of `n` pictures and its binomial standard error (both nan where n is 0)."""
+    """A fraction of `n` images and its binomial standard error (both nan where n is 0)."""
 
     fraction: float
     error: float
@@ -94,7 +94,7 @@ class Rate:
 def components(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
     """Label the 4-connected regions of a mask [h, w]: labels 1 to n (0 is background) and n.
 
-    Works on horizontal runs with union-find: a picture has few runs, so plain Python is fast enough.
+    Works on horizontal runs with union-find: an image has few runs, so plain Python is fast enough.
     """
     edges = np.diff(np.pad(mask.astype(np.int8), ((0, 0), (1, 1))), axis=1)
     rows, starts = np.nonzero(edges == 1)
@@ -130,17 +130,17 @@ def _join(runs: Sequence[tuple[int, int, int]]) -> list[int]:
     return [_root(parent, i) for i in range(len(runs))]
 
 
-def parse(image: NDArray[Any]) -> list[Found]:
-    """The objects in a picture, uint8 RGB [h, w, 3] with a white background, from the top down.
+def parse(image: NDArray[Any]) -> list[ParsedObject]:
+    """The objects in an image, uint8 RGB [h, w, 3] with a white background, from the top down.
 
-    Lengths scale with the shorter side. Nothing in the picture gives an empty list; what is no object of the world is
+    Lengths scale with the shorter side. Nothing in the image gives an empty list; what is no object of the world is
     `Found` with the shape (or the colour) "unknown".
 
     Raises:
-        ValueError: if the picture is not uint8 [h, w, 3].
+        ValueError: if the image is not uint8 [h, w, 3].
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f"a picture is uint8 [h, w, 3]; this is {image.dtype} {list(image.shape)}")
+        raise ValueError(f"an image is uint8 [h, w, 3]; this is {image.dtype} {list(image.shape)}")
     unit = min(image.shape[:2]) / UNIT
     away = 255.0 - image.astype(np.float32)
     labels, n = components(away.max(axis=2) > FOREGROUND)
@@ -148,14 +148,14 @@ def parse(image: NDArray[Any]) -> list[Found]:
     return [_read(away, labels, label, unit) for label in range(1, n + 1) if areas[label] >= SPECK * unit * unit]
 
 
-def _read(away: Array, labels: NDArray[np.int32], label: int, unit: float) -> Found:
+def _read(away: Array, labels: NDArray[np.int32], label: int, unit: float) -> ParsedObject:
     """Read one component; `away` is the deviation from white, [h, w, 3]."""
     ys, xs = np.nonzero(labels == label)
     top, left = max(int(ys.min()) - 2, 0), max(int(xs.min()) - 2, 0)
     window = slice(top, int(ys.max()) + 3), slice(left, int(xs.max()) + 3)
     name, colour = _colour(away[ys, xs])
     if max(np.ptp(xs), np.ptp(ys)) + 1 > (2 * max(RADII.values()) + 4) * unit:
-        return Found(UNKNOWN, name, UNKNOWN, float(xs.mean()) + 0.5, float(ys.mean()) + 0.5, math.inf)
+        return ParsedObject(UNKNOWN, name, UNKNOWN, float(xs.mean()) + 0.5, float(ys.mean()) + 0.5, math.inf)
     inside = labels[window]
     # Neighbours reach into the window: their pixels are not this component's to explain.
     own = away[window] * ((inside == label) | (inside == 0))[:, :, None]
@@ -164,7 +164,7 @@ def _read(away: Array, labels: NDArray[np.int32], label: int, unit: float) -> Fo
     shape, size, x, y, error = _fit(cover, stray, unit)
     if error > MISFIT:
         shape = size = UNKNOWN
-    return Found(shape, name, size, left + x, top + y, error)
+    return ParsedObject(shape, name, size, left + x, top + y, error)
 
 
 def _colour(pixels: Array) -> tuple[str, Array]:
@@ -209,7 +209,7 @@ def _same(wanted: Iterable[object], found: Iterable[object]) -> bool:
     return Counter(wanted) == Counter(found)
 
 
-def _related(found: Sequence[Found], prompt: Prompt) -> bool | None:
+def _related(found: Sequence[ParsedObject], prompt: Prompt) -> bool | None:
     if prompt.relation is None:
         return None
     first = next((f for f in found if f.kind == prompt.objects[0]), None)
@@ -218,7 +218,7 @@ def _related(found: Sequence[Found], prompt: Prompt) -> bool | None:
 
 
 def score(image: NDArray[Any], prompt: Prompt) -> Score:
-    """Check a picture (uint8 RGB [h, w, 3]) against a prompt."""
+    """Check an image (uint8 RGB [h, w, 3]) against a prompt."""
     found = parse(image)
     kinds, wanted = [f.kind for f in found], prompt.objects
     related = _related(found, prompt)
@@ -252,21 +252,21 @@ def _rates(scores: Sequence[Score]) -> dict[str, Rate]:
         "sizes": _rate([s.sizes_right for s in scores]),
         "count": _rate([s.count_right for s in scores]),
         "relation": _rate([s.relation_right is True for s in related]),
-        # Among pictures that have both objects a model that ignores the word is right one time in four.
+        # Among images that have both objects a model that ignores the word is right one time in four.
         "relation_given_objects": _rate([s.relation_right is True for s in related if s.objects_right == s.wanted]),
     }
 
 
 def score_many(images: Sequence[NDArray[Any]], prompts: Sequence[Prompt]) -> dict[str, dict[str, Rate]]:
-    """Category -> figure -> `Rate`, over pictures and the prompts they answer (one each).
+    """Category -> figure -> `Rate`, over images and the prompts they answer (one each).
 
     Figures: "whole", "objects", "colours", "shapes", "sizes", "count", "relation", and "relation_given_objects".
 
     Raises:
-        ValueError: if there are not as many pictures as prompts.
+        ValueError: if there are not as many images as prompts.
     """
     if len(images) != len(prompts):
-        raise ValueError(f"{len(images)} pictures for {len(prompts)} prompts; give one picture per prompt")
+        raise ValueError(f"{len(images)} images for {len(prompts)} prompts; give one image per prompt")
     grouped: defaultdict[str, list[Score]] = defaultdict(list)
     for image, prompt in zip(images, prompts, strict=True):
         grouped[prompt.category].append(score(image, prompt))

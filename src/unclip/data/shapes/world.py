@@ -1,7 +1,7 @@
-"""The drawn-shapes world: a synthetic captioned data set in which a picture can be read back exactly.
+"""The drawn-shapes world: a synthetic captioned data set in which an image can be read back exactly.
 
 A scene is one to three objects on white, each a shape in a colour and a size. Four of the 24 (colour, shape) pairs are
-held out of training, so a model can be asked for combinations it has never seen. `shapes_parse` reads pictures back.
+held out of training, so a model can be asked for combinations it has never seen. `shapes_parse` reads images back.
 
     >>> world = World(size=32)
     >>> image, captions, scene = next(world.sample(1, seed=0))
@@ -36,7 +36,7 @@ SIZES: tuple[str, ...] = tuple(RADII)
 HELD_OUT: frozenset[Pair] = frozenset(
     {("red", "triangle"), ("blue", "circle"), ("yellow", "cross"), ("black", "square")}
 )
-"""The (colour, shape) pairs that no training picture shows; every colour and every shape loses at most one."""
+"""The (colour, shape) pairs that no training image shows; every colour and every shape loses at most one."""
 MARGIN, GAP, CLEAR = 1.0, 2.0, 4.0
 """Px at 32: to the edge of the canvas, between two objects' boxes, and between |dx| and |dy| of two related objects."""
 _TRIES, _ROUNDS = 256, 200
@@ -117,7 +117,7 @@ class World:
             yield self.draw(scene), texts, scene
 
     def __iter__(self) -> Iterator[Item]:
-        """The data set: `scenes` captioned pictures, each drawn when it is read."""
+        """The data set: `scenes` captioned images, each drawn when it is read."""
         for index, (scene, texts) in enumerate(self._captioned(self.scenes, self.seed)):
             yield Item(f"scene-{index:06d}", partial(self.draw, scene), texts, quick=True)
 
@@ -168,7 +168,7 @@ class World:
 
 @lru_cache
 def _pools(held_out: frozenset[Pair]) -> tuple[list[Pair], list[Pair], list[Pair]]:
-    """All (colour, shape) pairs, those of training pictures, and those that are held out."""
+    """All (colour, shape) pairs, those of training images, and those that are held out."""
     every = [(colour, shape) for colour in COLOURS for shape in SHAPES]
     return every, [pair for pair in every if pair not in held_out], [pair for pair in every if pair in held_out]
 
@@ -182,8 +182,8 @@ class _Kind(Protocol):
 
 
 def drawn_world(data: _Kind, size: int) -> World | None:
-    """The world whose scenes these data show, with pictures of `size` px: what an exact score needs. None for other
-    data, whose pictures cannot be read back."""
+    """The world whose scenes these data show, with images of `size` px: what an exact score needs. None for other
+    data, whose images cannot be read back."""
     if isinstance(data, World):
         return data.at(size)
     return World(size) if data.kind == KIND else None

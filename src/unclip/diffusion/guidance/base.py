@@ -70,11 +70,11 @@ class Guidance(Config, ABC):
                 changes[name] = parts[name]
         return cast(G, replace(self, **changes))  # pyright: ignore[reportArgumentType]
 
-    def lacks(self) -> set[str]:
+    def missing_models(self) -> set[str]:
         """The names of the models that it still needs to be given by `using`: "worse", "log_p"."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}  # pyright: ignore[reportArgumentType]
         own = {name for name, value in values.items() if value is None and name not in stored(type(self))}
-        return own.union(*(value.lacks() for value in values.values() if isinstance(value, Guidance)))
+        return own.union(*(value.missing_models() for value in values.values() if isinstance(value, Guidance)))
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def _within(guidance: Guidance, limit: float | None) -> Guidance:
 
 def _dynamic(scale: float, limit: float | None) -> Guidance:
     if limit is None:
-        raise ValueError("guidance form 'dynamic' is for data in a known range, such as pictures; use 'cfg' here")
+        raise ValueError("guidance form 'dynamic' is for data in a known range, such as images; use 'cfg' here")
     return DynamicThreshold(ClassifierFree(scale), limit=limit)
 
 
@@ -53,7 +53,7 @@ def by_name(form: str, scale: float, limit: float | None = None) -> Guidance:
         if (cls := families.own_named(Guidance, form)) is None:
             known = ", ".join([*FORMS, *families.own(Guidance)])
             raise ValueError(f"guidance form {form!r}: known are {known}; {families.PLUGIN}")
-        return families.made(cls, f"guidance form {form!r}", **({"scale": scale} if takes_scale(form) else {}))
+        return families.make_member(cls, f"guidance form {form!r}", **({"scale": scale} if takes_scale(form) else {}))
     families.check_free("guidance form", families.own(Guidance), FORMS, form)
     if scale < 0 or not math.isfinite(scale):
         raise ValueError(f"guidance = {scale}: how strongly to guide, 0 or more; 1 is the condition alone")

@@ -2,8 +2,8 @@
 
     x0 = phi x0_guided std(x0_cond)/std(x0_guided) + (1 - phi) x0_guided,   std over all dimensions of one sample
 
-Guidance widens the estimate's spread, which overexposes pictures; this brings back the conditional's. On x0, whose
-spread is that of the picture; on eps it would mean something else.
+Guidance widens the estimate's spread, which overexposes images; this brings back the conditional's. On x0, whose
+spread is that of the image; on eps it would mean something else.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Rescale(Adjusted):
 
     def adjust(self, x0: State, conditional: State) -> Tensor:
         spread = std(x0)
-        ratio = torch.where(spread > 0, std(conditional) / spread, 1.0)  # a flat picture has no spread to correct
+        ratio = torch.where(spread > 0, std(conditional) / spread, 1.0)  # a flat image has no spread to correct
         return x0 * (1 + self.phi * (ratio - 1))
 
 

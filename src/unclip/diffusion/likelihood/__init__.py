@@ -5,15 +5,15 @@ All of it sees a `Denoise` (x, log-SNR -> x0 and eps) and levels, so it works fo
     bounds = [variational_bound(denoise, schedule.grid(schedule.length), x0, noise) for x0 in batches]
     summary = summarise(bounds)         # total, terminal, steps, decoder, each with its standard error
     curve = rate_distortion(bounds)     # progressive decoding, no further evaluations
-    flow = flow_likelihood(denoise, ends(schedule), x0, noise)      # flow.bits, one value a picture
+    flow = flow_likelihood(denoise, ends(schedule), x0, noise)      # flow.bits, one value an image
 """
 
 from unclip.diffusion.likelihood.bits import Estimate, dequantised, quantisation_bits
 from unclip.diffusion.likelihood.bound import Bound, BoundSettings, BoundSummary, summarise, variational_bound
 from unclip.diffusion.likelihood.continuous import continuous_bound
-from unclip.diffusion.likelihood.decoder import Decoder, DiscretisedGaussian, GaussianDensity
+from unclip.diffusion.likelihood.decoder import DiscretisedGaussian, GaussianDensity, PixelLikelihood
 from unclip.diffusion.likelihood.flow import FlowBits, FlowSettings, flow_bits, flow_likelihood
-from unclip.diffusion.likelihood.ode import RK4, RK45, Heun, Solver
+from unclip.diffusion.likelihood.ode import RK4, RK45, HeunSolver, Solver
 from unclip.diffusion.likelihood.rate_distortion import RateDistortion, rate_distortion
 from unclip.diffusion.likelihood.trace import ExactTrace, GaussianProbes, Rademacher, Trace
 
@@ -33,11 +33,11 @@ __all__ = [
     "Estimate",
     "dequantised",
     "quantisation_bits",
-    "Decoder",
+    "PixelLikelihood",
     "DiscretisedGaussian",
     "GaussianDensity",
     "Solver",
-    "Heun",
+    "HeunSolver",
     "RK4",
     "RK45",
     "Trace",

@@ -5,7 +5,7 @@
     L_0            -log p(x_0 | x_1) by the discretised decoder, Eq. 13 (`decoder`)
 
 Each L_{t-1} is taken at one x_t drawn from q(x_t | x_0), so the sum is unbiased. Over all t, or over a stratified few
-of them for each picture, weighed by the inverse of how often they are drawn: still unbiased. A step is drawn half by
+of them for each image, weighed by the inverse of how often they are drawn: still unbiased. A step is drawn half by
 the time it takes and half by the log-SNR it crosses, as most bits are spent in few, large steps at the clean end.
 """
 
@@ -27,7 +27,7 @@ from unclip.diffusion.denoiser import Denoise, Prediction
 from unclip.diffusion.forward import terminal_kl
 from unclip.diffusion.level import noised
 from unclip.diffusion.likelihood.bits import Estimate, bits_a_dimension
-from unclip.diffusion.likelihood.decoder import Decoder, DiscretisedGaussian
+from unclip.diffusion.likelihood.decoder import DiscretisedGaussian, PixelLikelihood
 from unclip.diffusion.likelihood.terms import Variance, last_log_variance, mix_of, step_kl
 
 
@@ -42,7 +42,7 @@ class BoundSettings(Config):
     """
 
     variance: Variance = "beta"
-    decoder: Decoder = DiscretisedGaussian()
+    decoder: PixelLikelihood = DiscretisedGaussian()
     at: Annotated[int, Range(0, 100_000)] = 0
 
 
@@ -137,7 +137,7 @@ def _finite_part(grid: LogSNR) -> Float[Tensor, " T"]:
 
 
 def _chosen(levels: Float[Tensor, " T"], at: int, batch: int, noise: Noise) -> list[tuple[Tensor, Tensor]]:
-    """(index, weight) of the steps to visit: each one for all pictures, or `at` for each, stratified."""
+    """(index, weight) of the steps to visit: each one for all images, or `at` for each, stratified."""
     steps = len(levels) - 1
     if at == 0 or at >= steps:
         return [(torch.tensor(i, device=levels.device), levels.new_ones(())) for i in range(steps)]

@@ -16,7 +16,7 @@ from unclip.diffusion.forward import terminal_kl
 from unclip.diffusion.level import noised
 from unclip.diffusion.likelihood.bits import bits_a_dimension
 from unclip.diffusion.likelihood.bound import Bound
-from unclip.diffusion.likelihood.decoder import Decoder, DiscretisedGaussian
+from unclip.diffusion.likelihood.decoder import DiscretisedGaussian, PixelLikelihood
 
 
 @torch.no_grad()
@@ -26,7 +26,7 @@ def continuous_bound(
     x0: State,
     noise: Noise,
     n: int = 32,
-    decoder: Decoder = DiscretisedGaussian(),
+    decoder: PixelLikelihood = DiscretisedGaussian(),
 ) -> Bound:
     """Computes the variational bound in continuous time (VDM, Kingma et al. 2021, Eq. 11-18), in bits per dimension.
 
@@ -66,7 +66,9 @@ def _part(denoise: Denoise, level: LogSNR, width: float, x0: State, noise: Noise
     return bits_a_dimension(width / 2 * (eps - p.eps).square(), x0), (x0 - p.x0).square().flatten(1).mean(1)
 
 
-def _last(denoise: Denoise, level: LogSNR, x0: State, noise: Noise, decoder: Decoder) -> tuple[PerSample, PerSample]:
+def _last(
+    denoise: Denoise, level: LogSNR, x0: State, noise: Noise, decoder: PixelLikelihood
+) -> tuple[PerSample, PerSample]:
     p = denoise(noised(x0, level, noise.normal(x0.shape).to(x0.dtype)), level)
     nats = decoder.nats(x0, p.x0, logsigmoid(-level))
     return bits_a_dimension(nats, x0), (x0 - p.x0).square().flatten(1).mean(1)

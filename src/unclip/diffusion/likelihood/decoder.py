@@ -20,7 +20,7 @@ from unclip.core.wide import wide
 from unclip.diffusion.likelihood.bits import LEVELS
 
 
-class Decoder(Config, ABC):
+class PixelLikelihood(Config, ABC):
     """Base of the decoders."""
 
     @abstractmethod
@@ -32,7 +32,7 @@ class Decoder(Config, ABC):
 
 
 @dataclass(frozen=True)
-class GaussianDensity(Decoder):
+class GaussianDensity(PixelLikelihood):
     """The Gaussian density itself, for data that are not discrete, such as embeddings; its bits may be negative."""
 
     def nats(self, x0: State, mean: State, log_variance: Tensor) -> State:
@@ -42,7 +42,7 @@ class GaussianDensity(Decoder):
 
 
 @dataclass(frozen=True)
-class DiscretisedGaussian(Decoder):
+class DiscretisedGaussian(PixelLikelihood):
     """The likelihood of discrete values, by the mass of a Gaussian in their bin (DDPM, Ho et al. 2020, Eq. 13).
 
     Args:
@@ -73,5 +73,5 @@ class DiscretisedGaussian(Decoder):
         if (place - rounded).abs().flatten()[worst] > 0.02:
             raise ValueError(
                 f"x0 = {x0.flatten()[worst].item():.5g}: not one of {self.levels} values in [-1, 1], so it has no "
-                "bits by the discretised decoder; give 8-bit pictures as k/127.5 - 1, or decoder = GaussianDensity()"
+                "bits by the discretised decoder; give 8-bit images as k/127.5 - 1, or decoder = GaussianDensity()"
             )

@@ -73,7 +73,7 @@ def _fixed(field: Field, y: Parts, start: float, end: float, steps: int, rows: R
 
 
 @dataclass(frozen=True)
-class Heun(Solver):
+class HeunSolver(Solver):
     """Two evaluations a step."""
 
     steps: Steps = 100
@@ -107,12 +107,12 @@ class RK45(Solver):
 
     rtol: Fraction = 1e-4
     atol: Annotated[float, Range(0, 1, above=True)] = 1e-4
-    most: Annotated[int, Range(1, 10_000_000)] = 2000
+    maximum: Annotated[int, Range(1, 10_000_000)] = 2000
 
     def __call__(self, field: Field, y: Parts, start: float, end: float) -> Solution:
         """Integrates from `start` to `end`. Raises ValueError where `most` steps do not reach the end."""
         l, h, first, evaluations = start, (end - start) / 50, field(y, start), 1
-        for _ in range(self.most):
+        for _ in range(self.maximum):
             last = abs(h) >= abs(end - l)
             h = end - l if last else h
             new, slopes = _stages(field, y, l, h, DORMAND_PRINCE, first)
@@ -125,7 +125,7 @@ class RK45(Solver):
                 y, l, first = new, l + h, slopes[-1]
             h *= min(5.0, max(0.2, 0.9 * error**-0.2)) if error > 0 else 5.0
         raise ValueError(
-            f"rtol = {self.rtol}, atol = {self.atol}: not reached in {self.most} steps (at log-SNR {l:.3g}); "
+            f"rtol = {self.rtol}, atol = {self.atol}: not reached in {self.maximum} steps (at log-SNR {l:.3g}); "
             "loosen them, or use RK4 with fixed steps"
         )
 

@@ -1,4 +1,4 @@
-"""Progressive decoding (DDPM, section 4.3, Fig. 5): how good the picture is after so many bits.
+"""Progressive decoding (DDPM, section 4.3, Fig. 5): how good the image is after so many bits.
 
 To know x_t a receiver needs x_T, then each cleaner state: rate R_t = L_T + sum of L_{s-1} over s = T ... t + 1.
 From x_t it shows x0_hat(x_t): distortion D_t = sqrt(mean (x_0 - x0_hat)^2) on the scale 0 ... 255.
@@ -56,5 +56,5 @@ def _by_step(index: Int[Tensor, "b n"], values: Float[Tensor, "b n"], steps: int
     count = values.new_zeros(steps).index_add_(0, index, torch.ones_like(values))
     if (count == 0).any():
         missed = int((count == 0).sum())
-        raise ValueError(f"{missed} of {steps} steps were visited for no picture; give more pictures, or at = 0 (all)")
+        raise ValueError(f"{missed} of {steps} steps were visited for no image; give more images, or at = 0 (all)")
     return torch.zeros_like(count).index_add_(0, index, values) / count

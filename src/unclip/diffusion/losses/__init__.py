@@ -6,7 +6,7 @@ iDDPM's bound for a learned variance. Formulas: docs/losses.md.
 
 from unclip.diffusion.losses.error import ErrorForm, Huber, PseudoHuber, Squared
 from unclip.diffusion.losses.hybrid import VarianceTerm
-from unclip.diffusion.losses.sampling import Drawn, LevelSampler, LevelSampling, LossAware, Stratified
+from unclip.diffusion.losses.sampling import LevelSample, LevelSampler, LevelSampling, LossAware, Stratified
 from unclip.diffusion.losses.uncertainty import Uncertainty
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
     "LevelSampler",
     "Stratified",
     "LossAware",
-    "Drawn",
+    "LevelSample",
     "Uncertainty",
     "VarianceTerm",
 ]

@@ -15,7 +15,7 @@ from torch import Tensor
 from unclip.core.typing import Float, Int, PerSample, State
 from unclip.core.wide import narrow, wide
 from unclip.diffusion.likelihood.bits import bits_a_dimension
-from unclip.diffusion.likelihood.decoder import Decoder
+from unclip.diffusion.likelihood.decoder import PixelLikelihood
 from unclip.diffusion.likelihood.terms import last_log_variance, step_kl
 from unclip.diffusion.schedules import Schedule
 
@@ -45,7 +45,7 @@ class Cells(NamedTuple):
 class VarianceTerm:
     """What a level's draw adds to L_vlb in bits a dimension: the mean over the draws of training is L_vlb."""
 
-    def __init__(self, schedule: Schedule, decoder: Decoder) -> None:
+    def __init__(self, schedule: Schedule, decoder: PixelLikelihood) -> None:
         self.cells = Cells.of(schedule)
         self.decoder = decoder
 

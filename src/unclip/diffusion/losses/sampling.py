@@ -30,7 +30,7 @@ FLOOR = 1e-3
 
 
 @dataclass(frozen=True)
-class Drawn:
+class LevelSample:
     """Levels and what multiplies their losses (None: nothing does); bins: where in time they lie."""
 
     log_snr: PerSample
@@ -42,10 +42,10 @@ class LevelSampler(nn.Module, ABC):
     """Base of what draws the levels."""
 
     @abstractmethod
-    def draw(self, schedule: Schedule, n: int, noise: Noise) -> Drawn: ...
+    def draw(self, schedule: Schedule, n: int, noise: Noise) -> LevelSample: ...
 
     @abstractmethod
-    def record(self, drawn: Drawn, loss: PerSample, noise: Noise) -> None:
+    def record(self, drawn: LevelSample, loss: PerSample, noise: Noise) -> None:
         """Is told what the levels drawn cost, before `Drawn.weight`."""
 
 
@@ -85,10 +85,10 @@ class LossAware(LevelSampling):
 class ScheduleLevels(LevelSampler):
     """Without memory."""
 
-    def draw(self, schedule: Schedule, n: int, noise: Noise) -> Drawn:
-        return Drawn(schedule.draw(n, noise))
+    def draw(self, schedule: Schedule, n: int, noise: Noise) -> LevelSample:
+        return LevelSample(schedule.draw(n, noise))
 
-    def record(self, drawn: Drawn, loss: PerSample, noise: Noise) -> None:
+    def record(self, drawn: LevelSample, loss: PerSample, noise: Noise) -> None:
         pass
 
 
@@ -113,7 +113,7 @@ class LossHistory(LevelSampler):
             return uniform
         return (1 - FLOOR) * size / size.sum() + FLOOR * uniform
 
-    def draw(self, schedule: Schedule, n: int, noise: Noise) -> Drawn:
+    def draw(self, schedule: Schedule, n: int, noise: Noise) -> LevelSample:
         """Stratified in the share of the draws, so a batch covers the bins as evenly as p allows."""
         p = self.probabilities()
         ends = p.cumsum(0)
@@ -123,9 +123,9 @@ class LossHistory(LevelSampler):
         inside = ((share - ends[bins]) / p[bins] + 1).clamp(0, 1)
         t = (bins + inside) / len(p)
         levels, weight = (narrow(part, uniform) for part in (schedule.training_levels(t), 1 / (len(p) * p[bins])))
-        return Drawn(levels, weight, bins)
+        return LevelSample(levels, weight, bins)
 
-    def record(self, drawn: Drawn, loss: PerSample, noise: Noise) -> None:
+    def record(self, drawn: LevelSample, loss: PerSample, noise: Noise) -> None:
         assert drawn.bins is not None
         if self.training:
             self.pending.append((noise.seeds, drawn.bins, loss.detach().float()))

@@ -1,4 +1,4 @@
-"""Samplers: generators that walk a grid of log-SNR from noise to picture and yield every step. One file an idea."""
+"""Samplers: generators that walk a grid of log-SNR from noise to image and yield every step. One file an idea."""
 
 from unclip.diffusion.samplers.adams import DEIS, IPNDM, LMS
 from unclip.diffusion.samplers.analytic import AnalyticDPM, mean_square_eps

@@ -25,7 +25,7 @@ from unclip.core.typing import Float, LogSNR, State
 from unclip.core.untyped import floats
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.level import alpha, sigma
-from unclip.diffusion.samplers.base import Sampler, Step, exact
+from unclip.diffusion.samplers.base import Sampler, Step, exact_grid
 from unclip.diffusion.samplers.polynomial import even, moments, weights
 
 Span = Float[Tensor, " n"]
@@ -44,7 +44,7 @@ class _Adams(Sampler):
         """
 
     def walk(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
-        levels, known = exact(grid), deque[State](maxlen=self.order)
+        levels, known = exact_grid(grid), deque[State](maxlen=self.order)
         for i, (t, s) in enumerate(itertools.pairwise(levels)):
             p = denoise(x, grid[i])
             known.appendleft(p.eps)

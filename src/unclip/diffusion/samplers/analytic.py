@@ -22,7 +22,7 @@ from unclip.core.noise import Noise
 from unclip.core.typing import Float, LogSNR, State
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.level import alpha, forgotten, noised, sigma
-from unclip.diffusion.samplers.base import Sampler, Step, exact
+from unclip.diffusion.samplers.base import Sampler, Step, exact_grid
 from unclip.diffusion.samplers.ddim import step
 
 
@@ -50,7 +50,7 @@ class AnalyticDPM(Sampler):
             raise ValueError(f"levels = {self.levels}: must rise, from noisy to clean")
 
     def walk(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
-        levels = exact(grid)
+        levels = exact_grid(grid)
         for i, (t, s) in enumerate(itertools.pairwise(levels)):
             p = denoise(x, grid[i])
             x = step(x, p, t, s, noise, self.eta, std=self.variance(t, s).sqrt())

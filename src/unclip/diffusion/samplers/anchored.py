@@ -1,8 +1,8 @@
-"""Any sampler, with a part of the picture known: the clean estimate is right there at every step.
+"""Any sampler, with a part of the image known: the clean estimate is right there at every step.
 
     x0 = m known + (1 - m) x0_hat,    eps = (x - alpha x0) / sigma
 
-So the known part of the state walks from its own noise straight to the picture, and the rest is denoised beside it.
+So the known part of the state walks from its own noise straight to the image, and the rest is denoised beside it.
 For networks that see what is known (GLIDE's inpainting), which need not be told twice: no resampling (`RePaint`).
 """
 

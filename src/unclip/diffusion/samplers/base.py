@@ -1,4 +1,4 @@
-"""What every sampler is: a walk along a grid of log-SNR from noise to picture that yields every step.
+"""What every sampler is: a walk along a grid of log-SNR from noise to image that yields every step.
 
 A step goes from level t to the cleaner s. lambda = l/2, h = lambda_s - lambda_t, c = 1 - SNR_t/SNR_s.
 Coefficients are taken from the grid in float64 on the CPU, where they are numbers; the state keeps its dtype.
@@ -37,7 +37,7 @@ class Step:
 
 @runtime_checkable
 class Walk(Protocol):
-    """All that `Diffusion` asks of a sampler; what knows a picture walks so too, and is no setting."""
+    """All that `Diffusion` asks of a sampler; what knows an image walks so too, and is no setting."""
 
     def __call__(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]: ...
 
@@ -91,17 +91,17 @@ def check_grid(grid: LogSNR) -> None:
 
 
 def check_known(known: State, mask: Tensor) -> None:
-    """Raises ValueError where `mask` is not 1 (known) or 0 everywhere, or does not fit the picture `known`."""
+    """Raises ValueError where `mask` is not 1 (known) or 0 everywhere, or does not fit the image `known`."""
     if not ((mask == 0) | (mask == 1)).all():
-        raise ValueError("mask: needs 1 where the picture is known and 0 elsewhere, nothing in between")
+        raise ValueError("mask: needs 1 where the image is known and 0 elsewhere, nothing in between")
     try:
         check_broadcast(known.shape, mask.shape)
     except RuntimeError:
-        raise ValueError(f"mask of shape {tuple(mask.shape)} does not fit a picture of shape "
+        raise ValueError(f"mask of shape {tuple(mask.shape)} does not fit an image of shape "
                          f"{tuple(known.shape)}") from None  # fmt: skip
 
 
-def exact(grid: LogSNR) -> Tensor:
+def exact_grid(grid: LogSNR) -> Tensor:
     """The grid in float64 on the CPU: its entries multiply states of any dtype and place as numbers do."""
     return grid.detach().cpu().double()
 

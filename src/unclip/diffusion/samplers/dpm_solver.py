@@ -22,24 +22,26 @@ from unclip.core.noise import Noise
 from unclip.core.typing import Float, LogSNR, State
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.level import alpha, sigma
-from unclip.diffusion.samplers.base import Sampler, Step, exact, fresh
+from unclip.diffusion.samplers.base import Sampler, Step, exact_grid, fresh
 from unclip.diffusion.samplers.polynomial import moments, weights
 
 
 @dataclass(frozen=True)
-class Estimate:
+class PastEstimate:
     """A clean estimate and the level it was made at."""
 
     x0: State
     log_snr: Float[Tensor, ""]
 
 
-def along(known: Sequence[Estimate], t: LogSNR, s: LogSNR) -> list[float]:
+def along(known: Sequence[PastEstimate], t: LogSNR, s: LogSNR) -> list[float]:
     """Where the estimates stand between t (0) and s (1), in log-SNR."""
     return [((e.log_snr - t) / (s - t)).item() for e in known]
 
 
-def advance(x: State, known: Sequence[Estimate], w: Sequence[float], t: LogSNR, s: LogSNR, eta: float = 0.0) -> State:
+def advance(
+    x: State, known: Sequence[PastEstimate], w: Sequence[float], t: LogSNR, s: LogSNR, eta: float = 0.0
+) -> State:
     """The step without its noise: what is left of x plus the weighted estimates."""
     kept = sigma(s) / sigma(t) * torch.exp(-eta * (s - t) / 2) * x
     return kept + alpha(s) * sum(weight * e.x0 for weight, e in zip(w, known, strict=True))
@@ -56,13 +58,13 @@ class _Multistep(Sampler):
         """The n moments over a step of length h."""
 
     def walk(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
-        known: deque[Estimate] = deque(maxlen=self.order)
-        for (t, s), now in zip(itertools.pairwise(exact(grid)), itertools.pairwise(grid), strict=True):
-            known.appendleft(Estimate(denoise(x, now[0]).x0, t))
+        known: deque[PastEstimate] = deque(maxlen=self.order)
+        for (t, s), now in zip(itertools.pairwise(exact_grid(grid)), itertools.pairwise(grid), strict=True):
+            known.appendleft(PastEstimate(denoise(x, now[0]).x0, t))
             x = known[0].x0 if torch.isinf(s) else self._step(x, known, t, s, noise)
             yield Step(x, known[0].x0, now[1])
 
-    def _step(self, x: State, known: Sequence[Estimate], t: LogSNR, s: LogSNR, noise: Noise) -> State:
+    def _step(self, x: State, known: Sequence[PastEstimate], t: LogSNR, s: LogSNR, noise: Noise) -> State:
         h = (s - t) / 2
         w = weights(along(known, t, s), self.integrals((1 + self.eta) * h.item(), len(known)))
         mean = advance(x, known, w, t, s, self.eta)
@@ -122,9 +124,9 @@ class DPMSolverPP2S(Sampler):
     """
 
     def walk(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
-        levels, known, start = exact(grid), deque[Estimate](maxlen=2), x
+        levels, known, start = exact_grid(grid), deque[PastEstimate](maxlen=2), x
         for i, (t, s) in enumerate(itertools.pairwise(levels)):
-            known.appendleft(Estimate(denoise(x, grid[i]).x0, t))
+            known.appendleft(PastEstimate(denoise(x, grid[i]).x0, t))
             if torch.isinf(s):
                 x = known[0].x0
             elif i % 2:
@@ -134,6 +136,6 @@ class DPMSolverPP2S(Sampler):
             yield Step(x, known[0].x0, grid[i + 1])
 
 
-def _from(x: State, known: Sequence[Estimate], t: LogSNR, s: LogSNR) -> State:
+def _from(x: State, known: Sequence[PastEstimate], t: LogSNR, s: LogSNR) -> State:
     w = weights(along(known, t, s), midpoint((s - t).item() / 2, len(known)))
     return advance(x, known, w, t, s)

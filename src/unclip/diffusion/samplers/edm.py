@@ -19,7 +19,7 @@ from unclip.core.noise import Noise
 from unclip.core.typing import LogSNR, State
 from unclip.diffusion.denoiser import Denoise, Prediction
 from unclip.diffusion.level import alpha, sigma
-from unclip.diffusion.samplers.base import Sampler, Step, exact, fresh
+from unclip.diffusion.samplers.base import Sampler, Step, exact_grid, fresh
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class _EDM(Sampler):
             raise ValueError(f"s_tmin = {self.s_tmin}, s_tmax = {self.s_tmax}: need s_tmin <= s_tmax")
 
     def walk(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
-        for i, (t, s) in enumerate(itertools.pairwise(exact(grid))):
+        for i, (t, s) in enumerate(itertools.pairwise(exact_grid(grid))):
             x, t = self._churned(x, t, len(grid) - 1, noise)
             p = denoise(x, t.to(grid))
             x = self.solve(denoise, p, t, s, grid[i + 1])

@@ -1,4 +1,4 @@
-"""DDIM backwards, from a picture to the noise that DDIM would make it from (Song et al. 2021a, section 4.3).
+"""DDIM backwards, from an image to the noise that DDIM would make it from (Song et al. 2021a, section 4.3).
 
 With eps taken at the noisier level t, where DDIM will be when it comes back:
 
@@ -18,7 +18,7 @@ from unclip.core.config.ranges import Range
 from unclip.core.typing import LogSNR, State
 from unclip.diffusion.denoiser import Denoise
 from unclip.diffusion.level import alpha, sigma
-from unclip.diffusion.samplers.base import Step, check_grid, exact
+from unclip.diffusion.samplers.base import Step, check_grid, exact_grid
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class DDIMInversion(Config):
         return self._walk(denoise, x, grid)
 
     def _walk(self, denoise: Denoise, x: State, grid: LogSNR) -> Iterator[Step]:
-        for there, (s, t) in zip(grid.flip(0)[1:], itertools.pairwise(exact(grid).flip(0)), strict=True):
+        for there, (s, t) in zip(grid.flip(0)[1:], itertools.pairwise(exact_grid(grid).flip(0)), strict=True):
             eps = denoise(x, there).eps
             for _ in range(self.iterations - 1):
                 eps = denoise(alpha(t) * _clean(x, eps, s) + sigma(t) * eps, there).eps

@@ -1,4 +1,4 @@
-"""Names of samplers that a person types. `AnalyticDPM` and `RePaint` have none: they need figures or a picture.
+"""Names of samplers that a person types. `AnalyticDPM` and `RePaint` have none: they need figures or an image.
 
 A sampler of your own is known by its class, and by the `name` that it declares (`core.config.families`).
 """

@@ -1,6 +1,6 @@
-"""RePaint (Lugmayr et al. 2022, algorithm 1): fills the unknown part of a picture with an unconditional model.
+"""RePaint (Lugmayr et al. 2022, algorithm 1): fills the unknown part of an image with an unconditional model.
 
-Each step makes the unknown part by the reverse process and the known part by noising the picture to the same level:
+Each step makes the unknown part by the reverse process and the known part by noising the image to the same level:
 
     x_s = m (alpha_s known + sigma_s z) + (1 - m) x_s^unknown
 
@@ -64,7 +64,7 @@ class RePaint:
                 f"jump = {self.jump}: must be below the grid's {len(grid) - 1} steps, or nothing is resampled"
             )
         if x.shape != self.known.shape:
-            raise ValueError(f"x of shape {tuple(x.shape)}: the known picture has {tuple(self.known.shape)}")
+            raise ValueError(f"x of shape {tuple(x.shape)}: the known image has {tuple(self.known.shape)}")
         return self._walk(denoise, x, grid, noise)
 
     def visits(self, steps: int) -> Iterator[tuple[int, int]]:

@@ -17,8 +17,8 @@ from unclip.core.config.ranges import Range
 from unclip.core.noise import Noise
 from unclip.core.typing import LogSNR, State
 from unclip.diffusion.denoiser import Denoise
-from unclip.diffusion.samplers.base import Sampler, Step, exact
-from unclip.diffusion.samplers.dpm_solver import Estimate, advance, along
+from unclip.diffusion.samplers.base import Sampler, Step, exact_grid
+from unclip.diffusion.samplers.dpm_solver import PastEstimate, advance, along
 from unclip.diffusion.samplers.polynomial import moments, weights
 
 
@@ -35,10 +35,10 @@ class UniPC(Sampler):
     solver: Literal["bh1", "bh2"] = "bh2"
 
     def walk(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]:
-        levels, known = exact(grid), deque[Estimate](maxlen=self.order)
+        levels, known = exact_grid(grid), deque[PastEstimate](maxlen=self.order)
         start, used = x, 0  # where the last step began and how many estimates it used
         for i, (t, s) in enumerate(itertools.pairwise(levels)):
-            now = Estimate(denoise(x, grid[i]).x0, t)
+            now = PastEstimate(denoise(x, grid[i]).x0, t)
             if used:
                 x = self._solve(start, [*list(known)[:used], now], levels[i - 1], t)
             known.appendleft(now)
@@ -46,7 +46,7 @@ class UniPC(Sampler):
             start, x = x, now.x0 if torch.isinf(s) else self._solve(x, list(known)[:used], t, s)
             yield Step(x, now.x0, grid[i + 1])
 
-    def _solve(self, x: State, known: Sequence[Estimate], t: LogSNR, s: LogSNR) -> State:
+    def _solve(self, x: State, known: Sequence[PastEstimate], t: LogSNR, s: LogSNR) -> State:
         """The step from t to s; the integral of a line through two points is B(h)/2, that of others exact."""
         h, n = (s - t).item() / 2, len(known)
         integrals = moments(h, n)

@@ -6,6 +6,6 @@ so that the loss does not depend on how often a schedule draws a level. Formulas
 
 from unclip.diffusion.weighting.at_levels import P2, EDMWeight, MinSNR, PlainX0, Simple
 from unclip.diffusion.weighting.base import Weighting
-from unclip.diffusion.weighting.per_log_snr import Sigmoid, VariationalBound
+from unclip.diffusion.weighting.per_log_snr import SigmoidWeight, VariationalBound
 
-__all__ = ["Weighting", "Simple", "PlainX0", "MinSNR", "P2", "EDMWeight", "Sigmoid", "VariationalBound"]
+__all__ = ["Weighting", "Simple", "PlainX0", "MinSNR", "P2", "EDMWeight", "SigmoidWeight", "VariationalBound"]

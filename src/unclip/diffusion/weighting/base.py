@@ -24,7 +24,7 @@ class Weighting(Config, ABC):
     def __call__(self, log_snr: LogSNR) -> Tensor:
         """The weight of the squared error of eps at these levels, of the shape of `log_snr`."""
 
-    def drawn(self, log_snr: LogSNR, schedule: Schedule) -> Tensor:
+    def weight_of_sample(self, log_snr: LogSNR, schedule: Schedule) -> Tensor:
         """The weight at levels that `schedule` drew: w, divided by their density where it counts a unit of log-SNR."""
         weight = self(resolvable(log_snr))
         return weight * slope(schedule, log_snr) if self.per_log_snr else weight

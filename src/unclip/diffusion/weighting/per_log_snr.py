@@ -31,10 +31,10 @@ class VariationalBound(Weighting):
 
 
 @dataclass(frozen=True)
-class Sigmoid(Weighting):
+class SigmoidWeight(Weighting):
     """The bound of data with noise added: levels cleaner than `bias`, where w = 1/2, fade out.
 
-    The larger the pictures, the lower it should be: their details drown at lower log-SNR (SiD2).
+    The larger the images, the lower it should be: their details drown at lower log-SNR (SiD2).
     """
 
     bias: Annotated[float, Range(-40, 40)] = 2.0

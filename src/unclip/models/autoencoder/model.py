@@ -1,4 +1,4 @@
-"""A KL autoencoder: pictures to small codes and back (LDM, Rombach et al. 2022, section 3.1; Kingma & Welling 2014)."""
+"""A KL autoencoder: images to small codes and back (LDM, Rombach et al. 2022, section 3.1; Kingma & Welling 2014)."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from torch import nn
 
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, PerSample, Tensor
-from unclip.nn.autoencoder.coder import CoderConfig, Decoder, Encoder
+from unclip.nn.autoencoder.coder import CodeDecoder, CodeEncoder, CoderConfig
 
 LIMITS = (-30.0, 20.0)
 """Of the log-variance, so that its exponential stays a number."""
@@ -36,30 +36,30 @@ class Posterior:
         return self.mean + (self.log_variance / 2).exp() * noise.normal(self.mean.shape)
 
     def kl(self) -> PerSample:
-        """KL(q || N(0, I)) = 1/2 sum(mean^2 + var - 1 - log var), nats a picture (Kingma & Welling 2014, app. B)."""
+        """KL(q || N(0, I)) = 1/2 sum(mean^2 + var - 1 - log var), nats an image (Kingma & Welling 2014, app. B)."""
         terms = self.mean.square() + self.log_variance.exp() - 1 - self.log_variance
         return terms.flatten(1).sum(1) / 2
 
 
 class Autoencoder(nn.Module):
-    """Encoder and decoder; takes pictures of any size that `config.factor` divides."""
+    """Encoder and decoder; takes images of any size that `config.factor` divides."""
 
     def __init__(self, config: CoderConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder, self.decoder = Encoder(config), Decoder(config)
+        self.encoder, self.decoder = CodeEncoder(config), CodeDecoder(config)
 
     def encode(self, images: Images) -> Posterior:
-        """Pictures in [-1, 1] -> their codes' distribution, a `factor`-th as wide and high.
+        """Images in [-1, 1] -> their codes' distribution, a `factor`-th as wide and high.
 
-        Raises ValueError for pictures of other channels or of a side that the factor does not divide.
+        Raises ValueError for images of other channels or of a side that the factor does not divide.
         """
         return Posterior.of(self.encoder(images))
 
     def decode(self, z: Float[Tensor, "b c2 h2 w2"]) -> Images:
-        """Codes -> pictures, about in [-1, 1]."""
+        """Codes -> images, about in [-1, 1]."""
         return self.decoder(z)
 
     def reconstruct(self, images: Images) -> Images:
-        """What is left of pictures in the mean of their codes, clamped to [-1, 1]."""
+        """What is left of images in the mean of their codes, clamped to [-1, 1]."""
         return self.decode(self.encode(images).mean).clamp(-1, 1)

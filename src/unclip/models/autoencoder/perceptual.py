@@ -1,4 +1,4 @@
-"""A perceptual distance from features of our own: how different two pictures look to the stem of the run's CLIP.
+"""A perceptual distance from features of our own: how different two images look to the stem of the run's CLIP.
 
 With f_l the features after the l-th layer, each position scaled to unit length over the channels (LPIPS, Zhang et al.
 2018, Eq. 1, with all its learned weights w = 1):
@@ -6,7 +6,7 @@ With f_l the features after the l-th layer, each position scaled to unit length 
     d(x, y) = sum over l of  mean over positions of  |f_l(x) - f_l(y)|^2
 
 LPIPS takes networks trained on ImageNet, and weights fitted to people's judgements. Nothing is downloaded here: the
-features are those that CLIP learned on the user's own pictures, edges and textures of few channels. Nobody has
+features are those that CLIP learned on the user's own images, edges and textures of few channels. Nobody has
 measured that they judge as people do; what they add to the pixels' error is sharp edges in the right place.
 """
 
@@ -35,7 +35,7 @@ class Perceptual(nn.Module):
         return maps
 
     def forward(self, x: Images, y: Images) -> PerSample:
-        """d(x, y), [b]; gradients reach the pictures, never the features' weights."""
+        """d(x, y), [b]; gradients reach the images, never the features' weights."""
         pairs = zip(self.features(x), self.features(y), strict=True)
         return torch.stack([(a - b).square().sum(1).mean((1, 2)) for a, b in pairs]).sum(0)
 

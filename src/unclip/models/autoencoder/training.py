@@ -1,4 +1,4 @@
-"""How the autoencoder is trained: to repeat pictures, to look like them, and to convince a critic.
+"""How the autoencoder is trained: to repeat images, to look like them, and to convince a critic.
 
     L = L_rec + kl KL + [lambda adversarial L_adv + L_critic, once the critic has entered]
 
@@ -10,7 +10,7 @@
 Means over pixels (LDM's code sums and divides by the batch; the ratio of the parts is the same), nats a pixel for KL.
 
 A GAN has two players, and a trainer here has one loss. Both fit into it: L_adv reaches the autoencoder through the
-pictures alone (`steered`), L_critic reaches the critic alone because it sees a detached copy, so that one backward of
+images alone (`steered`), L_critic reaches the critic alone because it sees a detached copy, so that one backward of
 the sum trains each by its own.
 """
 

@@ -120,7 +120,7 @@ class AutoregressivePrior(nn.Module):
         for j in range(self.config.dims):
             if j:
                 logits = walk.step(codes[-1].repeat(2) if guided else codes[-1])
-            codes.append(drawn(self._guided(logits) if guided else logits, draws[:, j]))
+            codes.append(sample_codes(self._guided(logits) if guided else logits, draws[:, j]))
         return torch.stack(codes, dim=1)
 
     def _high_dots(self, uniform: Float[Tensor, " b"]) -> Int[Tensor, " b"]:
@@ -133,7 +133,7 @@ class AutoregressivePrior(nn.Module):
         return untold + self.config.guidance * (told - untold)
 
 
-def drawn(logits: Logits, uniform: Float[Tensor, " b"]) -> Int[Tensor, " b"]:
+def sample_codes(logits: Logits, uniform: Float[Tensor, " b"]) -> Int[Tensor, " b"]:
     """One code a row by inverting the cumulative distribution at a uniform number in [0, 1)."""
     below = wide(logits).softmax(-1).cumsum(-1)
     code = (below <= wide(uniform)[:, None]).sum(-1).clamp(max=logits.shape[-1] - 1)

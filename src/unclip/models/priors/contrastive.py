@@ -61,10 +61,10 @@ class ContrastivePrior(nn.Module):
         """
         true, text, tokens = batch.image_embedding, batch.text_embedding, batch.text_tokens
         assert true is not None and text is not None and tokens is not None
-        assert batch.mask is not None and batch.same is not None
+        assert batch.mask is not None and batch.caption_id is not None
         z = self._map(text, tokens, batch.mask)
         projection = (z - true).square().sum(1).mean()
-        contrast = softmax_loss(logits(z, text, self.config.scale), batch.same[:, None] == batch.same[None])
+        contrast = softmax_loss(logits(z, text, self.config.scale), batch.caption_id[:, None] == batch.caption_id[None])
         parts = {"projection": projection.item(), "contrastive": contrast.item()}
         return Losses(projection + self.config.contrast * contrast, parts)
 

@@ -13,7 +13,7 @@ from unclip.core.typing import Float, Mask, Tensor, Tokens, Vectors
 class TextPrior:
     """z_i = z_t (unCLIP, section 5.1), or normalize(z_t + shift) where `shift` is the mean gap, image less text.
 
-    CLIP's pictures and captions lie in two separate cones; the shift moves one onto the other, on average.
+    CLIP's images and captions lie in two separate cones; the shift moves one onto the other, on average.
     """
 
     mean: Float[Tensor, " d"]
@@ -27,7 +27,7 @@ class TextPrior:
 
 @dataclass(frozen=True)
 class ConstantPrior:
-    """The same embedding for every caption, as the decoder's null: then the picture has the caption alone."""
+    """The same embedding for every caption, as the decoder's null: then the image has the caption alone."""
 
     embedding: Float[Tensor, " d"]
     mean: Float[Tensor, " d"]

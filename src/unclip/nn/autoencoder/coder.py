@@ -1,7 +1,7 @@
-"""The two halves of an autoencoder of pictures (LDM, Rombach et al. 2022, section 3.1 and appendix G).
+"""The two halves of an autoencoder of images (LDM, Rombach et al. 2022, section 3.1 and appendix G).
 
-    picture --unshuffle(patch), 3x3--> level 0 --down--> level 1 ... -> core --norm, SiLU, 3x3--> code
-    code --3x3--> core -> ... level 1 --up--> level 0 --norm, SiLU, 3x3, shuffle(patch), SiLU, 3x3--> picture
+    image --unshuffle(patch), 3x3--> level 0 --down--> level 1 ... -> core --norm, SiLU, 3x3--> code
+    code --3x3--> core -> ... level 1 --up--> level 0 --norm, SiLU, 3x3, shuffle(patch), SiLU, 3x3--> image
 
 The paper's residual blocks without a level, and its core of block, attention, block. It works at full resolution, too;
 here `patch` folds the finest pixels into channels, which is what minutes on a CPU can pay for (patch 1: as the paper).
@@ -75,8 +75,8 @@ class Core(nn.Module):
         return self.blocks[1](x if self.attention is None else self.attention(x, None, None))
 
 
-class Encoder(nn.Module):
-    """pictures [b, channels, h, w] -> [b, 2 latent, h / factor, w / factor]: what a posterior is made of."""
+class CodeEncoder(nn.Module):
+    """images [b, channels, h, w] -> [b, 2 latent, h / factor, w / factor]: what a posterior is made of."""
 
     def __init__(self, config: CoderConfig) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class Encoder(nn.Module):
             self.out.bias[config.latent :] = CERTAIN
 
     def forward(self, x: Images) -> Float[Tensor, "b c2 h2 w2"]:
-        """Raises ValueError for pictures of other channels, or of a side that `factor` does not divide."""
+        """Raises ValueError for images of other channels, or of a side that `factor` does not divide."""
         check_size(x, self.config.channels, self.config.factor)
         h = self.stem(F.pixel_unshuffle(x, self.config.patch))
         for part in self.parts:
@@ -104,8 +104,8 @@ class Encoder(nn.Module):
         return self.out(F.silu(self.norm(self.core(h))))
 
 
-class Decoder(nn.Module):
-    """codes [b, latent, h, w] -> pictures [b, channels, h factor, w factor]. `last`: its last layer."""
+class CodeDecoder(nn.Module):
+    """codes [b, latent, h, w] -> images [b, channels, h factor, w factor]. `last`: its last layer."""
 
     def __init__(self, config: CoderConfig) -> None:
         super().__init__()

@@ -3,7 +3,7 @@
 4x4 convolutions: one of stride 2 a layer, its width doubling up to eight times the first; one of stride 1; one to a
 verdict. A verdict sees 16 px with 1 layer, 34 px with 2, 70 px with 3, which is the paper's.
 
-Theirs has batch norms; here group norms, so that a picture's verdict does not depend on its neighbours in the batch.
+Theirs has batch norms; here group norms, so that an picture's verdict does not depend on its neighbours in the batch.
 """
 
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ class PatchCritic(nn.Module):
         """Computes the scores. Raises ValueError for images too small for a single one."""
         if min(x.shape[2:]) < self.config.smallest:
             raise ValueError(
-                f"pictures of {x.shape[2]} x {x.shape[3]} px: a critic of {self.config.layers} layers needs sides of "
+                f"images of {x.shape[2]} x {x.shape[3]} px: a critic of {self.config.layers} layers needs sides of "
                 f"{self.config.smallest} px at least; give it fewer layers"
             )
         return self.parts(x).float()

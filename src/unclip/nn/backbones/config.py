@@ -1,4 +1,4 @@
-"""What every network of pictures is to those who choose among them: settings that build it."""
+"""What every network of images is to those who choose among them: settings that build it."""
 
 from abc import ABC, abstractmethod
 
@@ -39,10 +39,10 @@ class ImageNetworkConfig(Config, ABC):
         """Builds the network with its initial weights."""
 
 
-def seen(x: Images, cond: Condition, image_channels: int) -> Float[Tensor, "b c2 h w"]:
+def network_input(x: Images, cond: Condition, image_channels: int) -> Float[Tensor, "b c2 h w"]:
     """The network's input: x, and beside it `cond.image` where the network takes one.
 
-    Raises ValueError where the picture that it needs is missing or of another shape.
+    Raises ValueError where the image that it needs is missing or of another shape.
     """
     if not image_channels:
         return x

@@ -22,7 +22,7 @@ from unclip.core.condition import Condition
 from unclip.core.config.ranges import Count, CountOrNone, Depth, Length, Widths
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, PerSample, Vectors
-from unclip.nn.backbones.config import ImageNetworkConfig, seen
+from unclip.nn.backbones.config import ImageNetworkConfig, network_input
 from unclip.nn.blocks.attention import ImageAttention
 from unclip.nn.blocks.checks import check_size
 from unclip.nn.blocks.embed import ConditionEmbedding, LevelEmbedding, TimestepEmbedding
@@ -126,7 +126,7 @@ class Around:
     noise: Noise | None
 
 
-class Layer(nn.Module):
+class UNetLayer(nn.Module):
     """A residual block and, where asked, attention."""
 
     def __init__(self, config: DiffusionUNetConfig, width: int, out: int, attend: bool) -> None:
@@ -177,7 +177,7 @@ class DiffusionUNet(nn.Module):
         self.stem = nn.Conv2d(channels + config.image_channels, widths[0], 3, padding=1)
         self.down = nn.ModuleList(way_down(config))
         self.core = nn.ModuleList(
-            Layer(config, widths[-1], widths[-1], attend) for attend in (any(config.attention), False)
+            UNetLayer(config, widths[-1], widths[-1], attend) for attend in (any(config.attention), False)
         )
         self.up = nn.ModuleList(way_up(config))
         self.out_norm = norm_of(config.block.norm, widths[0], config.block.groups, config.block.eps)
@@ -187,7 +187,7 @@ class DiffusionUNet(nn.Module):
     def forward(self, x: Images, log_snr: PerSample, cond: Condition) -> Float[Tensor, "b c2 h w"]:
         check_size(x, self.config.channels, self.config.multiple)
         around = Around(F.silu(self.embedding(log_snr, cond)), cond, self._noise(x, log_snr))
-        h = self.stem(seen(x, cond, self.config.image_channels))
+        h = self.stem(network_input(x, cond, self.config.image_channels))
         skips = [h]
         for part in self.down:
             h = part(h, around)
@@ -220,7 +220,7 @@ def way_down(config: DiffusionUNetConfig) -> list[nn.Module]:
     came = config.widths[0]
     for width, attend in zip(config.widths, config.attention, strict=True):
         parts += [Resampler(config, came, "down")] if parts else []
-        parts += [Layer(config, came if i == 0 else width, width, attend) for i in range(config.blocks)]
+        parts += [UNetLayer(config, came if i == 0 else width, width, attend) for i in range(config.blocks)]
         came = width
     return parts
 
@@ -232,6 +232,6 @@ def way_up(config: DiffusionUNetConfig) -> list[nn.Module]:
     for width, attend, before in reversed(list(zip(config.widths, config.attention, finer, strict=True))):
         parts += [Resampler(config, came, "up")] if parts else []
         for kept in [width] * config.blocks + [before]:
-            parts.append(Layer(config, came + kept, width, attend))
+            parts.append(UNetLayer(config, came + kept, width, attend))
             came = width
     return parts

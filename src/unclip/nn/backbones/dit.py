@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from unclip.core.condition import Condition
 from unclip.core.config.ranges import Count, CountOrNone, Depth, Patch
 from unclip.core.typing import Float, Images, PerSample, Tokens, Vectors
-from unclip.nn.backbones.config import ImageNetworkConfig, seen
-from unclip.nn.blocks.attention import beside, mix
+from unclip.nn.backbones.config import ImageNetworkConfig, network_input
+from unclip.nn.blocks.attention import mask_bias, mix
 from unclip.nn.blocks.checks import check_size
 from unclip.nn.blocks.embed import ConditionEmbedding, LevelEmbedding
 from unclip.nn.blocks.init import start_at_zero
@@ -83,7 +83,7 @@ def dit_config(size: Literal["S", "B", "L", "XL"], patch: int = 2) -> DiTConfig:
 def positions(rows: int, columns: int, width: int, device: torch.device) -> Float[Tensor, "n width"]:
     """Sines and cosines of the column (first half of `width`), then of the row, at 10000^(-4 i / width).
 
-    Places are counted in patches from the top left, so a patch keeps its code in pictures of any size.
+    Places are counted in patches from the top left, so a patch keeps its code in images of any size.
     """
     quarter = width // 4
     frequencies = torch.exp(torch.arange(quarter, device=device) * (-math.log(10000) / quarter))
@@ -144,11 +144,11 @@ class DiT(nn.Module):
     def forward(self, x: Images, log_snr: PerSample, cond: Condition) -> Float[Tensor, "b c2 h w"]:
         check_size(x, self.config.channels, self.config.multiple)
         embedding = F.silu(self.embedding(log_snr, cond))
-        grid = self.patches(seen(x, cond, self.config.image_channels))
+        grid = self.patches(network_input(x, cond, self.config.image_channels))
         rows, columns = grid.shape[2:]
         h = grid.flatten(2).transpose(1, 2) + positions(rows, columns, self.config.width, x.device)
         tokens = cond.tokens if self.config.token_width else None
-        bias = None if tokens is None else beside(cond.mask, h.shape[1])
+        bias = None if tokens is None else mask_bias(cond.mask, h.shape[1])
         for block in self.blocks:
             h = block(h, embedding, tokens, bias)
         y = self.out(modulated(h, *self.film(embedding).chunk(2, dim=-1)))

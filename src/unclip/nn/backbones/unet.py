@@ -1,4 +1,4 @@
-"""A space-to-depth U-Net for small budgets ("hourglass"): most of the work happens where the picture is small.
+"""A space-to-depth U-Net for small budgets ("hourglass"): most of the work happens where the image is small.
 
 x --unshuffle(patch)--> level 0 --unshuffle(2), 1x1--> level 1 ... core ... --1x1, shuffle(2)--> + skip --> ...
 and a last 3x3 convolution beside the input at full resolution, which draws the edges.
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from unclip.core.condition import Condition
 from unclip.core.config.ranges import Blocks, Count, CountOrNone, Length, Patch, Widths
 from unclip.core.typing import Float, Images, PerSample
-from unclip.nn.backbones.config import ImageNetworkConfig, seen
+from unclip.nn.backbones.config import ImageNetworkConfig, network_input
 from unclip.nn.blocks.attention import ImageAttention
 from unclip.nn.blocks.embed import LevelEmbedding
 from unclip.nn.blocks.norm import Norm, norm_of
@@ -127,7 +127,7 @@ class UNet(nn.Module):
 
     def forward(self, x: Images, log_snr: PerSample, cond: Condition) -> Float[Tensor, "b c2 h w"]:
         embedding = F.silu(self._embed(log_snr, cond))
-        x = seen(x, cond, self.config.image_channels)
+        x = network_input(x, cond, self.config.image_channels)
         h = self.stem(F.pixel_unshuffle(x, self.config.patch))
         skips = []
         for level, shrink in zip(self.down, self.shrink, strict=True):

@@ -39,7 +39,7 @@ def hide(mask: Mask) -> Float[Tensor, "b 1 1 n"]:
     return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, -1e4)[:, None, None]
 
 
-def beside(mask: Mask | None, own: int) -> Float[Tensor, "b 1 1 m"] | None:
+def mask_bias(mask: Mask | None, own: int) -> Float[Tensor, "b 1 1 m"] | None:
     """The bias for `own` keys that are all seen, behind the tokens of `mask`; None where nothing is hidden."""
     return None if mask is None else hide(F.pad(mask, (0, own), value=True))
 
@@ -88,5 +88,5 @@ class ImageAttention(nn.Module):
         flat = self.norm(x).flatten(2).transpose(1, 2)
         kv = bias = None
         if self.kv is not None and tokens is not None:
-            kv, bias = self.kv(tokens), beside(mask, flat.shape[1])
+            kv, bias = self.kv(tokens), mask_bias(mask, flat.shape[1])
         return x + self.out(mix(self.qkv(flat), self.heads, bias, kv)).transpose(1, 2).view_as(x)

@@ -1,4 +1,4 @@
-"""Which pictures a network takes."""
+"""Which images a network takes."""
 
 from unclip.core.typing import Images
 
@@ -7,9 +7,9 @@ def check_size(x: Images, channels: int, multiple: int) -> None:
     """Raises ValueError, with the fix, where the channels differ or a side is not a multiple of `multiple`."""
     _, c, h, w = x.shape
     if c != channels:
-        raise ValueError(f"pictures with {c} channels: this network takes {channels}; build it with channels = {c}")
+        raise ValueError(f"images with {c} channels: this network takes {channels}; build it with channels = {c}")
     if h % multiple or w % multiple:
         fit = " x ".join(str(max(1, round(side / multiple)) * multiple) for side in (h, w))
         raise ValueError(
-            f"pictures of {h} x {w} px: this network needs sides divisible by {multiple}; resize or crop them to {fit}"
+            f"images of {h} x {w} px: this network needs sides divisible by {multiple}; resize or crop them to {fit}"
         )

@@ -23,7 +23,7 @@ class MLP(nn.Module):
         super().__init__()
         self.level = LevelEmbedding(width)
         self.stem = nn.Linear(d, width)
-        self.layers = nn.ModuleList(Layer(width) for _ in range(layers))
+        self.layers = nn.ModuleList(MLPLayer(width) for _ in range(layers))
         self.out = nn.Linear(width, d)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
@@ -35,7 +35,7 @@ class MLP(nn.Module):
         return self.out(F.silu(h))
 
 
-class Layer(nn.Module):
+class MLPLayer(nn.Module):
     """h + W2 silu(norm(W1 silu(h) + level))."""
 
     def __init__(self, width: int) -> None:

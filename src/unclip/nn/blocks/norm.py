@@ -1,8 +1,8 @@
 """The norms of convolutional blocks.
 
-group     over groups of channels and the whole picture (Wu & He 2018): each value depends on all of the picture
+group     over groups of channels and the whole image (Wu & He 2018): each value depends on all of the image
 position  over the channels of one position: y = x / sqrt(mean_c x^2 + eps) w + b, so that a network of convolutions
-          sees a finite neighbourhood, and a part of a picture is treated as it is in the whole (upsamplers)
+          sees a finite neighbourhood, and a part of an image is treated as it is in the whole (upsamplers)
 """
 
 from typing import Literal

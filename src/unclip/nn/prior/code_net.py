@@ -60,17 +60,17 @@ class CodeNet(CaptionNet):
         tail = torch.cat([self.dot(dot)[:, None], self.code(self.places[codes[:, :-1]])], dim=1)
         return self._logits(self.read(cond, tail))
 
-    def start(self, cond: Condition, dot: Int[Tensor, " b"]) -> tuple[Logits, "Walk"]:
+    def start(self, cond: Condition, dot: Int[Tensor, " b"]) -> tuple[Logits, "KeyValueCache"]:
         """For sampling: the logits of the first code, [b, buckets], and a walk whose `step` gives the next."""
         sequence, bias = self.sequence(cond, self.dot(dot)[:, None])
         features, past = self.transformer.extend(sequence, [None] * len(self.transformer.blocks), bias)
-        return self._logits(features[:, -1]), Walk(self, past, bias, 0)
+        return self._logits(features[:, -1]), KeyValueCache(self, past, bias, 0)
 
     def _logits(self, features: Tensor) -> Tensor:
         return self.out(features) @ self.places.t()
 
 
-class Walk:
+class KeyValueCache:
     """Between two codes: the keys and values of everything so far, so that each code costs one token."""
 
     def __init__(self, net: CodeNet, past: list[Past], bias: Float[Tensor, "b 1 1 m"], done: int) -> None:

@@ -1,4 +1,4 @@
-"""The data set that a run is trained on, or judged by: a path to pictures, or the word `shapes` for drawn ones."""
+"""The data set that a run is trained on, or judged by: a path to images, or the word `shapes` for drawn ones."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from unclip.recipes.settings.run import RunConfig
 
 SHAPES = "shapes"
 LOOK = 1000
-"""So many pairs tell the size of a data set's pictures."""
+"""So many pairs tell the size of a data set's images."""
 
 
 def open_data(data: str | Path, config: RunConfig, split: str = "train") -> Source:
@@ -24,13 +24,13 @@ def open_data(data: str | Path, config: RunConfig, split: str = "train") -> Sour
 
 
 def mirrors(source: Source) -> bool:
-    """Whether a mirrored picture is as good: not where captions were written, which may speak of left and right."""
-    return source.kind in ("parquet", "class folders", "pictures without captions")
+    """Whether a mirrored image is as good: not where captions were written, which may speak of left and right."""
+    return source.kind in ("parquet", "class folders", "images without captions")
 
 
 def natural_size(source: Source, captioned: bool = True) -> int:
-    """32 or 64 px, whichever the median picture can fill. Raises ValueError where no picture can be read."""
-    alike = isinstance(source, Scalable)  # all of its pictures are as large as the first
+    """32 or 64 px, whichever the median image can fill. Raises ValueError where no image can be read."""
+    alike = isinstance(source, Scalable)  # all of its images are as large as the first
     report = inspect_source(source, 1 if alike else LOOK, captioned)
     if not report.pairs:
         raise ValueError("\n".join([f"{source.root}: no usable pair among the first {LOOK:,}", *report.problems[:3]]))

@@ -1,4 +1,4 @@
-"""`unclip.evaluate`: the scores of a finished run, on pictures that it was not trained on."""
+"""`unclip.evaluate`: the scores of a finished run, on images that it was not trained on."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -30,12 +30,12 @@ FLOW_SHARE = 8
 """The ODE is taken over the first of so many parts of the pictures: it costs most."""
 
 Judged = tuple[Prepared, np.ndarray]
-"""Prepared pictures, and the rows of them that count."""
+"""Prepared images, and the rows of them that count."""
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """n: pictures to generate (for the exact score: a category); bpd: pictures to take bits/dim over, 0: none.
+    """n: images to generate (for the exact score: a category); bpd: images to take bits/dim over, 0: none.
 
     Raises ValueError for numbers of which no score can be made.
     """
@@ -46,9 +46,9 @@ class Scoring:
 
     def __post_init__(self) -> None:
         if self.n < 2:
-            raise ValueError(f"n = {self.n}: a score needs at least 2 pictures")
+            raise ValueError(f"n = {self.n}: a score needs at least 2 images")
         if self.bpd < 0 or self.bpd == 1:
-            raise ValueError(f"bpd = {self.bpd}: a standard error needs at least 2 pictures")
+            raise ValueError(f"bpd = {self.bpd}: a standard error needs at least 2 images")
 
 
 def evaluate(
@@ -67,15 +67,15 @@ def evaluate(
 
     Args:
         run: the run's folder.
-        data: a path to captioned pictures, "shapes" for the exact score, or a `unclip.data.Source`; None: the run's own
+        data: a path to captioned images, "shapes" for the exact score, or a `unclip.data.Source`; None: the run's own
             data, of which those pairs count that it did not train on.
-        n: pictures to generate (for the exact score: in each category).
+        n: images to generate (for the exact score: in each category).
         seed: of everything random.
-        bpd: pictures to take bits/dim over, where the run holds a DDPM; 0: none.
+        bpd: images to take bits/dim over, where the run holds a DDPM; 0: none.
         split: "train" or "validation", where the data at a path have splits.
 
     Raises:
-        ValueError: for a run that is unfinished or damaged, for data that are gone, and for too few pictures.
+        ValueError: for a run that is unfinished or damaged, for data that are gone, and for too few images.
     """
     asked, model, folder = Scoring(n, seed, bpd), load(run), RunFolder(Path(run))
     source = open_data(data, settings_of(folder), split) if isinstance(data, str | Path) else data
@@ -88,7 +88,7 @@ def settings_of(run: RunFolder) -> RunConfig:
 
 
 def score(model: ImageModel, run: RunFolder, source: Source | None, asked: Scoring) -> dict[str, Any]:
-    """The scores on a data set; on that of the run itself (or None), on those pictures only that it held out."""
+    """The scores on a data set; on that of the run itself (or None), on those images only that it held out."""
     plain = isinstance(model, DDPMPipeline)
     if asked.bpd and not plain:
         raise ValueError(f"{run.root}: holds a text-to-image model; bits/dim (bpd) are those of a run of --model ddpm")
@@ -101,7 +101,7 @@ def score(model: ImageModel, run: RunFolder, source: Source | None, asked: Scori
         prepared, rows = stack.enter_context(judged_on(run, source, model.size, captioned))
         if len(rows) < 2:
             raise ValueError(
-                f"{run.root if source is None else source.root}: {len(rows)} picture to judge on, and a score needs at "
+                f"{run.root if source is None else source.root}: {len(rows)} image to judge on, and a score needs at "
                 "least 2; name data with more"
             )
         if plain:
@@ -112,21 +112,21 @@ def score(model: ImageModel, run: RunFolder, source: Source | None, asked: Scori
 
 
 def score_pairs(model: CaptionedModel, judged: Judged, large: Sequence[Judged], asked: Scoring) -> dict[str, Any]:
-    """Of a model that draws what a caption says, and of its upsamplers on the same captions; large: pictures at their
+    """Of a model that draws what a caption says, and of its upsamplers on the same captions; large: images at their
     sizes."""
     prepared, rows = judged
-    scores = suite.evaluate(model, prepared, rows, asked.n, asked.seed)
+    scores = suite.evaluate_pairs(model, prepared, rows, asked.n, asked.seed)
     if not large or not isinstance(model, TextToImage):
         return scores
     captions = [prepared.captions[row][0] for row in rows[: min(asked.n, upsampling.PICTURES)]]
-    low = suite.generate(model, captions, asked.seed)
-    return scores | upsampling.evaluate(model, large, captions, low, asked.seed)
+    low = suite.generate_for_captions(model, captions, asked.seed)
+    return scores | upsampling.evaluate_upsampling(model, large, captions, low, asked.seed)
 
 
 def score_pictures(model: DDPMPipeline, judged: Judged, asked: Scoring) -> dict[str, Any]:
     """Of a plain DDPM, with bits/dim where they are asked for."""
     prepared, rows = judged
-    scores = pictures.evaluate(model, prepared, rows, asked.n, asked.seed)
+    scores = pictures.evaluate_images(model, prepared, rows, asked.n, asked.seed)
     if asked.bpd:
         held = pictures.held_out(model, prepared, rows[: asked.bpd])
         scores |= likelihood.bits(model, *held, flow=max(2, asked.bpd // FLOW_SHARE), seed=asked.seed)
@@ -135,9 +135,9 @@ def score_pictures(model: DDPMPipeline, judged: Judged, asked: Scoring) -> dict[
 
 @contextmanager
 def judged_on(run: RunFolder, source: Source | None, size: int, captioned: bool) -> Iterator[Judged]:
-    """All pictures of another data set, prepared for as long as it takes; of the run's own those that it held out."""
+    """All images of another data set, prepared for as long as it takes; of the run's own those that it held out."""
     if source is None or is_prepared(source, run.data, captioned):
-        yield load_prepared(run.data), held_out(run)
+        yield load_prepared(run.data), held_out_rows(run)
         return
     with _elsewhere(source, size, run.background, captioned) as judged:
         yield judged
@@ -145,25 +145,27 @@ def judged_on(run: RunFolder, source: Source | None, size: int, captioned: bool)
 
 @contextmanager
 def larger(run: RunFolder, source: Source | None, size: int) -> Iterator[Judged]:
-    """As `judged_on`, at the size of an upsampler. Raises ValueError where no held-out picture is so large."""
+    """As `judged_on`, at the size of an upsampler. Raises ValueError where no held-out image is so large."""
     ctx = _context(run)
     if source is None or is_prepared(source, run.data, ctx.config.captioned):
         prepared = replace(ctx, source=source).prepared_at(size)
         yield prepared, split_at(ctx, prepared)[1]
         return
-    with _elsewhere(source, size, ctx.config.background, least=size) as judged:
+    with _elsewhere(source, size, ctx.config.background, minimum=size) as judged:
         yield judged
 
 
 @contextmanager
-def _elsewhere(source: Source, size: int, background: str, captioned: bool = True, least: int = 0) -> Iterator[Judged]:
+def _elsewhere(
+    source: Source, size: int, background: str, captioned: bool = True, minimum: int = 0
+) -> Iterator[Judged]:
     """A data set in a temporary folder, all of it."""
     with tempfile.TemporaryDirectory() as place:
-        prepared = prepare(source, Path(place), size, 1.0, captioned, least, background)
+        prepared = prepare(source, Path(place), size, 1.0, captioned, minimum, background)
         yield prepared, np.arange(len(prepared))
 
 
-def held_out(run: RunFolder) -> np.ndarray:
+def held_out_rows(run: RunFolder) -> np.ndarray:
     """The rows of a run's data that it did not train on."""
     return _context(run).split[1]
 

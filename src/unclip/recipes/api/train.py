@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unclip.core.config.duration import seconds, words
-from unclip.core.config.ranges import told
+from unclip.core.config.ranges import quote
 from unclip.core.signals import stopping
 from unclip.data.item import Source
 from unclip.recipes import run as recipe
@@ -42,10 +42,10 @@ def train(
     the training in the same way.
 
     Args:
-        source: a path to pictures, the word "shapes" for drawn ones, or any object that is a `unclip.data.Source`.
+        source: a path to images, the word "shapes" for drawn ones, or any object that is a `unclip.data.Source`.
         out: the run's folder, a new one or one that a run was begun in.
         preset: "tiny" (where it is None), "small", "paper", "latent-tiny", "ddpm-fast" or "ddpm-cifar10".
-        size: the side of the pictures in pixels; None: what suits the data.
+        size: the side of the images in pixels; None: what suits the data.
         budget: time for the whole run, as "90s", "30m", "2h", or in seconds; None: the preset's.
         config: all settings, in the place of the three above.
         force: goes on after a stage that did not pass.
@@ -59,7 +59,7 @@ def train(
     failed: list[Gate] = []
     with run.writing(), stopping() as stop:
         data, settings = asked.settled(source, run)
-        with closing(recipe.train(data, run.root, settings, stop, force)) as events:
+        with closing(recipe.train_stages(data, run.root, settings, stop, force)) as events:
             for event in events:
                 _tell(event, on_event, events, stop)
                 failed += [event] if isinstance(event, Gate) and not event.passed else []
@@ -114,7 +114,7 @@ class _Asked:
         if self.config is not None and named:
             raise ValueError(f"{', '.join(named)}: config says this, too; leave one of them out")
         if self.preset is not None and self.preset not in PRESETS:
-            raise ValueError(f"preset = {told(self.preset)}: known are {', '.join(PRESETS)}")
+            raise ValueError(f"preset = {quote(self.preset)}: known are {', '.join(PRESETS)}")
 
     def settled(self, source: str | Path | Source, run: RunFolder) -> tuple[Source, RunConfig]:
         """The data, and the settings to train with. Raises ValueError where those of a begun run are others."""
@@ -123,8 +123,8 @@ class _Asked:
         data = open_data(source, first) if isinstance(source, str | Path) else source
         if not isinstance(data, Source):
             raise ValueError(
-                f"source = {told(data)}: give a path, 'shapes', or an object that is a unclip.data.Source (root, kind, "
-                "fingerprint and __iter__)"
+                f"source = {quote(data)}: give a path, 'shapes', or an object that is a unclip.data.Source (root, "
+                "kind, fingerprint and __iter__)"
             )
         config = self.config or self._fitted(data, stored)
         if stored is None:
@@ -151,7 +151,7 @@ def _check_same(stored: RunConfig, config: RunConfig, run: RunFolder) -> None:
     has = dict(leaves(stored.to_dict()))
     for path, value in leaves(config.to_dict()):
         if has.get(path) != value and not may_change(path, has.get(path), value):
-            before, now = (told(v) if path != "budget" else words(v or 0.0) for v in (has.get(path), value))
+            before, now = (quote(v) if path != "budget" else words(v or 0.0) for v in (has.get(path), value))
             raise ValueError(
                 f"{path} = {now}, but {run.root} was begun with {path} = {before}; leave it out to continue that run, "
                 "or name another folder"

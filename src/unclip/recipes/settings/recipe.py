@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from unclip.core.config.base import Config
-from unclip.core.config.ranges import told
+from unclip.core.config.ranges import quote
 from unclip.generation.upsampling import numbered
 from unclip.training.trainer import TrainConfig
 
@@ -59,7 +59,7 @@ class Recipe(Config):
         return {name: value for name, value in super().to_dict().items() if name != "kind" or not own}
 
 
-def known() -> dict[str, type[Recipe]]:
+def all_recipes() -> dict[str, type[Recipe]]:
     """Stage -> its class, of all that are imported."""
     found: dict[str, type[Recipe]] = {}
     waiting = list(Recipe.__subclasses__())
@@ -73,7 +73,7 @@ def known() -> dict[str, type[Recipe]]:
 
 def kind_of(stage: str) -> tuple[type[Recipe], int] | None:
     """(class, number) of a stage by name; None where there is none. "upsampler2" -> (UpsamplerRecipe, 2)."""
-    classes = known()
+    classes = all_recipes()
     if stage in classes:
         return classes[stage], 1
     numbered = re.fullmatch(r"([a-z_]+?)([2-9]|[1-9]\d)", stage)
@@ -96,18 +96,22 @@ def stages_before(stage: str) -> tuple[str, ...]:
 def _must(stage: str) -> tuple[type[Recipe], int]:
     found = kind_of(stage)
     if found is None:
-        raise ValueError(f"stage {told(stage)}: there is none of this name; known are {', '.join(sorted(known()))}")
+        raise ValueError(
+            f"stage {quote(stage)}: there is none of this name; known are {', '.join(sorted(all_recipes()))}"
+        )
     return found
 
 
 def models() -> list[str]:
     """The names of all models: what some stage is trained by."""
-    return sorted({model for kind in known().values() for model in kind.trained_by}, key=lambda m: (m != "unclip", m))
+    return sorted(
+        {model for kind in all_recipes().values() for model in kind.trained_by}, key=lambda m: (m != "unclip", m)
+    )
 
 
 def stages_of(model: str) -> tuple[str, ...]:
     """The stages that a run of this model trains, each after those that it follows; the last one draws its images."""
-    waiting = {name: kind for name, kind in sorted(known().items()) if model in kind.trained_by}
+    waiting = {name: kind for name, kind in sorted(all_recipes().items()) if model in kind.trained_by}
     ordered: list[str] = []
     while waiting:
         ready = [name for name, kind in waiting.items() if not set(kind.follows) & set(waiting)]
@@ -120,7 +124,7 @@ def stages_of(model: str) -> tuple[str, ...]:
 
 def additions(model: str) -> list[str]:
     """The stages that can be added to a finished run of this model; of numbered ones the first."""
-    return [name for name, kind in sorted(known().items()) if model in kind.added_to]
+    return [name for name, kind in sorted(all_recipes().items()) if model in kind.added_to]
 
 
 def next_additions(model: str, finished: Iterable[str]) -> list[str]:

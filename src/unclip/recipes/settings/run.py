@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import tomli_w
 
 import unclip
-from unclip.core.config.base import Config, WrongSetting, check_table, made, read_fields, read_member
-from unclip.core.config.ranges import Fraction, Range, Side, told
+from unclip.core.config.base import Config, WrongSetting, check_table, make, read_fields, read_member
+from unclip.core.config.ranges import Fraction, Range, Side, quote
 from unclip.core.config.tables import read_toml
 from unclip.core.disk.atomic import write_atomic
 from unclip.core.plugins import noted
@@ -127,8 +127,8 @@ def _read(data: Any) -> RunConfig:
             raise WrongSetting(f"{name}: {_foreign(model)}", name)
     if list(data.get(STAGES, stages_of(model))) != list(stages_of(model)):
         expected = ", ".join(stages_of(model))
-        raise WrongSetting(f"{STAGES} = {told(data[STAGES])}: a run of model = {model!r} trains {expected}", STAGES)
-    return made(RunConfig, {**values, "recipes": {name: _recipe(name, table) for name, table in tables.items()}}, "")
+        raise WrongSetting(f"{STAGES} = {quote(data[STAGES])}: a run of model = {model!r} trains {expected}", STAGES)
+    return make(RunConfig, {**values, "recipes": {name: _recipe(name, table) for name, table in tables.items()}}, "")
 
 
 def _check_names(model: str, added: Iterable[str]) -> None:
@@ -167,7 +167,7 @@ def check_recipe(stage: str, recipe: Recipe) -> None:
         return
     diffusion, sampling = recipe.diffusion, recipe.sampling  # pyright: ignore[reportAttributeAccessIssue]
     guidance = sampling.guidance
-    if lacks := ", ".join(sorted(guidance.lacks())):
+    if lacks := ", ".join(sorted(guidance.missing_models())):
         raise ValueError(
             f"{stage}.sampling.guidance: {type(guidance).__name__} needs a model ({lacks}), which is no setting; train "
             "without it and draw with it: unclip generate --guidance-form auto, --clip-guidance, --classifier-guidance"
@@ -181,14 +181,14 @@ def check_recipe(stage: str, recipe: Recipe) -> None:
 def check_model(model: str) -> None:
     """Raises ValueError that lists the models for an unknown one."""
     if model not in models():
-        raise ValueError(f"model = {told(model)}: known are {', '.join(models())}")
+        raise ValueError(f"model = {quote(model)}: known are {', '.join(models())}")
 
 
 def check_addable(model: str, stage: str) -> None:
     """Raises ValueError that lists what can be added to a run of this model."""
     if not can_be_added(stage, model):
         known = ", ".join(additions(model)) or "nothing"
-        raise ValueError(f"stage {told(stage)}: to a run of model = {model!r} can be added: {known}")
+        raise ValueError(f"stage {quote(stage)}: to a run of model = {model!r} can be added: {known}")
 
 
 def write_settings(path: Path, config: RunConfig) -> None:

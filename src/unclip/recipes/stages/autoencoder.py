@@ -23,10 +23,10 @@ from unclip.nn.autoencoder.coder import CoderConfig
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 from unclip.recipes.feed import PictureFeed
-from unclip.recipes.gates import PICTURES, ROUGHEST, judged
+from unclip.recipes.gates import PICTURES, ROUGHEST, judge
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.stages.base import Stage, StageRecipe, Words
+from unclip.recipes.stages.base import Stage, StageRecipe, TokenizerSize
 from unclip.recipes.stages.clip import CLIPRecipe
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
@@ -62,11 +62,11 @@ class AutoencoderRecipe(StageRecipe):
             )
         if loss.critic_from < 1 and size < loss.critic.smallest:
             raise ValueError(
-                f"size = {size}: autoencoder.loss.critic.layers = {loss.critic.layers} needs pictures of "
+                f"size = {size}: autoencoder.loss.critic.layers = {loss.critic.layers} needs images of "
                 f"{loss.critic.smallest} px; take fewer layers, or critic_from = 1 for none"
             )
 
-    def largest(self, config: RunConfig, words: Words) -> nn.Module:
+    def largest(self, config: RunConfig, words: TokenizerSize) -> nn.Module:
         return Autoencoder(self.coder)
 
     def build(self, ctx: Context, name: str) -> Stage[AutoencoderTraining]:
@@ -76,7 +76,7 @@ class AutoencoderRecipe(StageRecipe):
         return Stage(
             AutoencoderTraining(self.coder, self.loss, eyes).to(ctx.device),
             PictureFeed(ctx.prepared, ctx.split[0], self.train.batch, ctx.config.seed, flip=True),
-            gate=lambda m: judged(ctx, autoencoder_gate, pipeline(ctx, m.autoencoder)),
+            gate=lambda m: judge(ctx, autoencoder_gate, pipeline(ctx, m.autoencoder)),
             preview=lambda m: reconstructions(ctx, pipeline(ctx, m.autoencoder)),
             kept=lambda m: m.autoencoder,
             gate_previews=8.0,
@@ -89,7 +89,7 @@ def pipeline(ctx: Context, autoencoder: Autoencoder, latent: LatentDiffusion | N
 
 
 def reconstructions(ctx: Context, model: LatentPipeline) -> Image.Image:
-    """Held-out pictures, and below each row what is left of them."""
+    """Held-out images, and below each row what is left of them."""
     rows = np.concatenate(ctx.split[::-1])[: 4 * COLUMNS]
     images = to_tensor(ctx.prepared.images[rows])
     before, after = to_pictures(images), to_pictures(model.reconstruct_images(images).cpu())
@@ -103,9 +103,9 @@ def reconstructions(ctx: Context, model: LatentPipeline) -> Image.Image:
 def autoencoder_gate(ctx: Context, rows: np.ndarray, model: LatentPipeline) -> Gate:
     """Codes keep nine tenths of the pictures' variance; what comes back is neither noise nor a blur; KL is a number."""
     images = to_tensor(ctx.prepared.images[rows[: 2 * PICTURES]])
-    figures = score_reconstruction(model.reconstruct_images, images)
-    figures["kl"] = model.autoencoder.encode(images.to(ctx.device)).kl().mean().item()
-    gain, rough = figures["gain"], figures["roughness"]
-    good = gain > ENOUGH and 1 / ROUGHEST < rough < ROUGHEST and math.isfinite(figures["kl"])
-    why = f"PSNR {figures['psnr']:.1f} dB, {gain:.1f} dB over the mean picture (needs {ENOUGH:.0f}); "
-    return Gate("autoencoder", good, why + f"roughness {rough:.2f}x the data's; KL {figures['kl']:.0f} nats", figures)
+    metrics = score_reconstruction(model.reconstruct_images, images)
+    metrics["kl"] = model.autoencoder.encode(images.to(ctx.device)).kl().mean().item()
+    gain, rough = metrics["gain"], metrics["roughness"]
+    good = gain > ENOUGH and 1 / ROUGHEST < rough < ROUGHEST and math.isfinite(metrics["kl"])
+    why = f"PSNR {metrics['psnr']:.1f} dB, {gain:.1f} dB over the mean image (needs {ENOUGH:.0f}); "
+    return Gate("autoencoder", good, why + f"roughness {rough:.2f}x the data's; KL {metrics['kl']:.0f} nats", metrics)

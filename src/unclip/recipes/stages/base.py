@@ -20,7 +20,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 @runtime_checkable
-class Words(Protocol):
+class TokenizerSize(Protocol):
     """What a network must know of a tokenizer: how many tokens there are, and in the longest caption."""
 
     @property
@@ -42,7 +42,7 @@ class StageRecipe(Recipe, ABC):
         Raises ValueError where the run lacks what it follows, or its data do not do.
         """
 
-    def largest(self, config: RunConfig, words: Words) -> nn.Module | None:
+    def largest(self, config: RunConfig, words: TokenizerSize) -> nn.Module | None:
         """The largest network that the settings may mean: one that is too large is told before anything is written.
 
         words: the largest tokenizer that there may be. None: nothing can be said yet.

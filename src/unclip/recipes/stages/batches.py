@@ -1,4 +1,4 @@
-"""What the stages of all text-to-image models share: batches of pairs, and pictures for held-out captions."""
+"""What the stages of all text-to-image models share: batches of pairs, and images for held-out captions."""
 
 from typing import Any
 
@@ -33,8 +33,8 @@ def assembled(ctx: Context, **parts: Any) -> TextToImage:
     return TextToImage(ctx.tokenizer, device=ctx.device, precision=ctx.precision, **parts)
 
 
-def preview(ctx: Context, model: CaptionedModel, captions: int = 8, each: int = 4) -> Image.Image:
-    """Pictures for held-out captions, a row a caption."""
+def caption_preview(ctx: Context, model: CaptionedModel, captions: int = 8, each: int = 4) -> Image.Image:
+    """Images for held-out captions, a row a caption."""
     rows = distinct_captions(ctx.prepared, ctx.split[1], captions)
     asked = [ctx.prepared.captions[r][0] for r in rows]
     *_, last = model.steps([c for c in asked for _ in range(each)], [*range(each)] * len(asked))

@@ -14,9 +14,9 @@ from unclip.evaluation import suite
 from unclip.generation.captioned import CaptionedModel
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
-from unclip.recipes.gates import judged, pairs_of
+from unclip.recipes.gates import judge, pairs_of
 from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.stages.base import Stage, StageRecipe, Words
+from unclip.recipes.stages.base import Stage, StageRecipe, TokenizerSize
 from unclip.recipes.stages.batches import assembled, feed
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
@@ -48,7 +48,7 @@ class CLIPRecipe(StageRecipe):
     share: Share = 0.17
     train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3, decay=0.05)))
 
-    def config(self, size: int, words: Words) -> CLIPConfig:
+    def config(self, size: int, words: TokenizerSize) -> CLIPConfig:
         """Both towers and the loss, for images of `size` px. Raises ValueError where the tower does not fit them."""
         paper = self.vision == "vit"
         text = TextConfig(
@@ -67,13 +67,13 @@ class CLIPRecipe(StageRecipe):
             return ViTConfig(size, patch=self.vision_patch, width=width, layers=layers, heads=heads(width, True))
         return VisionConfig(size, stem=self.vision_stem, width=width, layers=layers, heads=heads(width, False))
 
-    def largest(self, config: RunConfig, words: Words) -> nn.Module:
+    def largest(self, config: RunConfig, words: TokenizerSize) -> nn.Module:
         return CLIP(self.config(config.size, words))
 
     def build(self, ctx: Context, name: str) -> Stage[CLIP]:
         """On images and captions."""
         module = CLIP(self.config(ctx.config.size, ctx.tokenizer)).to(ctx.device)
-        return Stage(module, feed(ctx, self.train), gate=lambda clip: judged(ctx, clip_gate, assembled(ctx, clip=clip)))
+        return Stage(module, feed(ctx, self.train), gate=lambda clip: judge(ctx, clip_gate, assembled(ctx, clip=clip)))
 
 
 def heads(width: int, paper: bool = False) -> int:
@@ -84,10 +84,10 @@ def heads(width: int, paper: bool = False) -> int:
 def clip_gate(ctx: Context, rows: np.ndarray, model: CaptionedModel) -> Gate:
     """R@1 at least twice chance, and above it by three standard errors."""
     images, captions = pairs_of(ctx, rows)
-    figures = suite.score_clip(model, model.embed_images(images), captions)
-    r1, chance = figures["r1"], figures["chance"]
+    metrics = suite.score_clip(model, model.embed_images(images), captions)
+    r1, chance = metrics["r1"], metrics["chance"]
     if chance == 1:
-        return Gate("clip", False, "all captions are the same: there is nothing to tell apart", figures)
-    noise = 3 * (chance * (1 - chance) / figures["pictures"]) ** 0.5
-    why = f"retrieval R@1 {r1:.1%}, R@5 {figures['r5']:.1%}, chance {chance:.1%}"
-    return Gate("clip", r1 >= 2 * chance and r1 > chance + noise, why, figures)
+        return Gate("clip", False, "all captions are the same: there is nothing to tell apart", metrics)
+    noise = 3 * (chance * (1 - chance) / metrics["pictures"]) ** 0.5
+    why = f"retrieval R@1 {r1:.1%}, R@5 {metrics['r5']:.1%}, chance {chance:.1%}"
+    return Gate("clip", r1 >= 2 * chance and r1 > chance + noise, why, metrics)

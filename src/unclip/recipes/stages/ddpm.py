@@ -27,10 +27,10 @@ from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 from unclip.recipes.feed import PictureFeed
-from unclip.recipes.gates import PICTURES, ROUGHEST, judged
+from unclip.recipes.gates import PICTURES, ROUGHEST, judge
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.stages.base import Stage, StageRecipe, Words
+from unclip.recipes.stages.base import Stage, StageRecipe, TokenizerSize
 from unclip.recipes.stages.batches import check_multiple
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
@@ -38,13 +38,13 @@ from unclip.training.trainer import TrainConfig
 ROWS, COLUMNS = 8, 4
 """Of a preview."""
 NEAR = 0.5
-"""Generated pictures farther from the data than this share of noise's distance are not of its kind."""
+"""Generated images farther from the data than this share of noise's distance are not of its kind."""
 GLANCE = 4
-"""Steps of the chain a picture: enough to see that bits/dim are a number; `unclip evaluate --bpd` measures them."""
+"""Steps of the chain an picture: enough to see that bits/dim are a number; `unclip evaluate --bpd` measures them."""
 
 
 def fast_diffusion() -> DiffusionConfig:
-    """EDM preconditioning; levels around log-SNR 1 for the pictures, wide enough for bits/dim: from -10 to 12."""
+    """EDM preconditioning; levels around log-SNR 1 for the images, wide enough for bits/dim: from -10 to 12."""
     return DiffusionConfig(LogNormal(mean=-0.5, std=1.7, s_min=0.0025, s_max=160.0), limit=1.0)
 
 
@@ -55,9 +55,9 @@ def fast_sampling() -> Sampling:
 
 @dataclass(frozen=True)
 class DDPMRecipe(DDPMOptions, StageRecipe):
-    """A plain DDPM: pictures alone, or with classes. network: any of the family; its vector_width follows the classes.
+    """A plain DDPM: images alone, or with classes. network: any of the family; its vector_width follows the classes.
 
-    flip: train on mirrored pictures too; wrong where left and right mean something (digits, captions).
+    flip: train on mirrored images too; wrong where left and right mean something (digits, captions).
     """
 
     name: ClassVar[str] = "ddpm"
@@ -88,11 +88,11 @@ class DDPMRecipe(DDPMOptions, StageRecipe):
         chosen = options(self, DDPMOptions, network=network, sampling=sampling)
         return DDPMConfig(**chosen, size=size, classes=classes)
 
-    def largest(self, config: RunConfig, words: Words) -> nn.Module:
+    def largest(self, config: RunConfig, words: TokenizerSize) -> nn.Module:
         return self.network.build()
 
     def build(self, ctx: Context, name: str) -> Stage[DDPM]:
-        """On pictures and, where asked, their classes."""
+        """On images and, where asked, their classes."""
 
         def whole(module: DDPM) -> DDPMPipeline:
             return DDPMPipeline(module, device=ctx.device, precision=ctx.precision)
@@ -100,14 +100,14 @@ class DDPMRecipe(DDPMOptions, StageRecipe):
         return Stage(
             DDPM(self.config(ctx.config.size, ctx.classes if self.classes else ())).to(ctx.device),
             pictures(ctx, self, self.train.batch),
-            gate=lambda module: judged(ctx, ddpm_gate, whole(module)),
-            preview=lambda module: preview(whole(module)),
+            gate=lambda module: judge(ctx, ddpm_gate, whole(module)),
+            preview=lambda module: ddpm_preview(whole(module)),
             gate_previews=7.0,
         )
 
 
 def pictures(ctx: Context, r: DDPMRecipe, batch: int) -> PictureFeed:
-    """Batches of the pictures that a DDPM with these settings sees, with their classes where it knows them."""
+    """Batches of the images that a DDPM with these settings sees, with their classes where it knows them."""
     classes = labels(ctx) if r.classes else None
     return PictureFeed(ctx.prepared, ctx.split[0], batch, ctx.config.seed, classes, r.network.channels, r.flip)
 
@@ -118,8 +118,8 @@ def labels(ctx: Context) -> np.ndarray:
     return np.array([numbers[captions[0]] for captions in ctx.prepared.captions], dtype=np.int64)
 
 
-def preview(model: DDPMPipeline) -> Image.Image:
-    """A row a class (the first eight of them), or a sheet of pictures."""
+def ddpm_preview(model: DDPMPipeline) -> Image.Image:
+    """A row a class (the first eight of them), or a sheet of images."""
     rows = list(model.classes[:ROWS]) or [""] * ROWS
     seeds = [j + (0 if model.classes else i * COLUMNS) for i in range(len(rows)) for j in range(COLUMNS)]
     *_, last = model.steps([c for c in rows for _ in range(COLUMNS)], seeds, scores.quick(model.sampling))
@@ -128,20 +128,20 @@ def preview(model: DDPMPipeline) -> Image.Image:
 
 
 def ddpm_gate(ctx: Context, rows: np.ndarray, model: DDPMPipeline) -> Gate:
-    """Pictures are not noise, are nearer to the data than noise is, and a picture's own class explains it best."""
+    """Images are not noise, are nearer to the data than noise is, and an picture's own class explains it best."""
     real, own = scores.held_out(model, ctx.prepared, rows[:PICTURES])
-    found = scores.score(model, real, own, ctx.config.seed, scores.quick(model.sampling))
+    found = scores.score_images(model, real, own, ctx.config.seed, scores.quick(model.sampling))
     bits = summarise(likelihood.bound(model, real, own, GLANCE, ctx.config.seed)).total
     rough, distance = found["roughness"], found["distance"]
     times = rough["generated"] / max(rough["real"], 1e-6)
-    figures = {"roughness": times, "distance": distance["generated"], "distance_of_noise": distance["noise"]}
-    figures |= {"bits": bits.mean, "bits_error": bits.error}
+    metrics = {"roughness": times, "distance": distance["generated"], "distance_of_noise": distance["noise"]}
+    metrics |= {"bits": bits.mean, "bits_error": bits.error}
     good = times < ROUGHEST and distance["generated"] < NEAR * distance["noise"] and math.isfinite(bits.mean)
     why = f"distance {distance['generated']:.3g}, of noise {distance['noise']:.3g}; roughness {times:.2f}x the data's; "
     why += f"{bits.mean:.2f} bits/dim"
     if model.classes:
         gap = found["class"]
-        figures |= {"class_gap": gap["gap"], "class_error": gap["error"]}
+        metrics |= {"class_gap": gap["gap"], "class_error": gap["error"]}
         good = good and gap["gap"] > 3 * gap["error"]
         why += f"; loss with the right class {gap['right']:.4f}, with another {gap['wrong']:.4f}"
-    return Gate("ddpm", good, why, figures)
+    return Gate("ddpm", good, why, metrics)

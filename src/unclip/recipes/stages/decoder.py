@@ -12,7 +12,7 @@ from unclip.clip.model import CLIPConfig
 from unclip.clip.text import TextConfig
 from unclip.core.config.base import options
 from unclip.core.config.ranges import Count, Depth, Share
-from unclip.core.shown import typed
+from unclip.core.shown import shell_command
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM, Ancestral
 from unclip.evaluation import suite
@@ -25,11 +25,11 @@ from unclip.nn.backbones.config import ImageNetworkConfig
 from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
-from unclip.recipes.gates import PICTURES, ROUGHEST, clear, judged, pairs_of
+from unclip.recipes.gates import PICTURES, ROUGHEST, clear, judge, pairs_of
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.stages.base import Stage, StageRecipe, Words
-from unclip.recipes.stages.batches import assembled, check_multiple, feed, preview
+from unclip.recipes.stages.base import Stage, StageRecipe, TokenizerSize
+from unclip.recipes.stages.batches import assembled, caption_preview, check_multiple, feed
 from unclip.recipes.stages.clip import CLIPRecipe, heads
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
@@ -63,9 +63,9 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
 
     def check(self, size: int, recipes: Mapping[str, Recipe]) -> None:
         if size not in (32, 64):
-            larger = typed("unclip", "add", "upsampler", "DATA", "--run", "RUN", "--size", max(128, size))
+            larger = shell_command("unclip", "add", "upsampler", "DATA", "--run", "RUN", "--size", max(128, size))
             raise ValueError(
-                f"size = {size}: the decoder draws 32 or 64 px; for larger pictures train with size 64, then "
+                f"size = {size}: the decoder draws 32 or 64 px; for larger images train with size 64, then "
                 f"`{larger}` draws on"
             )
         check_multiple(size, self.network)
@@ -86,7 +86,7 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
         own = heads(self.text_width, paper=True)
         return replace(clip.text, width=self.text_width, layers=self.text_layers, heads=own)
 
-    def largest(self, config: RunConfig, words: Words) -> nn.Module:
+    def largest(self, config: RunConfig, words: TokenizerSize) -> nn.Module:
         return Decoder(self.config(config.size, config.of(CLIPRecipe).config(config.size, words)))
 
     def build(self, ctx: Context, name: str) -> Stage[Decoder]:
@@ -104,8 +104,8 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
         return Stage(
             module.to(ctx.device),
             batches,
-            gate=lambda decoder: judged(ctx, decoder_gate, whole(decoder)),
-            preview=lambda decoder: preview(ctx, whole(decoder)),
+            gate=lambda decoder: judge(ctx, decoder_gate, whole(decoder)),
+            preview=lambda decoder: caption_preview(ctx, whole(decoder)),
         )
 
 
@@ -115,11 +115,11 @@ def with_learned_variance(how: Sampling) -> Sampling:
 
 
 def decoder_gate(ctx: Context, rows: np.ndarray, model: CaptionedModel, stage: str = "decoder") -> Gate:
-    """Pictures fit their own captions better than others', and are not noise."""
+    """Images fit their own captions better than others', and are not noise."""
     images, captions = pairs_of(ctx, rows, PICTURES)
     scores = suite.score_pictures(model, images, model.embed_images(images), captions, ctx.config.seed)
     score, rough = scores["clip_score"], scores["roughness"]
     times = rough["generated"] / max(rough["real"], 1e-6)
-    figures = {**score, "roughness": times, "real_matched": scores["clip_score_real"]["matched"]}
+    metrics = {**score, "roughness": times, "real_matched": scores["clip_score_real"]["matched"]}
     why = f"CLIP score {score['matched']:.3f}, shuffled {score['shuffled']:.3f}; roughness {times:.2f}x the data's"
-    return Gate(stage, clear(score) and times < ROUGHEST, why, figures)
+    return Gate(stage, clear(score) and times < ROUGHEST, why, metrics)

@@ -16,12 +16,12 @@ from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import grid, to_pictures
 from unclip.models.decoder import Decoder
 from unclip.models.inpainter import Inpainter
-from unclip.models.known_region import Given
+from unclip.models.known_region import KnownRegion
 from unclip.models.priors.diffusion import Prior
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 from unclip.recipes.feed import distinct_captions
-from unclip.recipes.gates import judged
+from unclip.recipes.gates import judge
 from unclip.recipes.stages.base import Stage, StageRecipe
 from unclip.recipes.stages.batches import assembled, feed
 from unclip.runs.modules import Stages
@@ -59,7 +59,7 @@ class InpaintRecipe(StageRecipe):
         return Stage(
             Inpainter.start(decoder, self.masks).to(ctx.device).requires_grad_(True),
             batches,
-            gate=lambda inpainter: judged(ctx, inpaint_gate, whole(inpainter)),
+            gate=lambda inpainter: judge(ctx, inpaint_gate, whole(inpainter)),
             preview=lambda inpainter: inpaint_preview(ctx, whole(inpainter)),
             gate_previews=10.0,
         )
@@ -71,19 +71,19 @@ def inpaint_gate(ctx: Context, rows: np.ndarray, model: TextToImage) -> Gate:
     rows = rows[:PICTURES]
     images = to_tensor(ctx.prepared.images[rows])
     captions = [ctx.prepared.captions[r][0] for r in rows]
-    figures = score_inpainting(model, images, captions, ctx.config.seed)
-    kept = figures["kept"] < EXACT
+    metrics = score_inpainting(model, images, captions, ctx.config.seed)
+    kept = metrics["kept"] < EXACT
     why = (
-        f"error in holes {figures['model']:.3f}, of the decoder {figures['base']:.3f}, of the mean colour "
-        f"{figures['mean']:.3f}; seam {figures['seam']:.3f}, in the data {figures['seam_real']:.3f}"
+        f"error in holes {metrics['model']:.3f}, of the decoder {metrics['base']:.3f}, of the mean colour "
+        f"{metrics['mean']:.3f}; seam {metrics['seam']:.3f}, in the data {metrics['seam_real']:.3f}"
     )
-    return Gate("inpaint", kept and figures["gap"] > 3 * figures["error"], why, figures)
+    return Gate("inpaint", kept and metrics["gap"] > 3 * metrics["error"], why, metrics)
 
 
 @torch.no_grad()
-def inpaint_preview(ctx: Context, model: TextToImage, most: int = 8) -> Image.Image:
+def inpaint_preview(ctx: Context, model: TextToImage, maximum: int = 8) -> Image.Image:
     """A row a held-out picture: it, the same with its hole, and three fillings with its own caption and embedding."""
-    rows = distinct_captions(ctx.prepared, ctx.split[1], most)
+    rows = distinct_captions(ctx.prepared, ctx.split[1], maximum)
     captions = [ctx.prepared.captions[r][0] for r in rows]
     images = to_tensor(ctx.prepared.images[rows]).to(ctx.device)
     height, width = images.shape[2:]
@@ -93,7 +93,7 @@ def inpaint_preview(ctx: Context, model: TextToImage, most: int = 8) -> Image.Im
     for seed in range(3):
         noise = Noise.per_sample([seed] * len(rows), ctx.device)
         ids, seen = (t.to(ctx.device) for t in words)
-        *_, last = model.inpainter.sample(model.embed_images(images), ids, seen, Given(images, mask), noise)
+        *_, last = model.inpainter.sample(model.embed_images(images), ids, seen, KnownRegion(images, mask), noise)
         columns.append(last.x)
     pictures = [to_pictures(column.float().cpu()) for column in columns]
     return grid([list(row) for row in zip(*pictures, strict=True)], captions)

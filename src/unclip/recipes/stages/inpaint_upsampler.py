@@ -14,7 +14,7 @@ from unclip.data.masks import MaskConfig
 from unclip.evaluation.inpainting import judged_holes, score_upsampled
 from unclip.generation.upsampling import Enlarger, numbered, upsampled
 from unclip.images.files import grid, to_pictures
-from unclip.models.known_region import Given
+from unclip.models.known_region import KnownRegion
 from unclip.models.upsampler import Upsampler
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
@@ -28,7 +28,7 @@ from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
 
 JUDGED = 64
-"""Held-out pictures that the gate looks at."""
+"""Held-out images that the gate looks at."""
 SEAM = 0.1
 """Of the data's step over the border of a hole: a step that is so near to it is no seam."""
 
@@ -71,7 +71,7 @@ class InpaintUpsamplerRecipe(StageRecipe):
             Upsampler.start(plain, self.masks).to(ctx.device),
             PictureFeed(prepared, train, self.train.batch, ctx.config.seed, flip=True),
             gate=lambda model: inpainting_gate(ctx, name, (model, plain), pictures(rows[:JUDGED])),
-            preview=lambda model: preview(model, plain, pictures((held if len(held) else train)[:ROWS])),
+            preview=lambda model: inpainting_preview(model, plain, pictures((held if len(held) else train)[:ROWS])),
         )
 
 
@@ -79,23 +79,23 @@ def inpainting_gate(ctx: Context, name: str, models: tuple[Upsampler, Upsampler]
     """Holes are not farther from the truth than by the upsampler that does not see the rest, by three standard errors;
     the step over their borders is no farther from the data's; and what is known is kept.
 
-    Not farther, and no more: the small picture says most of what lies in a hole. models: (judged, plain).
+    Not farther, and no more: the small image says most of what lies in a hole. models: (judged, plain).
     """
-    figures = score_upsampled(Enlarger(models[0]), Enlarger(models[1]), real, ctx.config.seed)
-    seams = {who: abs(figures[who] - figures["seam_real"]) for who in ("seam", "seam_base")}
-    seamless = seams["seam"] <= max(seams["seam_base"], SEAM * figures["seam_real"])
-    worse = figures["gap"] < -3 * figures["error"]
+    metrics = score_upsampled(Enlarger(models[0]), Enlarger(models[1]), real, ctx.config.seed)
+    seams = {who: abs(metrics[who] - metrics["seam_real"]) for who in ("seam", "seam_base")}
+    seamless = seams["seam"] <= max(seams["seam_base"], SEAM * metrics["seam_real"])
+    worse = metrics["gap"] < -3 * metrics["error"]
     why = (
-        f"error in holes {figures['model']:.4f}, of the upsampler that does not see the rest {figures['base']:.4f}; "
-        f"seam {figures['seam']:.4f}, of that {figures['seam_base']:.4f}, in the data {figures['seam_real']:.4f} "
-        f"({len(real)} pictures)"
+        f"error in holes {metrics['model']:.4f}, of the upsampler that does not see the rest {metrics['base']:.4f}; "
+        f"seam {metrics['seam']:.4f}, of that {metrics['seam_base']:.4f}, in the data {metrics['seam_real']:.4f} "
+        f"({len(real)} images)"
     )
-    return Gate(name, not worse and seamless and figures["kept"] < EXACT, why, figures)
+    return Gate(name, not worse and seamless and metrics["kept"] < EXACT, why, metrics)
 
 
-def preview(model: Upsampler, plain: Upsampler, real: torch.Tensor) -> Image.Image:
+def inpainting_preview(model: Upsampler, plain: Upsampler, real: torch.Tensor) -> Image.Image:
     """Rows of held-out pictures: the hole, how both fill it, the real one."""
-    low, given = shrink(real, model.config.factor), Given(real, judged_holes(real, 0))
+    low, given = shrink(real, model.config.factor), KnownRegion(real, judged_holes(real, 0))
     hole = torch.where(given.mask == 1, real, GRAY)
     made = (upsampled([Enlarger(m)], low, range(len(low)), given=[given]) for m in (plain, model))
     columns = [to_pictures(x) for x in (hole, *made, real)]

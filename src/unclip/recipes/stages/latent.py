@@ -21,12 +21,12 @@ from unclip.nn.backbones.config import ImageNetworkConfig
 from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
-from unclip.recipes.gates import judged
+from unclip.recipes.gates import judge
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages.autoencoder import AutoencoderRecipe, pipeline
-from unclip.recipes.stages.base import Stage, StageRecipe, Words
-from unclip.recipes.stages.batches import feed, preview
+from unclip.recipes.stages.base import Stage, StageRecipe, TokenizerSize
+from unclip.recipes.stages.batches import caption_preview, feed
 from unclip.recipes.stages.decoder import decoder_gate
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
@@ -69,7 +69,7 @@ class LatentRecipe(LatentOptions, StageRecipe):
         chosen = options(self, LatentOptions, network=network)
         return LatentConfig(**chosen, side=size // coder.factor, text=clip.text)
 
-    def largest(self, config: RunConfig, words: Words) -> nn.Module:
+    def largest(self, config: RunConfig, words: TokenizerSize) -> nn.Module:
         return self.network.build()
 
     def build(self, ctx: Context, name: str) -> Stage[LatentDiffusion]:
@@ -84,11 +84,11 @@ class LatentRecipe(LatentOptions, StageRecipe):
         return Stage(
             module.to(ctx.device),
             batches,
-            gate=lambda m: judged(ctx, latent_gate, pipeline(ctx, autoencoder, m)),
-            preview=lambda m: preview(ctx, pipeline(ctx, autoencoder, m)),
+            gate=lambda m: judge(ctx, latent_gate, pipeline(ctx, autoencoder, m)),
+            preview=lambda m: caption_preview(ctx, pipeline(ctx, autoencoder, m)),
         )
 
 
 def latent_gate(ctx: Context, rows: np.ndarray, model: LatentPipeline) -> Gate:
-    """As the decoder's: pictures fit their own captions better than others', and are not noise."""
+    """As the decoder's: images fit their own captions better than others', and are not noise."""
     return decoder_gate(ctx, rows, model, "latent")

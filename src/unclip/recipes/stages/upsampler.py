@@ -26,20 +26,20 @@ from unclip.recipes.feed import PictureFeed
 from unclip.recipes.gates import FEW
 from unclip.recipes.settings.recipe import stages_before
 from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.stages.base import Stage, StageRecipe, Words
+from unclip.recipes.stages.base import Stage, StageRecipe, TokenizerSize
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
 
 JUDGED = 32
-"""Held-out pictures that the gate looks at."""
+"""Held-out images that the gate looks at."""
 MARGIN = 0.5
 """dB above bicubic interpolation: what counts as clearly better."""
 NEARER = 0.7
 """Or sharpness: its distance from the real pictures' must be less than this share of bicubic's."""
 FAITHFUL = 30.0
-"""dB of consistency at least: made small again, a picture is off by 8 of 255 levels (root mean square) at the most."""
+"""dB of consistency at least: made small again, an image is off by 8 of 255 levels (root mean square) at the most."""
 FITTED = 256
-"""Pictures over which the spread of the details is taken."""
+"""Images over which the spread of the details is taken."""
 ROWS = 6
 """Of a preview."""
 
@@ -80,7 +80,7 @@ class UpsamplerRecipe(UpsamplerOptions, StageRecipe):
         chosen = options(self, UpsamplerOptions, network=network)
         return UpsamplerConfig(**chosen, low=low, size=size, crop=self.crop or crop_side(size, step))
 
-    def largest(self, config: RunConfig, words: Words) -> nn.Module:
+    def largest(self, config: RunConfig, words: TokenizerSize) -> nn.Module:
         return self.network.build()
 
     def build(self, ctx: Context, name: str) -> Stage[Upsampler]:
@@ -91,7 +91,7 @@ class UpsamplerRecipe(UpsamplerOptions, StageRecipe):
         module = Upsampler(config)
         module.fit(to_tensor(prepared.images[train[:FITTED]]))
         left_out = len(ctx.prepared) - len(prepared)
-        note = f"; {left_out:,} pictures smaller than {config.size} px were left out" if left_out else ""
+        note = f"; {left_out:,} images smaller than {config.size} px were left out" if left_out else ""
 
         def judge(model: Upsampler) -> Gate:
             rows = held if len(held) >= FEW else train
@@ -102,7 +102,9 @@ class UpsamplerRecipe(UpsamplerOptions, StageRecipe):
             module.to(ctx.device),
             PictureFeed(prepared, train, self.train.batch, ctx.config.seed, flip=True),
             gate=judge,
-            preview=lambda model: preview(model, to_tensor(prepared.images[(held if len(held) else train)[:ROWS]])),
+            preview=lambda model: upsampler_preview(
+                model, to_tensor(prepared.images[(held if len(held) else train)[:ROWS]])
+            ),
         )
 
 
@@ -115,33 +117,33 @@ def lower_size(ctx: Context, name: str) -> int:
 
 
 def split_at(ctx: Context, prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
-    """(training, held-out) rows at another size: a picture that the run held out stays so. Raises ValueError where
+    """(training, held-out) rows at another size: an image that the run held out stays so. Raises ValueError where
     nothing is left to train on."""
     out = {ctx.prepared.keys[row] for row in ctx.split[1]}
     held = np.array([key in out for key in prepared.keys], dtype=bool)
     train = np.flatnonzero(~held)
     if not len(train):
-        raise ValueError(f"none of the pictures with {prepared.size} px is left to train on; choose a smaller size")
+        raise ValueError(f"none of the images with {prepared.size} px is left to train on; choose a smaller size")
     return train, np.flatnonzero(held)
 
 
 @torch.no_grad()
 def upsampler_gate(ctx: Context, name: str, model: Upsampler, real: torch.Tensor) -> Gate:
-    """Nearer to the real pictures than bicubic interpolation, or about as sharp as they are; true to its input."""
+    """Nearer to the real images than bicubic interpolation, or about as sharp as they are; true to its input."""
     found = scores.restored(Enlarger(model), real, ctx.config.seed)
     gain = found["psnr"]["upsampled"] - found["psnr"]["bicubic"]
     sharp = {k: abs(v - 1) for k, v in found["sharpness"].items()}
-    figures = {f"{group}_{k}": v for group, parts in found.items() for k, v in parts.items()}
+    metrics = {f"{group}_{k}": v for group, parts in found.items() for k, v in parts.items()}
     better = gain >= MARGIN or sharp["upsampled"] < NEARER * sharp["bicubic"]
     why = (
         f"PSNR {found['psnr']['upsampled']:.2f} dB, bicubic {found['psnr']['bicubic']:.2f}; sharpness "
         f"{found['sharpness']['upsampled']:.2f}x the data's, bicubic {found['sharpness']['bicubic']:.2f}x; made small "
-        f"again {found['consistency']['upsampled']:.1f} dB ({len(real)} pictures)"
+        f"again {found['consistency']['upsampled']:.1f} dB ({len(real)} images)"
     )
-    return Gate(name, better and found["consistency"]["upsampled"] >= FAITHFUL, why, figures)
+    return Gate(name, better and found["consistency"]["upsampled"] >= FAITHFUL, why, metrics)
 
 
-def preview(model: Upsampler, real: torch.Tensor) -> Image.Image:
+def upsampler_preview(model: Upsampler, real: torch.Tensor) -> Image.Image:
     """Rows of held-out pictures: bicubic, the upsampler's, the real one."""
     factor = model.config.factor
     low = shrink(real, factor)

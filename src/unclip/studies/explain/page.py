@@ -1,4 +1,4 @@
-"""The words of explain.html: what each picture shows, its formula, and where in the code the function is."""
+"""The words of explain.html: what each image shows, its formula, and where in the code the function is."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -29,12 +29,12 @@ def schedules(path: Path, own: Schedule, curves: Sequence[Curve]) -> Section:
     table = [["schedule", "steps", "log-SNR at T", "bits/dim of x_0 left in x_T"]]
     table += [[c.name, f"{len(c.t):,}", f"{c.log_snr[-1].item():.1f}", f"{c.left:.1e}"] for c in curves]
     return Section(
-        "Schedules: how fast a picture becomes noise",
+        "Schedules: how fast an image becomes noise",
         "Left, the noise that each of T steps adds. Middle, the share of the picture's power that is still there. "
         "Right, the same as a log-SNR, the axis on which all schedules are one line walked at different speeds: what a "
         "network sees at one log-SNR does not depend on the schedule that led there.\n\n"
-        "What is left of the picture at T should be nothing: sampling starts from pure noise, and whatever training "
-        "could still see there is missing then. Measured on held-out pictures of this run. Schedules in continuous "
+        "What is left of the image at T should be nothing: sampling starts from pure noise, and whatever training "
+        "could still see there is missing then. Measured on held-out images of this run. Schedules in continuous "
         "time are cut into 1,000 steps; the horizontal axis of a schedule that is stated by its training levels "
         "(LogNormal, Laplace) is the share of training done at less noise.",
         table,
@@ -51,8 +51,8 @@ def noising(path: Path, table: BetaTable, own: bool) -> Section:
     whose = "the run's own table" if own else "DDPM's linear table (this run's schedule has no steps of its own)"
     return Section(
         "Noising: the forward process",
-        f"A held-out picture of this run under {whose}, T = {len(table.betas):,}. Above, every state by one jump from "
-        "the picture. Below, by single steps, each adding fresh noise to the one before. The two differ in their noise "
+        f"A held-out image of this run under {whose}, T = {len(table.betas):,}. Above, every state by one jump from "
+        "the image. Below, by single steps, each adding fresh noise to the one before. The two differ in their noise "
         "and in nothing else: sums of Gaussians are Gaussian. So training never walks; it jumps to any t at once.",
         pictures=[path],
         formula="one jump   x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε,   ε ~ N(0, I)   (DDPM, Eq. 4)\n"
@@ -65,9 +65,9 @@ def denoising(path: Path, how: Sampling, prompt: str) -> Section:
     """The reverse process."""
     asked = f' for "{prompt}"' if prompt else ""
     return Section(
-        "Denoising: from noise to picture",
+        "Denoising: from noise to image",
         f"This run's model{asked}, {how.steps} steps of {type(how.sampler).__name__}. Above, the state. Below, what "
-        "the network takes the clean picture to be at that moment: the mean of all pictures that could have become "
+        "the network takes the clean image to be at that moment: the mean of all images that could have become "
         "this state, and therefore blurred while there are many of them.",
         pictures=[path],
         formula="x̂_0 = c_{skip}(l) x_t + c_{out}(l) F(x_t, l),   ε̂ = (x_t − α_t x̂_0) / σ_t\n"
@@ -81,9 +81,9 @@ def errors(path: Path, diffusion: Diffusion, count: int, note: str) -> Section:
     config = diffusion.config
     return Section(
         "The loss by noise level",
-        f"{count} pictures that were not trained on{note}, the same noise at every level, with standard errors. The "
+        f"{count} images that were not trained on{note}, the same noise at every level, with standard errors. The "
         "error of x_0 is small where there is little noise. Where there is nothing but noise, a model can only guess a "
-        "mean picture (the dashed line), or a better one where it is told a caption or a class. The error of ε is the "
+        "mean image (the dashed line), or a better one where it is told a caption or a class. The error of ε is the "
         "same error times the SNR: what is easy for one is hard for the other, so a plain mean of either would be a "
         "training on one end only.\n\n"
         f"On the right, as {type(config.weighting).__name__} weighs it. Where that line is high and the gray band is, "
@@ -116,7 +116,7 @@ def samples(path: Path, named: Mapping[str, Sampler], prompts: Sequence[str]) ->
     asked = f" Asked for: {', '.join(words)}." if words else ""
     return Section(
         "Samples by number of steps",
-        "Every cell starts from the same noise. A deterministic sampler ends at the same picture however many steps it "
+        "Every cell starts from the same noise. A deterministic sampler ends at the same image however many steps it "
         "takes, and with fewer steps it only gets there less exactly; one that adds noise ends elsewhere each time."
         + asked,
         pictures=[path],

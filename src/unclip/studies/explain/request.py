@@ -10,22 +10,22 @@ from unclip.diffusion.level import resolvable
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import NAMES, Sampler, named
 from unclip.diffusion.schedules import BetaTable, Schedule
-from unclip.studies.explain.subject import Opened
+from unclip.studies.explain.subject import OpenedRun
 
 STEPS = (5, 10, 20, 50, 1000)
 IN_THE_PLANE = ("ancestral", "ddim", "heun", "dpmpp-2m", "dpmpp-2m-sde")
 COMPARED = ("ddpm", *IN_THE_PLANE, "unipc")
 """Samplers that are shown unless others are asked for."""
 JUDGED = 64
-"""Pictures that figures are taken over."""
+"""Images that figures are taken over."""
 MOST = 16
-"""Pictures in one cell of the samples."""
+"""Images in one cell of the samples."""
 
 
 @dataclass(frozen=True)
-class Ask:
+class ExplainRequest:
     """steps: None means those of `STEPS` that the run's schedule has; samplers: names, none means `COMPARED`;
-    n: pictures a cell, 1 to `MOST`."""
+    n: images a cell, 1 to `MOST`."""
 
     steps: tuple[int, ...] | None = None
     samplers: tuple[str, ...] = ()
@@ -34,17 +34,17 @@ class Ask:
 
     def __post_init__(self) -> None:
         if not 1 <= self.n <= MOST:
-            raise ValueError(f"n = {self.n}: a cell of the grid holds 1 to {MOST} pictures")
+            raise ValueError(f"n = {self.n}: a cell of the grid holds 1 to {MOST} images")
         for name in self.samplers:
             named(name)
 
 
 @dataclass(frozen=True)
-class Look:
-    """One look at a run: what is asked, of what, and where the pictures go."""
+class Task:
+    """One look at a run: what is asked, of what, and where the images go."""
 
-    run: Opened
-    ask: Ask
+    run: OpenedRun
+    ask: ExplainRequest
     out: Path
 
     @property
@@ -54,13 +54,13 @@ class Look:
 
     @cached_property
     def prompts(self) -> list[str]:
-        """`n` prompts that held-out pictures stand for, as different as there are."""
+        """`n` prompts that held-out images stand for, as different as there are."""
         distinct = dict.fromkeys(self.run.subject.prompts(self.run.rows.tolist()))
         return [prompt for prompt, _ in zip(itertools.cycle(distinct), range(self.ask.n), strict=False)]
 
     @cached_property
     def images(self) -> Images:
-        """The held-out pictures that figures are taken over."""
+        """The held-out images that figures are taken over."""
         return self.run.subject.images(self.run.rows[:JUDGED].tolist())
 
     @cached_property

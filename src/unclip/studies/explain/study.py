@@ -1,4 +1,4 @@
-"""`unclip explain`: pictures for a lecture, made from a run's own data and model, and a page that shows them."""
+"""`unclip explain`: images for a lecture, made from a run's own data and model, and a page that shows them."""
 
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -15,7 +15,7 @@ from unclip.core.noise import Noise
 from unclip.diffusion.samplers import NAMES
 from unclip.diffusion.schedules import BetaTable, LinearBeta
 from unclip.evaluation.levels import LevelError, error_by_level, spread_levels
-from unclip.figures.flow_plots import Flow, flow_animation, flow_plot, forward_plot
+from unclip.figures.flow_plots import Trajectories, flow_animation, flow_plot, forward_plot
 from unclip.figures.level_plot import Errors, level_plot
 from unclip.figures.report import Section, write_report
 from unclip.figures.schedule_plot import STANDARDS, curve, schedule_plot
@@ -23,11 +23,11 @@ from unclip.figures.strips import denoising_strip, noising_strip, save_sheet
 from unclip.figures.style import available
 from unclip.generation.settings import Settings
 from unclip.images.files import tile, to_pictures
-from unclip.recipes.events import Drawn, Event, Note, working
+from unclip.recipes.events import Event, ImageSaved, Note, working
 from unclip.runs.folder import RunFolder
 from unclip.studies.explain import page as page
 from unclip.studies.explain import toy
-from unclip.studies.explain.request import IN_THE_PLANE, JUDGED, Ask, Look, levels_of
+from unclip.studies.explain.request import IN_THE_PLANE, JUDGED, ExplainRequest, Task, levels_of
 from unclip.studies.explain.subject import open_run
 
 CELL = 140
@@ -36,7 +36,7 @@ CELL = 140
 Part = Generator[Event, None, Section]
 
 
-def explain(root: Path, out: Path, ask: Ask) -> Iterator[Event]:
+def explain(root: Path, out: Path, ask: ExplainRequest) -> Iterator[Event]:
     """Draws everything into `out` and writes explain.html there.
 
     Raises ValueError without matplotlib, for a run that is unfinished or without its data, and for numbers of steps
@@ -46,39 +46,39 @@ def explain(root: Path, out: Path, ask: Ask) -> Iterator[Event]:
         yield from _explain(root, out, ask)
 
 
-def _explain(root: Path, out: Path, ask: Ask) -> Iterator[Event]:
+def _explain(root: Path, out: Path, ask: ExplainRequest) -> Iterator[Event]:
     if not available():
-        raise ValueError(install("the pictures need", "matplotlib"))
-    look = Look(open_run(root), ask, out)
+        raise ValueError(install("the images need", "matplotlib"))
+    look = Task(open_run(root), ask, out)
     yield Note("explain", f"{len(look.samplers)} samplers with {', '.join(map(str, look.steps))} steps, "
-                          f"{len(look.prompts)} pictures each")  # fmt: skip
+                          f"{len(look.prompts)} images each")  # fmt: skip
     sections = []
     for part in (schedules, noising, denoising, errors, plane, samples):
         sections.append((yield from part(look)))
-    yield Drawn("explain", write_report(out, f"Diffusion, seen in {root.name}", sections, "explain.html"))
+    yield ImageSaved("explain", write_report(out, f"Diffusion, seen in {root.name}", sections, "explain.html"))
 
 
-def schedules(look: Look) -> Part:
+def schedules(look: Task) -> Part:
     """All schedules in one figure."""
     own = curve(f"this run: {type(look.schedule).__name__}", look.schedule, look.images)
     others = [curve(n, s, look.images) for n, s in STANDARDS.items() if s != look.schedule]
     how = look.run.subject.sampling
     path = look.out / "schedules.png"
     schedule_plot(own, others, levels_of(how, look.schedule, how.steps)[:-1], path)
-    yield Drawn("schedules", path)
+    yield ImageSaved("schedules", path)
     return page.schedules(path, look.schedule, [own, *others])
 
 
-def noising(look: Look) -> Part:
+def noising(look: Task) -> Part:
     """Forward, in one jump and step by step."""
     table = look.schedule if isinstance(look.schedule, BetaTable) else LinearBeta()
     path = look.out / "noising.png"
     noising_strip(look.images, path, table, look.ask.seed)
-    yield Drawn("noising", path)
+    yield ImageSaved("noising", path)
     return page.noising(path, table, own=table is look.schedule)
 
 
-def denoising(look: Look) -> Part:
+def denoising(look: Task) -> Part:
     """Reverse, with the run's own sampling."""
     how, path = look.run.subject.sampling, look.out / "denoising.png"
     steps, start = [], time.monotonic()
@@ -86,11 +86,11 @@ def denoising(look: Look) -> Part:
         steps.append(step)
         yield working("denoising", f"step {len(steps):,} of {how.steps:,}", len(steps), how.steps, start)
     denoising_strip(steps, path)
-    yield Drawn("denoising", path)
+    yield ImageSaved("denoising", path)
     return page.denoising(path, how, look.prompts[0])
 
 
-def errors(look: Look) -> Part:
+def errors(look: Task) -> Part:
     """The loss by noise level, as a plot and as JSON."""
     subject, x0 = look.run.subject, look.images.to(look.run.device)
     cond = subject.condition(look.run.rows[:JUDGED].tolist())
@@ -101,16 +101,16 @@ def errors(look: Look) -> Part:
     path = look.out / "levels.png"
     trained = look.schedule(torch.tensor([0.95, 0.05])).tolist()
     level_plot([e.log_snr for e in found], _panels(look, found), (trained[0], trained[1]), path)
-    yield Drawn("levels", path)
+    yield ImageSaved("levels", path)
     return page.errors(path, subject.diffusion, len(x0), look.run.note)
 
 
-def _panels(look: Look, found: Sequence[LevelError]) -> list[Errors]:
+def _panels(look: Task, found: Sequence[LevelError]) -> list[Errors]:
     mean = look.images.mean(0)
     spread = (look.images - mean).square().mean().item()
     levels = torch.tensor([e.log_snr for e in found])
     in_eps = spread * levels.exp()
-    weighted = in_eps * look.run.subject.diffusion.config.weighting.drawn(levels, look.schedule)
+    weighted = in_eps * look.run.subject.diffusion.config.weighting.weight_of_sample(levels, look.schedule)
     blind = [torch.full_like(levels, spread), in_eps, weighted]
     of_eps = r"|\epsilon - \hat{\epsilon}|^2$"
     heads = [r"$|x_0 - \hat{x}_0|^2$", f"${of_eps}", rf"training loss, $w(l)\,{of_eps}"]
@@ -121,30 +121,30 @@ def _panels(look: Look, found: Sequence[LevelError]) -> list[Errors]:
     ]
 
 
-def plane(look: Look) -> Part:
+def plane(look: Task) -> Part:
     """Two moons: forward, and back by several samplers with the exact and with a learned denoiser."""
     config = toy.ToyConfig(seed=look.ask.seed)
     paths = [look.out / name for name in ("plane-forward.png", "plane-samplers.png", "plane.gif")]
     forward_plot(toy.scenes(config, 1500, 6), paths[0])
-    yield Drawn("plane", paths[0])
-    denoisers = {"exact denoiser": toy.exact(config), "learned denoiser": (yield from toy.learn(config))}
+    yield ImageSaved("plane", paths[0])
+    denoisers = {"exact denoiser": toy.best_possible(config), "learned denoiser": (yield from toy.learn(config))}
     named = {name: NAMES[name] for name in IN_THE_PLANE}
     flows = [toy.flow(config, r, d, c, s) for r, d in denoisers.items() for c, s in named.items()]
     flow_plot(flows, config.data(), paths[1])
-    yield Drawn("plane", paths[1])
+    yield ImageSaved("plane", paths[1])
     flow_animation(
         flows, config.data(), toy.scenes(config, config.samples, config.scenes), _heads(config, flows[0]), paths[2]
     )
-    yield Drawn("plane", paths[2])
+    yield ImageSaved("plane", paths[2])
     return page.plane(paths, config, named)
 
 
-def _heads(config: toy.ToyConfig, flow: Flow) -> list[str]:
+def _heads(config: toy.ToyConfig, flow: Trajectories) -> list[str]:
     levels = [f"log-SNR {level:+.1f}" for level in config.levels()[:-1].tolist()] + ["clean"]
     return [f"denoising, step {k} of {len(flow.paths) - 1}: {level}" for k, level in enumerate(levels)]
 
 
-def samples(look: Look) -> Part:
+def samples(look: Task) -> Part:
     """A row a sampler, a column a number of steps; every cell from the same noise."""
     total, done, start = len(look.samplers) * sum(look.steps), 0, time.monotonic()
     seeds, cells = [look.ask.seed + i for i in range(len(look.prompts))], []
@@ -160,5 +160,5 @@ def samples(look: Look) -> Part:
             done += steps
     path = look.out / "samples.png"
     save_sheet(cells, [f"{steps:,} steps" for steps in look.steps], list(look.samplers), path, CELL)
-    yield Drawn("samples", path)
+    yield ImageSaved("samples", path)
     return page.samples(path, look.samplers, look.prompts)

@@ -1,4 +1,4 @@
-"""What `unclip explain` looks at: the diffusion of pictures of a finished run, and the data it was trained on."""
+"""What `unclip explain` looks at: the diffusion of images of a finished run, and the data it was trained on."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ import torch
 
 from unclip.core.condition import Condition
 from unclip.core.typing import Images
-from unclip.data.loader import chosen, to_tensor
+from unclip.data.loader import select_rows, to_tensor
 from unclip.data.prepare.write import Prepared, load_prepared
 from unclip.diffusion.process import Diffusion, Sampling
 from unclip.diffusion.samplers import Step
 from unclip.generation.ddpm import DDPMPipeline
 from unclip.generation.load import load
-from unclip.generation.require import there
+from unclip.generation.require import require
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
 from unclip.recipes.context import Context
@@ -27,7 +27,7 @@ from unclip.runs.folder import RunFolder
 
 @runtime_checkable
 class Subject(Protocol):
-    """A trained diffusion of pictures, whatever it is conditioned on. Rows are those of the run's prepared data."""
+    """A trained diffusion of images, whatever it is conditioned on. Rows are those of the run's prepared data."""
 
     @property
     def diffusion(self) -> Diffusion:
@@ -40,11 +40,11 @@ class Subject(Protocol):
         ...
 
     def images(self, rows: Sequence[int]) -> Images:
-        """The pictures of these rows in [-1, 1], as training shows them."""
+        """The images of these rows in [-1, 1], as training shows them."""
         ...
 
     def prompts(self, rows: Sequence[int]) -> list[str]:
-        """What one would ask for to get pictures like these: captions, or classes."""
+        """What one would ask for to get images like these: captions, or classes."""
         ...
 
     def condition(self, rows: Sequence[int]) -> Condition:
@@ -52,7 +52,7 @@ class Subject(Protocol):
         ...
 
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Iterator[Step]:
-        """A new picture a prompt, as `unclip generate` makes it."""
+        """A new image a prompt, as `unclip generate` makes it."""
         ...
 
 
@@ -66,12 +66,12 @@ class UnclipSubject:
     @property
     def diffusion(self) -> Diffusion:
         """The decoder's."""
-        return there(self.model.decoder, "decoder").diffusion
+        return require(self.model.decoder, "decoder").diffusion
 
     @property
     def sampling(self) -> Sampling:
         """As the decoder was stored."""
-        return there(self.model.decoder, "decoder").config.sampling
+        return require(self.model.decoder, "decoder").config.sampling
 
     def images(self, rows: Sequence[int]) -> Images:
         """As they are."""
@@ -87,7 +87,7 @@ class UnclipSubject:
         ids, mask = (t.to(self.model.device) for t in self.model.tokenizer(self.prompts(rows)))
         z = self.model.embed_images(self.images(rows)).float()
         keep = torch.ones(len(rows), dtype=torch.bool, device=z.device)
-        return there(self.model.decoder, "decoder").condition(z, keep, ids, mask)
+        return require(self.model.decoder, "decoder").condition(z, keep, ids, mask)
 
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Iterator[Step]:
         """The prior's embeddings of the captions, then the decoder."""
@@ -113,7 +113,7 @@ class DDPMSubject:
 
     def images(self, rows: Sequence[int]) -> Images:
         """Of as many channels as the model's."""
-        return to_tensor(chosen(self.prepared.images, np.asarray(rows), self.model.model.shape[0]))
+        return to_tensor(select_rows(self.prepared.images, np.asarray(rows), self.model.model.shape[0]))
 
     def prompts(self, rows: Sequence[int]) -> list[str]:
         """Their classes; nothing where the model has none."""
@@ -124,12 +124,12 @@ class DDPMSubject:
         return self.model.model.condition(self.model.labels(self.prompts(rows)))
 
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings) -> Iterator[Step]:
-        """A picture a class."""
+        """An image a class."""
         return self.model.steps(prompts, seeds, settings)
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedRun:
     """A run, opened. rows: held-out ones (a note says where they are not)."""
 
     subject: Subject
@@ -139,19 +139,19 @@ class Opened:
     device: str
 
 
-def open_run(root: Path) -> Opened:
+def open_run(root: Path) -> OpenedRun:
     """A finished run with its data. Raises ValueError for one that is unfinished, damaged, or without its data."""
     model, run = load(root), RunFolder(root)
     if not isinstance(model, TextToImage | DDPMPipeline):
         raise ValueError(
-            f"{root}: denoises codes, and this looks at how pictures are denoised; take a run of another --model"
+            f"{root}: denoises codes, and this looks at how images are denoised; take a run of another --model"
         )
     if not (run.data / "prepared.json").exists():
         raise ValueError(
-            f"{run.data}: the run's prepared pictures are gone; the same `unclip train` command again prepares them "
+            f"{run.data}: the run's prepared images are gone; the same `unclip train` command again prepares them "
             "(what is trained stays)"
         )
     config, prepared = stored_config(run.settings), load_prepared(run.data)
     rows, note = judged_rows(Context(run, config, prepared, model.device, model.precision))
     subject = UnclipSubject(model, prepared) if isinstance(model, TextToImage) else DDPMSubject(model, prepared)
-    return Opened(subject, prepared, rows, note, model.device)
+    return OpenedRun(subject, prepared, rows, note, model.device)

@@ -21,7 +21,7 @@ from unclip.diffusion.process import Diffusion, DiffusionConfig
 from unclip.diffusion.samplers import Sampler
 from unclip.diffusion.schedules import Tabulated
 from unclip.diffusion.weighting import Simple
-from unclip.figures.flow_plots import Flow, Scene
+from unclip.figures.flow_plots import ForwardFrame, Trajectories
 from unclip.nn.blocks.mlp import MLP
 from unclip.recipes.events import Working, working
 
@@ -78,7 +78,7 @@ def learn(config: ToyConfig) -> Generator[Working, None, Denoise]:
     return lambda x, log_snr: diffusion.denoiser(x, log_snr, NOTHING)
 
 
-def exact(config: ToyConfig) -> Denoise:
+def best_possible(config: ToyConfig) -> Denoise:
     """What no training can better on these points."""
     return Empirical(config.data())
 
@@ -96,20 +96,20 @@ class Counted:
 
 
 @torch.no_grad()
-def flow(config: ToyConfig, row: str, denoise: Denoise, column: str, sampler: Sampler) -> Flow:
+def flow(config: ToyConfig, row: str, denoise: Denoise, column: str, sampler: Sampler) -> Trajectories:
     """All states of one sampler with one denoiser; every flow starts from the same noise."""
     noise, counted = Noise.shared(config.seed, "start"), Counted(denoise)
     x = noise.normal((config.samples, 2))
     states = [x, *(step.x for step in sampler(counted, x, config.levels(), noise))]
-    return Flow(row, column, torch.stack(states), counted.calls)
+    return Trajectories(row, column, torch.stack(states), counted.calls)
 
 
-def scenes(config: ToyConfig, points: int, count: int) -> list[Scene]:
+def scenes(config: ToyConfig, points: int, count: int) -> list[ForwardFrame]:
     """Two moons at `count` even times from 0 to T by the closed form, one eps for all of them."""
     data = two_moons(points, Noise.shared(config.seed, "scenes"))
-    eps, found = Noise.shared(config.seed, "forward").normal(data.shape), [Scene("data", data)]
+    eps, found = Noise.shared(config.seed, "forward").normal(data.shape), [ForwardFrame("data", data)]
     for i in range(1, count):
         t = i / (count - 1)
         level = config.diffusion.schedule(torch.tensor(t))
-        found.append(Scene(f"noising, t = {t:.1f} T", noised(data, level, eps)))
+        found.append(ForwardFrame(f"noising, t = {t:.1f} T", noised(data, level, eps)))
     return found

@@ -15,15 +15,15 @@ HEADS = {
     "clip-guidance": "Guidance by the noise-aware CLIP",
 }
 WORDS = {
-    "inversion": "Held-out pictures, inverted (DDIM backwards, several evaluations a step) and drawn again by DDIM at "
+    "inversion": "Held-out images, inverted (DDIM backwards, several evaluations a step) and drawn again by DDIM at "
     "eta 0, without captions and without guidance. Squared errors count pixels from 0 to 1; PSNR ends at 100 dB.",
     "interpolation": "Blends of pairs of held-out pictures: z_i goes by slerp; x_T goes by slerp too, or is one drawn "
     "noise for all. Steps between neighbours, in radians between CLIP embeddings and as root mean square of pixels "
     "0 to 1. Ratios are to the even step, the ends' distance over the number of steps: a mean ratio above 1 is a "
     "detour, the largest ratio is the worst jump.",
-    "guidance": "A picture for each held-out caption at each guidance scale of the decoder. CLIP score: cosine of "
-    "picture and caption, and how far it lies above another caption's. KID: kernel distance to the true pictures in "
-    "the run's own CLIP. Diversity: mean CLIP distance between pictures of one prompt by several seeds. Exact: whole "
+    "guidance": "An image for each held-out caption at each guidance scale of the decoder. CLIP score: cosine of "
+    "image and caption, and how far it lies above another caption's. KID: kernel distance to the true images in "
+    "the run's own CLIP. Diversity: mean CLIP distance between images of one prompt by several seeds. Exact: whole "
     "scenes right.",
     "clip-guidance": "The same, guided by the noise-aware CLIP alone: classifier-free guidance is 1, so scale 0 is no "
     "guidance at all (GLIDE, section 5, compares the two). The CLIP score is by the run's own CLIP, from which the "
@@ -31,15 +31,15 @@ WORDS = {
 }
 
 
-def section(part: str, figures: Figures, plot: Path | None, note: str) -> Section:
+def section(part: str, metrics: Figures, plot: Path | None, note: str) -> Section:
     """One part of the page."""
-    return Section(HEADS[part], WORDS[part] + note, TABLES[part](figures), [plot] if plot else [])
+    return Section(HEADS[part], WORDS[part] + note, TABLES[part](metrics), [plot] if plot else [])
 
 
 def brief(part: str, found: Figures) -> str:
     """One line of what was found."""
     if part == "inversion":
-        return f"PSNR {_mean(found['psnr'], 2)} dB over {found['n']} pictures"
+        return f"PSNR {_mean(found['psnr'], 2)} dB over {found['n']} images"
     if part == "interpolation":
         kinds = (f"{k} steps {_mean(found[k]['mean_ratio'], 2)}, at most {_mean(found[k]['most_ratio'], 2)} times even"
                  for k in ("clip", "pixels"))  # fmt: skip
@@ -47,23 +47,23 @@ def brief(part: str, found: Figures) -> str:
     return f"CLIP score {found['clip_score']['matched']:.3f}, diversity {_mean(found['diversity'], 3)}"
 
 
-def _inversion_table(figures: Figures) -> Sequence[Sequence[object]]:
-    rows = [(steps, _mean(f["psnr"], 2), _mean(f["squared_error"], 6), f["n"]) for steps, f in figures.items()]
+def _inversion_table(metrics: Figures) -> Sequence[Sequence[object]]:
+    rows = [(steps, _mean(f["psnr"], 2), _mean(f["squared_error"], 6), f["n"]) for steps, f in metrics.items()]
     return [("steps", "PSNR, dB", "squared error", "pictures"), *rows]
 
 
-def _interpolation_table(figures: Figures) -> Sequence[Sequence[object]]:
+def _interpolation_table(metrics: Figures) -> Sequence[Sequence[object]]:
     kinds = ("step", "longest", "mean_ratio", "most_ratio")
     rows = [
         (f"x_T {noise}", space, *(_mean(f[space][kind], 3) for kind in kinds))
-        for noise, f in figures.items()
+        for noise, f in metrics.items()
         for space in ("clip", "pixels")
     ]
     return [("noise", "space", "mean step", "largest step", "mean / even", "largest / even"), *rows]
 
 
-def _guidance_table(figures: Figures) -> Sequence[Sequence[object]]:
-    exact = any("exact" in f for f in figures.values())
+def _guidance_table(metrics: Figures) -> Sequence[Sequence[object]]:
+    exact = any("exact" in f for f in metrics.values())
     rows = [
         (
             scale,
@@ -73,31 +73,31 @@ def _guidance_table(figures: Figures) -> Sequence[Sequence[object]]:
             _mean(f["diversity"], 3),
             *((_mean(f["exact"], 3),) if exact else ()),
         )
-        for scale, f in figures.items()
+        for scale, f in metrics.items()
     ]
     return [("scale", "CLIP score", "above shuffled", "KID", "diversity", *(("exact",) if exact else ())), *rows]
 
 
-def _inversion_plot(figures: Figures, out: Path) -> None:
-    line = lines_of("PSNR", [float(steps) for steps in figures], [f["psnr"] for f in figures.values()])
-    panels_plot([Panel("PSNR of inverted pictures, dB", "steps", [line])], out)
+def _inversion_plot(metrics: Figures, out: Path) -> None:
+    line = lines_of("PSNR", [float(steps) for steps in metrics], [f["psnr"] for f in metrics.values()])
+    panels_plot([Panel("PSNR of inverted images, dB", "steps", [line])], out)
 
 
-def _interpolation_plot(figures: Figures, out: Path) -> None:
+def _interpolation_plot(metrics: Figures, out: Path) -> None:
     panels = []
     for space, title in (("clip", "steps in CLIP's space / even step"), ("pixels", "steps in pixels / even step")):
-        profiles = {f"x_T {noise}": f[space]["profile"] for noise, f in figures.items()}
+        profiles = {f"x_T {noise}": f[space]["profile"] for noise, f in metrics.items()}
         lines = [Line(name, [(i + 0.5) / len(p) for i in range(len(p))], p) for name, p in profiles.items()]
         panels.append(Panel(title, "place on the way", lines, even=1.0))
     panels_plot(panels, out)
 
 
-def _guidance_plot(figures: Figures, out: Path) -> None:
-    x, all_ = [float(scale) for scale in figures], list(figures.values())
+def _guidance_plot(metrics: Figures, out: Path) -> None:
+    x, all_ = [float(scale) for scale in metrics], list(metrics.values())
     score = Line("CLIP score", x, [f["clip_score"]["gap"] for f in all_], [f["clip_score"]["error"] for f in all_])
     panels = [
         Panel("CLIP score above shuffled", "guidance scale", [score]),
-        Panel("KID to true pictures", "guidance scale", [Line("KID", x, [f["kid"] for f in all_])]),
+        Panel("KID to true images", "guidance scale", [Line("KID", x, [f["kid"] for f in all_])]),
         Panel("diversity of one prompt", "guidance scale", [lines_of("d", x, [f["diversity"] for f in all_])]),
     ]
     if all("exact" in f for f in all_):

@@ -1,4 +1,4 @@
-"""`unclip study`: inversion, interpolation and guidance of a run, measured on held-out pictures, with a page."""
+"""`unclip study`: inversion, interpolation and guidance of a run, measured on held-out images, with a page."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,15 +15,15 @@ from unclip.evaluation.manipulation import interpolation, inversion_error
 from unclip.figures.report import Section, write_report
 from unclip.figures.style import available
 from unclip.generation.settings import Settings
-from unclip.recipes.events import Drawn, Event, Note
+from unclip.recipes.events import Event, ImageSaved, Note
 from unclip.runs.folder import RunFolder
-from unclip.studies.explain.subject import Opened, UnclipSubject, open_run
+from unclip.studies.explain.subject import OpenedRun, UnclipSubject, open_run
 from unclip.studies.manipulation import page as page
 
 
 @dataclass(frozen=True)
-class Ask:
-    """n: held-out pictures (the sweep: captions); pairs: of a blend; steps: of the inversion; scales: of guidance.
+class StudyRequest:
+    """n: held-out images (the sweep: captions); pairs: of a blend; steps: of the inversion; scales: of guidance.
 
     Raises ValueError for numbers that measure nothing.
     """
@@ -44,7 +44,7 @@ class Ask:
             raise ValueError(f"steps = {self.steps}, scales = {self.scales}: name some, at least 1 and 0")
 
 
-def study(root: Path, out: Path, ask: Ask) -> Iterator[Event]:
+def study(root: Path, out: Path, ask: StudyRequest) -> Iterator[Event]:
     """Writes study.json, study.html and, with matplotlib, a plot a part into `out`.
 
     Raises ValueError for a run that is unfinished, without its data, or no text-to-image model, and for an `out` that
@@ -54,38 +54,38 @@ def study(root: Path, out: Path, ask: Ask) -> Iterator[Event]:
         yield from _study(root, out, ask)
 
 
-def _study(root: Path, out: Path, ask: Ask) -> Iterator[Event]:
+def _study(root: Path, out: Path, ask: StudyRequest) -> Iterator[Event]:
     run = open_run(root)
     if not isinstance(run.subject, UnclipSubject):
-        raise ValueError(f"{root}: a plain DDPM has no embeddings of pictures; study a text-to-image run")
+        raise ValueError(f"{root}: a plain DDPM has no embeddings of images; study a text-to-image run")
     ask = replace(ask, n=min(ask.n, len(run.rows)), pairs=min(ask.pairs, len(run.rows) // 2))
-    figures: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
     sections: list[Section] = []
     for part in ask.what:
-        figures[part] = {}
+        metrics[part] = {}
         for name, found in PARTS[part](run, run.subject, ask):
-            figures[part][name] = found
+            metrics[part][name] = found
             yield Note(part, f"{name}: {page.brief(part, found)}")
         plot = out / f"{part}.png"
         if available():
-            page.PLOTS[part](figures[part], plot)
-            yield Drawn(part, plot)
-        sections.append(page.section(part, figures[part], plot if available() else None, run.note))
+            page.PLOTS[part](metrics[part], plot)
+            yield ImageSaved(part, plot)
+        sections.append(page.section(part, metrics[part], plot if available() else None, run.note))
     about = {"run": str(root), "model": run.subject.model.hash, "unclip": unclip.__version__, "ask": vars(ask)}
-    write_atomic(out / "study.json", to_json({**about, **figures}))
-    yield Drawn("study", write_report(out, f"What {root.name} does to pictures", sections, "study.html"))
+    write_atomic(out / "study.json", to_json({**about, **metrics}))
+    yield ImageSaved("study", write_report(out, f"What {root.name} does to images", sections, "study.html"))
 
 
 Found = Iterator[tuple[str, dict[str, Any]]]
 
 
-def _inversion(run: Opened, subject: UnclipSubject, ask: Ask) -> Found:
+def _inversion(run: OpenedRun, subject: UnclipSubject, ask: StudyRequest) -> Found:
     images = subject.images(run.rows[: ask.n].tolist())
     for steps in ask.steps:
         yield f"{steps}", inversion_error(subject.model, images, Settings(steps=steps))
 
 
-def _interpolation(run: Opened, subject: UnclipSubject, ask: Ask) -> Found:
+def _interpolation(run: OpenedRun, subject: UnclipSubject, ask: StudyRequest) -> Found:
     rows = run.rows[: 2 * ask.pairs].tolist()
     a, b = subject.images(rows[::2]), subject.images(rows[1::2])
     settings = Settings(steps=min(ask.steps), guidance=1.0)
@@ -93,15 +93,15 @@ def _interpolation(run: Opened, subject: UnclipSubject, ask: Ask) -> Found:
         yield noise, interpolation(subject.model, a, b, noise, settings, seed=ask.seed)
 
 
-def _guidance(run: Opened, subject: UnclipSubject, ask: Ask) -> Found:
+def _guidance(run: OpenedRun, subject: UnclipSubject, ask: StudyRequest) -> Found:
     yield from _swept(run, subject, ask, [Settings(guidance=scale) for scale in ask.scales])
 
 
-def _clip_guidance(run: Opened, subject: UnclipSubject, ask: Ask) -> Found:
+def _clip_guidance(run: OpenedRun, subject: UnclipSubject, ask: StudyRequest) -> Found:
     yield from _swept(run, subject, ask, [Settings(guidance=1.0, clip=scale) for scale in ask.scales])
 
 
-def _swept(run: Opened, subject: UnclipSubject, ask: Ask, settings: Sequence[Settings]) -> Found:
+def _swept(run: OpenedRun, subject: UnclipSubject, ask: StudyRequest, settings: Sequence[Settings]) -> Found:
     rows = run.rows[: ask.n].tolist()
     images, captions = subject.images(rows), subject.prompts(rows)
     world = drawn_world(run.prepared.report, subject.model.size)
@@ -109,7 +109,7 @@ def _swept(run: Opened, subject: UnclipSubject, ask: Ask, settings: Sequence[Set
         yield f"{scale:g}", at_scale(subject.model, images, captions, how, ask.seed, world)
 
 
-PARTS: dict[str, Callable[[Opened, UnclipSubject, Ask], Found]] = {
+PARTS: dict[str, Callable[[OpenedRun, UnclipSubject, StudyRequest], Found]] = {
     "inversion": _inversion,
     "interpolation": _interpolation,
     "guidance": _guidance,

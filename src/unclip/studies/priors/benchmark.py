@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from unclip.data.loader import to_tensor
-from unclip.data.shapes.captions import posed
+from unclip.data.shapes.captions import prompts_with_scenes
 from unclip.data.shapes.world import World, drawn_world
-from unclip.evaluation.embedding_sources import Against, Drawn, Found, Pairs, Way, judge
-from unclip.generation.text_to_image import TextToImage, there
+from unclip.evaluation.embedding_sources import Benchmark, DrawnScenes, EmbeddingSource, Pairs, SourceScores, judge
+from unclip.generation.text_to_image import TextToImage, require
 from unclip.recipes.events import Event, working
-from unclip.studies.explain.subject import Opened, UnclipSubject, open_run
+from unclip.studies.explain.subject import OpenedRun, UnclipSubject, open_run
 
 CATEGORIES = ("one_seen", "one_unseen", "two_seen")
 """Of the drawn scenes, those that are scored."""
 
 
-def open_unclip(root: Path) -> tuple[Opened, TextToImage]:
+def open_unclip(root: Path) -> tuple[OpenedRun, TextToImage]:
     """A finished text-to-image run with its data. Raises ValueError for any other."""
     opened = open_run(root)
     if not isinstance(opened.subject, UnclipSubject):
@@ -26,29 +26,31 @@ def open_unclip(root: Path) -> tuple[Opened, TextToImage]:
     return opened, opened.subject.model
 
 
-def measured_on(opened: Opened, model: TextToImage, n: int, seed: int) -> Against:
+def measured_on(opened: OpenedRun, model: TextToImage, n: int, seed: int) -> Benchmark:
     """n held-out pairs; of a run of drawn shapes, also n scenes of each category."""
     rows = opened.rows
     real = model.embed_images(to_tensor(opened.prepared.images[rows]))
     captions = [opened.prepared.captions[row][0] for row in rows[:n]]
     world = drawn_world(opened.prepared.report, model.size)
-    return Against(
+    return Benchmark(
         pairs=Pairs(captions, real[:n], seed),
         real=real,
-        mean=there(model.prior, "prior").mean,
+        mean=require(model.prior, "prior").mean,
         drawn=None if world is None else scenes(model, world, n, seed),
     )
 
 
-def scenes(model: TextToImage, world: World, n: int, seed: int) -> Drawn:
+def scenes(model: TextToImage, world: World, n: int, seed: int) -> DrawnScenes:
     """Drawn scenes with their prompts and embeddings."""
-    asked = [pair for category in CATEGORIES for pair in posed(world, category, n, seed)]
+    asked = [pair for category in CATEGORIES for pair in prompts_with_scenes(world, category, n, seed)]
     pictures = to_tensor(np.stack([world.draw(scene) for _, scene in asked]))
     prompts = [prompt for prompt, _ in asked]
-    return Drawn(prompts, Pairs([p.text for p in prompts], model.embed_images(pictures), seed))
+    return DrawnScenes(prompts, Pairs([p.text for p in prompts], model.embed_images(pictures), seed))
 
 
-def judged(model: TextToImage, ways: Sequence[Way], against: Against, found: dict[str, Found]) -> Iterator[Event]:
+def judge_all(
+    model: TextToImage, ways: Sequence[EmbeddingSource], against: Benchmark, found: dict[str, SourceScores]
+) -> Iterator[Event]:
     """Judges one way after the other into `found`."""
     start = time.monotonic()
     for done, way in enumerate(ways, 1):

@@ -12,24 +12,24 @@ from PIL import Image
 import unclip
 from unclip.core.disk.atomic import write_atomic
 from unclip.core.disk.store import to_json
-from unclip.evaluation.embedding_sources import Against, Found, Way
+from unclip.evaluation.embedding_sources import Benchmark, EmbeddingSource, SourceScores
 from unclip.generation.priors import ADDED, PRIORS, PriorKind, with_prior
 from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import KEY, grid, save_picture, to_pictures
-from unclip.recipes.add import add, with_stage
-from unclip.recipes.events import Drawn, Event, Note, Stopped
+from unclip.recipes.add import add_stage, with_stage
+from unclip.recipes.events import Event, ImageSaved, Note, Stopped
 from unclip.recipes.settings.run import RunConfig, read_settings, retrained
 from unclip.runs.folder import RunFolder
-from unclip.studies.explain.subject import Opened
-from unclip.studies.priors.benchmark import judged, measured_on, open_unclip
+from unclip.studies.explain.subject import OpenedRun
+from unclip.studies.priors.benchmark import judge_all, measured_on, open_unclip
 
 ORACLE = "true embedding"
 ROWS = 6
-"""Captions in the picture."""
+"""Captions in the image."""
 
 
 @dataclass(frozen=True)
-class Ask:
+class PriorsRequest:
     """budget: seconds of training for each prior that the run lacks, None: as long as its diffusion prior had.
 
     n: held-out pairs, and drawn scenes a category.
@@ -46,7 +46,7 @@ class Ask:
             raise ValueError(f"--budget: {self.budget} s of training are none")
 
 
-def compare(root: Path, ask: Ask, stop: threading.Event) -> Iterator[Event]:
+def compare(root: Path, ask: PriorsRequest, stop: threading.Event) -> Iterator[Event]:
     """Trains what is missing, judges all, and writes priors.json and priors.png into RUN/priors.
 
     Raises ValueError for a run without a prior, one that is unfinished, or whose data are gone.
@@ -56,56 +56,58 @@ def compare(root: Path, ask: Ask, stop: threading.Event) -> Iterator[Event]:
         yield from _compare(root, ask, stop)
 
 
-def _compare(root: Path, ask: Ask, stop: threading.Event) -> Iterator[Event]:
+def _compare(root: Path, ask: PriorsRequest, stop: threading.Event) -> Iterator[Event]:
     opened, model = open_unclip(root)
     for stage in ADDED.values():
-        for event in add(root, stage, settings(root, stage, ask), stop):
+        for event in add_stage(root, stage, settings(root, stage, ask), stop):
             yield event
             if isinstance(event, Stopped):
                 return
-    ways = [Way(kind.title, with_prior(model, name).prior) for name, kind in PRIORS.items()] + [Way(ORACLE, None)]
+    ways = [EmbeddingSource(kind.title, with_prior(model, name).prior) for name, kind in PRIORS.items()] + [
+        EmbeddingSource(ORACLE, None)
+    ]
     against = measured_on(opened, model, ask.n, ask.seed)
     yield Note("priors", f"judged on {len(against.pairs.captions)} pairs{opened.note}")
-    found: dict[str, Found] = {}
-    yield from judged(model, ways, against, found)
+    found: dict[str, SourceScores] = {}
+    yield from judge_all(model, ways, against, found)
     write(root, model, against, found)
     path = RunFolder(root).priors / "priors.png"
     save_picture(sheet(opened, model, against, found), path)
-    yield Drawn("priors", path)
+    yield ImageSaved("priors", path)
 
 
-def settings(root: Path, stage: str, ask: Ask) -> RunConfig:
+def settings(root: Path, stage: str, ask: PriorsRequest) -> RunConfig:
     """The run's settings with this stage trained for so long; one that was begun before keeps its own."""
     config, run = with_stage(root, stage), RunFolder(root)
     if stage in read_settings(run.settings).get("added", []):
         return config
-    seconds = ask.budget or run.state()["prior"]["figures"]["seconds"]
+    seconds = ask.budget or run.state()["prior"]["metrics"]["seconds"]
     recipe = retrained(config.recipes[stage], steps=0)
     return config.using(**{stage: replace(recipe, share=seconds / config.budget)})  # pyright: ignore[reportArgumentType]
 
 
-def write(root: Path, model: TextToImage, against: Against, found: dict[str, Found]) -> None:
+def write(root: Path, model: TextToImage, against: Benchmark, found: dict[str, SourceScores]) -> None:
     """The figures, with how long each prior was trained and whether it passed its gate."""
-    state, figures = RunFolder(root).state(), dict[str, Any]()
+    state, metrics = RunFolder(root).state(), dict[str, Any]()
     for kind in (*PRIORS.values(), PriorKind(ORACLE)):
-        figures[kind.title] = dict(found[kind.title].figures)
+        metrics[kind.title] = dict(found[kind.title].metrics)
         ended = state.get(kind.stage or "")
         if ended is not None:
-            figures[kind.title] |= {"trained": ended["figures"]["seconds"], "passed": ended["passed"]}
-            figures[kind.title] |= {k: ended["figures"][k] for k in ("steps", "parameters")}
+            metrics[kind.title] |= {"trained": ended["metrics"]["seconds"], "passed": ended["passed"]}
+            metrics[kind.title] |= {k: ended["metrics"][k] for k in ("steps", "parameters")}
     of = {"run": str(root), "model": model.hash, "stages": judged_stages(model)}
     about = {**of, "unclip": unclip.__version__, "n": len(against.pairs.captions), "seed": against.pairs.seed}
-    write_atomic(RunFolder(root).priors / "priors.json", to_json({**about, "priors": figures}))
+    write_atomic(RunFolder(root).priors / "priors.json", to_json({**about, "priors": metrics}))
 
 
-def sheet(opened: Opened, model: TextToImage, against: Against, found: dict[str, Found]) -> Image.Image:
-    """The same captions with every prior, a column each; the true picture last."""
+def sheet(opened: OpenedRun, model: TextToImage, against: Benchmark, found: dict[str, SourceScores]) -> Image.Image:
+    """The same captions with every prior, a column each; the true image last."""
     captions, seed = list(against.pairs.captions), against.pairs.seed
     shown = sorted({captions.index(caption) for caption in captions})[:ROWS]
     columns = [to_pictures(way.pictures[shown]) for way in found.values()]
     columns.append([Image.fromarray(np.asarray(opened.prepared.images[opened.rows[i]])) for i in shown])
     rows = [list(row) for row in zip(*columns, strict=True)]
-    heads, labels = [*found, "true picture"], [captions[i] for i in shown]
+    heads, labels = [*found, "true image"], [captions[i] for i in shown]
     picture = grid(rows, labels, zoom=-(-96 // model.size), heads=heads)
     made = {"command": "compare-priors", "of": [], "options": {"n": len(captions), "seed": seed}}
     sampling = model.sampling.to_dict()
@@ -116,4 +118,4 @@ def sheet(opened: Opened, model: TextToImage, against: Against, found: dict[str,
 
 def judged_stages(model: TextToImage) -> dict[str, str]:
     """The stages that were compared, and those around them, with their hashes."""
-    return model.stages.hashes([*model.drawn_by(model.sampling), *ADDED.values()])
+    return model.stages.hashes([*model.stages_used(model.sampling), *ADDED.values()])

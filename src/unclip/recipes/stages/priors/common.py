@@ -16,9 +16,9 @@ from unclip.generation.text_to_image import TextToImage
 from unclip.nn.prior.caption_net import PriorNetConfig
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
-from unclip.recipes.gates import clear, judged, pairs_of
+from unclip.recipes.gates import clear, judge, pairs_of
 from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.stages.base import Stage, StageRecipe, Words
+from unclip.recipes.stages.base import Stage, StageRecipe, TokenizerSize
 from unclip.recipes.stages.batches import assembled, feed
 from unclip.recipes.stages.clip import CLIPRecipe, heads
 from unclip.training.optim import OptimConfig
@@ -55,12 +55,12 @@ class AnyPriorRecipe(StageRecipe):
         batches.pictures, batches.embeddings, batches.clip = False, ctx.embeddings, ctx.clip
 
         def gate(prior: nn.Module) -> Gate:
-            return replace(judged(ctx, prior_gate, assembled(ctx, clip=ctx.clip, prior=prior)), stage=name)
+            return replace(judge(ctx, prior_gate, assembled(ctx, clip=ctx.clip, prior=prior)), stage=name)
 
         return Stage(module.to(ctx.device), batches, gate)
 
 
-def clip_of(config: RunConfig, words: Words) -> CLIPConfig:
+def clip_of(config: RunConfig, words: TokenizerSize) -> CLIPConfig:
     """The CLIP that a run's settings mean."""
     return config.of(CLIPRecipe).config(config.size, words)
 
@@ -77,8 +77,8 @@ def training_texts(ctx: Context) -> Vectors:
 
 
 def prior_gate(ctx: Context, rows: np.ndarray, model: TextToImage) -> Gate:
-    """The prior's embeddings are nearer to the picture of their caption than to another's, by three standard errors."""
+    """The prior's embeddings are nearer to the image of their caption than to another's, by three standard errors."""
     images, captions = pairs_of(ctx, rows, 256)
-    figures = suite.score_prior(model, model.embed_images(images), captions)
-    why = f"cosine to the true embedding {figures['matched']:.3f}, to another caption's {figures['shuffled']:.3f}"
-    return Gate("prior", clear(figures), why, figures)
+    metrics = suite.score_prior(model, model.embed_images(images), captions)
+    why = f"cosine to the true embedding {metrics['matched']:.3f}, to another caption's {metrics['shuffled']:.3f}"
+    return Gate("prior", clear(metrics), why, metrics)

@@ -8,7 +8,7 @@ from unclip.diffusion.process import Sampling
 from unclip.models.priors.diffusion import Prior, PriorConfig, PriorOptions, prior_sampling
 from unclip.recipes.context import Context
 from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.stages.base import Stage, Words
+from unclip.recipes.stages.base import Stage, TokenizerSize
 from unclip.recipes.stages.priors.common import AnyPriorRecipe, clip_of, training_embeddings
 
 
@@ -22,7 +22,7 @@ class PriorRecipe(AnyPriorRecipe, PriorOptions):
 
     sampling: Sampling = field(default_factory=lambda: replace(prior_sampling(), steps=32))
 
-    def largest(self, config: RunConfig, words: Words) -> Prior:
+    def largest(self, config: RunConfig, words: TokenizerSize) -> Prior:
         network = self.transformer(clip_of(config, words), words.context)
         return Prior(PriorConfig(**options(self, PriorOptions), network=network))
 
