@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from unclip.cli.screen.console import Screen
-    from unclip.images.read import ImageInput
     from unclip.generation.base import ImageModel
+    from unclip.images.read import ImageInput
 
 
 def warn(console: "Screen", model: "ImageModel", prompts: Sequence[str]) -> None:
