@@ -47,7 +47,6 @@ class EditOptions:
     def request(self, prompt: str) -> "Request":
         """As the pipeline takes it."""
         from unclip.editing.fill import Request
-    from unclip.editing.inpaint import Inpainted
         from unclip.generation.settings import Settings
 
         settings = Settings.from_dict({"steps": self.steps, "guidance": self.guidance, "size": self.size}, "")
