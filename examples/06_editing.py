@@ -1,4 +1,4 @@
-"""What a text-to-image model does to an picture: paint a part of it anew, vary it, blend it, change a word.
+"""What a text-to-image model does to an image: paint a part of it anew, vary it, blend it, change a word.
 
 python examples/06_editing.py RUN
 

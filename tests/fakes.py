@@ -34,9 +34,10 @@ def draw(*shape: int, key: int | str = 0) -> Tensor:
 
 
 def family(base: type) -> list[type]:
-    """The concrete members of a family, however deep."""
+    """The concrete members of a family, however deep, that are unclip's own."""
     subs = [m for sub in base.__subclasses__() for m in family(sub)]
-    return subs if base.__abstractmethods__ else [base, *subs]
+    own = base.__module__.startswith("unclip.")
+    return [base, *subs] if own and not base.__abstractmethods__ else subs
 
 
 def awake(module: nn.Module) -> nn.Module:

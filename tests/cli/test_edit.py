@@ -48,7 +48,7 @@ def test_pictures_a_sheet_and_the_command_that_makes_them_again(call: Call, out:
     assert sorted(p.name for p in out.iterdir()) == sorted(names)
     assert all(f"out/{n}" in done.out for n in names)
     assert "by RePaint, slower; `unclip add inpaint" in done.out
-    assert ("no prompt: the picture's own embedding" in done.out) == ("a red image" not in words)
+    assert ("no prompt: the image's own embedding" in done.out) == ("a red image" not in words)
     with Image.open(out / names[0]) as picture:
         assert picture.size == {"edit": (16, 16), "extend": (24, 20)}.get(name, picture.size)
     before = {n: (out / n).read_bytes() for n in names}
@@ -75,7 +75,7 @@ def test_pictures_a_sheet_and_the_command_that_makes_them_again(call: Call, out:
         (["edit", "cat.png", "--mask", "mask.png", "--steps", "0"], "steps = 0"),
         (["edit", "cat.png", "--mask", "mask.png", "-n", "0"], "n = 0"),
         (["extend", "cat.png"], "nothing to paint: say by how much the image grows, as --by 0.5"),
-        (["extend", "cat.png", "--left=-1"], "left = -1.0: a share of the picture's side between 0 and 4"),
+        (["extend", "cat.png", "--left=-1"], "left = -1.0: a share of the image's side between 0 and 4"),
         (["extend", "text.txt", "--by", "0.5"], "text.txt: no image in a supported format"),
     ],
 )

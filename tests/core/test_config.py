@@ -59,8 +59,8 @@ NEEDY["InpainterConfig"] = InpainterConfig.of(
 NEEDY["LatentConfig"] = LatentConfig(tiny_unet(vector_width=128, token_width=128), side=16, text=TEXT)
 NEEDY["UpsamplerConfig"] = UpsamplerConfig(low=16, size=32, crop=16)
 NEEDY["ClassifierConfig"] = ClassifierConfig(classes=3)
-NEEDY["Note"] = PluginNote("mine.py", "9f2c", kinds=("Midpoint",))
-NEEDY["Given"] = FixedLevels((-5.0, 0.0, 5.0))
+NEEDY["PluginNote"] = PluginNote("mine.py", "9f2c", kinds=("Midpoint",))
+NEEDY["FixedLevels"] = FixedLevels((-5.0, 0.0, 5.0))
 NEEDY["AnalyticDPM"] = AnalyticDPM((-5.0, 5.0), (0.9, 0.1))
 
 

@@ -38,7 +38,7 @@ SCHEDULES = [pytest.param(m(), id=m.__name__) for m in family(Schedule)]
 GRIDS = [
     pytest.param(m() if m is not FixedLevels else FixedLevels((-5.0, 0.0, 5.0)), id=m.__name__) for m in family(Grid)
 ]
-ANY = [g for g in GRIDS if g.id not in ("Given", "Sections")]
+ANY = [g for g in GRIDS if g.id not in ("FixedLevels", "Sections")]
 ENTRIES = LinearBeta().table.float()
 
 

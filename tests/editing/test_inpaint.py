@@ -82,7 +82,7 @@ def test_a_larger_picture_is_kept_outside_the_mask(width: int, height: int):
     before, mask = picture(GREEN, width, height), np.zeros((height, width), dtype=np.uint8)
     mask[-12:-2, -14:-3] = 255
     found = fill_hole(model(), before, Image.fromarray(mask), Request(n=1, settings=FEW))
-    [after] = found.pictures
+    [after] = found.images
     assert after.size == (width, height) and found.seen[0].size == (SIZE, SIZE)
     assert np.array_equal(array(after)[mask == 0], array(before)[mask == 0])
     assert off(after, GREEN, mask > 0) < NEAR
@@ -91,7 +91,7 @@ def test_a_larger_picture_is_kept_outside_the_mask(width: int, height: int):
 
 def test_a_small_picture_is_enlarged():
     found = fill_hole(model(), picture(RED, 12, 8), half(12, 8), Request(n=1, settings=FEW))
-    assert found.pictures[0].size == (SIZE, SIZE)
+    assert found.images[0].size == (SIZE, SIZE)
     assert any("12 x 8 pixels" in note and "enlarged first" in note for note in found.notes)
 
 
@@ -129,7 +129,7 @@ def test_what_cannot_be_kept_is_said_before_it_is_painted():
     assert any("more than 8 bits become 8 bits" in note for note in said) and said == found.notes
     small = fill_hole(model(), clear_in_part(8, 8), half(8, 8), step)
     assert any("its transparency is not kept" in note for note in small.notes)
-    assert small.pictures[0].mode == "RGB"
+    assert small.images[0].mode == "RGB"
 
 
 def test_a_mask_that_can_be_read_in_two_ways_is_told():
@@ -167,10 +167,10 @@ def test_a_picture_goes_on_beyond_its_borders(method, sides: Sides, size: tuple[
     before = picture(GREEN)
     found = grow(model(), before, sides, Request(n=2, settings=FEW, method=method))
     hole = np.asarray(found.mask)[..., 0] > 0
-    for after in found.pictures:
+    for after in found.images:
         assert after.size == size
         assert np.array_equal(array(after)[~hole].reshape(SIZE, SIZE, 3), array(before))
-    assert min(off(after, GREEN, hole) for after in found.pictures) < NEAR
+    assert min(off(after, GREEN, hole) for after in found.images) < NEAR
 
 
 def test_a_larger_picture_is_extended_at_its_own_size():
@@ -185,7 +185,7 @@ def test_what_made_it_is_inside(tmp_path: Path):
     half().save(tmp_path / "m.png")
     request = Request("a red image", 2, 4, FEW)
     found = fill_hole(model(), tmp_path / "a.png", tmp_path / "m.png", request)
-    about = found.pictures[1].info[KEY]
+    about = found.images[1].info[KEY]
     assert (about["prompt"], about["seed"], about["sampling"]["steps"]) == ("a red image", 5, 12)
     assert about["made"]["command"] == "edit"
     assert about["made"]["of"] == [str(tmp_path / "a.png"), "a red image"]
@@ -205,8 +205,8 @@ def test_without_a_stage_the_decoder_paints_and_says_so():
     alone = model(inpainting=False)
     found = fill_hole(alone, picture(), half(), Request(n=1, settings=FEW))
     assert any("by RePaint" in note for note in found.notes)
-    assert any("the picture's own embedding" in note for note in found.notes)
-    assert found.pictures[0].info[KEY]["made"]["options"]["method"] == "repaint"
+    assert any("the image's own embedding" in note for note in found.notes)
+    assert found.images[0].info[KEY]["made"]["options"]["method"] == "repaint"
     with pytest.raises(ValueError, match=r"method = 'model': .*unclip add inpaint"):
         unclip.edit(alone, picture(), half(), method="model")
 
@@ -216,7 +216,7 @@ def test_what_cannot_be_edited_is_refused(tmp_path: Path):
     tall = np.zeros((16, 40), dtype=np.uint8)
     tall[4, 2:38] = 255
     for image, mask, why in (
-        (picture(), half(20, 20), r"MASK: is 20 x 20 pixels and PICTURE is 16 x 16; a mask has its picture's size"),
+        (picture(), half(20, 20), r"MASK: is 20 x 20 pixels and PICTURE is 16 x 16; a mask has its image's size"),
         (picture(), None, r"PICTURE: has no transparent part and there is no mask; give --mask, an image of 16 x 16"),
         (picture(), Image.new("L", (16, 16)), r"MASK: nothing is to be painted"),
         (picture(), Image.new("L", (16, 16), 255), r"MASK: all is to be painted.*unclip generate"),

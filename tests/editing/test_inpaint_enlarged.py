@@ -49,11 +49,11 @@ def masked(width: int, height: int) -> tuple[Image.Image, np.ndarray]:
 def test_known_pixels_are_kept_at_every_size(width: int, height: int, painted: int, inpainting: bool):
     before, (mask, hole) = picture(width, height), masked(width, height)
     found = fill_hole(model(inpainting), before, mask, Request(n=2, settings=FEW))
-    for after in found.pictures:
+    for after in found.images:
         assert after.size == before.size
         assert np.array_equal(np.asarray(after)[~hole], np.asarray(before)[~hole])
         assert not np.array_equal(np.asarray(after)[hole], np.asarray(before)[hole])
-    about = found.pictures[0].info[KEY]
+    about = found.images[0].info[KEY]
     used = [name for name in about["stages"] if "upsampler" in name]
     assert used == ([] if painted == SIZE else ["inpaint_upsampler" if inpainting else "upsampler"])
     assert about["size"] == about["made"]["options"]["size"] == painted and found.seen[0].size == (painted, painted)
@@ -81,16 +81,16 @@ def test_extended_pictures_hold_the_one_they_began_with(width: int, height: int)
     before, sides = picture(width, height), Sides(left=0.3, down=0.21)
     found = grow(model(), before, sides, Request(n=2, settings=FEW))
     (_, below), (left, _) = sides.margins(width, height)
-    for after in found.pictures:
+    for after in found.images:
         assert after.size == (width + left, height + below)
         assert np.array_equal(np.asarray(after)[:height, left:], np.asarray(before))
-    assert "inpaint_upsampler" in found.pictures[0].info[KEY]["stages"]
+    assert "inpaint_upsampler" in found.images[0].info[KEY]["stages"]
 
 
 @pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("width, height", [(32, 32), (61, 100), (333, 210)])
 def test_what_is_painted_around_a_picture_stays_where_it_was_painted(width: int, height: int, times: int):
-    """A ramp that was painted on as it should be goes on without a step at the picture's border."""
+    """A ramp that was painted on as it should be goes on without a step at the image's border."""
     frame = Framed.of(ramp(width, height, (0, 0), (0, 0)), Sides(0.13, 0.37, 0.29, 0.07), SIZE)
     canvas, hole = frame.at(times)
     inside = [np.flatnonzero(~hole.all(axis)) for axis in (1, 0)]

@@ -6,7 +6,7 @@ import torch
 from unclip.evaluation.retrieval import are_classes, distinct, retrieval, zero_shot
 
 TEXTS = torch.eye(8)
-"""Eight captions at right angles: an picture's scores are its own numbers."""
+"""Eight captions at right angles: an image's scores are its own numbers."""
 RIGHT = [0, 0, 1, 2]
 PICTURES = torch.tensor(
     [

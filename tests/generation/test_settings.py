@@ -67,7 +67,7 @@ class Twice(Guidance):
 @pytest.fixture(scope="module")
 def model() -> DDPMPipeline:
     sampling = Sampling(3, DDIM())
-    return DDPMPipeline(model=built(lambda: DDPM(DDPMConfig(8, tiny_unet(), sampling=sampling))))
+    return DDPMPipeline(model=built(lambda: DDPM(DDPMConfig(tiny_unet(), size=8, sampling=sampling))))
 
 
 def picture(model: DDPMPipeline, settings: Settings) -> tuple[list[float], dict[str, Any]]:
@@ -131,7 +131,7 @@ def test_what_is_neither_a_name_nor_an_object_is_refused():
 def test_a_name_for_what_needs_settings_is_refused():
     with pytest.raises(ValueError, match="sampler = 'AnalyticDPM': no name stands for its settings"):
         Settings(sampler="AnalyticDPM").apply(Sampling())
-    with pytest.raises(ValueError, match="sampler = 'slow': known are ddpm, .*slow-walk"):
+    with pytest.raises(ValueError, match="sampler = 'slow': did you mean 'slow-walk'"):
         Settings(sampler="slow").apply(Sampling())
 
 
@@ -168,6 +168,6 @@ def test_info_names_a_sampler_that_nobody_here_knows():
     how = {**Sampling(4, DDIM()).to_dict(), "sampler": {"kind": "Theirs"}}
     told = picture_lines({"prompt": "", "seed": 3, "sampling": how, "model": "abc123"}, Path("nowhere"))[-1]
     assert told == (
-        "! no command makes it again: its sampler Theirs is none of unclip's; name the file that brings it, by "
-        "--plugin FILE"
+        "! no command makes it again: its sampler Theirs is none of unclip's; `unclip info IMAGE "
+        "--plugin FILE`, with the file of it, prints the command"
     )

@@ -45,7 +45,7 @@ def test_the_noise_is_the_flow_s(model: TextToImage):
     assert model.decoder is not None
     ids, mask = model.tokenizer([""])
     m = mean(model.decoder.conditions(latent.z, ids, mask)[0])
-    assert (latent.x - (latent.pictures - m) / STD).abs().max() < 0.15
+    assert (latent.x - (latent.images - m) / STD).abs().max() < 0.15
 
 
 def test_guidance_is_inverted_with_itself(model: TextToImage):
@@ -172,7 +172,7 @@ def test_opposite_embeddings_and_other_captions_cannot_be_blended(model: TextToI
 
 def test_small_pictures_are_enlarged_and_transparent_ones_lie_on_white(model: TextToImage):
     small = read_source(model, picture(side=8))
-    assert small.pictures.shape == (1, 3, 16, 16)
+    assert small.images.shape == (1, 3, 16, 16)
     assert getattr(small, "enlarged")  # noqa: B009
     clear = picture().convert("RGBA")
     clear.putalpha(0)

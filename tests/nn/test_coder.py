@@ -40,7 +40,7 @@ def test_a_block_without_a_level_is_told_nothing():
 
 @pytest.mark.parametrize("layers, seen", [(1, 16), (2, 34), (3, 70)])
 def test_a_verdict_sees_a_patch(layers: int, seen: int):
-    """The convolutions alone, without the norms, whose statistics are the whole picture's: weights of ones spread a
+    """The convolutions alone, without the norms, whose statistics are the whole image's: weights of ones spread a
     verdict's gradient over just the pixels that it sees."""
     critic = built(lambda: PatchCritic(PatchCriticConfig(width=16, layers=layers)))
     x = torch.ones(1, 3, 96, 96, requires_grad=True)

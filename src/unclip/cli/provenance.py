@@ -1,6 +1,6 @@
 """What a generated image says of itself, and the command that makes it again.
 
-Anybody can write anything into a PNG. So its text is shown as the picture's own word, one escaped line a fact; and the
+Anybody can write anything into a PNG. So its text is shown as the image's own word, one escaped line a fact; and the
 command is never taken from it, but put together here, of known commands and options with values of the right kind.
 """
 

@@ -112,7 +112,10 @@ def _member(family: type[C], option: str, sampling: About) -> C:
     """The sampler, the grid or the guidance that an image names. Raises NoCommand for one that nobody here knows."""
     kind = table_in(sampling, option).get("kind")
     if isinstance(kind, str) and kind not in members(family):
-        raise NoCommand(f"its {option} {kind} is none of unclip's; name the file that brings it, by --plugin FILE")
+        raise NoCommand(
+            f"its {option} {kind} is none of unclip's; `unclip info IMAGE --plugin FILE`, with the file of it, "
+            "prints the command"
+        )
     return family.from_dict(sampling[option])
 
 

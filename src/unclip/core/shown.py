@@ -1,4 +1,4 @@
-"""Text that came from outside (file names, captions, an picture's own text, a forged setting), made safe to show.
+"""Text that came from outside (file names, captions, an image's own text, a forged setting), made safe to show.
 
 A terminal obeys control characters: ESC may recolour it, move the cursor or set its title, and U+202E turns the rest
 of a line around. Whatever unclip did not write itself passes `shown` before a person sees it.

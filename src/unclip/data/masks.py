@@ -2,7 +2,7 @@
 
 Five kinds of holes: a rectangle; strokes of a brush; all that lies on one side of a line (outpainting to one side, half
 of the lines upright or level); all around a rectangle, which may touch the border (outpainting to several sides); and
-everything. Sizes are shares of the picture's sides, so a mask means the same at any size.
+everything. Sizes are shares of the image's sides, so a mask means the same at any size.
 """
 
 import math
@@ -99,7 +99,7 @@ def _inside(u: Draws, y: Tensor, x: Tensor, minimum: float, maximum: float) -> H
 
 
 def _side(u: Draws, y: Tensor, x: Tensor) -> Holes:
-    """Beyond a line that leaves a quarter to three quarters of the picture's extent in its direction."""
+    """Beyond a line that leaves a quarter to three quarters of the image's extent in its direction."""
     angle = 2 * math.pi * u[:, 0]
     straight = (math.pi / 2) * (4 * u[:, 0]).floor()
     angle = torch.where(u[:, 1] < 0.5, straight, angle)[:, None, None]

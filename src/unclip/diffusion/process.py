@@ -10,6 +10,7 @@ from unclip.core.condition import Condition
 from unclip.core.config.base import Config
 from unclip.core.config.ranges import CountOrNone, Positive, Steps, Weight
 from unclip.core.noise import Noise
+from unclip.core.plugins.returned import returned
 from unclip.core.typing import LogSNR, PerSample, State
 from unclip.core.watching import watched
 from unclip.diffusion.denoiser import Denoise, Denoiser, within
@@ -177,7 +178,8 @@ class Diffusion(nn.Module):
         denoise = self._guided(how, cond, null)
         grid, walk = sampling_grid(self.config, how, x.device), by or how.sampler
         total = walk.evaluations(len(grid) - 1) if isinstance(walk, RePaint) else len(grid) - 1
-        yield from watched(_without_grad(walk(denoise, x, grid, noise)), total)
+        for step in watched(_without_grad(walk(denoise, x, grid, noise)), total):
+            yield returned(step, Step, f"{type(walk).__name__}: its walk")
 
     def invert(
         self, x0: State, cond: Condition, null: Condition, how: Sampling, inversion: DDIMInversion

@@ -28,7 +28,7 @@ class Sides:
     def __post_init__(self) -> None:
         for name, share in vars(self).items():
             if not 0 <= share <= MOST:
-                raise ValueError(f"{name} = {share}: a share of the picture's side between 0 and {MOST:g}, as 0.5")
+                raise ValueError(f"{name} = {share}: a share of the image's side between 0 and {MOST:g}, as 0.5")
         if not any(vars(self).values()):
             raise ValueError("nothing to paint: say by how much the image grows, as --by 0.5 or --right 0.5")
 
@@ -44,7 +44,7 @@ class Sides:
 class Framed:
     """An image and what is to be painted around it; size: the decoder's, px.
 
-    The decoder sees squares as wide as the picture's longer side where the canvas holds them, so that a half of a
+    The decoder sees squares as wide as the image's longer side where the canvas holds them, so that a half of a
     thing is completed as one thing; but of the first of them, half is known.
     The decoder's margins are rounded up and what is too much is cut off at the end, so that what was painted stays
     where it was painted, whatever the sizes are.

@@ -54,7 +54,7 @@ def edit(
         ValueError: for an image, a mask or settings that cannot work.
     """
     model = text_to_image(model, "edit")
-    return [*fill_hole(model, image, mask, Request(prompt, n, seed, settings or Settings(), method)).pictures]
+    return [*fill_hole(model, image, mask, Request(prompt, n, seed, settings or Settings(), method)).images]
 
 
 @checked
@@ -87,4 +87,4 @@ def extend(
     """
     model = text_to_image(model, "extend")
     request = Request(prompt, n, seed, settings or Settings(), method)
-    return [*grow(model, image, Sides(**sides), request).pictures]
+    return [*grow(model, image, Sides(**sides), request).images]

@@ -27,7 +27,7 @@ JUMP, RESAMPLES = 6, 4
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be painted: prompt ("": the picture's own embedding leads), number, first seed, and how."""
+    """What is to be painted: prompt ("": the image's own embedding leads), number, first seed, and how."""
 
     prompt: str = ""
     n: int = 1
@@ -49,7 +49,7 @@ class Request:
 
 @dataclass(frozen=True)
 class TypedCommand:
-    """The command that was typed, or could be: of an picture's path, with options by the names they are typed with."""
+    """The command that was typed, or could be: of an image's path, with options by the names they are typed with."""
 
     command: str
     of: str
@@ -93,7 +93,7 @@ class Painter:
         """What a person should know before looking."""
         found: list[str] = []
         if not self.request.prompt.strip():
-            found.append("no prompt: the picture's own embedding says what to paint")
+            found.append("no prompt: the image's own embedding says what to paint")
         if self.method == "repaint" and self.request.method == "auto":
             found.append(
                 f"this run has no inpainting stage, so its decoder paints by RePaint, slower; {ADD} trains one"

@@ -94,7 +94,7 @@ def read_masked(picture: Picture, mask: Picture | None, size: int, background: s
     if drawn.alpha.shape != whole.alpha.shape:
         has = f"{drawn.alpha.shape[1]} x {drawn.alpha.shape[0]}"
         raise ValueError(f"{of_mask}: is {has} pixels and {name} is {width} x {height}; a mask has its "
-                         f"picture's size: make it {width} x {height}")  # fmt: skip
+                         f"image's size: make it {width} x {height}")  # fmt: skip
     clear = drawn.alpha < HALF
     hole = clear if clear.any() else drawn.rgb.mean(2) >= HALF
     return _checked(Masked(whole, hole, name, of_mask, (*notes, *_doubt(of_mask, drawn))))

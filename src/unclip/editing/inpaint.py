@@ -33,7 +33,7 @@ GRAY = 200
 class Inpainted:
     """pictures: one a seed, each with what made it inside; seen: the same as the model saw them, for a sheet."""
 
-    pictures: Sequence[Image.Image]
+    images: Sequence[Image.Image]
     seen: list[Image.Image]
     original: Image.Image
     mask: Image.Image
@@ -43,7 +43,7 @@ class Inpainted:
         """Original (gray where it is to be painted), mask, results, in one row."""
         zoom = max(1, 128 // self.original.height)
         sheet = grid([[self.original, self.mask, *self.seen]], zoom=zoom)
-        sheet.info[KEY] = {name: value for name, value in self.pictures[0].info[KEY].items() if name != "shown"}
+        sheet.info[KEY] = {name: value for name, value in self.images[0].info[KEY].items() if name != "shown"}
         return sheet
 
 

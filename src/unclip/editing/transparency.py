@@ -45,7 +45,7 @@ def kept_within(whole: Whole, margins: Margins, size: int) -> Kept | None:
 
 
 def lost(whole: Whole, name: str, kept: Kept | None) -> str:
-    """What is told where an picture's transparency cannot be kept."""
+    """What is told where an image's transparency cannot be kept."""
     if kept is not None or whole.alpha.min() == 255:
         return ""
     return f"{name}: is smaller than what the model paints, so its transparency is not kept: the result is opaque"

@@ -51,7 +51,7 @@ def _centred_square(k: Float[Tensor, "n m"], own: bool) -> Tensor:
 
 
 def _moved(own: Float[Tensor, "n n"], across: Float[Tensor, "n m"], s_own: Tensor, s_across: Tensor) -> Tensor:
-    """z of one set: the variance of its pictures' means, less what the finite sets in these means add to it."""
+    """z of one set: the variance of its images' means, less what the finite sets in these means add to it."""
     n, m = across.shape
     means = (own.sum(1) - own.diagonal()) / (n - 1) - across.mean(1)
     return means.var() - s_own / (n - 1) - s_across / m

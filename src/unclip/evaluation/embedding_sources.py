@@ -1,7 +1,7 @@
 """What a decoder is given, and what comes of it: one way beside another, on the same captions, seeds and images.
 
 An image embedding comes from a prior, or from the true image; the caption goes to the decoder as it is, not at all,
-or it is another picture's. The same figures of each way tell priors apart (unCLIP, section 5.1), and which stage an
+or it is another image's. The same figures of each way tell priors apart (unCLIP, section 5.1), and which stage an
 error comes from.
 """
 
@@ -59,7 +59,7 @@ class DrawnScenes:
 class Benchmark:
     """What the ways are measured on. real: CLIP embeddings of held-out images, for the kernel distance.
 
-    mean: of the training pictures' embeddings, where cosines are measured from. drawn: scenes, of drawn data.
+    mean: of the training images' embeddings, where cosines are measured from. drawn: scenes, of drawn data.
     """
 
     pairs: Pairs

@@ -21,7 +21,7 @@ HOLES = MaskConfig(everything=0.0)
 
 @torch.no_grad()
 def score_inpainting(model: TextToImage, images: Images, captions: list[str], seed: int = 0) -> dict[str, float]:
-    """Figures of one filled hole an image; embedding and caption are the picture's own.
+    """Figures of one filled hole an image; embedding and caption are the image's own.
 
     model, base: RMS error in the hole (images in [-1, 1]) of the inpainter and of the decoder that knows the rest
     only by replacement (`RePaint` without resampling, so at equal steps); mean: of the mean colour of what is known.

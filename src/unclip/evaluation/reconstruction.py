@@ -14,7 +14,7 @@ def score_reconstruction(reconstruct: Callable[[Images], Images], images: Images
     """PSNR, gain over the mean image, and roughness.
 
     psnr: mean over the images, 10 log10(4 / MSE) dB for images in [-1, 1]. gain: 10 log10(MSE of the mean of these
-    images / MSE), dB: 10 dB are a code that explains 90 % of the pictures' variance.
+    images / MSE), dB: 10 dB are a code that explains 90 % of the images' variance.
     """
     images = images.float()
     made = torch.cat([reconstruct(images[i : i + BATCH]).float().cpu() for i in range(0, len(images), BATCH)])

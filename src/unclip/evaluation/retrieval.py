@@ -1,4 +1,4 @@
-"""Does CLIP find an picture's caption, and a caption's image? Recall among the distinct captions, beside chance."""
+"""Does CLIP find an image's caption, and a caption's image? Recall among the distinct captions, beside chance."""
 
 import math
 from collections.abc import Sequence

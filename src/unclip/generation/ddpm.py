@@ -1,4 +1,4 @@
-"""A seed, or a class and a seed, becomes an picture: the finished plain DDPM."""
+"""A seed, or a class and a seed, becomes an image: the finished plain DDPM."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""A prompt becomes a code, a code becomes an picture: the finished latent diffusion (Rombach et al. 2022)."""
+"""A prompt becomes a code, a code becomes an image: the finished latent diffusion (Rombach et al. 2022)."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace

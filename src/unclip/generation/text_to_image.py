@@ -1,4 +1,4 @@
-"""A prompt becomes an picture: tokenizer -> CLIP text -> prior -> decoder (unCLIP, section 2)."""
+"""A prompt becomes an image: tokenizer -> CLIP text -> prior -> decoder (unCLIP, section 2)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

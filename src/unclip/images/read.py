@@ -25,7 +25,7 @@ class ImageInput:
     """An image as the model sees it. names: its path, or a word; side: the shorter one as given, px; note: what was
     guessed of its values."""
 
-    pictures: Images
+    images: Images
     names: tuple[str]
     side: int
     note: str = ""
@@ -33,7 +33,7 @@ class ImageInput:
     @property
     def enlarged(self) -> bool:
         """Whether the model sees more pixels than there were."""
-        return self.side < self.pictures.shape[-1]
+        return self.side < self.images.shape[-1]
 
 
 def read_image(picture: Picture, size: int, background: str = WHITE) -> ImageInput:

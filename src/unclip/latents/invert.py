@@ -57,7 +57,7 @@ def read_source(model: TextToImage, source: Source) -> ImageInput | Inverted:
 
 def embed_source(model: TextToImage, source: ImageInput | Inverted) -> Vectors:
     """z_i of an opened source, unit vectors in float32 on the CPU."""
-    return source.z if isinstance(source, Inverted) else _seen(model, source.pictures).cpu()
+    return source.z if isinstance(source, Inverted) else _seen(model, source.images).cpu()
 
 
 def exact_sampling(model: TextToImage, settings: Settings | None = None, base: Sampling | None = None) -> Sampling:
@@ -90,7 +90,7 @@ def invert(model: ImageModel, source: Source, caption: str = "", settings: Setti
     source = read_source(model, source)
     if isinstance(source, Inverted):
         return replace(source, how=exact_sampling(model, settings, source.how))
-    return invert_images(model, source.pictures, [caption], exact_sampling(model, settings), source.names)
+    return invert_images(model, source.images, [caption], exact_sampling(model, settings), source.names)
 
 
 def invert_images(

@@ -22,7 +22,7 @@ class Inverted:
     Args:
         z: CLIP's embeddings, unit vectors, [b, d].
         x: the noise that the decoder starts from, [b, c, h, w].
-        pictures: the images as the model saw them, [b, c, h, w] in [-1, 1].
+        images: the images as the model saw them, [b, c, h, w] in [-1, 1].
         captions: what the decoder was told of each.
         how: the sampling that leads back.
         model: the hash of the model.
@@ -31,7 +31,7 @@ class Inverted:
 
     z: Vectors
     x: Images
-    pictures: Images
+    images: Images
     captions: tuple[str, ...]
     how: Sampling
     model: str
@@ -41,7 +41,7 @@ class Inverted:
         """Whether both are the same to the last bit: images, model, captions and sampling."""
         kept, theirs = ((x.captions, x.how, x.model) for x in (self, other))
         return kept == theirs and all(
-            torch.equal(a, b) for a, b in ((self.z, other.z), (self.x, other.x), (self.pictures, other.pictures))
+            torch.equal(a, b) for a, b in ((self.z, other.z), (self.x, other.x), (self.images, other.images))
         )
 
     def save(self, path: str | Path) -> None:
@@ -52,7 +52,7 @@ class Inverted:
             "names": list(self.names),
             "sampling": self.how.to_dict(),
         }
-        store.save(Path(path), KIND, config, {"z": self.z, "x": self.x, "pictures": self.pictures})
+        store.save(Path(path), KIND, config, {"z": self.z, "x": self.x, "images": self.images})
 
     @classmethod
     def load(cls, path: str | Path) -> "Inverted":

@@ -46,7 +46,7 @@ def reconstruct(model: ImageModel, latent: Inverted) -> Image.Image:
     images = paint(model, Start(latent.z, latent.x, latent.captions), latent.how, [0])
     made = Made("invert", latent.names, {"prompt": latent.captions[0]})
     picture = sign_all(model, images, made, latent.how, [0], ["reconstruction"])[0]
-    pair = images, latent.pictures
+    pair = images, latent.images
     picture.info[KEY]["error"] = {"psnr": psnr(*pair).item(), "mse": squared_error(*pair).item()}
     return picture
 

@@ -1,4 +1,4 @@
-"""What CLIP sees in an picture: PCA reconstructions (unCLIP, figure 7) and zero-shot labels (figure 6)."""
+"""What CLIP sees in an image: PCA reconstructions (unCLIP, figure 7) and zero-shot labels (figure 6)."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -30,13 +30,13 @@ class Probe:
     """What `probe` found.
 
     Args:
-        pictures: the decoded images, one for each entry of `dims`.
+        images: the decoded images, one for each entry of `dims`.
         dims: the numbers of dimensions.
         explained: the fraction of the data's variance that lies in these dimensions.
         labels: (label, probability), the most likely first.
     """
 
-    pictures: list[Image.Image]
+    images: list[Image.Image]
     dims: tuple[int, ...]
     explained: tuple[float, ...]
     labels: list[tuple[str, float]]

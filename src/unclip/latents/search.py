@@ -34,7 +34,7 @@ def nearest_rows(query: Float[Tensor, "1 d"], among: Float[Tensor, "n width"], n
 
 
 def is_file(query: str) -> bool:
-    """Whether a query names an image file; words otherwise. A missing file with an picture's ending is no words."""
+    """Whether a query names an image file; words otherwise. A missing file with an image's ending is no words."""
     return Path(query).is_file() or is_picture(query)
 
 
@@ -48,10 +48,10 @@ def read_query(model: Sees, query: str, background: str = WHITE) -> str | ImageI
 
 def embed_query(model: Sees, query: str | ImageInput) -> Vectors:
     """What was asked as a unit vector, [1, d]."""
-    return model.embed_images(query.pictures) if isinstance(query, ImageInput) else model.embed_captions([query])
+    return model.embed_images(query.images) if isinstance(query, ImageInput) else model.embed_captions([query])
 
 
 def captions_near(model: Sees, query: Vectors, captions: Sequence[str], n: int) -> list[tuple[str, float]]:
-    """The n captions nearest to an picture's embedding, with their cosines, nearest first."""
+    """The n captions nearest to an image's embedding, with their cosines, nearest first."""
     texts = model.embed_captions(captions)
     return [(captions[found.row], found.cosine) for found in nearest_rows(query, texts, n)]

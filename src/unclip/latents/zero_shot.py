@@ -1,7 +1,7 @@
 """Which of these labels fits an image best? Zero-shot classification with prompt ensembles (CLIP, section 3.1.4).
 
 A label's embedding is the mean of its unit embeddings in several templates ("an image of {}"), made a unit vector
-again. An picture's probabilities over the labels are softmax(cosines / temperature), the temperature being CLIP's own:
+again. An image's probabilities over the labels are softmax(cosines / temperature), the temperature being CLIP's own:
 what CLIP was trained to say of captions that are equally likely beforehand.
 """
 

@@ -29,7 +29,7 @@ from unclip.models.network import check_network
 from unclip.nn.backbones.config import ImageNetworkConfig
 
 Labels = Int[Tensor, " b"]
-"""The number of each picture's class; -1: none."""
+"""The number of each image's class; -1: none."""
 NO_CLASS = -1
 
 

@@ -1,6 +1,6 @@
 """Latent diffusion (Rombach et al. 2022): `Diffusion` over the codes of a frozen autoencoder, told the caption.
 
-The caption's tokens are attended to in every attention layer of the network (section 3.3; here beside the picture's
+The caption's tokens are attended to in every attention layer of the network (section 3.3; here beside the image's
 own, as GLIDE does it), and its feature is added to the level embedding. The text tower starts as CLIP's and is trained
 further, as the decoder's is.
 """

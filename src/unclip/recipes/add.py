@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from unclip.core import machine
+from unclip.core.disk import store
 from unclip.data.prepare.write import load_prepared
 from unclip.data.source import Source
 from unclip.recipes.context import Context
@@ -34,9 +35,15 @@ def _add(
     run: RunFolder, stage: str, config: RunConfig, stop: threading.Event, source: Source | None
 ) -> Iterator[Event]:
     machine.prepare_memory()
+    before = stored_config(run.settings)
     config = _noted(run, stage, config)
     ctx = Context(run, config, load_prepared(run.data), machine.device(), config.precision, stop, source)
-    yield from finished(ctx, stage)
+    try:
+        yield from finished(ctx, stage)
+    except Exception:
+        if not any(store.exists(place) for place in run.checkpoint(stage)):
+            write_settings(run.settings, before)  # nothing of it is there: it was never begun
+        raise
     if stage not in run.state():
         yield Stopped(stage)
 

@@ -32,7 +32,7 @@ class Feed:
         self.embeddings: Vectors | None = None
         self.latents: Images | None = None
         self.clip: CLIP | None = None
-        self.pictures = True
+        self.with_images = True
 
     def __call__(self, step: int) -> Batch:
         rows = self.rows[self.order.indices(step)]
@@ -42,7 +42,7 @@ class Feed:
         ids, mask = self.ids[same, :longest], mask[:, :longest]
         text, tokens = self._text(ids, mask)
         return Batch(
-            images=to_tensor(self.prepared.images[rows]) if self.pictures else None,
+            images=to_tensor(self.prepared.images[rows]) if self.with_images else None,
             ids=ids,
             mask=mask,
             caption_id=same,

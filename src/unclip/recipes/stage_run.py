@@ -13,12 +13,13 @@ from torch.nn import Module
 
 from unclip.core.disk import atomic, lock, store
 from unclip.core.missing import install
+from unclip.core.plugins.returned import returned
 from unclip.core.task import Task
 from unclip.figures import plots
 from unclip.images.files import save_picture
 from unclip.recipes.budget import StageTime
 from unclip.recipes.context import Context
-from unclip.recipes.events import Event, ImageSaved, Note, Progress, Working
+from unclip.recipes.events import Event, Gate, ImageSaved, Note, Progress, Working
 from unclip.recipes.gates import believable
 from unclip.recipes.more import End
 from unclip.recipes.stages.base import build
@@ -169,7 +170,8 @@ class StageRun:
         self.averaged.load_state_dict(trainer.ema.average)
         yield Working(self.name, "judging it", trainer.plan.reserve + self.time.later, self.time.behind(1.0))
         began = time.monotonic()
-        judged = believable(self.stage.gate(self.averaged), trainer.skipped, trainer.step)
+        verdict = returned(self.stage.gate(self.averaged), Gate, f"{self.name}: its gate")
+        judged = believable(verdict, trainer.skipped, trainer.step)
         trainer.waited(time.monotonic() - began)
         metrics = {"steps": trainer.step, "seconds": round(trainer.elapsed, 1), "skipped": trainer.skipped}
         metrics["parameters"] = sum(p.numel() for p in self.stage.kept(self.averaged).parameters())

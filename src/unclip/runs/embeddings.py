@@ -22,7 +22,7 @@ def run_embeddings(folder: RunFolder, clip: CLIP, prepared: Prepared, device: st
 
 
 def run_latents(folder: RunFolder, autoencoder: Autoencoder, prepared: Prepared, device: str, precision: str) -> Images:
-    """Means and log-variances of all pictures' codes, stacked, [n, 2 c, h, w] on the CPU; kept in the same way."""
+    """Means and log-variances of all images' codes, stacked, [n, 2 c, h, w] on the CPU; kept in the same way."""
     what = ("latents", "autoencoder")
     return _kept(folder, what, prepared, lambda images: autoencoder.encode(images).moments, (device, precision))
 

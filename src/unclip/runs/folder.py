@@ -116,8 +116,14 @@ class RunFolder:
 
     @property
     def drawing(self) -> str:
-        """The stage that draws its images; its early weights are kept, too, for autoguidance."""
-        return self.stages[-1]
+        """The stage that draws its images; its early weights are kept, too, for autoguidance.
+
+        Raises ValueError where there is none.
+        """
+        names = self.stages
+        if not names:
+            raise ValueError(f"{self.root}: holds no stage")
+        return names[-1]
 
     def _names(self, key: str) -> tuple[str, ...]:
         names = self._set(key, [])

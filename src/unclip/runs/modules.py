@@ -62,11 +62,18 @@ def read_tokenizer(folder: RunFolder, context: int, promised: str | None) -> tup
     return Tokenizer.load(folder.tokenizer, context), found
 
 
-def load_stage(folder: RunFolder, name: str, kind: type[M], device: str) -> M:
-    """A finished stage of a run, frozen, in evaluation mode; "early/decoder": as it was early in its training.
+def load_stage(run: RunFolder | str | Path, name: str, kind: type[M], device: str = "cpu") -> M:
+    """Reads a finished stage of a run, frozen, in evaluation mode.
 
-    kind: the class of its module. Raises ValueError that names the file.
+    Args:
+        run: the run's folder.
+        name: of the stage; "early/decoder": the decoder as it was early in its training.
+        kind: the class of its module.
+        device: where it shall be, as "cpu" or "cuda".
+
+    Raises ValueError that names the file.
     """
+    folder = run if isinstance(run, RunFolder) else RunFolder(Path(run))
     return cast(M, _read(folder, name, kind, device).module)
 
 

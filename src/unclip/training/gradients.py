@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from unclip.core.noise import Noise
+from unclip.core.plugins.returned import returned
 from unclip.core.task import Batch, Losses, Task
 
 
@@ -65,7 +66,7 @@ class Gradients:
 
     def _one(self, batch: Batch, noise: Noise) -> tuple[Losses, tuple[Tensor | None, ...]]:
         with torch.enable_grad(), torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            losses = self.task.loss(batch, noise)
+            losses = returned(self.task.loss(batch, noise), Losses, f"{type(self.task).__name__}.loss")
         return losses, torch.autograd.grad(losses.total, self.parameters, allow_unused=True)
 
 

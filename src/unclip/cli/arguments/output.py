@@ -15,7 +15,7 @@ PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", "
 
 
 def check_folder(folder: Path, option: str = "--out") -> None:
-    """Raises ValueError where no folder of this name can be written into, or an picture's name was given."""
+    """Raises ValueError where no folder of this name can be written into, or an image's name was given."""
     if folder.is_dir():
         _check_writable(folder, folder, option)
         return

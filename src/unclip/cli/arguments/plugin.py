@@ -20,8 +20,8 @@ VARIABLE = "UNCLIP_PLUGINS"
 PLUGIN = Annotated[
     list[str] | None,
     Parameter(
-        help="A Python file, or a module, that is imported first: samplers, schedules, networks of your own are then "
-        f"known by name; may be repeated (or {VARIABLE}). Example: --plugin mine.py",
+        help="A Python file, or a module, that is imported first: samplers, schedules, networks, stages of yours are "
+        f"then known by name; may be repeated (or {VARIABLE}). Example: --plugin mine.py",
         negative="",
         consume_multiple=False,
     ),

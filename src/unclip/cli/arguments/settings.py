@@ -205,7 +205,9 @@ def check_fit(config: RunConfig, said: Sequence[SettingsLayer]) -> None:
         raise ValueError(f"{error} (said: {', '.join(of)})" if of else str(error)) from error
 
 
-def check_same(stored: RunConfig, said: Sequence[SettingsLayer], out: Path) -> None:
+def check_same(
+    stored: RunConfig, said: Sequence[SettingsLayer], out: Path, otherwise: str = "name another --out"
+) -> None:
     """Raises ValueError where something was said that cannot be, or that differs from what the run was begun with."""
     try:
         resolve(stored, said)
@@ -218,5 +220,5 @@ def check_same(stored: RunConfig, said: Sequence[SettingsLayer], out: Path) -> N
         if has.get(path) != value and not may_change(path, has.get(path), value):
             raise ValueError(
                 f"{origin}: {path} = {quote(value)}, but {out} was begun with {path} = {has.get(path)}; "
-                f"leave {origin} out to continue that run, or name another --out"
+                f"leave {origin} out to continue that run, or {otherwise}"
             )

@@ -58,7 +58,7 @@ class EditOptions:
 class GrowthOptions:
     """By how much an image grows."""
 
-    by: Annotated[float | None, Parameter(help="Each side, by this share of the picture's, as 0.5.")] = None
+    by: Annotated[float | None, Parameter(help="Each side, by this share of the image's, as 0.5.")] = None
     left: Annotated[float | None, Parameter(help="One side; wins over --by.")] = None
     right: Annotated[float | None, Parameter(help="As --left.")] = None
     up: Annotated[float | None, Parameter(help="As --left.")] = None
@@ -100,7 +100,7 @@ def edit(
 def extend(
     image: Annotated[Path, Parameter(help="The image.")],
     prompt: Annotated[
-        str, Parameter(help="What the larger image shows; without one the picture's own embedding leads.")
+        str, Parameter(help="What the larger image shows; without one the image's own embedding leads.")
     ] = "",
     /,
     *,
@@ -151,6 +151,6 @@ def write(painted: "Inpainted", stem: str, out: Path) -> Iterable[Path]:
     """Writes a PNG a seed, then a sheet: original, mask, results; yields the paths."""
     from unclip.images.files import KEY
 
-    names = [f"{stem}-{picture.info[KEY]['seed']}" for picture in painted.pictures]
-    for picture, name in zip([*painted.pictures, painted.sheet()], [*names, stem], strict=True):
+    names = [f"{stem}-{picture.info[KEY]['seed']}" for picture in painted.images]
+    for picture, name in zip([*painted.images, painted.sheet()], [*names, stem], strict=True):
         yield write_picture(picture, out, name)

@@ -41,9 +41,9 @@ class ManipulateOptions:
 
     run: Annotated[Path, Parameter(help="A finished run folder.")]
     out: Annotated[Path, Parameter(help="Where the images go.")] = Path("out")
-    steps: Annotated[int | None, Parameter(help="DDIM steps; by default 50 with the picture's own noise.")] = None
+    steps: Annotated[int | None, Parameter(help="DDIM steps; by default 50 with the image's own noise.")] = None
     guidance: Annotated[
-        float | None, Parameter(help="1 is none, the default with the picture's own noise; more drifts away from it.")
+        float | None, Parameter(help="1 is none, the default with the image's own noise; more drifts away from it.")
     ] = None
 
     @property
@@ -92,7 +92,7 @@ class Bench:
         names = [picture.info[KEY]["shown"] for picture in pictures]
         for picture, name in zip(pictures, names, strict=True):
             self.save(picture, f"{stem}-{slug(name)}")
-        front, *back = (to_pictures(source.pictures)[0] for source in self.sources)
+        front, *back = (to_pictures(source.images)[0] for source in self.sources)
         labels = ["original", *names, *("original" for _ in back)]
         sheet = contact([front, *pictures, *back], labels)
         sheet.info[KEY] = {name: value for name, value in pictures[0].info[KEY].items() if name != "shown"}
@@ -196,10 +196,10 @@ def probe(
     ] = None,
     seed: Annotated[int, Parameter(help=SEED)] = 0,
 ) -> None:
-    """Show what CLIP sees in an picture: labels, and images of ever more of its embedding."""
+    """Show what CLIP sees in an image: labels, and images of ever more of its embedding."""
     with Bench.open(how, [picture], labels or ()) as bench:
         found = unclip.probe(bench.model, bench.sources[0], labels or (), seed, how.settings)
-        bench.write(found.pictures, f"{_stem(picture)}-probe")
+        bench.write(found.images, f"{_stem(picture)}-probe")
         for k, share in zip(found.dims, found.explained, strict=True):
             bench.console.print(f"{k:4} dimensions hold {share:6.1%} of the variance of the run's images")
         for label, chance in found.labels[:SHOWN]:

@@ -54,7 +54,7 @@ def classify(
         taken = [read_image(path, model.clip.config.vision.size, model.background) for path in pictures]
         for one in taken:
             warn_size(console, one)
-        found = zero_shot.classify(model, torch.cat([one.pictures for one in taken]), labels, templates)
+        found = zero_shot.classify(model, torch.cat([one.images for one in taken]), labels, templates)
     table = Table("picture", "label", "probability", box=None, pad_edge=False, header_style="dim")
     for path, row in zip(pictures, found, strict=True):
         best = row.topk(min(SHOWN, len(labels)))

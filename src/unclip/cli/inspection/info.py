@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from unclip.runs.folder import RunFolder
 
 LONGEST = 10_000
-"""Letters of a line about an picture: a command of many prompts is long."""
+"""Letters of a line about an image: a command of many prompts is long."""
 
 
 @guarded

@@ -11,7 +11,7 @@ Figures = Mapping[str, Any]
 Read = Callable[[Figures], str]
 
 NOTES = """\
-Embeddings: cosine to the true picture's, and to that of another caption's, less the mean;
+Embeddings: cosine to the true image's, and to that of another caption's, less the mean;
 repeat: between two seeds of a caption; ms: for each.
 Pictures: CLIP score with their caption, and with another; KID x 1000, by the run's CLIP.
 ± is a standard error."""

@@ -23,7 +23,7 @@ def warn_size(console: "Screen", picture: "ImageInput") -> None:
     if picture.note:
         say(console, f"{picture.names[0]}: {picture.note}")
     if picture.enlarged:
-        size = picture.pictures.shape[-1]
+        size = picture.images.shape[-1]
         say(console, f"{picture.names[0]}: its shorter side has {picture.side} pixels, enlarged to the model's {size}")
 
 

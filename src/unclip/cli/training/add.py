@@ -97,7 +97,7 @@ def choose(run: Path, stage: str, budget: str | None, said: list[str], restart: 
             )
         )
     if begun and not restart:
-        settings.check_same(config, layers, run)
+        settings.check_same(config, layers, run, "train it again with --restart")
     if restart or not begun:  # what was said of an attempt that never got to train does not count
         config = config.using(**{stage: default_recipe(stage)})
     config = settings.resolve(config, layers)

@@ -10,7 +10,6 @@ wherever settings are made, before a class's own `__post_init__`, which may chec
 A field made by `runtime()` is no setting: a model that the settings are used with. It is not stored, compared or shown.
 """
 
-import difflib
 import functools
 import types
 import typing
@@ -20,7 +19,7 @@ from functools import cache
 from inspect import isabstract
 from typing import Any, NoReturn, TypeVar, Union, get_args, get_origin
 
-from unclip.core.config.families import PLUGIN, members
+from unclip.core.config.families import PLUGIN, members, nearest
 from unclip.core.config.ranges import Length, Range, expected, faults, is_number, quote, unpacked
 from unclip.core.config.tables import is_list, is_table
 from unclip.core.shown import printable
@@ -155,14 +154,6 @@ def make(cls: type[C], values: dict[str, Any], path: str) -> C:
 def read_member(cls: type[C], data: Any, path: str) -> C:
     """The config of a table that stands at `path`, as `from_dict` reads it. Raises WrongSetting."""
     return _build_config(cls, data, path)
-
-
-def nearest(name: Any, known: Iterable[str]) -> str:
-    """ "did you mean 'batch'?", or the names that there are."""
-    known = list(known)
-    close = difflib.get_close_matches(str(name)[:60], known, 1)
-    listed = f"known are {', '.join(known)}"
-    return f"did you mean {close[0]!r}? {listed}" if close else listed
 
 
 def _at(path: str) -> str:

@@ -4,7 +4,8 @@ A person may also type a name: one of a table (`ddim`), the one that a class dec
 the class's own (`Midpoint`); the latter two mean the class as it is without arguments.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+import difflib
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from inspect import isabstract
 from typing import TypeVar
 
@@ -12,6 +13,14 @@ F = TypeVar("F")
 
 PLUGIN = "one of your own is known once its file is imported: --plugin FILE"
 """What to do where a name is unknown."""
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """ "did you mean 'batch'?", or the names that there are."""
+    known = list(known)
+    close = difflib.get_close_matches(str(name)[:60], known, 1)
+    listed = f"known are {', '.join(known)}"
+    return f"did you mean {close[0]!r}? {listed}" if close else listed
 
 
 def members(family: type[F]) -> dict[str, type[F]]:
@@ -29,13 +38,23 @@ def below(root: type) -> Iterator[type]:
         yield from below(sub)
 
 
+def labels(cls: type) -> set[str]:
+    """What a class is known by: its name, and the one that it declares."""
+    return {cls.__name__, name_of_class(cls)}
+
+
+def known_labels(root: type) -> set[str]:
+    """The labels of all classes that inherit from one and can be made."""
+    return {label for cls in below(root) if not isabstract(cls) for label in labels(cls)}
+
+
 def clashes(root: type) -> dict[str, tuple[type, type]]:
     """ "Sampler Midpoint" -> two classes of different modules that a family below `root` knows by the same name."""
     found: dict[str, tuple[type, type]] = {}
     for family in filter(isabstract, below(root)):
         first: dict[str, type] = {}
         for cls in below(family):
-            for name in () if isabstract(cls) else {cls.__name__, name_of_class(cls)}:
+            for name in () if isabstract(cls) else labels(cls):
                 if first.setdefault(name, cls).__module__ != cls.__module__:
                     found[f"{family.__name__} {name}"] = (first[name], cls)
     return found
@@ -59,7 +78,7 @@ def named(family: type[F], table: Mapping[str, F], name: str) -> F:
         return table[name]
     cls = members(family).get(name) or own_named(family, name)
     if cls is None:
-        raise ValueError(f"{what} = {name!r}: known are {', '.join([*table, *foreign])}; {PLUGIN}")
+        raise ValueError(f"{what} = {name!r}: {nearest(name, [*table, *foreign])}; {PLUGIN}")
     return make_member(cls, f"{what} = {name!r}")
 
 

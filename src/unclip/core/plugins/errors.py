@@ -3,7 +3,7 @@
 import importlib
 import sysconfig
 import traceback
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,6 +36,19 @@ def own_errors(where: str) -> Generator[None, None, None]:
         if isinstance(error, ModuleNotFoundError) and error.name:
             raise Missing(told, error.name) from error
         raise ValueError(told) from error
+
+
+def fault_of(error: BaseException, plugins: Mapping[str, str]) -> str | None:
+    """What to say of an error that no check foresaw, where a plugin's code led to it or may have; else None.
+
+    plugins: file of each plugin that is imported -> its name.
+    """
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in plugins]
+    what = printable(f"{type(error).__name__}: {error}", 400)
+    if frames:
+        last = frames[-1]
+        return f"{printable(last.filename)}, line {last.lineno}, in {last.name}: {what}"
+    return None
 
 
 def _told(error: BaseException) -> str:

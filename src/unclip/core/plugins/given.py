@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 
 from unclip.core.config.base import Config
-from unclip.core.config.families import below, clashes
+from unclip.core.config.families import below, clashes, labels
 from unclip.core.plugins.errors import Missing, own_errors
 from unclip.core.shown import printable
 
@@ -65,7 +65,7 @@ class Plugin:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The names of the settings that it brings."""
-        return tuple(sorted({cls.__name__ for cls in below(Config) if self.brings(cls)}))
+        return tuple(sorted({label for cls in below(Config) if self.brings(cls) for label in labels(cls)}))
 
 
 _IMPORTED: dict[str, Plugin] = {}
@@ -77,6 +77,12 @@ _SEARCHED: list[str] = []
 def plugins() -> Mapping[str, Plugin]:
     """All plugins of this process, by the name of their module."""
     return _IMPORTED
+
+
+def plugin_files() -> dict[str, str]:
+    """File of each module that a plugin of this process is -> the plugin's name."""
+    found = {name: getattr(sys.modules.get(name), "__file__", None) for name in _IMPORTED}
+    return {file: _IMPORTED[name].name for name, file in found.items() if file}
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from unclip.core.config.base import Config
-from unclip.core.config.families import members
+from unclip.core.config.families import known_labels
 from unclip.core.config.tables import is_list, is_table, read_toml
 from unclip.core.disk.atomic import write_atomic
 from unclip.core.plugins.errors import NotGiven
@@ -58,7 +58,7 @@ class PluginNote(Config):
     @property
     def is_there(self) -> bool:
         """Whether this process has what it brings."""
-        known = members(Config)
+        known = known_labels(Config)
         if self.kinds:
             return all(kind in known for kind in self.kinds)
         return any(p.name == self.name and (p.asked or p.sha256 == self.sha256) for p in plugins().values())
@@ -132,7 +132,7 @@ def _check_version(note: PluginNote, settings: Path) -> None:
 def _import(note: PluginNote, settings: Path) -> None:
     needs = f"{settings}: needs the plugin {note.name}"
     if other := next((p.given for p in plugins().values() if p.name == note.name and p.asked), None):
-        known = members(Config)
+        known = known_labels(Config)
         lacking = ", ".join(printable(kind, 60) for kind in note.kinds if kind not in known)
         raise ValueError(
             f"{needs}, and the one that was given ({printable(other)}) brings no {lacking or 'such content'}"

@@ -1,7 +1,7 @@
 """Gaussian blur, the corruption of the first upsampler (unCLIP, section 2.1; Saharia et al. 2021).
 
 Weights exp(-x^T S^-1 x / 2) over a k x k window, summing to 1; S = R diag(a^2, b^2) R^T with R a turn by an angle.
-The picture's border is repeated outwards.
+The image's border is repeated outwards.
 """
 
 from dataclasses import dataclass

@@ -25,7 +25,7 @@ from unclip.data.degradation.jpeg import compressed
 
 MODES = ("area", "bilinear", "bicubic")
 DRAWS = 16
-"""Uniform numbers that decide an picture's fate: five for the order, the others one after the other."""
+"""Uniform numbers that decide an image's fate: five for the order, the others one after the other."""
 
 
 @dataclass(frozen=True)

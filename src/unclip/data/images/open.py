@@ -77,7 +77,7 @@ def open_image(data: bytes, enough: int | None = None, maximum: int = MAX_PIXELS
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of an picture's file. Raises ValueError that names it: none there, a folder, no regular file (a pipe
+    """The bytes of an image's file. Raises ValueError that names it: none there, a folder, no regular file (a pipe
     would never end), too large, or not to be read."""
     if path.is_dir():
         raise ValueError(f"{printable(path)}: is a folder; name an image")

@@ -39,7 +39,7 @@ class DataReport:
     image_size: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0), (0, 0))  # by area
     small: tuple[int, int] = (0, 0)  # (usable pairs whose shorter side is below so many px, px)
     flat: tuple[int, str] = (0, "")  # (images that come out as one colour, another background to try)
-    notes: tuple[tuple[str, int], ...] = ()  # (what was guessed of an picture's values, of how many)
+    notes: tuple[tuple[str, int], ...] = ()  # (what was guessed of an image's values, of how many)
     problems: tuple[str, ...] = ()  # the first few, as "key: reason; fix"
 
     @property
@@ -160,7 +160,7 @@ def _varies(pixels: Pixels) -> bool:
 class Tally:
     """Counts examined items into a DataReport; holds some 50 bytes per pair, never an image.
 
-    size: px, below which an picture's shorter side is enlarged.
+    size: px, below which an image's shorter side is enlarged.
     """
 
     size: int

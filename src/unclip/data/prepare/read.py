@@ -143,7 +143,7 @@ def read_about(out: Path) -> dict[str, Any] | None:
     return about if isinstance(about, dict) else None
 
 
-def load_prepared(out: Path) -> Prepared:
+def load_prepared(out: str | Path) -> Prepared:
     """Opens a prepared data set, such as the folder `data` of a run.
 
     The captions are compared with their hash at once. The images stay on disk, and each is compared with its digest
@@ -151,6 +151,7 @@ def load_prepared(out: Path) -> Prepared:
 
     Raises ValueError where there is none, another version wrote it, or its files do not fit together.
     """
+    out = Path(out)
     about = read_about(out)
     if about is None:
         raise ValueError(f"{out}: holds no prepared data set (no prepared.json); {_AGAIN}")

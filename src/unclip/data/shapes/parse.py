@@ -48,7 +48,7 @@ _SHIFT_Y, _SHIFT_X = (np.indices((3, 3)).reshape(2, 9, 1, 1).astype(np.float32) 
 
 @dataclass(frozen=True)
 class ParsedObject:
-    """An object read from an picture: centre (x, y) in px; `error` is the template's, inf where none was tried."""
+    """An object read from an image: centre (x, y) in px; `error` is the template's, inf where none was tried."""
 
     shape: str
     colour: str

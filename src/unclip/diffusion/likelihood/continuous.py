@@ -3,7 +3,7 @@
     -log p(x_0) <= L_T + 1/2 integral over the log-SNR of E|eps - eps_hat|^2 + L_0
 
 Between the two ends every unit of log-SNR counts the same. The integral is estimated at levels that are even in the
-log-SNR, one in each of n equal parts, at an offset of each picture's own.
+log-SNR, one in each of n equal parts, at an offset of each image's own.
 """
 
 import torch

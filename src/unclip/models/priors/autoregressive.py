@@ -74,7 +74,7 @@ class AutoregressivePrior(nn.Module):
 
     @property
     def mean(self) -> Float[Tensor, " d"]:
-        """Of the training pictures' embeddings."""
+        """Of the training images' embeddings."""
         return self.pca.mean
 
     def fit(self, images: Float[Tensor, "n d"], texts: Float[Tensor, "n d"]) -> None:

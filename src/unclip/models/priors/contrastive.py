@@ -51,7 +51,7 @@ class ContrastivePrior(nn.Module):
 
     @property
     def mean(self) -> Float[Tensor, " d"]:
-        """Of the training pictures' embeddings."""
+        """Of the training images' embeddings."""
         return self.statistics.mean
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:

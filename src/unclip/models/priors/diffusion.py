@@ -78,7 +78,7 @@ class Prior(nn.Module):
 
     @property
     def mean(self) -> Float[Tensor, " d"]:
-        """Of the training pictures' embeddings."""
+        """Of the training images' embeddings."""
         return self.statistics.mean
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:

@@ -3,7 +3,7 @@
 4x4 convolutions: one of stride 2 a layer, its width doubling up to eight times the first; one of stride 1; one to a
 verdict. A verdict sees 16 px with 1 layer, 34 px with 2, 70 px with 3, which is the paper's.
 
-Theirs has batch norms; here group norms, so that an picture's verdict does not depend on its neighbours in the batch.
+Theirs has batch norms; here group norms, so that an image's verdict does not depend on its neighbours in the batch.
 """
 
 from dataclasses import dataclass

@@ -7,11 +7,12 @@ can be added to its runs is read from these classes; a class of a plugin counts 
 import itertools
 import re
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from unclip.core.config.base import Config
 from unclip.core.config.ranges import quote
 from unclip.generation.upsampling import numbered
+from unclip.runs.folder import KEPT
 from unclip.training.trainer import TrainConfig
 
 
@@ -34,6 +35,15 @@ class Recipe(Config):
 
     share: float
     train: TrainConfig
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Raises ValueError for a name that cannot be that of a stage."""
+        super().__init_subclass__(**options)
+        if cls.name and not KEPT.fullmatch(cls.name):
+            raise ValueError(
+                f"{cls.__name__}: name = {quote(cls.name)}: a stage is a folder and a table of run.toml; take small "
+                "letters, digits and _, a letter first"
+            )
 
     @classmethod
     def default(cls, number: int) -> "Recipe":

@@ -10,7 +10,7 @@ import tomli_w
 import unclip
 from unclip.core.config.base import Config, WrongSetting, check_table, make, read_fields, read_member
 from unclip.core.config.ranges import Fraction, Range, Side, quote
-from unclip.core.config.tables import read_toml
+from unclip.core.config.tables import is_list, read_toml
 from unclip.core.disk.atomic import write_atomic
 from unclip.core.plugins import noted
 from unclip.core.versions import WRITTEN_BY, by_another
@@ -125,9 +125,10 @@ def _read(data: Any) -> RunConfig:
     for name in tables:
         if name not in names:
             raise WrongSetting(f"{name}: {_foreign(model)}", name)
-    if list(data.get(STAGES, stages_of(model))) != list(stages_of(model)):
+    listed = data.get(STAGES, [*stages_of(model)])
+    if not is_list(listed) or list(listed) != [*stages_of(model)]:
         expected = ", ".join(stages_of(model))
-        raise WrongSetting(f"{STAGES} = {quote(data[STAGES])}: a run of model = {model!r} trains {expected}", STAGES)
+        raise WrongSetting(f"{STAGES} = {quote(listed)}: a run of model = {model!r} trains {expected}", STAGES)
     return make(RunConfig, {**values, "recipes": {name: _recipe(name, table) for name, table in tables.items()}}, "")
 
 

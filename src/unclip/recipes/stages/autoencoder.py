@@ -32,7 +32,7 @@ from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
 
 ENOUGH = 10.0
-"""dB over the mean picture: 90 % of the pictures' variance. A code that loses more is no base for a diffusion."""
+"""dB over the mean picture: 90 % of the images' variance. A code that loses more is no base for a diffusion."""
 COLUMNS = 8
 """Of a preview."""
 
@@ -101,7 +101,7 @@ def reconstructions(ctx: Context, model: LatentPipeline) -> Image.Image:
 
 
 def autoencoder_gate(ctx: Context, rows: np.ndarray, model: LatentPipeline) -> Gate:
-    """Codes keep nine tenths of the pictures' variance; what comes back is neither noise nor a blur; KL is a number."""
+    """Codes keep nine tenths of the images' variance; what comes back is neither noise nor a blur; KL is a number."""
     images = to_tensor(ctx.prepared.images[rows[: 2 * PICTURES]])
     metrics = score_reconstruction(model.reconstruct_images, images)
     metrics["kl"] = model.autoencoder.encode(images.to(ctx.device)).kl().mean().item()

@@ -40,7 +40,7 @@ ROWS, COLUMNS = 8, 4
 NEAR = 0.5
 """Generated images farther from the data than this share of noise's distance are not of its kind."""
 GLANCE = 4
-"""Steps of the chain an picture: enough to see that bits/dim are a number; `unclip evaluate --bpd` measures them."""
+"""Steps of the chain an image: enough to see that bits/dim are a number; `unclip evaluate --bpd` measures them."""
 
 
 def fast_diffusion() -> DiffusionConfig:
@@ -113,7 +113,7 @@ def pictures(ctx: Context, r: DDPMRecipe, batch: int) -> PictureFeed:
 
 
 def labels(ctx: Context) -> np.ndarray:
-    """The number of each picture's class."""
+    """The number of each image's class."""
     numbers = {name: i for i, name in enumerate(ctx.classes)}
     return np.array([numbers[captions[0]] for captions in ctx.prepared.captions], dtype=np.int64)
 
@@ -128,7 +128,7 @@ def ddpm_preview(model: DDPMPipeline) -> Image.Image:
 
 
 def ddpm_gate(ctx: Context, rows: np.ndarray, model: DDPMPipeline) -> Gate:
-    """Images are not noise, are nearer to the data than noise is, and an picture's own class explains it best."""
+    """Images are not noise, are nearer to the data than noise is, and an image's own class explains it best."""
     real, own = scores.held_out(model, ctx.prepared, rows[:PICTURES])
     found = scores.score_images(model, real, own, ctx.config.seed, scores.quick(model.sampling))
     bits = summarise(likelihood.bound(model, real, own, GLANCE, ctx.config.seed)).total

@@ -80,7 +80,7 @@ class LatentRecipe(LatentOptions, StageRecipe):
         module.fit(codes.sample(Noise.shared(ctx.config.seed, "statistics")))
         module.text.load_state_dict(ctx.clip.text.state_dict())
         batches = feed(ctx, self.train)
-        batches.pictures, batches.latents = False, ctx.latents
+        batches.with_images, batches.latents = False, ctx.latents
         return Stage(
             module.to(ctx.device),
             batches,

@@ -35,7 +35,7 @@ JUDGED = 32
 MARGIN = 0.5
 """dB above bicubic interpolation: what counts as clearly better."""
 NEARER = 0.7
-"""Or sharpness: its distance from the real pictures' must be less than this share of bicubic's."""
+"""Or sharpness: its distance from the real images' must be less than this share of bicubic's."""
 FAITHFUL = 30.0
 """dB of consistency at least: made small again, an image is off by 8 of 255 levels (root mean square) at the most."""
 FITTED = 256

@@ -30,7 +30,7 @@ def schedules(path: Path, own: Schedule, curves: Sequence[Curve]) -> Section:
     table += [[c.name, f"{len(c.t):,}", f"{c.log_snr[-1].item():.1f}", f"{c.left:.1e}"] for c in curves]
     return Section(
         "Schedules: how fast an image becomes noise",
-        "Left, the noise that each of T steps adds. Middle, the share of the picture's power that is still there. "
+        "Left, the noise that each of T steps adds. Middle, the share of the image's power that is still there. "
         "Right, the same as a log-SNR, the axis on which all schedules are one line walked at different speeds: what a "
         "network sees at one log-SNR does not depend on the schedule that led there.\n\n"
         "What is left of the image at T should be nothing: sampling starts from pure noise, and whatever training "

@@ -83,7 +83,7 @@ class UnclipSubject:
 
     @torch.no_grad()
     def condition(self, rows: Sequence[int]) -> Condition:
-        """The pictures' own CLIP embeddings and their first captions."""
+        """The images' own CLIP embeddings and their first captions."""
         ids, mask = (t.to(self.model.device) for t in self.model.tokenizer(self.prompts(rows)))
         z = self.model.embed_images(self.images(rows)).float()
         keep = torch.ones(len(rows), dtype=torch.bool, device=z.device)
