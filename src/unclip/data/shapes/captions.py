@@ -26,7 +26,7 @@ RELATION_WORDS: dict[str, tuple[str, ...]] = {
 """The four relations, each with the ways to say it."""
 INVERSE: dict[str, str] = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 CATEGORIES: tuple[str, ...] = ("one_seen", "one_unseen", "two_seen", "two_unseen", "relation", "three_seen")
-_OPENINGS = ("", "there is ", "an image of ")
+_OPENINGS = ("", "there is ", "a picture of ")
 _COUNTS = {"one": 1, "two": 2, "relation": 2, "three": 3}
 
 
