@@ -12,7 +12,8 @@ from tests.short import short
 
 from unclip.cli.main import app
 from unclip.images.files import read_about
-from unclip.recipes.settings.run import write_settings
+from unclip.recipes.settings.run import stored_config, write_settings
+from unclip.recipes.stages import CLIPRecipe
 from unclip.runs.folder import RunFolder
 
 PAGE = "docs/extending.md"
@@ -41,6 +42,7 @@ def test_the_page_works_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert {how["sampler"]["kind"] for how in kinds} == {"Midpoint", "DDIM"}
     assert {how["guidance"]["kind"] for how in kinds} == {"Rising", "ClassifierFree"}
     assert {(how.get("grid") or {}).get("kind") for how in kinds} == {"Power", None}
+    assert stored_config(Path("runs/bag/run.toml")).of(CLIPRecipe).text_encoder is not None
     assert "mean_colour" in RunFolder(Path("runs/try")).added
     assert len(json.loads(python("colour_of.py").stdout)) == 3
     assert python("draw.py").stdout.strip() == "{'kind': 'Midpoint', 'where': 0.4}"
@@ -71,8 +73,8 @@ def python(*words: str) -> subprocess.CompletedProcess[str]:
 
 def smaller(command: list[str]) -> list[str]:
     """A command of the page, with few images, tiny networks and few steps."""
-    if "runs/try" in command and command[0] == "train":
-        return ["train", "pictures", "--out", "runs/try", "--config", "short.toml", "--force"]
+    if command[0] == "train" and ("runs/try" in command or "runs/bag" in command):
+        return [word for word in command if word not in ("--budget", "1m")] + ["--config", "short.toml"]
     if command[0] == "train":
         narrow = () if "mixer.py" in command else NARROW
         return [word for word in command if word not in ("--budget", "5m")] + [*FEW, *narrow]

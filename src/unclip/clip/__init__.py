@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from unclip.clip.noisy import NoisyCLIP as NoisyCLIP
     from unclip.clip.noisy import NoisyCLIPConfig as NoisyCLIPConfig
     from unclip.clip.text import TextConfig as TextConfig
+    from unclip.clip.text import TextEncoder as TextEncoder
+    from unclip.clip.text import TextEncoderConfig as TextEncoderConfig
     from unclip.clip.text import TextTower as TextTower
     from unclip.clip.vision import ImageTower as ImageTower
     from unclip.clip.vision import ImageTowerConfig as ImageTowerConfig
@@ -27,7 +29,7 @@ else:
         __name__,
         {
             "unclip.clip.model": "CLIP CLIPConfig",
-            "unclip.clip.text": "TextTower TextConfig",
+            "unclip.clip.text": "TextEncoder TextEncoderConfig TextTower TextConfig",
             "unclip.clip.vision": "ImageTower ImageTowerConfig VisionTower VisionConfig ViT ViTConfig",
             "unclip.clip.noisy": "NoisyCLIP NoisyCLIPConfig",
             "unclip.clip.loss": "softmax_loss sigmoid_loss",

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from unclip.clip.loss import logits, sigmoid_loss, softmax_loss
-from unclip.clip.text import TextConfig, TextTower
+from unclip.clip.text import TextEncoderConfig
 from unclip.clip.vision import ImageTowerConfig
 from unclip.core.config.base import Config
 from unclip.core.config.ranges import Count
@@ -23,13 +23,13 @@ class CLIPConfig(Config):
     """Settings of `CLIP`.
 
     Args:
-        text: of the text tower.
-        vision: of the image tower: `VisionConfig` or `ViTConfig`.
+        text: of the text encoder: `TextConfig`, or one of your own.
+        vision: of the image tower: `VisionConfig`, `ViTConfig`, or one of your own.
         width: of the embeddings.
         form: "softmax", CLIP's loss, or "sigmoid", SigLIP's (Zhai et al. 2023).
     """
 
-    text: TextConfig
+    text: TextEncoderConfig
     vision: ImageTowerConfig
     width: Count = 128
     form: Literal["softmax", "sigmoid"] = "softmax"
@@ -46,7 +46,7 @@ class CLIP(nn.Module):
     def __init__(self, config: CLIPConfig) -> None:
         super().__init__()
         self.config = config
-        self.text, self.vision = TextTower(config.text), config.vision.build()
+        self.text, self.vision = config.text.build(), config.vision.build()
         self.text_projection = nn.Linear(config.text.width, config.width, bias=False)
         self.image_projection = nn.Linear(config.vision.width, config.width, bias=False)
         for projection in (self.text_projection, self.image_projection):  # as in the published code

@@ -1,5 +1,6 @@
 """CLIP's text tower: a causal transformer; the feature at <end> is the caption's (Radford et al. 2021, section 2.4)."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -12,8 +13,34 @@ from unclip.core.typing import Ids, Mask, Tokens, Vectors
 from unclip.nn.blocks.transformer import Activation, Transformer
 
 
+class TextEncoderConfig(Config, ABC):
+    """The base class of settings of text encoders.
+
+    Args:
+        vocabulary: the number of different tokens; a run fills it in.
+        context: the largest number of a caption's tokens; a run fills it in.
+        width: features of a token, and of a caption.
+    """
+
+    vocabulary: int
+    context: int
+    width: int
+
+    @abstractmethod
+    def build(self) -> "TextEncoder":
+        """Builds the encoder with its initial weights."""
+
+
+class TextEncoder(nn.Module, ABC):
+    """The base class of text encoders: from token ids and the mask of the real ones, [b, n], to features."""
+
+    @abstractmethod
+    def forward(self, ids: Ids, mask: Mask) -> tuple[Tokens, Vectors]:
+        """Computes token features, [b, n, width], and the caption's, [b, width]."""
+
+
 @dataclass(frozen=True)
-class TextConfig(Config):
+class TextConfig(TextEncoderConfig):
     """Settings of `TextTower`. The paper's ViT-B has width 512, 12 layers, 8 heads and quick_gelu.
 
     Args:
@@ -39,8 +66,11 @@ class TextConfig(Config):
         if self.width < 1 or self.width % self.heads:
             raise ValueError(f"text width = {self.width}: must be divisible by its heads = {self.heads}")
 
+    def build(self) -> "TextTower":
+        return TextTower(self)
 
-class TextTower(nn.Module):
+
+class TextTower(TextEncoder):
     """CLIP's text tower (Radford et al. 2021, section 2.4), a causal transformer.
 
     It is called with ids and mask, [b, n], and returns token features, [b, n, width], and the feature at <end>, which

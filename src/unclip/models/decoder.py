@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from unclip.clip.text import TextConfig, TextTower
+from unclip.clip.text import TextEncoderConfig
 from unclip.core.condition import Condition
 from unclip.core.config.base import Config
 from unclip.core.config.ranges import Count, Depth, Fraction, Side
@@ -79,7 +79,7 @@ class DecoderConfig(DecoderOptions):
 
     size: Side
     embedding_width: Count
-    text: TextConfig
+    text: TextEncoderConfig
 
     def __post_init__(self) -> None:
         check_network(self.network, self.size, self.diffusion)
@@ -98,7 +98,7 @@ class Decoder(nn.Module):
         self.config = config
         d, width = config.embedding_width, config.text.width
         self.statistics = Standardize(d)
-        self.text = TextTower(config.text)
+        self.text = config.text.build()
         self.null_embedding = nn.Parameter(torch.zeros(d))
         self.to_tokens = nn.Linear(d, config.image_tokens * width)
         self.diffusion = Diffusion(config.network.build(), config.diffusion)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from unclip.clip.text import TextConfig, TextTower
+from unclip.clip.text import TextEncoderConfig
 from unclip.core.condition import Condition
 from unclip.core.config.base import Config
 from unclip.core.config.ranges import Fraction, Side
@@ -58,7 +58,7 @@ class LatentConfig(LatentOptions):
     """
 
     side: Side
-    text: TextConfig
+    text: TextEncoderConfig
 
     def __post_init__(self) -> None:
         network, width = self.network, self.text.width
@@ -87,7 +87,7 @@ class LatentDiffusion(nn.Module):
         super().__init__()
         self.config = config
         self.statistics = Standardize(config.network.channels)
-        self.text = TextTower(config.text)
+        self.text = config.text.build()
         self.diffusion = Diffusion(config.network.build(), config.diffusion)
 
     @property

@@ -1,7 +1,6 @@
 """What every image tower of CLIP is to those who choose among them."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 from torch import nn
 
@@ -13,12 +12,10 @@ class ImageTowerConfig(Config, ABC):
     """The base class of settings of image towers.
 
     Args:
-        size: the side of the square input, px.
+        size: the side of the square input, px; a run fills it in.
         channels: of the images.
         width: of the features that come out.
     """
-
-    unnamed: ClassVar[str] = "VisionConfig"  # files of 0.1 do not say which: there was one
 
     size: int
     channels: int

@@ -1,8 +1,7 @@
 """Settings as frozen dataclasses that survive a trip through JSON or TOML.
 
 A field typed with an abstract family (a `Schedule`, a `Sampler`) is stored with a `kind`, the class's name; it is
-looked up among the family's subclasses, never imported by path, so a file cannot name code to run. A family that was
-once a single class says with `unnamed` which member a file without a `kind` means.
+looked up among the family's subclasses, never imported by path, so a file cannot name code to run.
 
 A number declares its range at its field (`core.config.ranges`): `batch: Annotated[int, Range(1, 65536)]`. It is checked
 wherever settings are made, before a class's own `__post_init__`, which may check how its fields go together.
@@ -167,7 +166,7 @@ def _join(path: str, name: Any) -> str:
 def _resolve(cls: type[C], data: dict[str, Any], path: str) -> tuple[type[C], dict[str, Any]]:
     if not (isabstract(cls) or _is_member(cls)):
         return cls, data
-    kind, known = data.pop("kind", getattr(cls, "unnamed", cls.__name__)), members(cls)
+    kind, known = data.pop("kind", cls.__name__), members(cls)
     if not isinstance(kind, str) or kind not in known:
         raise WrongSetting(f"{_at(path)}unknown kind {quote(kind)}; {nearest(kind, sorted(known))}; {PLUGIN}", path)
     return known[kind], data

@@ -55,9 +55,10 @@ class AutoencoderRecipe(StageRecipe):
         """Raises ValueError where CLIP has no stem of convolutions for the perceptual loss to look through, and where
         images of `size` px are too small for the critic."""
         loss, clip = self.loss, recipes[CLIPRecipe.name]
-        if loss.perceptual and isinstance(clip, CLIPRecipe) and clip.vision != "conv":
+        if loss.perceptual and isinstance(clip, CLIPRecipe) and not clip.has_stem:
+            shown = type(clip.image_encoder).__name__ if clip.image_encoder else clip.vision
             raise ValueError(
-                f"clip.vision = {clip.vision!r}: the perceptual loss looks through CLIP's stem of convolutions; take "
+                f"clip.vision = {shown!r}: the perceptual loss looks through CLIP's stem of convolutions; take "
                 "'conv', or autoencoder.loss.perceptual = 0"
             )
         if loss.critic_from < 1 and size < loss.critic.smallest:

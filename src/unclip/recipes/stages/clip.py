@@ -1,13 +1,13 @@
 """CLIP as a stage: ours for small data, or the paper's."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import numpy as np
 from torch import nn
 
 from unclip.clip.model import CLIP, CLIPConfig
-from unclip.clip.text import TextConfig
+from unclip.clip.text import TextConfig, TextEncoderConfig
 from unclip.clip.vision import ImageTowerConfig, VisionConfig, ViTConfig
 from unclip.core.config.ranges import Count, Depth, Patch, Share, Widths
 from unclip.evaluation import suite
@@ -31,6 +31,8 @@ class CLIPRecipe(StageRecipe):
 
     vision: the image tower, a convolutional stem (vision_stem) or the paper's ViT (vision_patch), which brings the
     paper's text tower and loss with it. form: of the loss; None: sigmoid for the stem, softmax for the ViT.
+    text_encoder, image_encoder: any of their families, yours too, in the place of the above; None: the above. Their
+    vocabulary, context and size are filled in.
     """
 
     name: ClassVar[str] = "clip"
@@ -45,23 +47,33 @@ class CLIPRecipe(StageRecipe):
     vision_patch: Patch = 8
     vision_width: Count = 192
     vision_layers: Depth = 3
+    text_encoder: TextEncoderConfig | None = None
+    image_encoder: ImageTowerConfig | None = None
     share: Share = 0.17
     train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3, decay=0.05)))
 
     def config(self, size: int, words: TokenizerSize) -> CLIPConfig:
         """Both towers and the loss, for images of `size` px. Raises ValueError where the tower does not fit them."""
-        paper = self.vision == "vit"
-        text = TextConfig(
-            words.size,
-            words.context,
-            self.text_width,
-            self.text_layers,
-            heads(self.text_width, paper),
-            "quick_gelu" if paper else "gelu",
-        )
-        return CLIPConfig(text, self._tower(size), self.width, self.form or ("softmax" if paper else "sigmoid"))
+        form = self.form or ("softmax" if self.vision == "vit" else "sigmoid")
+        return CLIPConfig(self._text(words), self._tower(size), self.width, form)
+
+    @property
+    def has_stem(self) -> bool:
+        """Whether its image tower has the stem of convolutions that a perceptual loss looks through."""
+        own = self.image_encoder
+        return self.vision == "conv" if own is None else isinstance(own, VisionConfig)
+
+    def _text(self, words: TokenizerSize) -> TextEncoderConfig:
+        if self.text_encoder is not None:
+            sizes = {"vocabulary": words.size, "context": words.context}
+            return replace(self.text_encoder, **sizes)  # pyright: ignore[reportArgumentType]
+        width, paper = self.text_width, self.vision == "vit"
+        activation = "quick_gelu" if paper else "gelu"
+        return TextConfig(words.size, words.context, width, self.text_layers, heads(width, paper), activation)
 
     def _tower(self, size: int) -> ImageTowerConfig:
+        if self.image_encoder is not None:
+            return replace(self.image_encoder, size=size)  # pyright: ignore[reportArgumentType]
         width, layers = self.vision_width, self.vision_layers
         if self.vision == "vit":
             return ViTConfig(size, patch=self.vision_patch, width=width, layers=layers, heads=heads(width, True))

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from unclip.clip.model import CLIPConfig
-from unclip.clip.text import TextConfig
+from unclip.clip.text import TextConfig, TextEncoderConfig
 from unclip.core.config.base import options
 from unclip.core.config.ranges import Count, Depth, Share
 from unclip.core.shown import shell_command
@@ -79,12 +79,14 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
         chosen = options(self, DecoderOptions, network=network, sampling=sampling)
         return DecoderConfig(**chosen, size=size, embedding_width=clip.width, text=text)
 
-    def _text(self, clip: CLIPConfig) -> TextConfig:
+    def _text(self, clip: CLIPConfig) -> TextEncoderConfig:
         """The text tower: CLIP's, or one of its own on the same tokens."""
         if self.text == "clip":
             return clip.text
+        of = clip.text
+        activation = of.activation if isinstance(of, TextConfig) else "gelu"
         own = heads(self.text_width, paper=True)
-        return replace(clip.text, width=self.text_width, layers=self.text_layers, heads=own)
+        return TextConfig(of.vocabulary, of.context, self.text_width, self.text_layers, own, activation)
 
     def largest(self, config: RunConfig, words: TokenizerSize) -> nn.Module:
         return Decoder(self.config(config.size, config.of(CLIPRecipe).config(config.size, words)))
