@@ -55,7 +55,7 @@ def test_without_matplotlib_there_are_tables(call: Call, tmp_path: Path, monkeyp
     "words, why",
     [
         (["--what", "colour"], "known are inversion, interpolation, guidance"),
-        (["--steps", "many"], "--steps: 'many' is no number"),
+        (["--steps", "many"], "--steps: 'many' is not a number"),
         (["--steps", "0"], "steps = (0,)"),
         (["-n", 1], "a standard error needs at least 2"),
     ],

@@ -242,7 +242,7 @@ def test_captions_in_the_files_of_other_tools(tmp_path: Path) -> None:
 def test_metadata_json(tmp_path: Path, text: str) -> None:
     assert captions(write(tmp_path, {"1.png": RED, "metadata.json": text})) == {"1.png": ("one",)}
     write(tmp_path, {"metadata.json": '{"images": [1], "annotations": 3}'})
-    with pytest.raises(ValueError, match=r"metadata\.json: is no list of objects"):
+    with pytest.raises(ValueError, match=r"metadata\.json: is not a list of objects"):
         list(opened(tmp_path))
 
 
@@ -327,7 +327,7 @@ def test_only_regular_files_are_opened(tmp_path: Path) -> None:
     (tmp_path / "link.png").symlink_to(tmp_path / "01.png")
     (tmp_path / "link.txt").symlink_to(tmp_path / "01.txt")
     assert set(captions(tmp_path)) == {"01.png", "02.png", "link.png"}
-    assert "! left out: 5 that are no ordinary files" in told(tmp_path)
+    assert "! left out: 5 that are not regular files" in told(tmp_path)
     with pytest.raises(ValueError, match="no ordinary file"):
         opened(tmp_path / "pipe.png")
 

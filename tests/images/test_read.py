@@ -61,7 +61,7 @@ def test_a_pipe_or_a_device_is_no_picture(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
     (tmp_path / "b.png").symlink_to("/dev/zero")
     for name in ("a.png", "b.png"):
-        with pytest.raises(ValueError, match=rf"{name}: is no ordinary file"):
+        with pytest.raises(ValueError, match=rf"{name}: is not a regular file"):
             read_image(tmp_path / name, 8)
 
 

@@ -104,7 +104,7 @@ def test_classes_are_first_captions_in_order(tmp_path: Path):
 
 def test_too_many_captions_are_no_classes(tmp_path: Path):
     ctx = context(tmp_path, [(f"caption {i}",) for i in range(1001)])
-    with pytest.raises(ValueError, match="1,001 different captions .* are no classes, 1,000 at most"):
+    with pytest.raises(ValueError, match="1,001 different captions .* are not classes, 1,000 at most"):
         _ = ctx.classes
 
 

@@ -157,13 +157,13 @@ def quoted(word: str) -> str:
 
 def _number(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{printable(value, 100)!r} is no whole number")
+        raise ValueError(f"{printable(value, 100)!r} is not a whole number")
     return str(value)
 
 
 def _name(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[a-z-]+", value):
-        raise ValueError(f"{printable(value, 100)!r} is no name")
+        raise ValueError(f"{printable(value, 100)!r} is not a name")
     return value
 
 

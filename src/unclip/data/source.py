@@ -79,7 +79,7 @@ def _open_file(path: Path, files: Listing, how: Reading) -> Source:
     kind, opened = ("parquet", ParquetSource) if extension(name) == "parquet" else ("tar", ShardSource)
     if kind == "tar" and not is_shard(name):
         hint = f"{PACKED[extension(name)]}.\n" if extension(name) in PACKED else ""
-        raise ValueError(f"{printable(path)}: is no data set that unclip knows; {hint}{FORMS}")
+        raise ValueError(f"{printable(path)}: is not a data set that unclip knows; {hint}{FORMS}")
     if how.captions not in ("auto", kind):
         raise ValueError(f"--captions {how.captions}: {printable(path)} is a file; leave it out, or name a folder")
     return opened(path, files, how.column)

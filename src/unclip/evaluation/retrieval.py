@@ -35,7 +35,7 @@ def _recalls(scores: Float[Tensor, "q n"], right: Bool[Tensor, "q n"]) -> tuple[
 
 
 MOST = 1000
-"""More different captions than this are no classes."""
+"""More different captions than this are not classes."""
 
 
 def zero_shot(images: Vectors, classes: Float[Tensor, "c d"], right: Sequence[int]) -> dict[str, float]:

@@ -94,7 +94,7 @@ def read_about(path: Path) -> dict[str, Any]:
     """
     try:
         if not path.is_file():
-            raise ValueError("it is no ordinary file")
+            raise ValueError("it is not a regular file")
         with path.open("rb") as file:
             text = text_in(file, KEY)
         if text is None:
@@ -103,7 +103,7 @@ def read_about(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{printable(path)}: not a PNG that unclip wrote ({printable(error, 200)})") from error
     if not isinstance(about, dict):
-        raise ValueError(f"{printable(path)}: not a PNG that unclip wrote (its {KEY!r} text is no table)")
+        raise ValueError(f"{printable(path)}: not a PNG that unclip wrote (its {KEY!r} text is not a table)")
     return about
 
 

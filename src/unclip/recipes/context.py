@@ -73,7 +73,7 @@ class Context:
         names = sorted({captions[0] for captions in self.prepared.captions})
         if len(names) > MOST_CLASSES:
             raise ValueError(
-                f"--classes: {len(names):,} different captions (as {names[0]!r}) are no classes, {MOST_CLASSES:,} at "
+                f"--classes: {len(names):,} different captions (as {names[0]!r}) are not classes, {MOST_CLASSES:,} at "
                 "most can be; sort the images into class folders, or leave --classes out"
             )
         return tuple(names)

@@ -30,7 +30,7 @@ def judge(ctx: Context, judge: Callable[[Context, np.ndarray, M], Gate], model: 
 
 
 def believable(result: Gate, skipped: int, steps: int) -> Gate:
-    """The verdict, failed where a figure is no number: nothing was measured then; skipped steps are told."""
+    """The verdict, failed where a figure is not a number: nothing was measured then; skipped steps are told."""
     lost = [name for name, value in result.metrics.items() if math.isnan(value)]
     why = result.why
     if lost:

@@ -71,7 +71,7 @@ def _unfinished(run: RunFolder, config: RunConfig, missing: str) -> str:
     failed = [name for name in config.stages if not run.state().get(name, {"passed": True})["passed"]]
     force = f" (with --force, for the stage {failed[0]!r} did not pass)" if failed else ""
     return (
-        f"--more: {run.root} is no finished run, the stage {missing!r} is missing; the command without --more "
+        f"--more: {run.root} is not a finished run, the stage {missing!r} is missing; the command without --more "
         f"continues it{force}, then --more trains on"
     )
 

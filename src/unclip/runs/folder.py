@@ -34,7 +34,7 @@ from unclip.runs.records import check_record, records_before
 KEPT = re.compile(r"[a-z][a-z0-9_]{0,40}")
 """What a stage may be called: its name is that of a folder."""
 BESIDE = ("data", "tokenizer", "more")
-"""Records of state.json that are no stages: the data, the tokenizer, a further training."""
+"""Records of state.json that are not stages: the data, the tokenizer, a further training."""
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ def built(kind: type[M], stored: store.Stored, file: Path) -> M:
 
 
 def _check_finite(place: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Raises ValueError where a weight is no number: all that such a model draws is void."""
+    """Raises ValueError where a weight is not a number: all that such a model draws is void."""
     for name, value in tensors.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise ValueError(

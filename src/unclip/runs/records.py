@@ -9,14 +9,14 @@ COUNTS = ("parameters", "steps", "seconds", "tokens", "context", "pairs")
 
 
 def check_record(record: Any, where: str) -> None:
-    """Raises ValueError where this is no record of a stage's end; where: the file and the stage."""
+    """Raises ValueError where this is not a record of a stage's end; where: the file and the stage."""
     kinds = {"passed": bool, "why": str, "metrics": dict}
     good = isinstance(record, dict) and all(isinstance(record.get(name), kind) for name, kind in kinds.items())
     if not good or not isinstance(record.get("sha256", ""), str):
         raise ValueError(f"{where} = {quote(record)}: expected how the stage ended (passed, why, metrics)")
     wrong = [name for name, value in record["metrics"].items() if not is_figure(name, value)]
     if wrong:
-        raise ValueError(f"{where}: metrics.{quote(wrong[0])} = {quote(record['metrics'][wrong[0]])} is no metric")
+        raise ValueError(f"{where}: metrics.{quote(wrong[0])} = {quote(record['metrics'][wrong[0]])} is not a metric")
 
 
 def is_figure(name: str, value: Any) -> bool:

@@ -18,7 +18,7 @@ PAD, START, END = "<pad>", "<start>", "<end>"
 
 
 def check_text(text: str) -> None:
-    """Raises ValueError for what is no text, as the words of a command that were not typed in UTF-8."""
+    """Raises ValueError for what is not a text, as the words of a command that were not typed in UTF-8."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

@@ -119,7 +119,7 @@ class Log:
 
 
 def read_log(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a log; a line cut by a kill is left out, and what is no line of ours."""
+    """The whole lines of a log; a line cut by a kill is left out, and what is not a line of ours."""
     if not path.exists():
         return
     for text in path.read_text(encoding="utf-8", errors="replace").splitlines():

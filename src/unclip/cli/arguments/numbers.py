@@ -1,4 +1,4 @@
-"""Numbers on the command line mean what they say: 2.5 is no whole number (cyclopts would round it), nan is none."""
+"""Numbers on the command line mean what they say: 2.5 is not a whole number (cyclopts would round it), nan is none."""
 
 import math
 import re

@@ -123,7 +123,7 @@ def _toml(text: str, where: str) -> Any:
     try:
         table = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{where}: {quote(text)} is no TOML value ({error}); 16, true or [32, 64] are") from error
+        raise ValueError(f"{where}: {quote(text)} is not a TOML value ({error}); 16, true or [32, 64] are") from error
     if len(table) > 1:
         raise ValueError(f"{where}: one value, in one line")
     return table["value"]

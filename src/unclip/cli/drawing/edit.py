@@ -117,7 +117,7 @@ def extend(
 
 @contextmanager
 def open_for_edit(how: EditOptions, prompt: str) -> "Iterator[TextToImage]":
-    """The run's model; warns of a prompt that it cannot read. Raises ValueError where it is no text-to-image model."""
+    """The run's model; warns of a prompt that it cannot read. Raises ValueError for another kind of model."""
     check_folder(how.out)
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.waiting import waiting

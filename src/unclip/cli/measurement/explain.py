@@ -48,5 +48,5 @@ def _parts(words: str) -> list[str]:
 
 def _number(word: str) -> int:
     if not word.isdecimal() or int(word) < 1:
-        raise ValueError(f"--steps: {word!r} is no number of steps; write them like 5,10,20,50")
+        raise ValueError(f"--steps: {word!r} is not a number of steps; write them like 5,10,20,50")
     return int(word)

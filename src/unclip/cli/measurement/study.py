@@ -47,4 +47,4 @@ def _number(name: str, word: str) -> float:
     try:
         return float(word)
     except ValueError as error:
-        raise ValueError(f"{name}: {word!r} is no number; write them like 1,2,4") from error
+        raise ValueError(f"{name}: {word!r} is not a number; write them like 1,2,4") from error

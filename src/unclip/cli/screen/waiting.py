@@ -24,8 +24,8 @@ def column(words: str, style: str = "none") -> bars.TextColumn:
 def waiting(what: str, console: Screen) -> Iterator[Say]:
     """A line that says what is being done, how far its present walk of steps is, and how long that still takes.
 
-    Yields what changes the words. Nothing is written where stderr is no terminal. console: where the command tells what
-    it did; on a terminal the line stands below that.
+    Yields what changes the words. Nothing is written where stderr is not a terminal. console: where a command tells
+    what it did; on a terminal the line stands below that.
     """
     if not ERR.isatty():
         yield lambda what: None

@@ -6,7 +6,8 @@ looked up among the family's subclasses, never imported by path, so a file canno
 A number declares its range at its field (`core.config.ranges`): `batch: Annotated[int, Range(1, 65536)]`. It is checked
 wherever settings are made, before a class's own `__post_init__`, which may check how its fields go together.
 
-A field made by `runtime()` is no setting: a model that the settings are used with. It is not stored, compared or shown.
+A field made by `runtime()` is not a setting: it is a model that the settings are used with, and is not stored, compared
+or shown.
 """
 
 import functools
@@ -117,7 +118,7 @@ def _build_config(cls: type[C], data: Any, path: str) -> C:
 
 
 def check_table(data: Any, path: str) -> None:
-    """Raises WrongSetting for what is no table. path: where it stands, as of `WrongSetting`."""
+    """Raises WrongSetting for what is not a table. path: where it stands, as of `WrongSetting`."""
     if not is_table(data):
         _refuse(path or "this", data, "a table of settings")
 

@@ -19,7 +19,7 @@ def seconds(text: str) -> float:
         hours = minutes = rest = 0.0
     total = 3600 * hours + 60 * minutes + rest
     if not 0 < total < math.inf:
-        raise ValueError(f"{quote(text)} is no length of time above 0; write it like 90s, 30m, 2h or 1h30m")
+        raise ValueError(f"{quote(text)} is not a length of time above 0; write it like 90s, 30m, 2h or 1h30m")
     return total
 
 

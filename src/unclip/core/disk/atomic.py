@@ -96,7 +96,7 @@ def leftovers(path: Path, end: str) -> list[Path]:
     if not path.parent.is_dir():
         return []
     name = rf"\.{re.escape(path.name)}\.\d+\.{end}|\.{re.escape(path.stem)}\.\d+\.{end}{re.escape(path.suffix)}"
-    return [p for p in path.parent.iterdir() if re.fullmatch(name, p.name)]  # not a glob: a.best is no leftover of a
+    return [p for p in path.parent.iterdir() if re.fullmatch(name, p.name)]  # not a glob: a.best is not a leftover of a
 
 
 def remove(path: Path, heir: Path | None = None) -> None:

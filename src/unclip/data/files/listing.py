@@ -105,7 +105,7 @@ def list_files(path: Path) -> FolderContents:
             return FolderContents(Listing([File(path.name, about.st_size, about.st_mtime_ns)]))
         if not stat.S_ISDIR(about.st_mode):
             raise ValueError(
-                f"{printable(path)}: is no ordinary file; name a folder of images, a Parquet file or a tar"
+                f"{printable(path)}: is not a regular file; name a folder of images, a Parquet file or a tar"
             )
         if is_run(path):
             raise ValueError(f"{printable(path)}: is the folder of a run, not data; name the folder of your images")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 MOST_PICTURE = 440_000_000
-"""Bytes of an encoded image; more is no image, or one that nobody has the memory for."""
+"""Bytes of an encoded image; more is not an image, or one that nobody has the memory for."""
 MOST_PACKED = 100_000_000
 """Bytes of an encoded image in a tar, which is held in memory while it waits."""
 MOST_CAPTION = 1_000_000
@@ -19,7 +19,7 @@ def open_regular(path: Path) -> BinaryIO:
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise OSError(None, "is no ordinary file", str(path))
+            raise OSError(None, "is not a regular file", str(path))
         return os.fdopen(number, "rb")
     except BaseException:
         os.close(number)

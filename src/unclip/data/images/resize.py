@@ -15,7 +15,7 @@ from unclip.core.typing import Float, Images, Tensor
 
 
 def shrink(images: Images, factor: int) -> Float[Tensor, "b c h2 w2"]:
-    """1/factor of the size. Raises ValueError where a side is no multiple of the factor."""
+    """1/factor of the size. Raises ValueError where a side is not a multiple of the factor."""
     h, w = images.shape[-2:]
     if factor < 1 or h % factor or w % factor:
         raise ValueError(f"images of {h} x {w} px cannot be made {factor} times smaller; crop them to a multiple")

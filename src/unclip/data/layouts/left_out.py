@@ -77,7 +77,7 @@ def _never(found: FolderContents) -> Iterator[str]:
     if found.runs.count:
         yield f"left out: {found.runs.count:,} run folders of unclip ({found.runs.named()})"
     if found.special.count:
-        some = f"{found.special.count:,} that are no ordinary files: pipes, devices, links that lead nowhere"
+        some = f"{found.special.count:,} that are not regular files: pipes, devices, links that lead nowhere"
         yield f"! left out: {some} ({found.special.named()})"
     if found.hidden.count:
         yield f"not read, besides: {found.hidden.count:,} hidden files or folders ({found.hidden.named()})"

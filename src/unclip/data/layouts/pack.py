@@ -19,7 +19,7 @@ def pack(source: Source, out: Path, per_shard: int = 10_000, left: Callable[[Ite
     and `left` is called with each.
     The same data gives the same bytes. The folder appears only when it is complete.
     Raises ValueError when `out` is there already and not empty, or is being made, per_shard < 1, there is not one
-    pair, or an image is no file.
+    pair, or an image is not a file.
     """
     if per_shard < 1:
         raise ValueError(f"per_shard is {per_shard}; it must be at least 1")

@@ -65,8 +65,8 @@ def _json(path: Path) -> Rows:
             yield number, {"file_name": name, **(value if isinstance(value, dict) else {"text": value})}
     else:
         raise ValueError(
-            f'{printable(path)}: is no list of objects like {{"file_name": …, "text": …}}, and no object of captions '
-            "by file name; write it in one of these forms"
+            f'{printable(path)}: is not a list of objects like {{"file_name": …, "text": …}}, and no object of '
+            "captions by file name; write it in one of these forms"
         )
 
 

@@ -133,7 +133,7 @@ def _join(runs: Sequence[tuple[int, int, int]]) -> list[int]:
 def parse(image: NDArray[Any]) -> list[ParsedObject]:
     """The objects in an image, uint8 RGB [h, w, 3] with a white background, from the top down.
 
-    Lengths scale with the shorter side. Nothing in the image gives an empty list; what is no object of the world is
+    Lengths scale with the shorter side. Nothing in the image gives an empty list; what is not an object of the world is
     `Found` with the shape (or the colour) "unknown".
 
     Raises:

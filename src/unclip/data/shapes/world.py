@@ -123,7 +123,7 @@ class World:
 
     @property
     def root(self) -> Path:
-        """The word by which the command line knows this data set, as it is no file."""
+        """The word by which the command line knows this data set, as it is not a file."""
         return Path("shapes")
 
     @property

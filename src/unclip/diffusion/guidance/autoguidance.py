@@ -27,7 +27,7 @@ class Autoguidance(Guidance):
 
     Args:
         scale: how strong it is; 1: the good model alone.
-        worse: the denoiser of the worse model. It is no setting and is not stored: give it in code, or by `using`.
+        worse: the denoiser of the worse model. It is not a setting and is not stored: give it in code, or by `using`.
     """
 
     scale: Signed = 2.0

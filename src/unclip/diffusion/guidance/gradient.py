@@ -69,8 +69,8 @@ class ClassifierGuidance(GradientGuidance):
     Args:
         scale: how strong it is; 0: none. 1 with an exact classifier and an unconditional model is Bayes' rule.
         of: the guidance that it is added to; `Unguided`, or `ClassifierFree` to use both.
-        log_p: log p(label | x, level), as `classifier.log_p(labels)` makes it for a batch. It is no setting and is not
-            stored: give it in code, or by `using`.
+        log_p: log p(label | x, level), as `classifier.log_p(labels)` makes it for a batch. It is not a setting and
+            not stored: give it in code, or by `using`.
     """
 
     @property
@@ -85,8 +85,8 @@ class CLIPGuidance(GradientGuidance):
     Args:
         scale: how strong it is; 0: none.
         of: the guidance that it is added to; `Unguided`, or `ClassifierFree` to use both.
-        log_p: the similarity to the captions, as `noisy_clip.log_p(ids, mask)` makes it for a batch. It is no setting
-            and is not stored: give it in code, or by `using`.
+        log_p: the similarity to the captions, as `noisy_clip.log_p(ids, mask)` makes it for a batch. It is not a
+            setting and not stored: give it in code, or by `using`.
     """
 
     @property

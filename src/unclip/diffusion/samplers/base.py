@@ -37,7 +37,7 @@ class Step:
 
 @runtime_checkable
 class Walk(Protocol):
-    """All that `Diffusion` asks of a sampler; what knows an image walks so too, and is no setting."""
+    """All that `Diffusion` asks of a sampler; what knows an image walks so too, and is not a setting."""
 
     def __call__(self, denoise: Denoise, x: State, grid: LogSNR, noise: Noise) -> Iterator[Step]: ...
 

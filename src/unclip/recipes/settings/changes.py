@@ -33,7 +33,7 @@ def with_changes(stored: RunConfig, changes: Mapping[str, tuple[Any, Any]]) -> R
 
 
 def leaves(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """("a.b.c", value) of all that is no table."""
+    """("a.b.c", value) of all that is not a table."""
     for key, value in table.items():
         if isinstance(value, Mapping):
             yield from leaves(value, f"{prefix}{key}.")

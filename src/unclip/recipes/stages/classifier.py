@@ -69,7 +69,7 @@ def classifier_gate(ctx: Context, rows: np.ndarray, model: NoisyClassifier) -> G
 def right(
     model: NoisyClassifier, images: torch.Tensor, numbers: torch.Tensor, level: float, eps: torch.Tensor
 ) -> float:
-    """Share of the images whose class is told at this level; nan where the scores are no numbers."""
+    """Share of the images whose class is told at this level; nan where the scores are not numbers."""
     log_snr = torch.full((len(images),), level, device=images.device)
     x, found = noised(images, log_snr, eps), []
     for i in range(0, len(x), 128):

@@ -30,7 +30,7 @@ from unclip.training.trainer import TrainConfig
 JUDGED = 64
 """Held-out images that the gate looks at."""
 SEAM = 0.1
-"""Of the data's step over the border of a hole: a step that is so near to it is no seam."""
+"""Of the data's step over the border of a hole: a step that is so near to it is not a seam."""
 
 
 @dataclass(frozen=True)
