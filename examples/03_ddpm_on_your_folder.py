@@ -1,4 +1,4 @@
-"""A DDPM of your own pictures: trained for ten seconds, and sixteen new images drawn by it.
+"""A DDPM of your own images: trained for ten seconds, and sixteen new images drawn by it.
 
 python examples/03_ddpm_on_your_folder.py FOLDER
 

@@ -1,4 +1,4 @@
-"""What strangers write into pictures: one line, escaped, and never a command of theirs."""
+"""What strangers write into images: one line, escaped, and never a command of theirs."""
 
 import json
 import os

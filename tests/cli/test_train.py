@@ -63,7 +63,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
     fake = Fake()
     fake.events = [Note("data", "12 pairs [all good]"), Progress("clip", report(1), 65.0, 0.1)]
     fake.events += [ImageSaved("decoder", Path("runs/x/samples/a.png")), Gate("clip", True, "R@1 50.0%")]
-    monkeypatch.setattr(run, "train", fake)
+    monkeypatch.setattr(run, "train_stages", fake)
     return fake
 
 
@@ -139,7 +139,7 @@ def test_ctrl_c_twice_ends_at_once(call: Call, fake: Fake, tmp_path: Path, monke
             os.kill(os.getpid(), signal.SIGINT)
         raise AssertionError("went on")
 
-    monkeypatch.setattr(run, "train", stubborn)
+    monkeypatch.setattr(run, "train_stages", stubborn)
     done = call("train", "shapes", "--out", tmp_path / "run")
     assert (done.code, "error: stopped" in done.err) == (130, True)
 

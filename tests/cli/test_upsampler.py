@@ -143,7 +143,7 @@ def test_a_picture_of_ones_own(run: Path, call: Call, tmp_path: Path):
 @pytest.mark.parametrize(
     "words, why",
     [
-        ((), "no picture: name one"),
+        ((), "no image: name one"),
         (("nothing.png",), "no such image"),
         (("mine.png", "--size", "32"), "the size before the first upsampler"),
         (("mine.png", "--size", "100"), "this model draws 32, 64"),

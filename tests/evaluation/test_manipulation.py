@@ -23,7 +23,7 @@ def model() -> TextToImage:
 
 
 def pictures(model: TextToImage, *keys: int) -> torch.Tensor:
-    return torch.cat([read_source(model, picture(key)).pictures for key in keys])
+    return torch.cat([read_source(model, picture(key)).images for key in keys])
 
 
 def test_inversion_error_falls_with_the_steps(model: TextToImage):

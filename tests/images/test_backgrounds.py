@@ -16,4 +16,4 @@ def test_a_model_sees_pictures_on_the_background_of_its_run(tmp_path: Path) -> N
     (tmp_path / "run.toml").write_text('background = "black"\n', encoding="utf-8")
     model.stages = Stages(RunFolder(tmp_path))
     assert model.background == "black"
-    assert read_source(model, icon).pictures.max() == -1
+    assert read_source(model, icon).images.max() == -1

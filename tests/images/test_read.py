@@ -18,7 +18,7 @@ def test_wide_picture_gives_its_centre_square(tmp_path: Path) -> None:
     pixels = np.zeros((20, 60, 3), np.uint8)
     pixels[:, 20:40] = (255, 127, 0)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    found = read_image(tmp_path / "a.png", 10).pictures
+    found = read_image(tmp_path / "a.png", 10).images
     assert found.shape == (1, 3, 10, 10)
     assert found.dtype == torch.float32
     away = np.abs(to_pixels(found).astype(int) - (255, 127, 0))
@@ -29,7 +29,7 @@ def test_wide_picture_gives_its_centre_square(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("mode", "colour"), [("RGBA", (0, 0, 0, 0)), ("L", 255), ("LA", (0, 0)), ("1", 1)])
 def test_any_mode_is_colour_over_white(tmp_path: Path, mode: str, colour: tuple[int, ...]) -> None:
     Image.new(mode, (5, 9), colour).save(tmp_path / "a.png")
-    assert torch.equal(read_image(tmp_path / "a.png", 4).pictures, torch.ones(1, 3, 4, 4))
+    assert torch.equal(read_image(tmp_path / "a.png", 4).images, torch.ones(1, 3, 4, 4))
 
 
 def test_refuses_what_is_no_picture_and_names_it(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_pipe_or_a_device_is_no_picture(tmp_path: Path) -> None:
 
 def test_a_background_lies_behind_what_is_transparent() -> None:
     icon = Image.new("RGBA", (8, 8), (255, 255, 255, 0))
-    assert read_image(icon, 8).pictures.min() == 1
-    assert read_image(icon, 8, "black").pictures.max() == -1
+    assert read_image(icon, 8).images.min() == 1
+    assert read_image(icon, 8, "black").images.max() == -1
     with pytest.raises(ValueError, match="background = 'no such': no colour"):
         read_image(icon, 8, "no such")

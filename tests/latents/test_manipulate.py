@@ -176,5 +176,5 @@ def test_small_pictures_are_enlarged_and_transparent_ones_lie_on_white(model: Te
     assert getattr(small, "enlarged")  # noqa: B009
     clear = picture().convert("RGBA")
     clear.putalpha(0)
-    assert torch.equal(read_source(model, clear).pictures, torch.ones(1, 3, 16, 16))
+    assert torch.equal(read_source(model, clear).images, torch.ones(1, 3, 16, 16))
     assert torch.allclose(embed_source(model, small).norm(dim=1), torch.ones(1), atol=1e-6)

@@ -26,7 +26,7 @@ def pairs(n: int, noise: float = 0.3, captions: int = 0, key: int | str = 0) -> 
         text_embedding=texts[which],
         text_tokens=tokens[which],
         mask=MASK.expand(n, -1),
-        same=which,
+        caption_id=which,
     )
 
 

@@ -88,13 +88,13 @@ def test_ctrl_c_saves_and_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert stop.wait(5)
         yield Stopped("clip")
 
-    monkeypatch.setattr(api.recipe, "train", stopped)
+    monkeypatch.setattr(api.recipe, "train_stages", stopped)
     with pytest.raises(KeyboardInterrupt):
         unclip.train(World(scenes=64), tmp_path / "run", config=short(1))
 
 
 def test_it_trains_in_another_thread_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api.recipe, "train", lambda *given: (event for event in ()))
+    monkeypatch.setattr(api.recipe, "train_stages", lambda *given: (event for event in ()))
     found: list[Path] = []
     thread = threading.Thread(target=lambda: found.append(unclip.train("shapes", tmp_path / "run")))
     thread.start()
@@ -118,7 +118,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, RunConfig]]:
         found.append((source, config))
         yield from ()
 
-    monkeypatch.setattr(api.recipe, "train", train)
+    monkeypatch.setattr(api.recipe, "train_stages", train)
     return found
 
 

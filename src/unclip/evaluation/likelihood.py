@@ -79,7 +79,7 @@ def by_flow(model: DDPMPipeline, images: Images, labels: Labels, seed: int = 0) 
 def _batches(model: DDPMPipeline, images: Images, labels: Labels, seed: int) -> Iterator[tuple[Images, Labels, Noise]]:
     model.model.check(images)
     if len(images) < 2:
-        raise ValueError(f"{len(images)} picture: a standard error needs at least 2")
+        raise ValueError(f"{len(images)} image: a standard error needs at least 2")
     for i in range(0, len(images), BATCH):
         x, which = (part[i : i + BATCH].to(model.device) for part in (images, labels))
         yield x, which, Noise.shared(seed, "bits", i, device=model.device)

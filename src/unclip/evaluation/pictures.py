@@ -32,7 +32,7 @@ def evaluate_images(
 ) -> dict[str, Any]:
     """Scores of n generated images against as many of the images `rows`, in the model's own settings."""
     if len(rows) < 2:
-        raise ValueError(f"{len(rows)} picture: a score needs at least 2")
+        raise ValueError(f"{len(rows)} image: a score needs at least 2")
     scores = score_images(model, *held_out(model, prepared, rows[:n]), seed, Settings())
     return scores | {"class": "cannot be known: there is one class"} if len(model.classes) == 1 else scores
 

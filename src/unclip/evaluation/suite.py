@@ -38,7 +38,7 @@ def evaluate_pairs(
     prior or autoencoder, and images generated for the captions of n of them."""
     captions = [prepared.captions[r][0] for r in rows]
     if len(rows) < 2:
-        raise ValueError(f"{len(rows)} picture: a score needs at least 2")
+        raise ValueError(f"{len(rows)} image: a score needs at least 2")
     images = to_tensor(prepared.images[rows])
     real = model.embed_images(images)
     few = min(n, len(rows))

@@ -1,4 +1,4 @@
-"""The two halves of diffusion as pictures: noising (forward) and denoising (reverse), side by side in time."""
+"""The two halves of diffusion as images: noising (forward) and denoising (reverse), side by side in time."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -83,7 +83,7 @@ class LatentPipeline(CaptionedModel):
 
 
 class DecodedStep(Step):
-    """A step over codes, seen as pictures: who takes only the last step pays for one decoding."""
+    """A step over codes, seen as images: who takes only the last step pays for one decoding."""
 
     def __init__(self, step: Step, decode: Callable[[Images], Images]) -> None:
         vars(self).update(log_snr=step.log_snr, step=step, decode=decode)  # a Step is frozen

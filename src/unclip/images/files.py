@@ -54,7 +54,7 @@ def _texts(picture: Image.Image) -> dict[str, PngInfo]:
 
 
 def to_pictures(x: Images) -> list[Image.Image]:
-    """[-1, 1] tensors to pictures: RGB of three channels, gray of one."""
+    """[-1, 1] tensors to images: RGB of three channels, gray of one."""
     return [sign(Image.fromarray(p.squeeze(-1) if x.shape[1] == 1 else p)) for p in to_pixels(x)]
 
 

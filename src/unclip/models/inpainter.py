@@ -4,7 +4,7 @@
 
 The weights of the new channels start at zero: before its first step the inpainter is the decoder. Training hides
 random parts of each image (`MaskConfig`) and tells embedding and caption as the decoder's training does. The
-embedding is that of the whole picture: an edit takes it from the prompt, or from the image as it was.
+embedding is that of the whole image: an edit takes it from the prompt, or from the image as it was.
 """
 
 from collections.abc import Iterator

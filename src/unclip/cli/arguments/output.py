@@ -55,7 +55,7 @@ def slug(prompt: str) -> str:
     """A prompt as a file name: "A red heart!" -> "a-red-heart"."""
     plain = prompt.encode("utf-8", "replace").decode()  # words that were typed in another encoding
     letters = re.sub(r"[\W_]+", "-", plain.lower())[:LONGEST]
-    return letters.encode()[:HEAVIEST].decode(errors="ignore").strip("-") or "picture"
+    return letters.encode()[:HEAVIEST].decode(errors="ignore").strip("-") or "image"
 
 
 def write_picture(picture: "Image.Image", folder: Path, stem: str) -> Path:

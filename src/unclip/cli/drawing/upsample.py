@@ -31,7 +31,7 @@ def upsample(
 ) -> None:
     """Enlarge images by drawing the details that they lack."""
     if not pictures:
-        raise ValueError("no picture: name one, as unclip upsample small.png --run runs/mine")
+        raise ValueError("no image: name one, as unclip upsample small.png --run runs/mine")
     check_folder(out)
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.waiting import waiting

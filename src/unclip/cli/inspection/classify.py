@@ -45,7 +45,7 @@ def classify(
 
     templates = template or zero_shot.PLAIN
     if not pictures:
-        raise ValueError('no picture: unclip classify heart.png --labels "a red heart" "a blue heart" --run runs/mine')
+        raise ValueError('no image: unclip classify heart.png --labels "a red heart" "a blue heart" --run runs/mine')
     texts = zero_shot.prompts(labels, templates)
     console = stdout()
     with waiting(f"loading {run}", console):
@@ -55,7 +55,7 @@ def classify(
         for one in taken:
             warn_size(console, one)
         found = zero_shot.classify(model, torch.cat([one.images for one in taken]), labels, templates)
-    table = Table("picture", "label", "probability", box=None, pad_edge=False, header_style="dim")
+    table = Table("image", "label", "probability", box=None, pad_edge=False, header_style="dim")
     for path, row in zip(pictures, found, strict=True):
         best = row.topk(min(SHOWN, len(labels)))
         for i, (share, label) in enumerate(zip(best.values.tolist(), best.indices.tolist(), strict=True)):

@@ -24,7 +24,7 @@ Background = Annotated[str, Parameter(help="Colour behind images that are transp
 def data(
     data: Data, /, *, split: Split = "train", how: ReadOptions = ReadOptions(), background: Background = "white"
 ) -> None:
-    """Report on captioned pictures: how many, how large, what is wrong with them and what is left out.
+    """Report on captioned images: how many, how large, what is wrong with them and what is left out.
 
     The exit code is 1 where not one can be used.
     """

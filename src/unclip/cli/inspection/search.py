@@ -52,7 +52,7 @@ def search(
     every = run_embeddings(folder, model.clip, prepared, model.device, model.precision)
     found = nearest_rows(vector, every, n)
     rows = [(f"{f.cosine:.3f}", prepared.captions[f.row][0], prepared.keys[f.row]) for f in found]
-    console.print(_table("cosine", "caption of the image", "picture", rows=rows))
+    console.print(_table("cosine", "caption of the image", "image", rows=rows))
     if seen:
         captions = sorted({texts[0] for texts in prepared.captions})
         near = [(f"{cosine:.3f}", caption) for caption, cosine in captions_near(model, vector, captions, n)]

@@ -23,7 +23,7 @@ def ways_table(ways: Mapping[str, Figures]) -> "Group":
 
     exact = dict.fromkeys(category for metrics in ways.values() for category in metrics.get("exact", {}))
     scenes = {category.replace("_", "\n"): _rate(category) for category in exact}
-    return Group(_table("embeddings", ways, EMBEDDINGS), "", _table("pictures", ways, PICTURES | scenes), "", NOTES)
+    return Group(_table("embeddings", ways, EMBEDDINGS), "", _table("images", ways, PICTURES | scenes), "", NOTES)
 
 
 def _table(title: str, ways: Mapping[str, Figures], columns: Mapping[str, Read]) -> "Table":

@@ -127,7 +127,7 @@ def _is_foreign(profile: bytes) -> bool:
 
 @lru_cache(maxsize=16)
 def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """To sRGB; None where the profile is damaged or of another kind of picture: then it counts for nothing."""
+    """To sRGB; None where the profile is damaged or of another kind of image: then it counts for nothing."""
     try:
         made = ImageCms.ImageCmsProfile(io.BytesIO(profile)) if profile else ImageCms.createProfile("LAB")
         space = made.profile.xcolor_space if profile else None  # pyright: ignore[reportAttributeAccessIssue]

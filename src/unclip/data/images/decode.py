@@ -118,7 +118,7 @@ def format_of(data: bytes) -> str:
 
 
 def _given(image: Image.Image) -> OpenedImage:
-    """A caller's picture: never `draft`, which would shrink it under their hands."""
+    """A caller's image: never `draft`, which would shrink it under their hands."""
     return OpenedImage(image, image.size, image.info.get("icc_profile"))
 
 

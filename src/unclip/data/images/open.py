@@ -1,4 +1,4 @@
-"""The one place that opens pictures: known formats only, limits before a pixel is decoded, every error with its reason.
+"""The one place that opens images: known formats only, limits before a pixel is decoded, every error with its reason.
 
 A test of the house holds that nothing else calls `Image.open`: without `formats`, Pillow starts Ghostscript for an EPS
 that is named `a.png`.

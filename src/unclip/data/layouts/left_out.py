@@ -87,7 +87,7 @@ def _what(name: str) -> str:
     """What a file is that may have been meant to be read, and what to do with it; "" for any other."""
     ending = extension(name)
     if is_picture(name):
-        return "pictures"
+        return "images"
     if ending in FOREIGN:
         return f".{ending} images, a form that unclip does not read; convert them to PNG or JPEG"
     if ending == "parquet":

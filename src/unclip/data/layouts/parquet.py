@@ -85,7 +85,7 @@ def _features(schema: Any) -> dict[str, Any]:
 
 
 def _image_column(path: Path, schema: Any, features: dict[str, Any]) -> str:
-    """The column of pictures: by its feature, else a struct with `bytes`, else binary under a usual name."""
+    """The column of images: by its feature, else a struct with `bytes`, else binary under a usual name."""
     for name in schema.names:
         if features.get(name, {}).get("_type") == "Image":
             return name

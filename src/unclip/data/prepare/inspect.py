@@ -64,13 +64,13 @@ class DataReport:
         return [*self._facts(), *self._faults(), *(f"    {problem}" for problem in self.problems)]
 
     def _facts(self) -> Iterator[str]:
-        yield f"{self.pairs:,} {'pairs' if self.distinct_captions or not self.pairs else 'pictures'} ({self.kind})"
+        yield f"{self.pairs:,} {'pairs' if self.distinct_captions or not self.pairs else 'images'} ({self.kind})"
         if self.distinct_captions:
             words, different = self.caption_words, f"{self.distinct_captions:,} different ones"
             yield f"captions: {words[0]} to {words[2]} words, median {words[1]}; {different}"
         if self.pairs:
             sizes = [f"{width} x {height}" for width, height in self.image_size]
-            yield f"pictures: {sizes[0]} to {sizes[2]} pixels, median {sizes[1]}"
+            yield f"images: {sizes[0]} to {sizes[2]} pixels, median {sizes[1]}"
 
     def _faults(self) -> Iterator[str]:
         if not self.pairs:
@@ -86,7 +86,7 @@ class DataReport:
         if self.orphans:
             yield f"! {self.orphans:,} images have no caption: write one for each, or delete them"
         if self.caption_orphans:
-            yield f"! {self.caption_orphans:,} captions lead to no picture: add the image, or delete the caption"
+            yield f"! {self.caption_orphans:,} captions lead to no image: add the image, or delete the caption"
         if self.unreadable:
             yield f"! {self.unreadable:,} images cannot be read: replace or delete them"
         if self.problems:

@@ -19,7 +19,7 @@ HEADER = 128
 """Bytes of the npy header, a multiple of 64 so that the pixels stay aligned in memory."""
 _AGAIN = "prepare the data again"
 Rows = int | np.integer | slice | Sequence[int] | np.ndarray
-"""Which pictures: a number, a part, or a list of numbers."""
+"""Which images: a number, a part, or a list of numbers."""
 
 
 class Pictures:

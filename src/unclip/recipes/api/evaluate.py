@@ -27,7 +27,7 @@ from unclip.recipes.stages.upsampler import split_at
 from unclip.runs.folder import RunFolder
 
 FLOW_SHARE = 8
-"""The ODE is taken over the first of so many parts of the pictures: it costs most."""
+"""The ODE is taken over the first of so many parts of the images: it costs most."""
 
 Judged = tuple[Prepared, np.ndarray]
 """Prepared images, and the rows of them that count."""

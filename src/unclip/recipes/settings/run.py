@@ -171,7 +171,8 @@ def check_recipe(stage: str, recipe: Recipe) -> None:
     if lacks := ", ".join(sorted(guidance.missing_models())):
         raise ValueError(
             f"{stage}.sampling.guidance: {type(guidance).__name__} needs a model ({lacks}), which is not a setting; "
-            "train without it and draw with it: unclip generate --guidance-form auto, --clip-guidance, --classifier-guidance"
+            "train without it and draw with it: unclip generate --guidance-form auto, --clip-guidance, "
+            "--classifier-guidance"
         )
     try:
         check_sampling(diffusion, sampling)

@@ -32,7 +32,7 @@ from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
 
 ENOUGH = 10.0
-"""dB over the mean picture: 90 % of the images' variance. A code that loses more is no base for a diffusion."""
+"""dB over the mean image: 90 % of the images' variance. A code that loses more is no base for a diffusion."""
 COLUMNS = 8
 """Of a preview."""
 
@@ -95,9 +95,7 @@ def reconstructions(ctx: Context, model: LatentPipeline) -> Image.Image:
     images = to_tensor(ctx.prepared.images[rows])
     before, after = to_pictures(images), to_pictures(model.reconstruct_images(images).cpu())
     starts = range(0, len(before), COLUMNS)
-    pairs = [
-        (which, part[i : i + COLUMNS]) for i in starts for which, part in (("picture", before), ("decoded", after))
-    ]
+    pairs = [(which, part[i : i + COLUMNS]) for i in starts for which, part in (("image", before), ("decoded", after))]
     return grid([part for _, part in pairs], [which for which, _ in pairs])
 
 

@@ -94,7 +94,7 @@ def inpainting_gate(ctx: Context, name: str, models: tuple[Upsampler, Upsampler]
 
 
 def inpainting_preview(model: Upsampler, plain: Upsampler, real: torch.Tensor) -> Image.Image:
-    """Rows of held-out pictures: the hole, how both fill it, the real one."""
+    """Rows of held-out images: the hole, how both fill it, the real one."""
     low, given = shrink(real, model.config.factor), KnownRegion(real, judged_holes(real, 0))
     hole = torch.where(given.mask == 1, real, GRAY)
     made = (upsampled([Enlarger(m)], low, range(len(low)), given=[given]) for m in (plain, model))

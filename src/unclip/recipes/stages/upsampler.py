@@ -144,7 +144,7 @@ def upsampler_gate(ctx: Context, name: str, model: Upsampler, real: torch.Tensor
 
 
 def upsampler_preview(model: Upsampler, real: torch.Tensor) -> Image.Image:
-    """Rows of held-out pictures: bicubic, the upsampler's, the real one."""
+    """Rows of held-out images: bicubic, the upsampler's, the real one."""
     factor = model.config.factor
     low = shrink(real, factor)
     made = upsampled([Enlarger(model)], low, range(len(low)))

@@ -17,7 +17,7 @@ HEADS = {
 WORDS = {
     "inversion": "Held-out images, inverted (DDIM backwards, several evaluations a step) and drawn again by DDIM at "
     "eta 0, without captions and without guidance. Squared errors count pixels from 0 to 1; PSNR ends at 100 dB.",
-    "interpolation": "Blends of pairs of held-out pictures: z_i goes by slerp; x_T goes by slerp too, or is one drawn "
+    "interpolation": "Blends of pairs of held-out images: z_i goes by slerp; x_T goes by slerp too, or is one drawn "
     "noise for all. Steps between neighbours, in radians between CLIP embeddings and as root mean square of pixels "
     "0 to 1. Ratios are to the even step, the ends' distance over the number of steps: a mean ratio above 1 is a "
     "detour, the largest ratio is the worst jump.",
@@ -49,7 +49,7 @@ def brief(part: str, found: Figures) -> str:
 
 def _inversion_table(metrics: Figures) -> Sequence[Sequence[object]]:
     rows = [(steps, _mean(f["psnr"], 2), _mean(f["squared_error"], 6), f["n"]) for steps, f in metrics.items()]
-    return [("steps", "PSNR, dB", "squared error", "pictures"), *rows]
+    return [("steps", "PSNR, dB", "squared error", "images"), *rows]
 
 
 def _interpolation_table(metrics: Figures) -> Sequence[Sequence[object]]:
