@@ -23,10 +23,10 @@ from unclip.runs.modules import Stages
 from unclip.text.tokenizer import Tokenizer
 
 COLOURS = {
-    "a red image": (0.9, -0.9, -0.9),
-    "a green image": (-0.9, 0.8, -0.9),
-    "a blue image": (-0.9, -0.9, 0.9),
-    "a gray image": (0.1, 0.1, 0.1),
+    "a red picture": (0.9, -0.9, -0.9),
+    "a green picture": (-0.9, 0.8, -0.9),
+    "a blue picture": (-0.9, -0.9, 0.9),
+    "a gray picture": (0.1, 0.1, 0.1),
 }
 PAINT = torch.tensor(list(COLOURS.values()))
 TOKENIZER = Tokenizer.train(COLOURS, vocabulary=300)

@@ -109,7 +109,7 @@ def test_it_draws_the_classes_that_are_asked_for(run: Path) -> None:
     "asked, settings, why",
     [
         (["green"], None, "class 'green': known are blue, red, white"),
-        (["red"], Settings(sampler="eular"), "sampler = 'eular': did you mean 'euler'? known are"),
+        (["red"], Settings(sampler="eular"), "sampler = 'eular': did you mean 'euler'"),
         (["red"], Settings(steps=51), "steps = 51: this table has T = 50; ask for at most that many"),
         (["red"], Settings(form="cgf"), "guidance form 'cgf': known are cfg"),
     ],

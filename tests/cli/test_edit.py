@@ -30,10 +30,10 @@ def out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 COMMANDS = {
-    "edit": ["cat.png", "a red image", "--mask", "mask.png", "-n", "2", "--seed", "7", "--steps", "2",
+    "edit": ["cat.png", "a red picture", "--mask", "mask.png", "-n", "2", "--seed", "7", "--steps", "2",
              "--guidance", "2"],
     "edit without a prompt": ["cat.png", "--mask", "mask.png", "-n", "1", "--steps", "3"],
-    "extend": ["cat.png", "a red image", "--by", "0.25", "--up", "0", "-n", "2", "--steps", "2"],
+    "extend": ["cat.png", "a red picture", "--by", "0.25", "--up", "0", "-n", "2", "--steps", "2"],
     "extend without a prompt": ["cat.png", "--left", "0.5", "-n", "1", "--steps", "2"],
 }  # fmt: skip
 
@@ -48,7 +48,7 @@ def test_pictures_a_sheet_and_the_command_that_makes_them_again(call: Call, out:
     assert sorted(p.name for p in out.iterdir()) == sorted(names)
     assert all(f"out/{n}" in done.out for n in names)
     assert "by RePaint, slower; `unclip add inpaint" in done.out
-    assert ("no prompt: the image's own embedding" in done.out) == ("a red image" not in words)
+    assert ("no prompt: the image's own embedding" in done.out) == ("a red picture" not in words)
     with Image.open(out / names[0]) as picture:
         assert picture.size == {"edit": (16, 16), "extend": (24, 20)}.get(name, picture.size)
     before = {n: (out / n).read_bytes() for n in names}

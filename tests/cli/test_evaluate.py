@@ -41,7 +41,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(load, "load", lambda run, kind: model)
     monkeypatch.setattr(suite, "evaluate_pairs", evaluate)
     monkeypatch.setattr(suite, "evaluate_shapes", lambda model, world, n, seed: EXACT)
-    monkeypatch.setattr(api, "held_out", lambda run: np.array([3, 5]))
+    monkeypatch.setattr(api, "held_out_rows", lambda run: np.array([3, 5]))
     return asked
 
 

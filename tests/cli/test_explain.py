@@ -73,7 +73,7 @@ def named(name: str) -> object:
     [
         (["--steps", "5,many"], "--steps: 'many' is not a number of steps; write them like 5,10,20,50"),
         (["--steps", "0"], "--steps: '0' is not a number of steps"),
-        (["--samplers", "eular"], "sampler = 'eular': did you mean 'euler'? known are "),
+        (["--samplers", "eular"], "sampler = 'eular': did you mean 'euler'? "),
         (["-n", 0], "n = 0: a cell of the grid holds 1 to 16 images"),
     ],
 )

@@ -202,7 +202,7 @@ def test_small_pictures_and_guesses_are_told(tmp_path: Path) -> None:
     Image.fromarray(np.arange(0, 4096, 16, dtype=np.uint16).reshape(16, 16)).save(folder / "0.png")
     told = "\n".join(prepare(open_source(folder), tmp_path / "out", 32).report.lines())
     assert "! 4 of 4 images have a side below 32 pixels and are enlarged to it" in told
-    assert "! 1 picture: its gray values end at or below 4095, which is taken as white" in told
+    assert "! 1 image: its gray values end at or below 4095, which is taken as white" in told
     assert "enlarged" not in "\n".join(prepare(open_source(folder), tmp_path / "16", 16).report.lines())
 
 

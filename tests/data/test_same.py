@@ -47,7 +47,7 @@ def test_any_difference_counts(moved: Path, tmp_path: Path, change: str) -> None
     if change == "pixel":
         (moved / "000.png").write_bytes(save(noise(12, 10, 99)))
     if change == "caption":
-        lines[3] = lines[3].replace("picture", "photograph")
+        lines[3] = lines[3].replace("image", "photograph")
     if change == "added":
         (moved / "zzz.png").write_bytes(save(noise(12, 10, 98)))
         lines.append(lines[0].replace("000.png", "zzz.png"))

@@ -183,12 +183,12 @@ def test_a_larger_picture_is_extended_at_its_own_size():
 def test_what_made_it_is_inside(tmp_path: Path):
     picture().save(tmp_path / "a.png")
     half().save(tmp_path / "m.png")
-    request = Request("a red image", 2, 4, FEW)
+    request = Request("a red picture", 2, 4, FEW)
     found = fill_hole(model(), tmp_path / "a.png", tmp_path / "m.png", request)
     about = found.images[1].info[KEY]
-    assert (about["prompt"], about["seed"], about["sampling"]["steps"]) == ("a red image", 5, 12)
+    assert (about["prompt"], about["seed"], about["sampling"]["steps"]) == ("a red picture", 5, 12)
     assert about["made"]["command"] == "edit"
-    assert about["made"]["of"] == [str(tmp_path / "a.png"), "a red image"]
+    assert about["made"]["of"] == [str(tmp_path / "a.png"), "a red picture"]
     assert about["made"]["options"] == {
         "mask": str(tmp_path / "m.png"),
         "seed": 4,

@@ -67,5 +67,5 @@ def test_pictures_that_do_not_fit_are_refused():
     model = exact(LinearBeta())
     with pytest.raises(ValueError, match="16 x 16 px with 3 channels: this model has 8 x 8"):
         likelihood.bits(model, torch.zeros(2, 3, 16, 16), torch.zeros(2, dtype=torch.long))
-    with pytest.raises(ValueError, match="1 picture: a standard error needs at least 2"):
+    with pytest.raises(ValueError, match="1 image: a standard error needs at least 2"):
         likelihood.bits(model, torch.zeros(1, 3, 8, 8), torch.zeros(1, dtype=torch.long))

@@ -23,7 +23,7 @@ from unclip.text.tokenizer import Tokenizer
 
 COLOURS = {
     "red": (0.9, -0.9, -0.9),
-    "a green image": (-0.9, 0.8, -0.9),
+    "a green picture": (-0.9, 0.8, -0.9),
     "deep blue": (-0.9, -0.9, 0.9),
     "white": (0.9, 0.9, 0.9),
 }

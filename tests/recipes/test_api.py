@@ -132,7 +132,7 @@ def test_settings(tmp_path: Path, asked: list[tuple[object, RunConfig]]) -> None
     for wrong, why in (
         ({"preset": "tinny"}, "preset = 'tinny': known are tiny, "),
         ({"budget": "30"}, "budget: '30' has no unit"),
-        ({"budget": 0.0}, "budget: .* no length of time"),
+        ({"budget": 0.0}, "budget: .* not a length of time"),
         ({"config": short(1), "size": 32}, "size: config says this, too"),
         ({"size": 48}, "size = 48: the decoder draws 32 or 64 px"),
     ):

@@ -43,7 +43,7 @@ def test_embeddings_of_another_clip_are_refused():
     model = whole(born("good"))
     z = F.normalize(draw(1, D + 3), dim=1)
     with pytest.raises(ValueError, match=f"z: embeddings of width {D + 3}, this model's CLIP has {D}"):
-        next(model.decode(z, ["a red image"], [0], model.sampling))
+        next(model.decode(z, ["a red picture"], [0], model.sampling))
 
 
 def test_a_guidance_says_which_models_it_lacks():
@@ -55,5 +55,5 @@ def test_a_guidance_says_which_models_it_lacks():
 
 def test_what_a_prompt_is_cut_to_and_what_is_lost():
     model, long = whole(born("good")), "a red image " * 30
-    [(read, lost)] = model.truncated([long, "a red image"]).values()
+    [(read, lost)] = model.truncated([long, "a red picture"]).values()
     assert read and lost and f"{read}{lost}".replace(" ", "") == long.replace(" ", "")  # perhaps within a word
