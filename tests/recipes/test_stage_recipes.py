@@ -91,6 +91,18 @@ def test_forged_names_of_stages_are_told_with_their_file(tmp_path: Path, stages:
 
 
 @alone
+def test_a_variant_of_a_stage_is_chosen_by_its_kind():
+    @dataclass(frozen=True)
+    class DeepPriorRecipe(PriorRecipe):
+        layers: int = 9
+
+    assert all_recipes()["prior"] is PriorRecipe and RunConfig(size=32).of(PriorRecipe).layers == 4
+    config = RunConfig.from_dict({"size": 32, "prior": {"kind": "DeepPriorRecipe"}})
+    assert isinstance(config.recipes["prior"], DeepPriorRecipe) and config.of(PriorRecipe).layers == 9
+    assert RunConfig.from_dict(config.to_dict()) == config
+
+
+@alone
 def test_a_stage_that_cannot_be_built_leaves_the_run_as_it_was(tmp_path: Path):
     """And one that gives something else than a gate is told by its name."""
 

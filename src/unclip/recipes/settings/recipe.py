@@ -76,7 +76,7 @@ def all_recipes() -> dict[str, type[Recipe]]:
     while waiting:
         kind = waiting.pop(0)
         waiting += kind.__subclasses__()
-        if kind.name:
+        if vars(kind).get("name"):  # what inherits a name is a variant of that stage, chosen by its kind
             found[kind.name] = kind
     return found
 

@@ -144,10 +144,10 @@ def _check_names(model: str, added: Iterable[str]) -> None:
 
 
 def _recipe(stage: str, table: Any) -> Recipe:
-    """A stage's defaults with what its table says on top."""
+    """A stage's defaults with what its table says on top; a table that names a kind has the defaults of that."""
     check_table(table, stage)
     base = default_recipe(stage)
-    return read_member(type(base), merge(base.to_dict(), table), stage)
+    return read_member(type(base), table if "kind" in table else merge(base.to_dict(), table), stage)
 
 
 def _foreign(model: str) -> str:
