@@ -21,7 +21,8 @@ def boxes(part: torch.Tensor) -> torch.Tensor:
     return (part == rows[:, :, None] & columns[:, None, :]).all((1, 2))
 
 
-@pytest.mark.parametrize("kind, minimum, maximum", [("rectangle", 0.05, 0.6), ("strokes", 0.02, 0.5), ("side", 0.1, 0.9),
+@pytest.mark.parametrize("kind, minimum, maximum",
+                         [("rectangle", 0.05, 0.6), ("strokes", 0.02, 0.5), ("side", 0.1, 0.9),
                                                ("around", 0.35, 0.85), ("everything", 1.0, 1.0)])  # fmt: skip
 def test_each_kind_leaves_something_to_paint(kind: str, minimum: float, maximum: float):
     share = only(kind).float().mean((1, 2))
