@@ -53,7 +53,7 @@ def out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         ("A red heart!", "a-red-heart"),
         ("../../etc/passwd", "etc-passwd"),
         ("ein grüner Würfel", "ein-grüner-würfel"),
-        ("🙂", "picture"),
+        ("🙂", "image"),
         ("snake_case  and   spaces", "snake-case-and-spaces"),
     ],
 )

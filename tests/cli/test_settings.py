@@ -75,8 +75,8 @@ def test_assignments(text: str, table: dict[str, object]):
         ("seed", "write a setting and its value"),
         ("=3", "write a setting and its value"),
         ("a..b=3", "write a setting and its value"),
-        ("seed=1 2", "no TOML value"),
-        ("seed=", "no TOML value"),
+        ("seed=1 2", "is not a TOML value"),
+        ("seed=", "is not a TOML value"),
         ("seed=1\nbudget=2", "one value, in one line"),
     ],
 )

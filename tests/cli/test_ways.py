@@ -31,7 +31,7 @@ def test_every_figure_is_readable_in_80_columns():
     assert "…" not in text and max(map(len, text.splitlines())) <= 80
     for figure in ("1,576 s", "gate failed", "-0.812 ± 0.012", "0.91 ± 0.01", "112.3", "123.4 ± 11.1", "66% ± 3%"):
         assert figure in text, figure
-    embeddings, pictures = text.split("\npictures")
+    embeddings, pictures = text.split("\nimages")
     assert "alone" not in embeddings and "alone" in pictures  # it has no embedding
 
 

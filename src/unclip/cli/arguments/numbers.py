@@ -18,7 +18,7 @@ def strict_number(kind: Any, tokens: Sequence[Token]) -> Any:
         for token in tokens:
             if not (re.fullmatch(r"[+-]?\d{1,30}", token.value) if whole else is_number(token.value)):
                 raise ValueError(
-                    f"{quote(token.value)} is no {'whole number, as 4 is' if whole else 'number, as 1.5 is'}"
+                    f"{quote(token.value)} is not a {'whole number, as 4 is' if whole else 'number, as 1.5 is'}"
                 )
     return cyclopts.convert(kind, tokens)
 
