@@ -296,7 +296,7 @@ def test_options_of_a_ddpm_that_do_not_fit(given: TrainOptions, words: str):
     "words", [["--seed", "1.5"], ["--size", "3e1"], ["--T", "2.5"], ["--max-bad", "nan"], ["--max-bad", "x"]]
 )
 def test_numbers_on_the_command_line_mean_what_they_say(words: list[str]):
-    with pytest.raises(CoercionError, match="is no (whole )?number"):
+    with pytest.raises(CoercionError, match="is not a (whole )?number"):
         app.parse_args(["train", "shapes", "--out", "x", *words], exit_on_error=False, print_error=False)
 
 
