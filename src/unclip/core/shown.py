@@ -1,7 +1,7 @@
 """Text that came from outside (file names, captions, an image's own text, a forged setting), made safe to show.
 
 A terminal obeys control characters: ESC may recolour it, move the cursor or set its title, and U+202E turns the rest
-of a line around. Whatever unclip did not write itself passes `shown` before a person sees it.
+of a line around. Whatever unclip did not write itself passes `printable` before a person sees it.
 """
 
 import shlex
@@ -16,7 +16,7 @@ _JOINERS = frozenset({"\u200c", "\u200d"})
 def printable(text: object, maximum: int = 1000) -> str:
     r"""`text` in one line, in which every character that is not plainly visible stands as an escape (`\x1b`, `\u202e`).
 
-    most: longer texts are cut there, and end in an ellipsis.
+    maximum: longer texts are cut there, and end in an ellipsis.
     """
     whole = str(text)
     line = "".join(_escaped(letter) for letter in whole[:maximum])

@@ -167,7 +167,7 @@ NAMES: dict[str, Grid] = {
     "karras": KarrasSteps(),
     "sections": Sections(),
 }
-"""Names that a person types, as --grid karras. sections: 27 steps. Searched levels are `Given`."""
+"""Names that a person types, as --grid karras. sections: 27 steps. Searched levels are `FixedLevels`."""
 
 
 def named(name: str) -> Grid:

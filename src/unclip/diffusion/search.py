@@ -40,7 +40,7 @@ class Search(Config):
 
     @torch.no_grad()
     def __call__(self, denoise: Denoise, sampler: Sampler, schedule: Schedule, steps: int, x: State) -> FixedLevels:
-        """Returns the grid, a `Given` of `steps` levels.
+        """Returns the grid, a `FixedLevels` of `steps` levels.
 
         Args:
             denoise: the denoiser.

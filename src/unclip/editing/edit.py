@@ -1,4 +1,4 @@
-"""Images of which a part is painted restart, and images that go on beyond their borders (docs/inpainting.md)."""
+"""Images of which a part is painted anew, and images that go on beyond their borders (docs/inpainting.md)."""
 
 from typing import Literal, TypedDict, Unpack
 
@@ -37,7 +37,7 @@ def edit(
     settings: Settings | None = None,
     method: Method = "auto",
 ) -> list[Image.Image]:
-    """Paints a part of an image restart, n times. Every pixel outside the mask stays as it was.
+    """Paints a part of an image anew, n times. Every pixel outside the mask stays as it was.
 
     Args:
         model: a text-to-image model.

@@ -1,4 +1,4 @@
-"""Images of which a part is painted restart, and images that go on beyond their borders.
+"""Images of which a part is painted anew, and images that go on beyond their borders.
 
 The decoder sees squares of its own size, and its upsamplers draw the details, as far as the image has pixels.
 An image of another size is shrunk (or enlarged) for them, and what they painted is put back into the image, so that

@@ -26,7 +26,7 @@ def kid_error(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"], noise: Noise, ma
 
     z_a: variance over x of E k(x, a) - E k(x, b), what a single image moves; s: mean square of k' between two. Where
     both sets are from one distribution z is 0 and s alone is left, which resampling of halves counts three times.
-    noise: chooses the `most` images of a larger set from which z and s are estimated.
+    noise: chooses the `maximum` images of a larger set from which z and s are estimated.
     """
     some = [x if len(x) <= maximum else x[noise.uniform((len(x),)).argsort()[:maximum].to(x.device)] for x in (a, b)]
     aa, bb, ab = _kernel(some[0], some[0]), _kernel(some[1], some[1]), _kernel(*some)

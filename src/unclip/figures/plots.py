@@ -91,7 +91,7 @@ def smoothed(values: Sequence[float], share: float = 0.02) -> np.ndarray:
 def bars(metrics: Mapping[str, Mapping[str, Mapping[str, Any]]], out: Path) -> None:
     """The exact score: whole scenes and single objects per kind of prompt, with standard errors, and the relation.
 
-    figures: category -> figure -> {"fraction", "error", "n"}, as `evaluate_shapes` gives. Raises ValueError without
+    metrics: category -> metric -> {"fraction", "error", "n"}, as `evaluate_shapes` gives. Raises ValueError without
     matplotlib.
     """
     figure, (ax,) = _figure(1, 8.2, 3.6)

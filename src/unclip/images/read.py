@@ -62,7 +62,7 @@ def read_image(picture: Picture, size: int, background: str = WHITE) -> ImageInp
 def read_whole(picture: Picture, word: str = "PICTURE", background: str = WHITE) -> tuple[Whole, str]:
     """An image at its own size with its transparency, and its name: its path, or `word` for one without.
 
-    Raises ValueError as `take` does, but for its size.
+    Raises ValueError as `read_image` does, but for its size.
     """
     with _named(picture, word) as name:
         given = picture if isinstance(picture, Image.Image) else read_file(Path(picture))

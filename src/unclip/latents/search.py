@@ -40,7 +40,7 @@ def is_file(query: str) -> bool:
 
 def read_query(model: Sees, query: str, background: str = WHITE) -> str | ImageInput:
     """The query: words, or the image as CLIP sees it, over the background. Raises ValueError for no words, or as
-    `take` does."""
+    `read_image` does."""
     if not query.strip():
         raise ValueError("an empty query: write what an image shows, or name an image")
     return read_image(Path(query), model.clip.config.vision.size, background) if is_file(query) else query

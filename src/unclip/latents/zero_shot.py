@@ -68,7 +68,7 @@ def classify(
 
     Args:
         model: a text-to-image model.
-        images: [b, c, size, size] in [-1, 1]; `take` makes one from a file.
+        images: [b, c, size, size] in [-1, 1]; `read_image` makes one from a file.
         labels: at least two different ones.
         templates: sentences around a label, with {} in its place; the label's embedding is the mean over them.
 

@@ -96,7 +96,7 @@ class PictureFeed:
 
 
 def distinct_captions(prepared: Prepared, rows: Sequence[int] | np.ndarray, maximum: int) -> list[int]:
-    """The first rows whose first captions are all different, at most `most`."""
+    """The first rows whose first captions are all different, at most `maximum`."""
     seen: dict[str, int] = {}
     for row in rows:
         seen.setdefault(prepared.captions[row][0], int(row))

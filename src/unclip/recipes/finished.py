@@ -13,7 +13,7 @@ def finished(ctx: Context, name: str) -> Iterator[Event]:
     """Ends with the stage finished and whole, unless it is stopped: it is trained, continued, or only told of.
 
     One whose files are damaged is made again from its last checkpoint. Where that gives other weights, the stages that
-    were trained on the old ones are trained restart, too: they would not fit.
+    were trained on the old ones are trained anew, too: they would not fit.
     """
     run, before = ctx.folder, ctx.folder.state().get(name)
     if before is not None:

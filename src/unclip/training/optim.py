@@ -72,5 +72,5 @@ def hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], maximum: float) -> float:
-    """Scales the gradients to norm `most` at the largest; returns the norm before, which may not be finite."""
+    """Scales the gradients to norm `maximum` at the largest; returns the norm before, which may not be finite."""
     return float(nn.utils.clip_grad_norm_(list(parameters), maximum))

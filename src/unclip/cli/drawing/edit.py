@@ -1,4 +1,4 @@
-"""`unclip edit` and `unclip extend`: paint a part of an image restart, or beyond its borders."""
+"""`unclip edit` and `unclip extend`: paint a part of an image anew, or beyond its borders."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

@@ -65,7 +65,7 @@ def _hint(path: Path) -> str:
     return (
         f"name a run in it, as {runs[0]}"
         if runs
-        else f"`{shell_command('unclip', 'data', path)}` reports on captioned pictures"
+        else f"`{shell_command('unclip', 'data', path)}` reports on captioned images"
     )
 
 

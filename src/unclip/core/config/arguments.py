@@ -97,7 +97,7 @@ def _judge(hint: Any, value: Any) -> tuple[str, bool]:
 def texts(name: str, given: object) -> list[str]:
     """Prompts or labels from a list, a generator or an open file, the ends of lines taken off, empty lines left out.
 
-    Raises Refused for a single string, and for what is no words.
+    Raises WrongArgument for a single string, and for what is not a list of words.
     """
     if isinstance(given, str):
         raise WrongArgument(f"{name} = {printable(repr(given), 80)}: pass a list, [{printable(repr(given), 80)}]")
@@ -107,7 +107,7 @@ def texts(name: str, given: object) -> list[str]:
     found: list[str] = []
     for text in words:
         if not isinstance(text, str):
-            raise WrongArgument(f"{name}: {printable(repr(text), 80)} is no words (str)")
+            raise WrongArgument(f"{name}: {printable(repr(text), 80)} is not words (a str)")
         if text not in ("\n", "\r\n"):
             found.append(text.rstrip("\r\n"))
     return found

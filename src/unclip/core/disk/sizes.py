@@ -27,7 +27,7 @@ class TooLarge(ValueError):
 
 
 class Bounded(TorchFunctionMode):
-    """Within it, making more than `most` numbers in all raises TooLarge, before any memory is taken for them.
+    """Within it, making more than `maximum` numbers in all raises TooLarge, before any memory is taken for them.
 
     untouched: large tensors keep what lies in memory, so that a network is only measured.
     """

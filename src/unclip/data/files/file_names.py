@@ -74,7 +74,7 @@ def _unnumbered(name: str) -> str:
 
 
 def telling(names: Iterable[str], maximum: int = 2000) -> list[str]:
-    """Captions of the first `most` names, where at least half of them say something and most differ; else []."""
+    """Captions of the first `maximum` names, where at least half of them say something and most differ; else []."""
     known = [name for name, _ in zip(names, range(maximum), strict=False)]
     words = NameCaptions(known)
     captions: Iterator[str] = (words.of(name) for name in known)

@@ -27,7 +27,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_regular(path: Path, maximum: int = MOST_PICTURE) -> bytes:
-    """All of an ordinary file; raises OSError for anything else, and for more than `most` bytes."""
+    """All of an ordinary file; raises OSError for anything else, and for more than `maximum` bytes."""
     with open_regular(path) as file:
         data = file.read(maximum + 1)
     if len(data) > maximum:

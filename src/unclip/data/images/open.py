@@ -54,7 +54,7 @@ class OpenedImage:
 def open_image(data: bytes, enough: int | None = None, maximum: int = MAX_PIXELS) -> Iterator[OpenedImage]:
     """An encoded image, not decoded yet; what goes wrong with it in the `with` becomes a ValueError with its reason.
 
-    enough: px; a JPEG is decoded at 1/2, 1/4 or 1/8 where its sides stay above that. most: pixels that are allowed.
+    enough: px; a JPEG is decoded at 1/2, 1/4 or 1/8 where its sides stay above that. maximum: pixels that are allowed.
     """
     try:
         light = lightened(data)
@@ -92,7 +92,7 @@ def read_file(path: Path) -> bytes:
 
 
 def check_size(width: int, height: int, maximum: int = MAX_PIXELS) -> None:
-    """Raises ValueError for an image without pixels, or with more than `most`."""
+    """Raises ValueError for an image without pixels, or with more than `maximum`."""
     if width < 1 or height < 1:
         raise ValueError(f"is {width} x {height} pixels: it is empty")
     if width * height > min(maximum, MAX_PIXELS):

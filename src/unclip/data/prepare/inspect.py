@@ -122,7 +122,7 @@ class Examined:
 
 
 def examine(item: Item, size: int, captioned: bool = True, minimum: int = 0, background: str = WHITE) -> Examined:
-    """Read and decode one item to `size` pixels; never raises on a bad image. least: px, of its shorter side.
+    """Read and decode one item to `size` pixels; never raises on a bad image. minimum: px, of its shorter side.
 
     Unless `captioned`, an image is of use without a caption: what an item with an image lacks is nothing else.
     """

@@ -94,7 +94,7 @@ class Prepared:
         """Splits the rows into (training, held-out), each ascending; no image is read for it.
 
         A pair is held out when the hash of its key falls below `held_out`, so it stays where it is when data is added;
-        of more than `most` the smallest hashes are taken. Copies of an image go by the first one's key: a held-out
+        of more than `maximum` the smallest hashes are taken. Copies of an image go by the first one's key: a held-out
         image is not trained on under another name. At least one pair is held out, never more than half (where these
         bounds cut through copies, they are parted). Raises ValueError where there are fewer than two pairs or
         `held_out` is not in [0, 1].

@@ -35,7 +35,7 @@ def prepare(
     Written are images.npy (uint8 [n, size, size, 3]), captions.jsonl, skipped.jsonl and, last, prepared.json.
     What is there already from the same files, made in the same way, is opened, and nothing is read again; what was
     begun is gone on with.
-    Unless `captioned`, images without a caption are kept too; those whose shorter side has fewer than `least` pixels
+    Unless `captioned`, images without a caption are kept too; those whose shorter side has fewer than `minimum` pixels
     are not. background: a colour behind what is transparent.
     Raises KeyboardInterrupt soon after `stop` is set, and ValueError when more than the share `max_bad` of the items
     cannot be used, or not one can; skipped.jsonl, which names each with its reason, is kept then too.

@@ -42,7 +42,7 @@ class Placed(Protocol):
 
 @runtime_checkable
 class Told(Protocol):
-    """What a prompt needs of a scene; `shapes_world.Scene` is one."""
+    """What a prompt needs of a scene; `world.Scene` is one."""
 
     @property
     def kinds(self) -> tuple[Kind, ...]: ...
@@ -55,7 +55,7 @@ S = TypeVar("S", bound=Told, covariant=True)
 
 @runtime_checkable
 class Scenes(Protocol[S]):
-    """Where prompts come from; `shapes_world.World` is one. (It captions its scenes, so it imports this module.)"""
+    """Where prompts come from; `world.World` is one. (It captions its scenes, so it imports this module.)"""
 
     def scene(self, rng: np.random.Generator, count: int | None = None, pairs: Pairs = "seen") -> S: ...
 
@@ -137,7 +137,7 @@ def captions(kinds: Sequence[Kind], related: str | None, rng: np.random.Generato
 
 
 def prompts(world: "Scenes[Told]", category: str, n: int, seed: int = 0) -> list[Prompt]:
-    """The prompts of `posed`, which raises ValueError for an unknown category."""
+    """The prompts of `prompts_with_scenes`, which raises ValueError for an unknown category."""
     return [prompt for prompt, _ in prompts_with_scenes(world, category, n, seed)]
 
 

@@ -57,7 +57,7 @@ class Object:
 
 
 def _bounded(x: Array, maximum: float = 1.0) -> Array:
-    """Bounded to [0, most]; faster than `np.clip` on arrays as small as these."""
+    """Bounded to [0, maximum]; faster than `np.clip` on arrays as small as these."""
     return np.minimum(np.maximum(x, 0.0), maximum)
 
 

@@ -1,7 +1,7 @@
 """The drawn-shapes world: a synthetic captioned data set in which an image can be read back exactly.
 
 A scene is one to three objects on white, each a shape in a colour and a size. Four of the 24 (colour, shape) pairs are
-held out of training, so a model can be asked for combinations it has never seen. `shapes_parse` reads images back.
+held out of training, so a model can be asked for combinations it has never seen. `parse` reads images back.
 
     >>> world = World(size=32)
     >>> image, captions, scene = next(world.sample(1, seed=0))

@@ -102,7 +102,7 @@ class RK45(Solver):
     Args:
         rtol: the relative tolerance.
         atol: the absolute tolerance.
-        most: the largest number of steps.
+        maximum: the largest number of steps.
     """
 
     rtol: Fraction = 1e-4
@@ -110,7 +110,7 @@ class RK45(Solver):
     maximum: Annotated[int, Range(1, 10_000_000)] = 2000
 
     def __call__(self, field: Field, y: Parts, start: float, end: float) -> Solution:
-        """Integrates from `start` to `end`. Raises ValueError where `most` steps do not reach the end."""
+        """Integrates from `start` to `end`. Raises ValueError where `maximum` steps do not reach the end."""
         l, h, first, evaluations = start, (end - start) / 50, field(y, start), 1
         for _ in range(self.maximum):
             last = abs(h) >= abs(end - l)

@@ -46,7 +46,7 @@ class LevelSampler(nn.Module, ABC):
 
     @abstractmethod
     def record(self, drawn: LevelSample, loss: PerSample, noise: Noise) -> None:
-        """Is told what the levels drawn cost, before `Drawn.weight`."""
+        """Is told what the levels drawn cost, before `LevelSample.weight`."""
 
 
 class LevelSampling(Config, ABC):

@@ -49,7 +49,7 @@ def train(
         budget: time for the whole run, as "90s", "30m", "2h", or in seconds; None: the preset's.
         config: all settings, in the place of the three above.
         force: goes on after a stage that did not pass.
-        on_event: is called with each event (`unclip.recipes.events`): `Note`, `Progress`, `Drawn`, `Gate`, ...
+        on_event: is called with each event (`unclip.recipes.events`): `Note`, `Progress`, `ImageSaved`, `Gate`, ...
 
     Raises:
         ValueError: for data or settings that cannot work, for others than those that the run was begun with, and after
