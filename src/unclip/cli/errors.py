@@ -10,7 +10,7 @@ from typing import NoReturn, ParamSpec
 
 from unclip.cli.screen.console import OUT, line, stderr
 from unclip.core.missing import install
-from unclip.core.plugins.errors import NotGiven
+from unclip.core.plugins.errors import NotGiven, fault_of
 from unclip.core.shown import printable, shell_command
 
 P = ParamSpec("P")
@@ -63,17 +63,11 @@ def _told(error: Exception) -> tuple[str, int]:
         return f"{error.why}: {_again_with(error.given)}", WRONG
     if isinstance(error, ValueError | OSError):
         return str(error) or type(error).__name__, WRONG
-    if (fault := _of_plugin(error)) is not None:
-        return fault, WRONG
-    return _unexpected(error), BROKEN
-
-
-def _of_plugin(error: Exception) -> str | None:
-    """Where a plugin's code went wrong; None where no plugin has to do with it."""
-    from unclip.core.plugins.errors import fault_of
     from unclip.core.plugins.given import plugin_files
 
-    return fault_of(error, plugin_files())
+    if (fault := fault_of(error, plugin_files())) is not None:
+        return fault, WRONG
+    return _unexpected(error), BROKEN
 
 
 def _again_with(plugin: str) -> str:

@@ -82,10 +82,10 @@ def _prompts(about: About) -> list[str]:
 def changed(about: About, run: Path) -> list[str]:
     """The stages that drew the image and that the run, where it is at hand, has no longer, or with other weights."""
     from unclip.core.disk import store
-    from unclip.runs.folder import KEPT
+    from unclip.runs.folder import STAGE_NAME
 
     said = table_in(about, "stages").items() if run.is_dir() else ()
-    stages = {name: sha for name, sha in said if KEPT.fullmatch(name) and isinstance(sha, str)}
+    stages = {name: sha for name, sha in said if STAGE_NAME.fullmatch(name) and isinstance(sha, str)}
     files = {name: run / name / store.WEIGHTS for name in stages}
     return [n for n, file in files.items() if not file.exists() or not store.sha256(file).startswith(stages[n])]
 

@@ -36,7 +36,8 @@ def _add(
 ) -> Iterator[Event]:
     machine.prepare_memory()
     before = stored_config(run.settings)
-    config = _noted(run, stage, config)
+    config = _noted(before, stage, config)
+    write_settings(run.settings, config)
     ctx = Context(run, config, load_prepared(run.data), machine.device(), config.precision, stop, source)
     try:
         yield from finished(ctx, stage)
@@ -48,13 +49,10 @@ def _add(
         yield Stopped(stage)
 
 
-def _noted(run: RunFolder, stage: str, config: RunConfig) -> RunConfig:
-    """Writes what `config` says of this stage beside all that run.toml says now, and returns both."""
-    there = stored_config(run.settings)
+def _noted(there: RunConfig, stage: str, config: RunConfig) -> RunConfig:
+    """What `config` says of this stage beside all that run.toml says now."""
     added = there.added if stage in there.added else (*there.added, stage)
-    both = replace(there, added=added, recipes={**there.recipes, stage: config.recipes[stage]})
-    write_settings(run.settings, both)
-    return both
+    return replace(there, added=added, recipes={**there.recipes, stage: config.recipes[stage]})
 
 
 def with_stage(folder: Path, stage: str) -> RunConfig:

@@ -31,7 +31,7 @@ from unclip.core.shown import printable, shell_command
 from unclip.data.images.colours import WHITE
 from unclip.runs.records import check_record, records_before
 
-KEPT = re.compile(r"[a-z][a-z0-9_]{0,40}")
+STAGE_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 """What a stage may be called: its name is that of a folder."""
 BESIDE = ("data", "tokenizer", "more")
 """Records of state.json that are not stages: the data, the tokenizer, a further training."""
@@ -127,7 +127,7 @@ class RunFolder:
 
     def _names(self, key: str) -> tuple[str, ...]:
         names = self._set(key, [])
-        if not isinstance(names, list) or not all(isinstance(n, str) and KEPT.fullmatch(n) for n in names):
+        if not isinstance(names, list) or not all(isinstance(n, str) and STAGE_NAME.fullmatch(n) for n in names):
             raise ValueError(f"{self.settings}: {key} = {quote(names)}: expected a list of names of stages")
         return tuple(names)
 

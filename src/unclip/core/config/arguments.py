@@ -1,14 +1,14 @@
 """What a person calls in Python, checked at the door: keywords by their names, values by their annotated types."""
 
-import difflib
 import functools
 import inspect
-import types
 from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from numbers import Integral, Real
-from typing import Any, Literal, ParamSpec, TypeVar, Union, cast, get_args, get_origin
+from typing import Any, Literal, ParamSpec, TypeVar, cast, get_args, get_origin
 
+from unclip.core.config.families import nearest
+from unclip.core.config.ranges import alternatives
 from unclip.core.shown import printable
 
 P = ParamSpec("P")
@@ -53,21 +53,16 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
 def _known(name: str, hints: dict[str, Any]) -> str:
     for place, hint in hints.items():
-        for option in _options(hint):
+        for option in alternatives(hint):
             if is_dataclass(option) and name in {f.name for f in fields(option)}:
                 return f"it goes into {place}={option.__name__}({name}=...)"  # pyright: ignore
-    near = difflib.get_close_matches(name, hints, 1)
-    return (f"did you mean {near[0]!r}? " if near else "") + f"known are {', '.join(hints)}"
-
-
-def _options(hint: Any) -> tuple[Any, ...]:
-    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    return nearest(name, hints)
 
 
 def _wanted(hint: Any, value: Any) -> str:
     """What was expected of a value that is none of that; "" where it is, or nobody can say."""
     wanted: list[str] = []
-    for option in _options(hint):
+    for option in alternatives(hint):
         told, fits = _judge(option, value)
         if fits:
             return ""
@@ -107,7 +102,7 @@ def texts(name: str, given: object) -> list[str]:
     found: list[str] = []
     for text in words:
         if not isinstance(text, str):
-            raise WrongArgument(f"{name}: {printable(repr(text), 80)} is not words (a str)")
+            raise WrongArgument(f"{name}: {printable(repr(text), 80)} is no words (str)")
         if text not in ("\n", "\r\n"):
             found.append(text.rstrip("\r\n"))
     return found

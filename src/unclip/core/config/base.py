@@ -11,16 +11,15 @@ or shown.
 """
 
 import functools
-import types
 import typing
 from collections.abc import Iterable
 from dataclasses import MISSING, Field, field, fields, is_dataclass
 from functools import cache
 from inspect import isabstract
-from typing import Any, NoReturn, TypeVar, Union, get_args, get_origin
+from typing import Any, NoReturn, TypeVar, get_args, get_origin
 
 from unclip.core.config.families import PLUGIN, members, nearest
-from unclip.core.config.ranges import Length, Range, expected, faults, is_number, quote, unpacked
+from unclip.core.config.ranges import Length, Range, alternatives, expected, faults, is_number, quote, unpacked
 from unclip.core.config.tables import is_list, is_table
 from unclip.core.shown import printable
 
@@ -96,7 +95,7 @@ class Config:
             WrongSetting: (a ValueError) names the place, the setting, its value and what was expected.
         """
         try:
-            return _build_config(cls, data, "")
+            return read_member(cls, data, "")
         except WrongSetting as error:
             raise WrongSetting(f"{where}: {error}" if where else str(error), error.path) from error.__cause__
 
@@ -111,7 +110,8 @@ def _is_member(cls: type) -> bool:
     return any(isabstract(base) for base in cls.__mro__[1:])
 
 
-def _build_config(cls: type[C], data: Any, path: str) -> C:
+def read_member(cls: type[C], data: Any, path: str) -> C:
+    """The config of a table that stands at `path`, as `from_dict` reads it. Raises WrongSetting."""
     check_table(data, path)
     target, data = _resolve(cls, dict(data), path)
     return make(target, read_fields(target, data, path), path)
@@ -135,7 +135,7 @@ def read_fields(cls: type[Config], data: dict[str, Any], path: str, also: Iterab
             raise WrongSetting(f"{_at(path)}unknown setting {quote(name)}; {near}", _join(path, name))
     for name, f in known.items():
         if name not in data and f.default is MISSING and f.default_factory is MISSING:
-            if type(None) not in _options(hints[name]):
+            if type(None) not in alternatives(hints[name]):
                 raise WrongSetting(f"{_at(path)}the setting {name!r} is missing", path)
             data[name] = None
     return {name: _build(hints[name], value, _join(path, name)) for name, value in data.items()}
@@ -149,11 +149,6 @@ def make(cls: type[C], values: dict[str, Any], path: str) -> C:
         raise
     except ValueError as error:
         raise WrongSetting(f"{_at(path)}{error}", path) from error
-
-
-def read_member(cls: type[C], data: Any, path: str) -> C:
-    """The config of a table that stands at `path`, as `from_dict` reads it. Raises WrongSetting."""
-    return _build_config(cls, data, path)
 
 
 def _at(path: str) -> str:
@@ -181,13 +176,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _options(hint: Any) -> tuple[Any, ...]:
-    """The types that a hint allows: `str | Sampler | None` allows three."""
-    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-
-
 def _build(hint: Any, value: Any, path: str) -> Any:
-    options = _options(hint)
+    options = alternatives(hint)
     if value is None and type(None) in options:
         return None
     options = [option for option in options if option is not type(None)]
@@ -199,7 +189,7 @@ def _build(hint: Any, value: Any, path: str) -> Any:
         known = get_args(hint)
         return value if value in known else _refuse(path, value, f"one of {', '.join(map(str, known))}")
     if _is_config(hint):
-        return value if isinstance(value, Config) else _build_config(hint, value, path)
+        return value if isinstance(value, Config) else read_member(hint, value, path)
     return _build_scalar(hint, value, path, ranges)
 
 

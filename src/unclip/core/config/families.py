@@ -31,7 +31,7 @@ def members(family: type[F]) -> dict[str, type[F]]:
     return found
 
 
-def below(root: type) -> Iterator[type]:
+def below(root: type[F]) -> Iterator[type[F]]:
     """All classes that inherit from one."""
     for sub in root.__subclasses__():
         yield sub
@@ -43,12 +43,12 @@ def labels(cls: type) -> set[str]:
     return {cls.__name__, name_of_class(cls)}
 
 
-def known_labels(root: type) -> set[str]:
+def known_labels(root: type[object]) -> set[str]:
     """The labels of all classes that inherit from one and can be made."""
     return {label for cls in below(root) if not isabstract(cls) for label in labels(cls)}
 
 
-def clashes(root: type) -> dict[str, tuple[type, type]]:
+def clashes(root: type[object]) -> dict[str, tuple[type, type]]:
     """ "Sampler Midpoint" -> two classes of different modules that a family below `root` knows by the same name."""
     found: dict[str, tuple[type, type]] = {}
     for family in filter(isabstract, below(root)):

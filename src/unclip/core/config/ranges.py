@@ -5,10 +5,11 @@ infinity is only where a range ends there.
 """
 
 import math
+import types
 from collections.abc import Iterator
 from dataclasses import dataclass, is_dataclass
 from numbers import Integral, Real
-from typing import Annotated, Any, cast, get_args, get_origin
+from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 from unclip.core.shown import printable
 
@@ -109,6 +110,11 @@ Limit = Annotated[float, Range(0, 20, above=True)]
 """A clip of the log-SNR to +-limit that leaves a schedule, and float32."""
 Sigma = Annotated[float, Range(1e-6, 1e6)]
 """sigma/alpha."""
+
+
+def alternatives(hint: Any) -> tuple[Any, ...]:
+    """The types that a hint allows: `str | Sampler | None` allows three."""
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
 def unpacked(hint: Any) -> tuple[Any, list[Range | Length]]:

@@ -3,7 +3,7 @@
 import importlib
 import sysconfig
 import traceback
-from collections.abc import Generator, Mapping
+from collections.abc import Container, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,17 +38,16 @@ def own_errors(where: str) -> Generator[None, None, None]:
         raise ValueError(told) from error
 
 
-def fault_of(error: BaseException, plugins: Mapping[str, str]) -> str | None:
-    """What to say of an error that no check foresaw, where a plugin's code led to it or may have; else None.
+def fault_of(error: BaseException, files: Container[str]) -> str | None:
+    """What to say of an error that no check foresaw, where it came out of a plugin's code; else None.
 
-    plugins: file of each plugin that is imported -> its name.
+    files: those of the plugins that are imported.
     """
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in plugins]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
+    if not frames:
+        return None
     what = printable(f"{type(error).__name__}: {error}", 400)
-    if frames:
-        last = frames[-1]
-        return f"{printable(last.filename)}, line {last.lineno}, in {last.name}: {what}"
-    return None
+    return f"{printable(frames[-1].filename)}, line {frames[-1].lineno}, in {frames[-1].name}: {what}"
 
 
 def _told(error: BaseException) -> str:

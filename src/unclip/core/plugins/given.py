@@ -79,10 +79,9 @@ def plugins() -> Mapping[str, Plugin]:
     return _IMPORTED
 
 
-def plugin_files() -> dict[str, str]:
-    """File of each module that a plugin of this process is -> the plugin's name."""
-    found = {name: getattr(sys.modules.get(name), "__file__", None) for name in _IMPORTED}
-    return {file: _IMPORTED[name].name for name, file in found.items() if file}
+def plugin_files() -> set[str]:
+    """The files of the modules that the plugins of this process are."""
+    return {file for name in _IMPORTED if (file := getattr(sys.modules.get(name), "__file__", None))}
 
 
 @contextmanager

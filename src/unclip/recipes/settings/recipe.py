@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from unclip.core.config.base import Config
+from unclip.core.config.families import below
 from unclip.core.config.ranges import quote
 from unclip.generation.upsampling import numbered
-from unclip.runs.folder import KEPT
+from unclip.runs.folder import STAGE_NAME
 from unclip.training.trainer import TrainConfig
 
 
@@ -39,7 +40,7 @@ class Recipe(Config):
     def __init_subclass__(cls, **options: Any) -> None:
         """Raises ValueError for a name that cannot be that of a stage."""
         super().__init_subclass__(**options)
-        if cls.name and not KEPT.fullmatch(cls.name):
+        if cls.name and not STAGE_NAME.fullmatch(cls.name):
             raise ValueError(
                 f"{cls.__name__}: name = {quote(cls.name)}: a stage is a folder and a table of run.toml; take small "
                 "letters, digits and _, a letter first"
@@ -71,14 +72,8 @@ class Recipe(Config):
 
 def all_recipes() -> dict[str, type[Recipe]]:
     """Stage -> its class, of all that are imported."""
-    found: dict[str, type[Recipe]] = {}
-    waiting = list(Recipe.__subclasses__())
-    while waiting:
-        kind = waiting.pop(0)
-        waiting += kind.__subclasses__()
-        if vars(kind).get("name"):  # what inherits a name is a variant of that stage, chosen by its kind
-            found[kind.name] = kind
-    return found
+    # What inherits a name is a variant of that stage, chosen by its kind.
+    return {kind.name: kind for kind in below(Recipe) if vars(kind).get("name")}
 
 
 def kind_of(stage: str) -> tuple[type[Recipe], int] | None:

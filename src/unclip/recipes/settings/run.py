@@ -55,7 +55,7 @@ class RunConfig(Config):
         check_model(self.model)
         for name in self.added:
             check_addable(self.model, name)
-        names = (*self.stages, *self.added)
+        names = (*stages_of(self.model), *self.added)
         if foreign := [name for name in self.recipes if name not in names]:
             raise ValueError(f"{foreign[0]}: {_foreign(self.model)}")
         every = {name: self.recipes.get(name) or default_recipe(name) for name in names}
@@ -69,7 +69,7 @@ class RunConfig(Config):
     @property
     def stages(self) -> tuple[str, ...]:
         """The networks that this run trains, in order; the last one draws its images."""
-        return stages_of(self.model)
+        return tuple(name for name in self.recipes if name not in self.added)
 
     def of(self, kind: type[R]) -> R:
         """The settings of the stage of this class."""

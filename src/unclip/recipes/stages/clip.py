@@ -80,12 +80,17 @@ class CLIPRecipe(StageRecipe):
         return VisionConfig(size, stem=self.vision_stem, width=width, layers=layers, heads=heads(width, False))
 
     def largest(self, config: RunConfig, words: TokenizerSize) -> nn.Module:
-        return CLIP(self.config(config.size, words))
+        return CLIP(clip_of(config, words))
 
     def build(self, ctx: Context, name: str) -> Stage[CLIP]:
         """On images and captions."""
         module = CLIP(self.config(ctx.config.size, ctx.tokenizer)).to(ctx.device)
         return Stage(module, feed(ctx, self.train), gate=lambda clip: judge(ctx, clip_gate, assembled(ctx, clip=clip)))
+
+
+def clip_of(config: RunConfig, words: TokenizerSize) -> CLIPConfig:
+    """The CLIP that a run's settings mean."""
+    return config.of(CLIPRecipe).config(config.size, words)
 
 
 def heads(width: int, paper: bool = False) -> int:

@@ -30,7 +30,7 @@ from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages.base import Stage, StageRecipe, TokenizerSize
 from unclip.recipes.stages.batches import assembled, caption_preview, check_multiple, feed
-from unclip.recipes.stages.clip import CLIPRecipe, heads
+from unclip.recipes.stages.clip import clip_of, heads
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
 
@@ -89,7 +89,7 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
         return TextConfig(of.vocabulary, of.context, self.text_width, self.text_layers, own, activation)
 
     def largest(self, config: RunConfig, words: TokenizerSize) -> nn.Module:
-        return Decoder(self.config(config.size, config.of(CLIPRecipe).config(config.size, words)))
+        return Decoder(self.config(config.size, clip_of(config, words)))
 
     def build(self, ctx: Context, name: str) -> Stage[Decoder]:
         """Unless it has a text tower of its own, that starts as CLIP's, which already knows the words."""

@@ -17,10 +17,9 @@ from unclip.nn.prior.caption_net import PriorNetConfig
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 from unclip.recipes.gates import clear, judge, pairs_of
-from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.stages.base import Stage, StageRecipe, TokenizerSize
+from unclip.recipes.stages.base import Stage, StageRecipe
 from unclip.recipes.stages.batches import assembled, feed
-from unclip.recipes.stages.clip import CLIPRecipe, heads
+from unclip.recipes.stages.clip import heads
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
 
@@ -58,11 +57,6 @@ class AnyPriorRecipe(StageRecipe):
             return replace(judge(ctx, prior_gate, assembled(ctx, clip=ctx.clip, prior=prior)), stage=name)
 
         return Stage(module.to(ctx.device), batches, gate)
-
-
-def clip_of(config: RunConfig, words: TokenizerSize) -> CLIPConfig:
-    """The CLIP that a run's settings mean."""
-    return config.of(CLIPRecipe).config(config.size, words)
 
 
 def training_embeddings(ctx: Context) -> Vectors:

@@ -9,7 +9,8 @@ from unclip.models.priors.diffusion import Prior, PriorConfig, PriorOptions, pri
 from unclip.recipes.context import Context
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages.base import Stage, TokenizerSize
-from unclip.recipes.stages.priors.common import AnyPriorRecipe, clip_of, training_embeddings
+from unclip.recipes.stages.clip import clip_of
+from unclip.recipes.stages.priors.common import AnyPriorRecipe, training_embeddings
 
 
 @dataclass(frozen=True)
