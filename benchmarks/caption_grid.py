@@ -13,13 +13,14 @@ import unclip
 from unclip.data.prepare.write import Prepared, load_prepared
 from unclip.generation.settings import Settings
 from unclip.images.files import grid
-from unclip.recipes.settings.run import RunConfig, read_settings
+from unclip.recipes.settings.run import stored_config
+from unclip.recipes.splits import splits_of
 from unclip.runs.folder import RunFolder
 
 
-def draw_rows(prepared: Prepared, held_out: float, n: int, seed: int) -> list[int]:
+def draw_rows(folder: RunFolder, prepared: Prepared, n: int, seed: int) -> list[int]:
     """n training rows."""
-    train, _ = prepared.split(held_out, maximum=500)
+    train = splits_of(folder, prepared, stored_config(folder.settings)).train
     return random.Random(seed).sample([int(i) for i in train], n)
 
 
@@ -36,8 +37,7 @@ def main() -> None:
     args = parser.parse_args()
     folder = RunFolder(args.run)
     prepared = load_prepared(folder.data)
-    held_out = RunConfig.from_dict(read_settings(folder.settings)).held_out
-    rows = draw_rows(prepared, held_out, args.n, args.seed)
+    rows = draw_rows(folder, prepared, args.n, args.seed)
     captions = [prepared.captions[r][0] for r in rows]
     settings = Settings(steps=args.steps, sampler=args.sampler)
     made = unclip.load(args.run).generate(captions, args.each, args.seed, settings)

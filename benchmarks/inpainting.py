@@ -24,6 +24,8 @@ from unclip.diffusion.samplers import Anchored, RePaint, Sampler, Walk
 from unclip.evaluation.inpainting import HOLES, hole_error, seam
 from unclip.generation.text_to_image import TextToImage
 from unclip.models.known_region import KnownRegion
+from unclip.recipes.settings.run import stored_config
+from unclip.recipes.splits import splits_of
 from unclip.runs.folder import RunFolder
 
 Make = Callable[[KnownRegion, Sampler], Walk]
@@ -63,7 +65,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     model, prepared = unclip.load(asked.run, "cpu"), load_prepared(RunFolder(asked.run).data)
-    rows = prepared.split(0.05, maximum=500)[1][: asked.pictures]
+    folder = RunFolder(asked.run)
+    rows = splits_of(folder, prepared, stored_config(folder.settings)).test[: asked.pictures]
     images, words = to_tensor(prepared.images[rows]), [prepared.captions[r][0] for r in rows]
     noise = Noise.per_sample(range(asked.seed, asked.seed + len(rows))).fork("holes")
     given = KnownRegion(images, random_masks(len(rows), *images.shape[2:], noise, HOLES))

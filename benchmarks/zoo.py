@@ -28,7 +28,8 @@ from unclip.data.prepare.write import Prepared, load_prepared
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import grid
-from unclip.recipes.settings.run import read_settings
+from unclip.recipes.settings.run import stored_config
+from unclip.recipes.splits import splits_of
 from unclip.runs.folder import RunFolder
 
 GENDERS = ("man", "woman", "person")
@@ -85,7 +86,7 @@ def judged(judge: TextToImage, images: Images, asked: Sequence[Person], captions
 
 def held_out(run: Path, prepared: Prepared) -> tuple[Images, list[Person]]:
     """Real images of people that the run was not trained on, and their first captions."""
-    _, rows = prepared.split(read_settings(RunFolder(run).settings)["held_out"], maximum=500)
+    rows = splits_of(RunFolder(run), prepared, stored_config(RunFolder(run).settings)).held_out
     people = {row: person for row in rows.tolist() if (person := Person.read(prepared.captions[row][0]))}
     return to_tensor(prepared.images[list(people)]), list(people.values())
 

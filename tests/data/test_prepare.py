@@ -18,6 +18,7 @@ from unclip.data.layouts.pack import pack
 from unclip.data.prepare import write as preparing
 from unclip.data.prepare.inspect import DataReport, inspect_source, ordered
 from unclip.data.prepare.read import Pictures
+from unclip.data.prepare.splits import copies, split_rows
 from unclip.data.prepare.write import load_prepared, prepare
 from unclip.data.source import open_source
 
@@ -146,8 +147,7 @@ def test_a_flipped_bit_is_found_before_it_is_used(tmp_path: Path) -> None:
     images[128 + 48 * 17 + 5] ^= 1
     (tmp_path / "images.npy").write_bytes(images)
     found = load_prepared(tmp_path)
-    train, held = found.split(0.1)
-    assert len(train) + len(held) == 30 and found.images[:17].shape == (17, 4, 4, 3)
+    assert found.images[:17].shape == (17, 4, 4, 3)
     for rows in (17, slice(10, 20), [3, 17], np.array([17]), slice(None, None, 17)):
         with pytest.raises(ValueError, match=r"images.npy: damaged: the image of 17.png is not .* delete this file"):
             found.images[rows]
@@ -170,7 +170,8 @@ def test_a_flipped_bit_in_captions_is_found_when_they_are_opened(tmp_path: Path,
 def test_no_picture_is_read_to_open_and_split_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare(Counted(30), tmp_path, 4)
     monkeypatch.setattr(Pictures, "__getitem__", lambda self, rows: pytest.fail("read"))
-    load_prepared(tmp_path).split()
+    found = load_prepared(tmp_path)
+    split_rows(found.keys, copies(found), 0.1)
 
 
 def icons(folder: Path, colour: tuple[int, ...], n: int = 4) -> Path:
@@ -239,34 +240,6 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
     (tmp_path / "prepared.json").write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match="is damaged"):
         load_prepared(tmp_path)
-
-
-def test_split_is_stable_when_data_is_added(tmp_path: Path) -> None:
-    few, many = prepare(Counted(400), tmp_path / "few", 1), prepare(Counted(600), tmp_path / "many", 1)
-    held = [{data.keys[row] for row in data.split(held_out=0.1)[1]} for data in (few, many)]
-    assert held[0] == held[1] & set(few.keys)
-    assert 20 <= len(held[0]) <= 60
-    train, out = many.split(held_out=0.1)
-    assert sorted([*train, *out]) == list(range(600))
-    assert set(many.split(held_out=0.1, seed=1)[1]) != set(out)
-
-
-def test_copies_of_a_picture_stay_together(tmp_path: Path) -> None:
-    images = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 3), dtype=np.uint8).repeat(3, axis=0)
-    data = arrays.prepared(tmp_path, list(images), [(f"{number}.png",) for number in range(120)], ".png")
-    train, held = data.split(held_out=0.2)
-    parted = {row // 3 for row in train} & {row // 3 for row in held}
-    assert len(parted) <= 1 and len(held) >= 6, parted  # 1: where the count cuts
-
-
-def test_split_sizes(tmp_path: Path) -> None:
-    data = prepare(Counted(20), tmp_path / "20", 1)
-    assert [len(data.split(held_out=share, maximum=8)[1]) for share in (0.0, 1.0)] == [1, 8]
-    assert len(data.split(held_out=1.0)[1]) == 10
-    with pytest.raises(ValueError, match="at least 2"):
-        prepare(Counted(1), tmp_path / "1", 1).split()
-    with pytest.raises(ValueError, match="held_out is 5"):
-        data.split(held_out=5.0)
 
 
 def test_pixels_need_no_decoding(tmp_path: Path) -> None:

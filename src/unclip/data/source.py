@@ -62,7 +62,7 @@ def open_source(
     """
     path = Path(path).expanduser()
     if split not in ORDER:
-        raise ValueError(f'split is "{printable(split)}"; it must be "train" or "validation"')
+        raise ValueError(f'split is "{printable(split)}"; it must be "train", "validation" or "test"')
     if not path.exists():
         raise ValueError(f"{printable(path)}: there is no such file or folder; check the spelling.\n{FORMS}")
     found = list_files(path)

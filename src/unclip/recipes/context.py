@@ -6,15 +6,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 from torch import nn
 
 from unclip.clip.model import CLIP
 from unclip.core.typing import Images, Vectors
+from unclip.data.prepare.splits import Splits
 from unclip.data.prepare.write import Prepared, load_prepared, prepare
 from unclip.data.source import Source
 from unclip.models.autoencoder.model import Autoencoder
 from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.splits import splits_of
 from unclip.runs.embeddings import run_embeddings, run_latents
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import load_stage, read_tokenizer
@@ -42,9 +43,9 @@ class Context:
     modules: dict[str, nn.Module] = field(default_factory=dict[str, nn.Module])
 
     @cached_property
-    def split(self) -> tuple[np.ndarray, np.ndarray]:
-        """(training, held-out) rows of the data."""
-        return self.prepared.split(self.config.held_out, maximum=500)
+    def splits(self) -> Splits:
+        """The rows of the data to train on, for validation, and for the test."""
+        return splits_of(self.folder, self.prepared, self.config)
 
     def prepared_at(self, size: int) -> Prepared:
         """The data at another size, in a folder of its own; images that are smaller are left out.

@@ -9,21 +9,22 @@ import numpy as np
 import torch
 
 from unclip.data.loader import to_tensor
+from unclip.data.prepare.splits import Splits
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 
 M = TypeVar("M")
 
 FEW = 20
-"""Fewer held-out pairs than this cannot judge anything; the training pairs stand in, and the gate says so."""
+"""Fewer validation pairs than this cannot judge anything; the training pairs stand in, and the gate says so."""
 PICTURES = 128
 ROUGHEST = 3.0
 """Generated images this many times rougher than the data's are noise."""
 
 
 def judge(ctx: Context, judge: Callable[[Context, np.ndarray, M], Gate], model: M) -> Gate:
-    """A gate's verdict on held-out pairs, which it names."""
-    rows, note = judged_rows(ctx)
+    """A gate's verdict on validation pairs, which it names."""
+    rows, note = judged_rows(ctx.splits)
     with torch.no_grad():
         result = judge(ctx, rows, model)
     return replace(result, why=result.why + note)
@@ -40,12 +41,15 @@ def believable(result: Gate, skipped: int, steps: int) -> Gate:
     return replace(result, passed=result.passed and not lost, why=why)
 
 
-def judged_rows(ctx: Context) -> tuple[np.ndarray, str]:
+def judged_rows(splits: Splits) -> tuple[np.ndarray, str]:
     """(rows to judge on, a note where they are training pairs)."""
-    train, held = ctx.split
+    held = splits.validation
     if len(held) >= FEW:
-        return held, f" ({len(held)} held-out pairs)"
-    return np.concatenate([held, train])[:256], f" (judged on training pairs: only {len(held)} are held out)"
+        return held, f" ({len(held)} validation pairs)"
+    return (
+        np.concatenate([held, splits.train])[:256],
+        f" (judged on training pairs: validation has only {len(held)})",
+    )
 
 
 def pairs_of(ctx: Context, rows: np.ndarray, maximum: int = 512) -> tuple[torch.Tensor, list[str]]:

@@ -25,7 +25,9 @@ from unclip.recipes.foresight import foreseen
 from unclip.recipes.more import check_more, train_on
 from unclip.recipes.settings.changes import changed, with_changes
 from unclip.recipes.settings.run import RunConfig, stored_config, write_settings
+from unclip.recipes.splits import settle_splits
 from unclip.runs.folder import RunFolder
+from unclip.runs.splits import HELD_OUT
 from unclip.text.tokenizer import Tokenizer
 
 
@@ -69,10 +71,11 @@ def _train(
         yield Stopped("data")
         return
     yield from _data_events(run, prepared, source, config)
+    yield from settle_splits(run, prepared, config)
     ctx = Context(run, config, prepared, machine.device(), config.precision, stop, source)
     yield from _tokenizer(ctx) if config.reads_captions else _classes(ctx)
     for name in config.stages:
-        yield from foreseen(finished(ctx, name), name, config.recipes[name].train.batch, len(ctx.split[0]))
+        yield from foreseen(finished(ctx, name), name, config.recipes[name].train.batch, len(ctx.splits.train))
         if name not in run.state():
             yield Stopped(name)
             return
@@ -153,7 +156,8 @@ def _finish_data(ctx: Context) -> None:
     """From here on the run is begun: its settings are kept."""
     if "data" not in ctx.folder.state():
         count = len(ctx.prepared)
-        ctx.folder.finish("data", {"passed": True, "why": f"{count} pairs", "metrics": {"pairs": count}})
+        held = {name: len(ctx.splits.of(name)) for name in HELD_OUT}
+        ctx.folder.finish("data", {"passed": True, "why": f"{count} pairs", "metrics": {"pairs": count, **held}})
 
 
 def _tokenizer(ctx: Context) -> Iterator[Event]:

@@ -7,6 +7,7 @@ classifier/  ...                                                 what `unclip ad
 early/                                                           the stage that draws, after 1/16 of its training
 data-128/  ...                                                   its images at another size, for upsamplers
 data/  checkpoints/  logs/  samples/  plots/                     what its training left
+splits.json                                                      which of its images are held out
 priors/                                                          what `unclip compare-priors` found
 .unclip                                                          the mark of a folder of unclip's, and its lock
 
@@ -47,6 +48,11 @@ class RunFolder:
     def data(self) -> Path:
         """The prepared images and captions."""
         return self.root / "data"
+
+    @property
+    def splits(self) -> Path:
+        """Which images are held out, for validation and for the test."""
+        return self.root / "splits.json"
 
     @property
     def early(self) -> Path:

@@ -13,6 +13,7 @@ from unclip.cli.arguments.options import SEED, ReadOptions
 from unclip.cli.arguments.output import check_file
 from unclip.cli.errors import guarded
 from unclip.cli.screen.prior_table import ways_table
+from unclip.data.layouts.kinds import Split
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,9 +26,14 @@ CURVE = "rate_distortion"
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Judged(ReadOptions):
-    """How the data are read that a run is judged on."""
+    """Which images a run is judged on, and how they are read."""
 
-    split: Annotated[str, Parameter(help="train or validation, where the data has splits.")] = "validation"
+    split: Annotated[
+        Split,
+        Parameter(
+            help="Of the run's images, and of data with splits: test to publish, validation to decide by, or train."
+        ),
+    ] = "test"
 
 
 @guarded
@@ -36,7 +42,7 @@ def evaluate(
     run: Annotated[Path, Parameter(help="A finished run folder.")],
     *,
     data: Annotated[
-        str | None, Parameter(help="Captioned images; `shapes`: the exact score. Default: the run's held-out pairs.")
+        str | None, Parameter(help="Captioned images; `shapes`: the exact score. Default: the run's own test split.")
     ] = None,
     how: Judged = Judged(),
     n: Annotated[int, Parameter(name="-n", help="Images to generate (with shapes: a category).")] = 256,
@@ -63,7 +69,7 @@ def evaluate(
 
     if json is not None:
         check_written(json)
-    asked, folder, console = Scoring(n, seed, bpd_pictures if bpd else 0), RunFolder(run), stdout()
+    asked, folder, console = Scoring(n, seed, bpd_pictures if bpd else 0, how.split), RunFolder(run), stdout()
     with waiting(f"loading {run}", console) as say:
         model = open_model(run, ImageModel)
         say("scoring")

@@ -10,7 +10,7 @@ NAMES = {
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing", "eval", "evaluation"),
 }
-ORDER = {"train": ("train",), "validation": ("validation", "test")}
+ORDER = {"train": ("train",), "validation": ("validation", "test"), "test": ("test", "validation")}
 """Of these, the first that is there is taken."""
 _EXACT = {name: split for split, names in NAMES.items() for name in names}
 _NUMBERED = re.compile(r"([a-z]+)(?:[-_.]?\d+)?(?:[-_.]of[-_.]\d+)?(?:[-_.][0-9a-f]{16})?")

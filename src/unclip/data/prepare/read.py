@@ -4,12 +4,11 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import UInt8
 
 from unclip.core.disk.store import sha256
 from unclip.data.prepare.inspect import DataReport
@@ -82,43 +81,10 @@ class Prepared:
         """The side of the images in pixels."""
         return self.images.shape[1]
 
-    @cached_property
-    def _firsts(self) -> list[str]:
-        """The key of each image, or of the first one with the same pixels."""
-        first: dict[str, str] = {}
-        return [first.setdefault(taken, key) for taken, key in zip(self.digests, self.keys, strict=True)]
-
-    def split(
-        self, held_out: float = 0.05, seed: int = 0, maximum: int = 1000
-    ) -> tuple[Int64[np.ndarray, " train"], Int64[np.ndarray, " held"]]:
-        """Splits the rows into (training, held-out), each ascending; no image is read for it.
-
-        A pair is held out when the hash of its key falls below `held_out`, so it stays where it is when data is added;
-        of more than `maximum` the smallest hashes are taken. Copies of an image go by the first one's key: a held-out
-        image is not trained on under another name. At least one pair is held out, never more than half (where these
-        bounds cut through copies, they are parted). Raises ValueError where there are fewer than two pairs or
-        `held_out` is not in [0, 1].
-        """
-        if len(self) < 2:
-            raise ValueError(f"a data set of {len(self)} pair cannot be split; it needs at least 2")
-        if not 0 <= held_out <= 1:
-            raise ValueError(f"held_out is {held_out}; it must be a share between 0 and 1")
-        hashes = np.array([_hash(seed, name) for name in self._firsts])
-        count = max(1, min(int((hashes < held_out).sum()), maximum, len(self) // 2))
-        chosen = np.zeros(len(self), dtype=bool)
-        chosen[np.argsort(hashes, kind="stable")[:count]] = True
-        return np.flatnonzero(~chosen), np.flatnonzero(chosen)
-
 
 def digest(pixels: bytes) -> str:
     """By which the pixels of an image are known, hex."""
     return hashlib.blake2b(pixels, digest_size=16).hexdigest()
-
-
-def _hash(seed: int, key: str) -> float:
-    """A number in [0, 1) that depends on the key and the seed alone."""
-    hashed = hashlib.blake2b(f"{seed}:{key}".encode(), digest_size=6).digest()
-    return int.from_bytes(hashed) / 2**48
 
 
 def temporary(path: Path) -> Path:

@@ -11,6 +11,7 @@ import numpy as np
 
 from unclip.core import machine
 from unclip.data.item import Source
+from unclip.data.layouts.kinds import SPLITS, Split
 from unclip.data.prepare.identity import is_prepared
 from unclip.data.prepare.write import Prepared, load_prepared, prepare
 from unclip.data.shapes.world import drawn_world
@@ -23,7 +24,7 @@ from unclip.generation.text_to_image import TextToImage
 from unclip.recipes.api.data import open_data
 from unclip.recipes.context import Context
 from unclip.recipes.settings.run import RunConfig, stored_config
-from unclip.recipes.stages.upsampler import split_at
+from unclip.recipes.stages.upsampler import splits_at
 from unclip.runs.folder import RunFolder
 
 FLOW_SHARE = 8
@@ -35,7 +36,8 @@ Judged = tuple[Prepared, np.ndarray]
 
 @dataclass(frozen=True)
 class Scoring:
-    """n: images to generate (for the exact score: a category); bpd: images to take bits/dim over, 0: none.
+    """n: images to generate (for the exact score: a category); bpd: images to take bits/dim over, 0: none; split: which
+    of a run's own images it is judged on.
 
     Raises ValueError for numbers of which no score can be made.
     """
@@ -43,10 +45,13 @@ class Scoring:
     n: int = 256
     seed: int = 0
     bpd: int = 0
+    split: Split = "test"
 
     def __post_init__(self) -> None:
         if self.n < 2:
             raise ValueError(f"n = {self.n}: a score needs at least 2 images")
+        if self.split not in SPLITS:
+            raise ValueError(f'split = "{self.split}": must be train, validation or test')
         if self.bpd < 0 or self.bpd == 1:
             raise ValueError(f"bpd = {self.bpd}: a standard error needs at least 2 images")
 
@@ -58,7 +63,7 @@ def evaluate(
     n: int = 256,
     seed: int = 0,
     bpd: int = 0,
-    split: str = "validation",
+    split: Split = "test",
 ) -> dict[str, Any]:
     """Scores a finished run, as `unclip evaluate --json` writes them: name -> figures.
 
@@ -72,12 +77,13 @@ def evaluate(
         n: images to generate (for the exact score: in each category).
         seed: of everything random.
         bpd: images to take bits/dim over, where the run holds a DDPM; 0: none.
-        split: "train" or "validation", where the data at a path have splits.
+        split: "test" for scores to publish, "validation" for what is used to decide, "train": of the run's own data,
+            and where the data at a path have splits.
 
     Raises:
         ValueError: for a run that is unfinished or damaged, for data that are gone, and for too few images.
     """
-    asked, model, folder = Scoring(n, seed, bpd), load(run), RunFolder(Path(run))
+    asked, model, folder = Scoring(n, seed, bpd, split), load(run), RunFolder(Path(run))
     source = open_data(data, settings_of(folder), split) if isinstance(data, str | Path) else data
     return score(model, folder, source, asked)
 
@@ -88,7 +94,7 @@ def settings_of(run: RunFolder) -> RunConfig:
 
 
 def score(model: ImageModel, run: RunFolder, source: Source | None, asked: Scoring) -> dict[str, Any]:
-    """The scores on a data set; on that of the run itself (or None), on those images only that it held out."""
+    """The scores on a data set; on that of the run itself (or None), on the images of one split only."""
     plain = isinstance(model, DDPMPipeline)
     if asked.bpd and not plain:
         raise ValueError(f"{run.root}: holds a text-to-image model; bits/dim (bpd) are those of a run of --model ddpm")
@@ -98,16 +104,13 @@ def score(model: ImageModel, run: RunFolder, source: Source | None, asked: Scori
     captioned = not plain or bool(model.classes)
     stages = model.enlargers if isinstance(model, TextToImage) else ()
     with ExitStack() as stack:
-        prepared, rows = stack.enter_context(judged_on(run, source, model.size, captioned))
+        prepared, rows = stack.enter_context(judged_on(run, source, model.size, asked.split, captioned))
         if len(rows) < 2:
-            raise ValueError(
-                f"{run.root if source is None else source.root}: {len(rows)} image to judge on, and a score needs at "
-                "least 2; name data with more"
-            )
+            raise ValueError(too_few(len(rows), run.root if source is None else source.root, asked.split))
         if plain:
             return score_pictures(model, (prepared, rows), asked)
         assert isinstance(model, CaptionedModel)
-        large = [stack.enter_context(larger(run, source, stage.size)) for stage in stages]
+        large = [stack.enter_context(larger(run, source, stage.size, asked.split)) for stage in stages]
         return score_pairs(model, (prepared, rows), large, asked)
 
 
@@ -134,22 +137,22 @@ def score_pictures(model: DDPMPipeline, judged: Judged, asked: Scoring) -> dict[
 
 
 @contextmanager
-def judged_on(run: RunFolder, source: Source | None, size: int, captioned: bool) -> Iterator[Judged]:
-    """All images of another data set, prepared for as long as it takes; of the run's own those that it held out."""
+def judged_on(run: RunFolder, source: Source | None, size: int, split: Split, captioned: bool) -> Iterator[Judged]:
+    """All images of another data set, prepared for as long as it takes; of the run's own those of one split."""
     if source is None or is_prepared(source, run.data, captioned):
-        yield load_prepared(run.data), held_out_rows(run)
+        yield load_prepared(run.data), rows_of(run, split)
         return
     with _elsewhere(source, size, run.background, captioned) as judged:
         yield judged
 
 
 @contextmanager
-def larger(run: RunFolder, source: Source | None, size: int) -> Iterator[Judged]:
+def larger(run: RunFolder, source: Source | None, size: int, split: Split) -> Iterator[Judged]:
     """As `judged_on`, at the size of an upsampler. Raises ValueError where no held-out image is so large."""
     ctx = _context(run)
     if source is None or is_prepared(source, run.data, ctx.config.captioned):
         prepared = replace(ctx, source=source).prepared_at(size)
-        yield prepared, split_at(ctx, prepared)[1]
+        yield prepared, splits_at(ctx, prepared).of(split)
         return
     with _elsewhere(source, size, ctx.config.background, minimum=size) as judged:
         yield judged
@@ -165,9 +168,17 @@ def _elsewhere(
         yield prepared, np.arange(len(prepared))
 
 
-def held_out_rows(run: RunFolder) -> np.ndarray:
-    """The rows of a run's data that it did not train on."""
-    return _context(run).split[1]
+def rows_of(run: RunFolder, split: Split) -> np.ndarray:
+    """The rows of one split of a run's data."""
+    return _context(run).splits.of(split)
+
+
+def too_few(count: int, where: object, split: Split) -> str:
+    """Why there is no score, and what to do."""
+    other = "; --split validation has those that its gates were judged on" if split == "test" else ""
+    return (
+        f"{where}: {count} image to judge on (split {split}), and a score needs at least 2; name data with more{other}"
+    )
 
 
 def _context(run: RunFolder) -> Context:

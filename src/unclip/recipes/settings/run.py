@@ -29,8 +29,8 @@ class RunConfig(Config):
     budget: seconds for the whole run (stages with `train.steps` ignore it). precision `auto` measures the machine once.
     added: stages trained later, by `unclip add`; their share of the budget is time of its own.
     workers: on a CPU, threads that each take a share of a batch (1: the threads share each operation instead, slower
-    for small networks). held_out: share of the pairs kept for the scores. captions, caption_column: how the data
-    were read. background: the colour behind images that are transparent.
+    for small networks). held_out: share of the pairs kept for validation, and as much for the test. captions,
+    caption_column: how the data were read. background: the colour behind images that are transparent.
     recipes: stage -> its settings, for the stages of the model and those added; one that is left out has its defaults.
     """
 
@@ -44,7 +44,7 @@ class RunConfig(Config):
     longest_caption: Annotated[int, Range(3, 4096)] = 77
     captions: Captions = "auto"
     caption_column: str = ""
-    held_out: Annotated[float, Range(0, 1, below=True)] = 0.05
+    held_out: Annotated[float, Range(0, 0.5, below=True)] = 0.05
     background: str = "white"
     max_bad: Fraction = 0.01
     checkpoint_seconds: Annotated[float, Range(0, 1e9)] = 60.0

@@ -76,7 +76,7 @@ class AutoencoderRecipe(StageRecipe):
         eyes = Perceptual(tower) if isinstance(tower, VisionTower) else None
         return Stage(
             AutoencoderTraining(self.coder, self.loss, eyes).to(ctx.device),
-            PictureFeed(ctx.prepared, ctx.split[0], self.train.batch, ctx.config.seed, flip=True),
+            PictureFeed(ctx.prepared, ctx.splits.train, self.train.batch, ctx.config.seed, flip=True),
             gate=lambda m: judge(ctx, autoencoder_gate, pipeline(ctx, m.autoencoder)),
             preview=lambda m: reconstructions(ctx, pipeline(ctx, m.autoencoder)),
             kept=lambda m: m.autoencoder,
@@ -91,7 +91,7 @@ def pipeline(ctx: Context, autoencoder: Autoencoder, latent: LatentDiffusion | N
 
 def reconstructions(ctx: Context, model: LatentPipeline) -> Image.Image:
     """Held-out images, and below each row what is left of them."""
-    rows = np.concatenate(ctx.split[::-1])[: 4 * COLUMNS]
+    rows = np.concatenate([ctx.splits.validation, ctx.splits.train])[: 4 * COLUMNS]
     images = to_tensor(ctx.prepared.images[rows])
     before, after = to_pictures(images), to_pictures(model.reconstruct_images(images).cpu())
     starts = range(0, len(before), COLUMNS)

@@ -15,7 +15,7 @@ from unclip.training.trainer import TrainConfig
 
 def feed(ctx: Context, train: TrainConfig) -> Feed:
     """Batches of the training split."""
-    return Feed(ctx.prepared, ctx.split[0], ctx.tokenizer, train.batch, ctx.config.seed)
+    return Feed(ctx.prepared, ctx.splits.train, ctx.tokenizer, train.batch, ctx.config.seed)
 
 
 def check_multiple(size: int, network: ImageNetworkConfig) -> None:
@@ -35,7 +35,7 @@ def assembled(ctx: Context, **parts: Any) -> TextToImage:
 
 def caption_preview(ctx: Context, model: CaptionedModel, captions: int = 8, each: int = 4) -> Image.Image:
     """Images for held-out captions, a row a caption."""
-    rows = distinct_captions(ctx.prepared, ctx.split[1], captions)
+    rows = distinct_captions(ctx.prepared, ctx.splits.validation, captions)
     asked = [ctx.prepared.captions[r][0] for r in rows]
     *_, last = model.steps([c for c in asked for _ in range(each)], [*range(each)] * len(asked))
     pictures = to_pictures(last.x.cpu())

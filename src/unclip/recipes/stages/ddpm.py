@@ -109,7 +109,7 @@ class DDPMRecipe(DDPMOptions, StageRecipe):
 def pictures(ctx: Context, r: DDPMRecipe, batch: int) -> PictureFeed:
     """Batches of the images that a DDPM with these settings sees, with their classes where it knows them."""
     classes = labels(ctx) if r.classes else None
-    return PictureFeed(ctx.prepared, ctx.split[0], batch, ctx.config.seed, classes, r.network.channels, r.flip)
+    return PictureFeed(ctx.prepared, ctx.splits.train, batch, ctx.config.seed, classes, r.network.channels, r.flip)
 
 
 def labels(ctx: Context) -> np.ndarray:

@@ -94,7 +94,7 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
     def build(self, ctx: Context, name: str) -> Stage[Decoder]:
         """Unless it has a text tower of its own, that starts as CLIP's, which already knows the words."""
         module = Decoder(self.config(ctx.config.size, ctx.clip.config))
-        module.statistics.fit(ctx.embeddings[torch.from_numpy(ctx.split[0])])
+        module.statistics.fit(ctx.embeddings[torch.from_numpy(ctx.splits.train)])
         if self.text == "clip":
             module.text.load_state_dict(ctx.clip.text.state_dict())
         batches = feed(ctx, self.train)

@@ -83,7 +83,7 @@ def inpaint_gate(ctx: Context, rows: np.ndarray, model: TextToImage) -> Gate:
 @torch.no_grad()
 def inpaint_preview(ctx: Context, model: TextToImage, maximum: int = 8) -> Image.Image:
     """A row a held-out image: it, the same with its hole, and three fillings with its own caption and embedding."""
-    rows = distinct_captions(ctx.prepared, ctx.split[1], maximum)
+    rows = distinct_captions(ctx.prepared, ctx.splits.validation, maximum)
     captions = [ctx.prepared.captions[r][0] for r in rows]
     images = to_tensor(ctx.prepared.images[rows]).to(ctx.device)
     height, width = images.shape[2:]

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import numpy as np
 import torch
 from PIL import Image
 
@@ -19,11 +18,11 @@ from unclip.models.upsampler import Upsampler
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 from unclip.recipes.feed import PictureFeed
-from unclip.recipes.gates import FEW
+from unclip.recipes.gates import judged_rows
 from unclip.recipes.settings.recipe import stages_before
 from unclip.recipes.stages.base import Stage, StageRecipe
 from unclip.recipes.stages.inpaint import EXACT, GRAY
-from unclip.recipes.stages.upsampler import ROWS, split_at
+from unclip.recipes.stages.upsampler import ROWS, splits_at
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
 
@@ -61,17 +60,17 @@ class InpaintUpsamplerRecipe(StageRecipe):
             raise ValueError(f"stage {name!r}: goes on from the stage {of!r}; add that one first")
         plain = ctx.finished(of, Upsampler)
         prepared = ctx.prepared_at(plain.config.size)
-        train, held = split_at(ctx, prepared)
-        rows = held if len(held) >= FEW else train
+        splits = splits_at(ctx, prepared)
+        rows, _ = judged_rows(splits)
 
-        def pictures(rows: np.ndarray) -> torch.Tensor:
-            return to_tensor(prepared.images[rows])
+        def pictures(count: int) -> torch.Tensor:
+            return to_tensor(prepared.images[rows[:count]])
 
         return Stage(
             Upsampler.start(plain, self.masks).to(ctx.device),
-            PictureFeed(prepared, train, self.train.batch, ctx.config.seed, flip=True),
-            gate=lambda model: inpainting_gate(ctx, name, (model, plain), pictures(rows[:JUDGED])),
-            preview=lambda model: inpainting_preview(model, plain, pictures((held if len(held) else train)[:ROWS])),
+            PictureFeed(prepared, splits.train, self.train.batch, ctx.config.seed, flip=True),
+            gate=lambda model: inpainting_gate(ctx, name, (model, plain), pictures(JUDGED)),
+            preview=lambda model: inpainting_preview(model, plain, pictures(ROWS)),
         )
 
 

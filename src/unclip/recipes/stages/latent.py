@@ -76,7 +76,7 @@ class LatentRecipe(LatentOptions, StageRecipe):
         """Over the codes of all images, which are made once; its text tower starts as CLIP's."""
         autoencoder, coder = ctx.finished("autoencoder", Autoencoder), ctx.config.of(AutoencoderRecipe).coder
         module = LatentDiffusion(self.config(ctx.config.size, coder, ctx.clip.config))
-        codes = Posterior.of(ctx.latents[torch.from_numpy(ctx.split[0])])
+        codes = Posterior.of(ctx.latents[torch.from_numpy(ctx.splits.train)])
         module.fit(codes.sample(Noise.shared(ctx.config.seed, "statistics")))
         module.text.load_state_dict(ctx.clip.text.state_dict())
         batches = feed(ctx, self.train)

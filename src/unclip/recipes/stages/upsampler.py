@@ -14,6 +14,7 @@ from unclip.core.config.ranges import Range, Share
 from unclip.data.degradation import BSR
 from unclip.data.images.resize import enlarge, shrink
 from unclip.data.loader import to_tensor
+from unclip.data.prepare.splits import Splits, splits_of_keys
 from unclip.data.prepare.write import Prepared
 from unclip.evaluation import upsampling as scores
 from unclip.generation.upsampling import Enlarger, numbered, upsampled
@@ -23,7 +24,7 @@ from unclip.models.upsampler import Upsampler, UpsamplerConfig, UpsamplerOptions
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 from unclip.recipes.feed import PictureFeed
-from unclip.recipes.gates import FEW
+from unclip.recipes.gates import judged_rows
 from unclip.recipes.settings.recipe import stages_before
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages.base import Stage, StageRecipe, TokenizerSize
@@ -87,24 +88,22 @@ class UpsamplerRecipe(UpsamplerOptions, StageRecipe):
         """On random crops of the data at its own size. Raises ValueError where what it enlarges is not there."""
         config = self.config(lower_size(ctx, name))
         prepared = ctx.prepared_at(config.size)
-        train, held = split_at(ctx, prepared)
+        splits = splits_at(ctx, prepared)
         module = Upsampler(config)
-        module.fit(to_tensor(prepared.images[train[:FITTED]]))
+        module.fit(to_tensor(prepared.images[splits.train[:FITTED]]))
         left_out = len(ctx.prepared) - len(prepared)
         note = f"; {left_out:,} images smaller than {config.size} px were left out" if left_out else ""
 
         def judge(model: Upsampler) -> Gate:
-            rows = held if len(held) >= FEW else train
+            rows, on = judged_rows(splits)
             found = upsampler_gate(ctx, name, model, to_tensor(prepared.images[rows[:JUDGED]]))
-            return replace(found, why=found.why + note)
+            return replace(found, why=found.why + on + note)
 
         return Stage(
             module.to(ctx.device),
-            PictureFeed(prepared, train, self.train.batch, ctx.config.seed, flip=True),
+            PictureFeed(prepared, splits.train, self.train.batch, ctx.config.seed, flip=True),
             gate=judge,
-            preview=lambda model: upsampler_preview(
-                model, to_tensor(prepared.images[(held if len(held) else train)[:ROWS]])
-            ),
+            preview=lambda model: upsampler_preview(model, to_tensor(prepared.images[judged_rows(splits)[0][:ROWS]])),
         )
 
 
@@ -116,15 +115,13 @@ def lower_size(ctx: Context, name: str) -> int:
     return ctx.config.size if before == "decoder" else ctx.finished(before, Upsampler).config.size
 
 
-def split_at(ctx: Context, prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
-    """(training, held-out) rows at another size: an image that the run held out stays so. Raises ValueError where
-    nothing is left to train on."""
-    out = {ctx.prepared.keys[row] for row in ctx.split[1]}
-    held = np.array([key in out for key in prepared.keys], dtype=bool)
-    train = np.flatnonzero(~held)
-    if not len(train):
+def splits_at(ctx: Context, prepared: Prepared) -> Splits:
+    """The run's splits at another size: each image stays in its own. Raises ValueError where nothing is left to train
+    on."""
+    found = splits_of_keys(ctx.splits, ctx.prepared.keys, prepared.keys)
+    if not len(found.train):
         raise ValueError(f"none of the images with {prepared.size} px is left to train on; choose a smaller size")
-    return train, np.flatnonzero(held)
+    return found
 
 
 @torch.no_grad()
@@ -138,7 +135,7 @@ def upsampler_gate(ctx: Context, name: str, model: Upsampler, real: torch.Tensor
     why = (
         f"PSNR {found['psnr']['upsampled']:.2f} dB, bicubic {found['psnr']['bicubic']:.2f}; sharpness "
         f"{found['sharpness']['upsampled']:.2f}x the data's, bicubic {found['sharpness']['bicubic']:.2f}x; made small "
-        f"again {found['consistency']['upsampled']:.1f} dB ({len(real)} images)"
+        f"again {found['consistency']['upsampled']:.1f} dB"
     )
     return Gate(name, better and found["consistency"]["upsampled"] >= FAITHFUL, why, metrics)
 

@@ -152,6 +152,6 @@ def open_run(root: Path) -> OpenedRun:
             "(what is trained stays)"
         )
     config, prepared = stored_config(run.settings), load_prepared(run.data)
-    rows, note = judged_rows(Context(run, config, prepared, model.device, model.precision))
+    rows, note = judged_rows(Context(run, config, prepared, model.device, model.precision).splits)
     subject = UnclipSubject(model, prepared) if isinstance(model, TextToImage) else DDPMSubject(model, prepared)
     return OpenedRun(subject, prepared, rows, note, model.device)

@@ -61,12 +61,12 @@ class AnyPriorRecipe(StageRecipe):
 
 def training_embeddings(ctx: Context) -> Vectors:
     """CLIP's embeddings of the training images."""
-    return ctx.embeddings[torch.from_numpy(ctx.split[0])]
+    return ctx.embeddings[torch.from_numpy(ctx.splits.train)]
 
 
 def training_texts(ctx: Context) -> Vectors:
     """CLIP's embeddings of the training images' first captions."""
-    texts, which = distinct([ctx.prepared.captions[row][0] for row in ctx.split[0]])
+    texts, which = distinct([ctx.prepared.captions[row][0] for row in ctx.splits.train])
     return assembled(ctx, clip=ctx.clip).embed_captions(texts).float().cpu()[which]
 
 

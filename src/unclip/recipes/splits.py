@@ -1,0 +1,49 @@
+"""The splits of a run: found once its data are prepared, kept for as long as it lives."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from unclip.data.prepare.splits import Splits, copies, split_rows
+from unclip.data.prepare.write import Prepared
+from unclip.recipes.events import Event, Note
+from unclip.recipes.settings.run import RunConfig
+from unclip.runs.folder import RunFolder
+from unclip.runs.splits import read_splits, write_splits
+
+
+def settle_splits(run: RunFolder, prepared: Prepared, config: RunConfig) -> Iterator[Event]:
+    """Finds the splits of a run that has none yet, and writes them; a run of unclip 0.2.0 goes on without a test."""
+    if run.splits.exists() or _without_test(run):
+        return
+    groups = copies(prepared)
+    splits = split_rows(prepared.keys, groups, config.held_out)
+    write_splits(run.splits, splits, {"held_out": config.held_out})
+    yield Note("data", told(splits))
+
+
+def told(splits: Splits) -> str:
+    """How many images each split has."""
+    train, validation, test = (len(rows) for rows in (splits.train, splits.validation, splits.test))
+    return (
+        f"{train:,} images to train on, {validation:,} for validation (gates, previews, choices), "
+        f"{test:,} for the test (published scores)"
+    )
+
+
+def splits_of(run: RunFolder, prepared: Prepared, config: RunConfig) -> Splits:
+    """The splits of a run that has begun. Raises ValueError where they are damaged or gone."""
+    if run.splits.exists():
+        return read_splits(run.splits, len(prepared))
+    found = split_rows(prepared.keys, copies(prepared), config.held_out)
+    if not _without_test(run):
+        raise ValueError(f"{run.splits}: is gone; the same `unclip train` finds the splits of its images again")
+    train = np.sort(np.concatenate([found.train, found.test]))
+    return Splits(train, found.validation, found.test[:0])
+
+
+def _without_test(run: RunFolder) -> bool:
+    """Whether the run was begun before there was a test split."""
+    record: dict[str, Any] = run.state().get("data", {})
+    return bool(record) and "test" not in record["metrics"]
