@@ -15,10 +15,9 @@ from unclip.runs.splits import read_splits, write_splits
 
 def settle_splits(run: RunFolder, prepared: Prepared, config: RunConfig) -> Iterator[Event]:
     """Finds the splits of a run that has none yet, and writes them; a run of unclip 0.2.0 goes on without a test."""
-    if run.splits.exists() or _without_test(run):
+    if run.splits.exists() or _test_of(run) == _NONE:
         return
-    groups = copies(prepared)
-    splits = split_rows(prepared.keys, groups, config.held_out)
+    splits = _found(prepared, config)
     write_splits(run.splits, splits, {"held_out": config.held_out})
     yield Note("data", told(splits))
 
@@ -33,17 +32,26 @@ def told(splits: Splits) -> str:
 
 
 def splits_of(run: RunFolder, prepared: Prepared, config: RunConfig) -> Splits:
-    """The splits of a run that has begun. Raises ValueError where they are damaged or gone."""
+    """The splits of a run; of one that has not begun, those that it will have. Raises ValueError where they are damaged
+    or gone."""
     if run.splits.exists():
         return read_splits(run.splits, len(prepared))
-    found = split_rows(prepared.keys, copies(prepared), config.held_out)
-    if not _without_test(run):
+    found, test = _found(prepared, config), _test_of(run)
+    if test == _NONE:
+        return Splits(np.sort(np.concatenate([found.train, found.test])), found.validation, found.test[:0])
+    if test == _KNOWN:
         raise ValueError(f"{run.splits}: is gone; the same `unclip train` finds the splits of its images again")
-    train = np.sort(np.concatenate([found.train, found.test]))
-    return Splits(train, found.validation, found.test[:0])
+    return found
 
 
-def _without_test(run: RunFolder) -> bool:
-    """Whether the run was begun before there was a test split."""
+def _found(prepared: Prepared, config: RunConfig) -> Splits:
+    return split_rows(prepared.keys, copies(prepared), config.held_out)
+
+
+_NEW, _NONE, _KNOWN = range(3)
+
+
+def _test_of(run: RunFolder) -> int:
+    """Whether the run is new, was begun before there was a test split, or has one."""
     record: dict[str, Any] = run.state().get("data", {})
-    return bool(record) and "test" not in record["metrics"]
+    return _NEW if not record else _KNOWN if "test" in record["metrics"] else _NONE
