@@ -2,7 +2,8 @@
 
     python benchmarks/memorisation.py train ../shared/data/emoji OUT --images 100 [--size 32] [--seed 0]
 
-Trains the recipe of `unclip train --model ddpm` on so many images of the data's training split, drawn by the seed, and keeps 512 images as OUT/IMAGES/PASSES.npy. It is stopped and continued at will.
+Trains the recipe of `unclip train --model ddpm` on so many images of the data's training split, drawn by the seed, and
+keeps 512 images as OUT/IMAGES/PASSES.npy. It is stopped and continued at will.
 """
 
 import argparse

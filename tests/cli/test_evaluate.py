@@ -41,7 +41,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(load, "load", lambda run, kind: model)
     monkeypatch.setattr(suite, "evaluate_pairs", evaluate)
     monkeypatch.setattr(suite, "evaluate_shapes", lambda model, world, n, seed: EXACT)
-    monkeypatch.setattr(api, "held_out_rows", lambda run: np.array([3, 5]))
+    monkeypatch.setattr(api, "rows_of", lambda run, split: np.array({"test": [3, 5], "validation": [2, 4]}[split]))
     return asked
 
 
@@ -59,12 +59,14 @@ def test_a_data_set(call: Call, asked: dict[str, Any], tmp_path: Path):
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_its_own_data_means_the_held_out_pairs(call: Call, asked: dict[str, Any], tmp_path: Path, named: bool):
+def test_its_own_data_means_its_test_pairs(call: Call, asked: dict[str, Any], tmp_path: Path, named: bool):
     call("shapes", tmp_path / "mine", "-n", 6)
     prepare(open_source(tmp_path / "mine"), tmp_path / "run" / "data", 32)
     done = call("evaluate", tmp_path / "run", *(["--data", tmp_path / "mine"] if named else []))
     assert done.code == 0, done.err
     assert asked["rows"] == [3, 5]
+    assert call("evaluate", tmp_path / "run", "--split", "validation").code == 0 and asked["rows"] == [2, 4]
+    assert "all" in call("evaluate", tmp_path / "run", "--split", "all").err
 
 
 def test_shapes_are_scored_exactly(call: Call, asked: dict[str, Any], tmp_path: Path):

@@ -133,7 +133,7 @@ def test_every_step_is_a_picture_when_looked_at(run: Path) -> None:
 
 
 def test_evaluate_info_and_previews_as_typed(run: Path, call: Call, tmp_path: Path) -> None:
-    done = call("evaluate", run, "-n", 8, "--json", tmp_path / "s.json")
+    done = call("evaluate", run, "-n", 8, "--split", "validation", "--json", tmp_path / "s.json")
     assert done.code == 0, done.err
     scores = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))["scores"]
     assert set(scores) >= {"retrieval", "autoencoder", "clip_score", "kid"} and "prior" not in scores

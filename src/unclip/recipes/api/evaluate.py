@@ -106,7 +106,10 @@ def score(model: ImageModel, run: RunFolder, source: Source | None, asked: Scori
     with ExitStack() as stack:
         prepared, rows = stack.enter_context(judged_on(run, source, model.size, asked.split, captioned))
         if len(rows) < 2:
-            raise ValueError(too_few(len(rows), run.root if source is None else source.root, asked.split))
+            where = f"{run.root} (split {asked.split})" if source is None else source.root
+            raise ValueError(
+                f"{where}: {len(rows)} image to judge on, and a score needs at least 2; name data with more"
+            )
         if plain:
             return score_pictures(model, (prepared, rows), asked)
         assert isinstance(model, CaptionedModel)
@@ -171,14 +174,6 @@ def _elsewhere(
 def rows_of(run: RunFolder, split: Split) -> np.ndarray:
     """The rows of one split of a run's data."""
     return _context(run).splits.of(split)
-
-
-def too_few(count: int, where: object, split: Split) -> str:
-    """Why there is no score, and what to do."""
-    other = "; --split validation has those that its gates were judged on" if split == "test" else ""
-    return (
-        f"{where}: {count} image to judge on (split {split}), and a score needs at least 2; name data with more{other}"
-    )
 
 
 def _context(run: RunFolder) -> Context:
