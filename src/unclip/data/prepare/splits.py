@@ -71,7 +71,7 @@ def split_rows(keys: Sequence[str], groups: Groups, held_out: float, seed: int =
     if not 0 <= held_out <= 0.5:
         raise ValueError(f"held_out is {held_out}; it must be a share between 0 and 0.5")
     _, first, which, sizes = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
-    hashes = np.array([_hash(seed, keys[row]) for row in first.tolist()])
+    hashes = np.array([_hash(seed, keys[int(row)]) for row in first])
     order = [g for g in np.argsort(hashes, kind="stable").tolist() if sizes[g] <= max(AT_LEAST, CROWD * len(keys))]
     order = order or np.argsort(sizes, kind="stable").tolist()
     side = np.full(len(sizes), _TRAIN, dtype=np.uint8)
