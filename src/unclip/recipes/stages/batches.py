@@ -4,6 +4,7 @@ from typing import Any
 
 from PIL import Image
 
+from unclip.data.loader import to_tensor
 from unclip.generation.captioned import CaptionedModel
 from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import grid, to_pictures
@@ -33,10 +34,15 @@ def assembled(ctx: Context, **parts: Any) -> TextToImage:
     return TextToImage(ctx.tokenizer, device=ctx.device, precision=ctx.precision, **parts)
 
 
-def caption_preview(ctx: Context, model: CaptionedModel, captions: int = 8, each: int = 4) -> Image.Image:
-    """Images for held-out captions, a row a caption."""
-    rows = distinct_captions(ctx.prepared, ctx.splits.validation, captions)
-    asked = [ctx.prepared.captions[r][0] for r in rows]
+def caption_preview(ctx: Context, model: CaptionedModel, captions: int = 4, each: int = 4) -> Image.Image:
+    """A row a caption: the true image, then images drawn for it. First captions that are trained on, then as many of
+    validation: what is learnt by heart shows in the first alone."""
+    splits = {"trained on": ctx.splits.train, "held out": ctx.splits.validation}
+    rows = {which: distinct_captions(ctx.prepared, split, captions) for which, split in splits.items()}
+    every = [row for some in rows.values() for row in some]
+    asked = [ctx.prepared.captions[row][0] for row in every]
     *_, last = model.steps([c for c in asked for _ in range(each)], [*range(each)] * len(asked))
-    pictures = to_pictures(last.x.cpu())
-    return grid([pictures[i : i + each] for i in range(0, len(pictures), each)], asked)
+    drawn, true = to_pictures(last.x.cpu()), to_pictures(to_tensor(ctx.prepared.images[every]))
+    lines = [[image, *drawn[i * each : (i + 1) * each]] for i, image in enumerate(true)]
+    labels = [f"{which}: {ctx.prepared.captions[row][0]}" for which, some in rows.items() for row in some]
+    return grid(lines, labels, heads=["true", *(f"seed {seed}" for seed in range(each))])
