@@ -1,0 +1,112 @@
+"""Generated images against real ones, by judges that the run did not train, between two ends that anyone can place.
+
+    floor   training images against the held-out ones: two sets of one source
+    noise   coloured noise against the held-out ones
+
+A distance says little by itself; between floor and noise it says how far a model has come.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from unclip.core.noise import Noise
+from unclip.core.typing import Float, Images, Tensor
+from unclip.core.wide import wide
+from unclip.evaluation.judging.copies import score_copies
+from unclip.evaluation.sets.coverage import density_coverage, precision_recall
+from unclip.evaluation.sets.estimate import Estimate
+from unclip.evaluation.sets.frechet import GROUPS, frechet
+from unclip.evaluation.sets.kernel import kid, kid_error
+from unclip.evaluation.sets.spectrum import spectrum
+from unclip.judges.judge import Judge
+
+Features = Float[Tensor, "n d"]
+NEIGHBOURS = 6
+"""The fewest images of a set of which precision, recall, density and coverage are taken."""
+SMALL = 16
+"""The smallest side of images with a spectrum, px."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Who judges, and what the run was trained on.
+
+    judges: feature nets that saw none of it. train: training images, all or a part, as the model knows them.
+    """
+
+    judges: Sequence[Judge]
+    train: Float[Tensor, "k c h w"]
+
+
+def score_sets(made: Images, real: Float[Tensor, "m c h w"], panel: Panel, seed: int) -> dict[str, Any]:
+    """The figures of generated images [n, c, h, w] beside held-out ones, all in [-1, 1].
+
+    Judge -> `by_judge`; "spectrum": grain and softness; "copies": `score_copies`.
+    """
+    scores = {judge.name: by_judge(judge, made, real, panel.train, seed) for judge in panel.judges}
+    if min(real.shape[-2:]) >= SMALL:
+        found = spectrum(made, real)
+        octaves = {f"{edge:.3g}": figure(r) for edge, r in zip(found.edges, found.ratios, strict=True)}
+        scores["spectrum"] = {"grain": figure(found.grain), "blur": figure(found.blur), "octaves": octaves}
+    return {**scores, "copies": score_copies(made, real, panel.judges, panel.train)}
+
+
+def by_judge(
+    judge: Judge, made: Images, real: Float[Tensor, "m c h w"], train: Float[Tensor, "k c h w"], seed: int
+) -> dict[str, Any]:
+    """KID, Frechet distance, precision, recall, density and coverage in the features of one judge.
+
+    kid_floor, kid_noise: the same of training images and of coloured noise. way: how much of the way from noise to
+    the floor the model has come, by the roots of the distances: 0 noise, 1 like the data.
+    """
+    noise = Noise.shared(seed, "judge", judge.name)
+    fake, true = judge.features(made), judge.features(real)
+    some = some_of(train, len(made), noise)
+    ends = {"floor": judge.features(some), "noise": judge.features(coloured_noise(real, noise))}
+    distances = {"kid": fake, **{f"kid_{name}": x for name, x in ends.items()}}
+    scores: dict[str, Any] = {name: distance(x, true, noise) for name, x in distances.items()}
+    scores["way"] = way(*(scores[name]["mean"] for name in distances))
+    if min(len(fake), len(true)) > max(GROUPS, fake.shape[1]):
+        scores["frechet"] = asdict(frechet(fake, true, noise))
+        scores["frechet"]["infinite"] = figure(frechet(fake, true, noise).infinite)
+    if min(len(fake), len(true)) >= NEIGHBOURS:
+        pr, dc = precision_recall(fake, true), density_coverage(fake, true)
+        parts = {"precision": pr.precision, "recall": pr.recall, "density": dc.density, "coverage": dc.coverage}
+        scores |= {name: figure(value) for name, value in parts.items()}
+    return scores
+
+
+def distance(a: Features, b: Float[Tensor, "m d"], noise: Noise) -> dict[str, float]:
+    """KID with its standard error and interval."""
+    return figure(Estimate.normal(kid(a, b), kid_error(a, b, noise)))
+
+
+def way(distance: float, floor: float, noise: float) -> float:
+    """0 at noise's distance, 1 at the floor. By roots: a kernel distance is a square."""
+    d, least, most = (max(x, 0.0) ** 0.5 for x in (distance, floor, noise))
+    return max(0.0, min(1.0, (most - d) / max(most - least, 1e-9)))
+
+
+def figure(value: Estimate) -> dict[str, float]:
+    """An estimate as it is printed and written."""
+    return {"mean": value.value, "error": value.error, "low": value.low, "high": value.high}
+
+
+def some_of(images: Images, n: int, noise: Noise) -> Images:
+    """n of the images, or all of them."""
+    return images if len(images) <= n else images[noise.uniform((len(images),)).argsort()[:n].cpu()]
+
+
+def coloured_noise(real: Images, noise: Noise) -> Images:
+    """Independent pixels with the mean and the covariance of the real images' colours, clamped to [-1, 1]: what a
+    model that has learnt nothing but colours would draw."""
+    n, c, h, w = real.shape
+    pixels = wide(real).permute(0, 2, 3, 1).reshape(-1, c)
+    covariance = torch.atleast_2d(torch.cov(pixels.t()))
+    values, axes = torch.linalg.eigh(covariance)
+    root = axes * values.clamp(min=0).sqrt()
+    drawn = wide(noise.normal((n * h * w, c)).cpu()) @ root.t() + pixels.mean(0)
+    return drawn.reshape(n, h, w, c).permute(0, 3, 1, 2).float().clamp(-1, 1)
