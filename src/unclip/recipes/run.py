@@ -25,6 +25,7 @@ from unclip.recipes.foresight import foreseen
 from unclip.recipes.more import check_more, train_on
 from unclip.recipes.settings.changes import changed, with_changes
 from unclip.recipes.settings.run import RunConfig, stored_config, write_settings
+from unclip.runs.drawn import unseen_record
 from unclip.runs.folder import RunFolder
 from unclip.text.tokenizer import Tokenizer
 
@@ -153,7 +154,8 @@ def _finish_data(ctx: Context) -> None:
     """From here on the run is begun: its settings are kept."""
     if "data" not in ctx.folder.state():
         count = len(ctx.prepared)
-        ctx.folder.finish("data", {"passed": True, "why": f"{count} pairs", "metrics": {"pairs": count}})
+        metrics = {"pairs": count, **unseen_record(ctx.source)}
+        ctx.folder.finish("data", {"passed": True, "why": f"{count} pairs", "metrics": metrics})
 
 
 def _tokenizer(ctx: Context) -> Iterator[Event]:

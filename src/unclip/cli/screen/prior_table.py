@@ -14,7 +14,7 @@ NOTES = """\
 Embeddings: cosine to the true image's, and to that of another caption's, less the mean;
 repeat: between two seeds of a caption; ms: for each.
 Pictures: CLIP score with their caption, and with another; KID x 1000, by the run's CLIP.
-± is a standard error."""
+± is a standard error; of one_unseen, whose pairs of colour and shape were never seen, it is that over pairs."""
 
 
 def ways_table(ways: Mapping[str, Figures]) -> "Group":
