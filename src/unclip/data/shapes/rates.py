@@ -44,7 +44,7 @@ class RateOverPairs(Rate):
 
 
 Scored = tuple[Prompt, Score]
-Value = Callable[[Score], float | None]
+Value = Callable[[Score], float | bool | None]
 """What a figure takes of a score; None: the score does not count."""
 
 FIGURES: dict[str, Value] = {
@@ -119,7 +119,7 @@ def _categories() -> list[str]:
 
 
 def _rate(scored: Sequence[Scored], value: Value) -> Rate:
-    found = [(prompt.unseen, figure) for prompt, s in scored if (figure := value(s)) is not None]
+    found = [(prompt.unseen, float(figure)) for prompt, s in scored if (figure := value(s)) is not None]
     whole = _binomial([figure for _, figure in found])
     by_pair = {
         named(pair): _binomial([figure for other, figure in found if other == pair])
