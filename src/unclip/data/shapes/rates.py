@@ -68,8 +68,7 @@ GENEVAL: dict[str, tuple[tuple[str, ...], Callable[[Score], bool]]] = {
     "position": (("relation",), lambda s: s.relation_right is True),
     "colour attribution": (("two_seen",), lambda s: s.bindings_there),
 }
-"""GenEval's six (Ghosh et al. 2023, section 3): the categories whose images each is taken over, and when an image is
-right."""
+"""GenEval's six (Ghosh et al. 2023): the categories whose images each is taken over, and when an image is right."""
 
 
 def score_many(images: Sequence[Image], prompts: Sequence[Prompt]) -> dict[str, dict[str, Rate]]:
