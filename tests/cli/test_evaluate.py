@@ -1,7 +1,8 @@
 """`unclip evaluate` with fakes for the model and the scores."""
 
+import io
 import json
-import math
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,10 +10,15 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from rich.console import Console
 from tests.cli.conftest import Call
 
 from unclip.cli.measurement import evaluate as command
 from unclip.data.prepare.write import prepare
+from unclip.data.shapes.captions import scored_prompts
+from unclip.data.shapes.rates import geneval, rates
+from unclip.data.shapes.score import score_each
+from unclip.data.shapes.world import Scene, World
 from unclip.data.source import open_source
 from unclip.evaluation import suite
 from unclip.generation import load
@@ -20,12 +26,17 @@ from unclip.generation.captioned import CaptionedModel
 from unclip.recipes.api import evaluate as api
 
 SCORES = {"retrieval": {"r1": 0.25, "pictures": 4}, "kid": {"own_clip": 0.0123}}
+WORLD = World(seed=3)
+ASKED = scored_prompts(WORLD, 8)
+PROMPTS = [prompt for prompt, _ in ASKED]
+SCENES = [scene if prompt.category in ("one_seen", "relation") else Scene(()) for prompt, scene in ASKED]
+READ = score_each([WORLD.draw(scene) for scene in SCENES], PROMPTS)
 EXACT = {
-    "one_seen": {
-        "whole": {"fraction": 0.5, "error": 0.1, "n": 4},
-        "relation": {"fraction": math.nan, "error": math.nan, "n": 0},
-    }
+    **{c: {k: asdict(rate) for k, rate in metrics.items()} for c, metrics in rates(PROMPTS, READ).items()},
+    "geneval": {k: asdict(rate) for k, rate in geneval(PROMPTS, READ).items()},
+    "unseen_pairs": {"pairs": ["black circle"], "set": 3, "pool": "test"},
 }
+"""Of a model that is right in what it has seen alone, and in relations."""
 
 
 @pytest.fixture
@@ -72,12 +83,33 @@ def test_its_own_data_means_its_test_pairs(call: Call, asked: dict[str, Any], tm
 def test_shapes_are_scored_exactly(call: Call, asked: dict[str, Any], tmp_path: Path):
     done = call("evaluate", tmp_path / "run", "--data", "shapes", "--json", tmp_path / "s.json")
     assert done.code == 0, done.err
-    assert "50.0% ± 10.0%" in done.out
     assert "nan" not in done.out
+    lines = [" ".join(line.split()) for line in done.out.splitlines()]
+    assert "one_seen 8 100.0% ± 0.0% 100% 100% 100% 100% 100%" in lines
+    assert "one_unseen 8 0.0% ± 0.0% ± 0.0% 0% 0% 0% 0% 0%" in lines
+    assert "pairs never seen: set 3 of 0 to 5, test pool" in lines
+    assert "whole scene right black circle blue square yellow triangle red cross" in lines
+    assert "relation, of the images that have both objects right: right in 100.0% ± 0.0% of 8 (chance 25%)" in lines
+    assert "position 100.0% ± 0.0% 8" in lines and "counting 33.3% ± 9.6% 24" in lines
+    assert lines[lines.index("geneval right n") + 7].startswith("overall 55.6% ±")
     assert (
         json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))["scores"]["one_seen"]["relation"]["fraction"]
         is None
     )
+
+
+def test_what_a_table_of_shapes_cannot_know():
+    world = World(held_out=frozenset({("red", "circle")}))
+    prompts = [prompt for prompt, _ in scored_prompts(world, 2)]
+    read = score_each([world.draw(Scene(()))] * len(prompts), prompts)
+    scores = {c: {k: asdict(rate) for k, rate in metrics.items()} for c, metrics in rates(prompts, read).items()}
+    six = {k: asdict(rate) for k, rate in geneval(prompts, read).items()}
+    console = Console(width=200, record=True, file=io.StringIO())
+    pairs = {"pairs": ["red circle"], "set": None, "pool": None}
+    console.print(command.table({**scores, "geneval": six, "unseen_pairs": pairs}))
+    said = console.export_text()
+    assert "nan" not in said and "pairs never seen: red circle" in said
+    assert "both objects right: unknown: there are none (chance 25%)" in said
 
 
 def test_errors(call: Call, asked: dict[str, Any], tmp_path: Path):

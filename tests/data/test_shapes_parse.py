@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from unclip.data.shapes.captions import CATEGORIES, INVERSE, Prompt, prompts
 from unclip.data.shapes.draw import COLOURS, RADII, SHAPES, Object, coverage, draw
-from unclip.data.shapes.parse import UNKNOWN, components, parse, score, score_many
+from unclip.data.shapes.parse import UNKNOWN, components, parse
+from unclip.data.shapes.score import score
 from unclip.data.shapes.world import Scene, World
 
 Picture = NDArray[np.uint8]
@@ -225,25 +226,6 @@ def test_scenes_answer_their_own_prompt_and_no_other(size: int, count: int) -> N
         for other, image in zip(scenes, images, strict=True):
             same = Counter(other.kinds) == Counter(scene.kinds) and (other == scene or other.relation == scene.relation)
             assert score(image, prompt).whole == same
-
-
-def test_score_many_gives_fractions_with_their_errors() -> None:
-    swapped = draw([replace(A, x=25.0), replace(B, x=10.0)])
-    one = Prompt("a small red circle", (A.kind,), None, "one_seen")
-    images = [draw([A, B]), swapped, draw([A]), draw([A, B]), draw([A]), draw([B])]
-    rates = score_many(images, [WANT] * 4 + [one] * 2)
-    assert set(rates) == {"relation", "one_seen"}
-    of = rates["relation"]
-    assert of["whole"].fraction == of["relation"].fraction == 0.5
-    assert of["whole"].n == 4
-    assert of["whole"].error == pytest.approx(math.sqrt(0.5 * 0.5 / 4))
-    assert of["objects"].fraction == pytest.approx(3.5 / 4)
-    assert (of["relation_given_objects"].fraction, of["relation_given_objects"].n) == (pytest.approx(2 / 3), 3)
-    assert rates["one_seen"]["whole"].fraction == 0.5
-    assert rates["one_seen"]["relation"].n == 0
-    assert math.isnan(rates["one_seen"]["relation"].fraction)
-    with pytest.raises(ValueError, match="6 images for 1 prompts"):
-        score_many(images, [one])
 
 
 def test_the_inverse_relation_is_the_same_claim() -> None:

@@ -12,7 +12,7 @@ from tests.short import STAGES, events, losses, short
 import unclip
 from unclip.core.disk import store
 from unclip.data.shapes.captions import prompts
-from unclip.data.shapes.parse import score_many
+from unclip.data.shapes.rates import score_many
 from unclip.data.shapes.world import World
 from unclip.diffusion.samplers import Ancestral
 from unclip.generation.settings import Settings

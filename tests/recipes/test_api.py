@@ -24,6 +24,7 @@ from unclip.recipes.presets import PRESETS
 from unclip.recipes.settings.run import RunConfig, stored_config
 from unclip.recipes.stages import DDPMRecipe
 from unclip.runs.folder import RunFolder
+from unclip.runs.pack import pack_run
 
 
 class Stripes:
@@ -166,9 +167,23 @@ def test_scores_are_those_of_the_command(run: Path, tmp_path: Path) -> None:
     assert {"retrieval", "prior", "kid"} <= set(scores)
 
 
+def test_a_run_is_asked_for_the_pairs_that_it_has_not_seen(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "packed"
+    pack_run(run, other)
+    state = json.loads((other / "state.json").read_text(encoding="utf-8"))
+    assert state["data"]["metrics"] == {"pairs": 64, "unseen_pairs": sorted(map(list, World().unseen_pairs))}
+    state["data"]["metrics"]["unseen_pairs"] = sorted(World(seed=4).unseen_pairs)  # as if that was its world
+    (other / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    about = {"pairs": ["red circle", "yellow square", "purple triangle", "green cross"], "set": 4, "pool": "test"}
+    scores = unclip.evaluate(other, "shapes", n=2)
+    assert scores["unseen_pairs"] == about and list(scores["one_unseen"]["whole"]["by_pair"]) == about["pairs"]
+
+
 def test_scores_on_other_data(run: Path) -> None:
     exact = unclip.evaluate(run, World(), n=2)
-    assert exact["one_seen"]["whole"]["n"] == 2 == unclip.evaluate(run, "shapes", n=2)["one_seen"]["whole"]["n"]
+    assert exact["one_seen"]["whole"]["n"] == 2 and exact["one_unseen"]["whole"]["n"] == 4
+    assert exact["unseen_pairs"]["set"] == 0 and len(exact["one_unseen"]["whole"]["by_pair"]) == 4
+    assert exact["geneval"]["counting"]["n"] == 6
     assert unclip.evaluate(run, Stripes(), n=2)["retrieval"]["pictures"] == 24
     with pytest.raises(ValueError, match="n = 1: a score needs at least 2 images"):
         unclip.evaluate(run, n=1)

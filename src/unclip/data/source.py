@@ -16,6 +16,7 @@ from unclip.data.layouts.metadata import MetadataFolder, is_metadata
 from unclip.data.layouts.parquet import ParquetSource
 from unclip.data.layouts.shards import ShardSource, is_shard
 from unclip.data.layouts.splits import ORDER, Sorted, of_file, of_top, sort
+from unclip.data.shapes.world import World
 
 __all__ = ["FORMS", "Item", "Source", "notes_of", "open_source"]
 
@@ -126,5 +127,5 @@ _OPENED: dict[Layout, type[FileSource]] = {
 
 
 def notes_of(source: object) -> tuple[str, ...]:
-    """What a source has to say about how it is read and what it leaves out; nothing of a drawn world."""
-    return source.notes if isinstance(source, FileSource) else ()
+    """What a source has to say about how it is read and what it leaves out."""
+    return source.notes if isinstance(source, FileSource | World) else ()

@@ -7,7 +7,7 @@ error comes from.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -17,7 +17,7 @@ from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, Tensor, Vectors
 from unclip.data.loader import to_pixels
 from unclip.data.shapes.captions import Prompt
-from unclip.data.shapes.parse import score_many
+from unclip.data.shapes.rates import score_many
 from unclip.evaluation.alignment import matched_against_shuffled, partners, standard_error
 from unclip.evaluation.distances import kid, kid_error
 from unclip.evaluation.suite import BATCH
@@ -130,11 +130,12 @@ def captions_for(way: EmbeddingSource, captions: Sequence[str]) -> list[str]:
 
 
 def score_scenes(model: TextToImage, way: EmbeddingSource, drawn: DrawnScenes) -> dict[str, Any]:
-    """Category -> share of the drawn scenes that are wholly right, with its binomial standard error."""
+    """Category -> share of the drawn scenes that are wholly right, with its standard error (of unseen pairs: that over
+    pairs)."""
     z, _ = embeddings(model, way, drawn.pairs)
     made = draw_images(model, way, z, drawn.pairs)
     rates = score_many(list(to_pixels(made)), drawn.prompts)
-    return {category: vars(metrics["whole"]) for category, metrics in rates.items()}
+    return {category: asdict(metrics["whole"]) for category, metrics in rates.items()}
 
 
 def _embedding(

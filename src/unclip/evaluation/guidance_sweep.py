@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from unclip.core.typing import Images, PerSample, Vectors
+from unclip.data.shapes.captions import CATEGORIES
 from unclip.data.shapes.world import World
 from unclip.evaluation.alignment import matched_against_shuffled
 from unclip.evaluation.distances import kid
@@ -36,9 +37,10 @@ def at_scale(
         "diversity": asdict(Mean.of(diversity(model, distinct(captions)[0][:PROMPTS], seed, settings))),
     }
     if world is not None:
-        rates = evaluate_shapes(model, world, max(8, len(captions) // 4), seed, settings)
-        whole = torch.tensor([rate["whole"]["fraction"] for rate in rates.values()])
-        errors = torch.tensor([rate["whole"]["error"] for rate in rates.values()])
+        found = evaluate_shapes(model, world, max(8, len(captions) // 4), seed, settings)
+        rates = [found[category] for category in CATEGORIES]
+        whole = torch.tensor([rate["whole"]["fraction"] for rate in rates])
+        errors = torch.tensor([rate["whole"]["error"] for rate in rates])
         scores["exact"] = {"mean": whole.mean().item(), "error": errors.norm().item() / len(errors)}
     return scores
 

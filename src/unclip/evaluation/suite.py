@@ -1,6 +1,7 @@
 """`unclip evaluate`: every score of a finished run, on pairs that it did not train on."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import torch.nn.functional as F
 from unclip.core.typing import Images, Vectors
 from unclip.data.loader import to_pixels, to_tensor
 from unclip.data.prepare.write import Prepared
-from unclip.data.shapes.captions import CATEGORIES, prompts
-from unclip.data.shapes.parse import score_many
+from unclip.data.shapes.captions import scored_prompts
+from unclip.data.shapes.pairs import by_shape, named, pool
+from unclip.data.shapes.rates import geneval, rates
+from unclip.data.shapes.score import score_each
 from unclip.data.shapes.world import World
 from unclip.evaluation.alignment import matched_against_shuffled
 from unclip.evaluation.distances import kid, roughness
@@ -106,11 +109,21 @@ def score_pictures(
 def evaluate_shapes(
     model: CaptionedModel, world: World, n: int = 200, seed: int = 0, settings: Settings | None = None
 ) -> dict[str, Any]:
-    """The exact score: n prompts a category, each image read back by the parser."""
-    asked = [p for category in CATEGORIES for p in prompts(world, category, n, seed)]
+    """The exact score: n prompts a category, each image read back by the parser.
+
+    Category -> figure -> rate; also "geneval", GenEval's six of the same images, and "unseen_pairs": which pairs of
+    colour and shape the world holds out, their set and its pool (None for others than the sets).
+    """
+    asked = [prompt for prompt, _ in scored_prompts(world, n, seed)]
     made = generate_for_captions(model, [p.text for p in asked], seed, settings)
-    rates = score_many(list(to_pixels(made)), asked)
-    return {c: {k: vars(r) for k, r in metrics.items()} for c, metrics in rates.items()}
+    scores = score_each(list(to_pixels(made)), asked)
+    groups = {**rates(asked, scores), "geneval": geneval(asked, scores)}
+    number, whose = pool(world.unseen_pairs) or (None, None)
+    names = [named(pair) for pair in by_shape(world.unseen_pairs)]
+    return {
+        **{group: {name: asdict(rate) for name, rate in metrics.items()} for group, metrics in groups.items()},
+        "unseen_pairs": {"pairs": names, "set": number, "pool": whose},
+    }
 
 
 def generate_for_captions(

@@ -91,9 +91,10 @@ def smoothed(values: Sequence[float], share: float = 0.02) -> np.ndarray:
 def bars(metrics: Mapping[str, Mapping[str, Mapping[str, Any]]], out: Path) -> None:
     """The exact score: whole scenes and single objects per kind of prompt, with standard errors, and the relation.
 
-    metrics: category -> metric -> {"fraction", "error", "n"}, as `evaluate_shapes` gives. Raises ValueError without
-    matplotlib.
+    metrics: category -> metric -> {"fraction", "error", "n"}, as `evaluate_shapes` gives; groups without whole scenes
+    are left out. Raises ValueError without matplotlib.
     """
+    metrics = {name: s for name, s in metrics.items() if "whole" in s}
     figure, (ax,) = _figure(1, 8.2, 3.6)
     places = np.arange(len(metrics), dtype=float)
     _group(ax, places - 0.2, [s["whole"] for s in metrics.values()], BLUE, "whole scene right")

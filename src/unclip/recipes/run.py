@@ -26,6 +26,7 @@ from unclip.recipes.more import check_more, train_on
 from unclip.recipes.settings.changes import changed, with_changes
 from unclip.recipes.settings.run import RunConfig, stored_config, write_settings
 from unclip.recipes.splits import settle_splits
+from unclip.runs.drawn import unseen_record
 from unclip.runs.folder import RunFolder
 from unclip.runs.splits import HELD_OUT
 from unclip.text.tokenizer import Tokenizer
@@ -157,7 +158,8 @@ def _finish_data(ctx: Context) -> None:
     if "data" not in ctx.folder.state():
         count = len(ctx.prepared)
         held = {name: len(ctx.splits.of(name)) for name in HELD_OUT}
-        ctx.folder.finish("data", {"passed": True, "why": f"{count} pairs", "metrics": {"pairs": count, **held}})
+        metrics = {"pairs": count, **held, **unseen_record(ctx.source)}
+        ctx.folder.finish("data", {"passed": True, "why": f"{count} pairs", "metrics": metrics})
 
 
 def _tokenizer(ctx: Context) -> Iterator[Event]:

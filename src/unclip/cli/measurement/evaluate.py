@@ -12,10 +12,12 @@ from unclip.cli.arguments.model import open_model
 from unclip.cli.arguments.options import SEED, ReadOptions
 from unclip.cli.arguments.output import check_file
 from unclip.cli.errors import guarded
+from unclip.cli.screen.exact_table import exact_table, is_exact
 from unclip.cli.screen.prior_table import ways_table
 from unclip.data.layouts.kinds import Split
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
 
@@ -107,10 +109,12 @@ def plot_rate_distortion(curve: Mapping[str, Any], run: Path) -> Path | None:
     return path
 
 
-def table(scores: Mapping[str, Any]) -> "Table":
-    """Groups of figures as a table; exact scores as percent with their standard errors."""
+def table(scores: Mapping[str, Any]) -> "Table | Group":
+    """Groups of figures as a table; exact scores as tables of their own."""
     from rich.table import Table
 
+    if is_exact(scores):
+        return exact_table(scores)
     sheet = Table("", "score", "value", box=None, pad_edge=False, header_style="dim")
     for group, metrics in scores.items():
         rows = list(_rows(metrics if isinstance(metrics, Mapping) and "mean" not in metrics else {"": metrics}))
@@ -121,10 +125,7 @@ def table(scores: Mapping[str, Any]) -> "Table":
 
 def _rows(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, value in metrics.items():
-        if isinstance(value, Mapping) and "fraction" in value:
-            if value["n"]:
-                yield prefix + name, f"{value['fraction']:6.1%} ± {value['error']:.1%}"
-        elif isinstance(value, Mapping) and "mean" in value:
+        if isinstance(value, Mapping) and "mean" in value:
             yield prefix + name, f"{value['mean']:.4f} ± {value['error']:.4f}"
         elif isinstance(value, Mapping):
             yield from _rows(value, f"{prefix}{name}.")

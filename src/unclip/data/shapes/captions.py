@@ -13,9 +13,10 @@ from typing import Literal, Protocol, TypeVar, runtime_checkable
 import numpy as np
 
 from unclip.data.shapes.draw import Kind
+from unclip.data.shapes.pairs import Pair, by_shape
 
 Pairs = Literal["seen", "unseen"]
-"""Scenes of training pairs only, or with at least one held-out (colour, shape) pair."""
+"""Scenes of training pairs only, or with one held-out (colour, shape) pair."""
 
 RELATION_WORDS: dict[str, tuple[str, ...]] = {
     "left of": ("left of", "to the left of"),
@@ -57,17 +58,23 @@ S = TypeVar("S", bound=Told, covariant=True)
 class Scenes(Protocol[S]):
     """Where prompts come from; `world.World` is one. (It captions its scenes, so it imports this module.)"""
 
-    def scene(self, rng: np.random.Generator, count: int | None = None, pairs: Pairs = "seen") -> S: ...
+    @property
+    def unseen_pairs(self) -> frozenset[Pair]: ...
+    def scene(self, rng: np.random.Generator, count: int | None = None, pairs: Pairs | Pair = "seen") -> S: ...
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A text with the one reading it has: which objects, and how the first stands to the second (None: anyhow)."""
+    """A text with the one reading it has: which objects, and how the first stands to the second (None: anyhow).
+
+    unseen: the (colour, shape) pair of an object that training images never show; None: it shows all of them.
+    """
 
     text: str
     objects: tuple[Kind, ...]
     relation: str | None = None
     category: str = ""
+    unseen: Pair | None = None
 
 
 def relation(a: Placed, b: Placed) -> str:
@@ -145,22 +152,36 @@ def prompts_with_scenes(world: "Scenes[S]", category: str, n: int, seed: int = 0
     """`n` prompts of one of `CATEGORIES`, each with the scene it was written for; prompt i depends on (seed, i) only.
 
     "two_*" and "three_*" list the objects, so they test binding alone; "relation" has two seen objects and tells how
-    they stand. "unseen" prompts have an object whose (colour, shape) the training images never show.
+    they stand. "unseen" prompts have one object whose (colour, shape) the training images never show; they take the
+    world's unseen pairs in turn.
 
     Raises:
-        ValueError: if the category is not one of `CATEGORIES`.
+        ValueError: if the category is not one of `CATEGORIES`, and for unseen prompts of a world without unseen pairs.
     """
     if category not in CATEGORIES:
         raise ValueError(f"unknown prompt category {category!r}; use one of {', '.join(CATEGORIES)}")
     # The category is part of the key, so that categories do not share scenes; 0x5A keeps off training's (seed, index).
     key = (seed, CATEGORIES.index(category), 0x5A)
-    return [_posed(world, category, np.random.default_rng((*key, i))) for i in range(n)]
+    unseen = by_shape(world.unseen_pairs) if category.endswith("unseen") else []
+    return [
+        _posed(world, category, unseen[i % len(unseen)] if unseen else None, np.random.default_rng((*key, i)))
+        for i in range(n)
+    ]
 
 
-def _posed(world: Scenes[S], category: str, rng: np.random.Generator) -> tuple[Prompt, S]:
+def scored_prompts(
+    world: "Scenes[S]", n: int, seed: int = 0, categories: Sequence[str] = CATEGORIES
+) -> list[tuple[Prompt, S]]:
+    """n prompts of each category with their scenes; of an unseen one so many more that each pair has equally many."""
+    pairs = max(1, len(world.unseen_pairs))
+    numbers = {c: -(-n // pairs) * pairs if c.endswith("unseen") else n for c in categories}
+    return [asked for c, number in numbers.items() for asked in prompts_with_scenes(world, c, number, seed)]
+
+
+def _posed(world: Scenes[S], category: str, unseen: Pair | None, rng: np.random.Generator) -> tuple[Prompt, S]:
     pairs: Pairs = "unseen" if category.endswith("unseen") else "seen"
-    scene = world.scene(rng, count=_COUNTS[category.split("_")[0]], pairs=pairs)
+    scene = world.scene(rng, count=_COUNTS[category.split("_")[0]], pairs=unseen or pairs)
     kinds = scene.kinds
     if category == "relation" and scene.relation is not None:
         return Prompt(relating(kinds[0], scene.relation, kinds[1], rng), kinds, scene.relation, category), scene
-    return Prompt(listing(kinds, rng), kinds, None, category), scene
+    return Prompt(listing(kinds, rng), kinds, None, category, unseen), scene

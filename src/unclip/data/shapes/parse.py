@@ -1,4 +1,4 @@
-"""Read an image of the drawn-shapes world back into objects, and score images against prompts.
+"""Read an image of the drawn-shapes world back into objects.
 
 1. Foreground: pixels whose largest channel lies well below white; 4-connected components, specks dropped.
 2. Colour: the palette entry nearest to the median of the component's core.
@@ -8,21 +8,19 @@
        error = (|coverage - template|^2 + |off-colour|^2) / |template|^2        (sums over the component's window)
 
 Squares forgive mild blur and noise, which spread small errors, and punish missing or surplus area. A component that no
-template explains has the shape "unknown", and so makes its image wrong.
+template explains has the shape "unknown", and so makes its image wrong (`score`).
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unclip.data.shapes.captions import Prompt, relation
 from unclip.data.shapes.draw import CENTROID_BELOW, COLOURS, RADII, SHAPES, UNIT, Kind, coverage
 
 Array = NDArray[np.floating[Any]]
@@ -60,35 +58,6 @@ class ParsedObject:
     @property
     def kind(self) -> Kind:
         return self.shape, self.colour, self.size
-
-
-@dataclass(frozen=True)
-class Score:
-    """How well an image answers a prompt.
-
-    `objects_right` counts the `wanted` objects that are there with all three attributes; `colours_right`,
-    `shapes_right` and `sizes_right` say whether that attribute alone has the wanted multiset; `relation_right` is None
-    where the prompt tells no relation, and False where the objects to relate are not both there. `whole` is
-    everything: no object missing, wrong or surplus, and the relation as told.
-    """
-
-    whole: bool
-    objects_right: int
-    wanted: int
-    colours_right: bool
-    shapes_right: bool
-    sizes_right: bool
-    count_right: bool
-    relation_right: bool | None
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A fraction of `n` images and its binomial standard error (both nan where n is 0)."""
-
-    fraction: float
-    error: float
-    n: int
 
 
 def components(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
@@ -203,71 +172,3 @@ def _fit(cover: Array, stray: float, unit: float) -> tuple[str, str, float, floa
         if errors[j] < best[4]:
             best = (shape, _TRIAL_SIZES[k], float(centres_x[j, 0, 0]), float(centres_y[j, 0, 0]), float(errors[j]))
     return best
-
-
-def _same(wanted: Iterable[object], found: Iterable[object]) -> bool:
-    return Counter(wanted) == Counter(found)
-
-
-def _related(found: Sequence[ParsedObject], prompt: Prompt) -> bool | None:
-    if prompt.relation is None:
-        return None
-    first = next((f for f in found if f.kind == prompt.objects[0]), None)
-    second = next((f for f in found if f.kind == prompt.objects[1]), None)
-    return first is not None and second is not None and relation(first, second) == prompt.relation
-
-
-def score(image: NDArray[Any], prompt: Prompt) -> Score:
-    """Check an image (uint8 RGB [h, w, 3]) against a prompt."""
-    found = parse(image)
-    kinds, wanted = [f.kind for f in found], prompt.objects
-    related = _related(found, prompt)
-    shapes, colours, sizes = (_same((k[i] for k in wanted), (k[i] for k in kinds)) for i in range(3))
-    return Score(
-        whole=_same(wanted, kinds) and related is not False,
-        objects_right=(Counter(wanted) & Counter(kinds)).total(),
-        wanted=len(wanted),
-        colours_right=colours,
-        shapes_right=shapes,
-        sizes_right=sizes,
-        count_right=len(kinds) == len(wanted),
-        relation_right=related,
-    )
-
-
-def _rate(values: Sequence[float | bool]) -> Rate:
-    n = len(values)
-    p = sum(values) / n if n else math.nan
-    return Rate(p, math.sqrt(p * (1 - p) / n) if n else math.nan, n)
-
-
-def _rates(scores: Sequence[Score]) -> dict[str, Rate]:
-    related = [s for s in scores if s.relation_right is not None]
-    return {
-        "whole": _rate([s.whole for s in scores]),
-        # A mean of fractions: the binomial error is an upper bound for it.
-        "objects": _rate([s.objects_right / s.wanted for s in scores]),
-        "colours": _rate([s.colours_right for s in scores]),
-        "shapes": _rate([s.shapes_right for s in scores]),
-        "sizes": _rate([s.sizes_right for s in scores]),
-        "count": _rate([s.count_right for s in scores]),
-        "relation": _rate([s.relation_right is True for s in related]),
-        # Among images that have both objects a model that ignores the word is right one time in four.
-        "relation_given_objects": _rate([s.relation_right is True for s in related if s.objects_right == s.wanted]),
-    }
-
-
-def score_many(images: Sequence[NDArray[Any]], prompts: Sequence[Prompt]) -> dict[str, dict[str, Rate]]:
-    """Category -> figure -> `Rate`, over images and the prompts they answer (one each).
-
-    Figures: "whole", "objects", "colours", "shapes", "sizes", "count", "relation", and "relation_given_objects".
-
-    Raises:
-        ValueError: if there are not as many images as prompts.
-    """
-    if len(images) != len(prompts):
-        raise ValueError(f"{len(images)} images for {len(prompts)} prompts; give one image per prompt")
-    grouped: defaultdict[str, list[Score]] = defaultdict(list)
-    for image, prompt in zip(images, prompts, strict=True):
-        grouped[prompt.category].append(score(image, prompt))
-    return {category: _rates(scores) for category, scores in grouped.items()}

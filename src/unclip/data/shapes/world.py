@@ -1,7 +1,8 @@
 """The drawn-shapes world: a synthetic captioned data set in which an image can be read back exactly.
 
 A scene is one to three objects on white, each a shape in a colour and a size. Four of the 24 (colour, shape) pairs are
-held out of training, so a model can be asked for combinations it has never seen. `parse` reads images back.
+held out of training, so a model can be asked for combinations it has never seen; which four, the seed says (`pairs`).
+`parse` reads images back.
 
     >>> world = World(size=32)
     >>> image, captions, scene = next(world.sample(1, seed=0))
@@ -18,7 +19,6 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from itertools import accumulate, combinations
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,15 +28,11 @@ from unclip.data.shapes import captions
 from unclip.data.shapes import draw as shapes_draw
 from unclip.data.shapes.captions import Pairs
 from unclip.data.shapes.draw import COLOURS, RADII, SHAPES, UNIT, Kind, Object
+from unclip.data.shapes.pairs import Pair, named, pairs_of, told
 
-Pair = tuple[str, str]
 Placing = NDArray[np.float64]
 
 SIZES: tuple[str, ...] = tuple(RADII)
-HELD_OUT: frozenset[Pair] = frozenset(
-    {("red", "triangle"), ("blue", "circle"), ("yellow", "cross"), ("black", "square")}
-)
-"""The (colour, shape) pairs that no training image shows; every colour and every shape loses at most one."""
 MARGIN, GAP, CLEAR = 1.0, 2.0, 4.0
 """Px at 32: to the edge of the canvas, between two objects' boxes, and between |dx| and |dy| of two related objects."""
 _TRIES, _ROUNDS = 256, 200
@@ -67,7 +63,7 @@ class World:
 
     Args:
         size: side of the canvas in px, 32 or 64.
-        held_out: (colour, shape) pairs that "seen" scenes never show.
+        held_out: (colour, shape) pairs that "seen" scenes never show; None: the set number seed % 6 of `PAIR_SETS`.
         counts: number of objects -> probability; 1 to 3 objects.
         seed: of the data set; scene i depends on (seed, i) only, and not on the size.
         scenes: number of scenes in the data set.
@@ -77,7 +73,7 @@ class World:
     """
 
     size: int = UNIT
-    held_out: frozenset[Pair] = HELD_OUT
+    held_out: frozenset[Pair] | None = None
     counts: Mapping[int, float] = field(default_factory=lambda: {1: 0.45, 2: 0.45, 3: 0.1}, hash=False)
     seed: int = 0
     scenes: int = 20_000
@@ -85,16 +81,27 @@ class World:
     def __post_init__(self) -> None:
         if self.size not in (32, 64):
             raise ValueError(f"size {self.size} is not supported; use 32 or 64")
-        if strange := [p for p in self.held_out if p[0] not in COLOURS or p[1] not in SHAPES]:
+        if strange := [p for p in self.unseen_pairs if p[0] not in COLOURS or p[1] not in SHAPES]:
             raise ValueError(f"held_out has {strange}; use (colour, shape) from {tuple(COLOURS)} and {SHAPES}")
         if not set(self.counts) <= {1, 2, 3} or abs(sum(self.counts.values()) - 1.0) > 1e-6:
             raise ValueError(f"counts {dict(self.counts)} must give 1, 2 or 3 objects probabilities that sum to 1")
 
-    def scene(self, rng: np.random.Generator, count: int | None = None, pairs: Pairs = "seen") -> Scene:
+    @property
+    def unseen_pairs(self) -> frozenset[Pair]:
+        """The (colour, shape) pairs that no training image shows."""
+        return pairs_of(self.seed) if self.held_out is None else self.held_out
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of these data: the pairs that they leave out."""
+        return (told(self.unseen_pairs),)
+
+    def scene(self, rng: np.random.Generator, count: int | None = None, pairs: Pairs | Pair = "seen") -> Scene:
         """Draws a scene of `count` objects at random; None: their number is drawn from `counts`, too.
 
-        "seen" objects all have training pairs; in an "unseen" scene at least one has a held-out pair. Sizes that do not
-        fit on the canvas are drawn again, so crowded scenes tend to have small objects.
+        "seen" objects all have training pairs; in an "unseen" scene exactly one has a held-out pair: any of them, or
+        the one that `pairs` names. Sizes that do not fit on the canvas are drawn again, so crowded scenes tend to have
+        small objects.
         """
         wanted = self._count(rng) if count is None else count
         if wanted not in (1, 2, 3):
@@ -133,7 +140,7 @@ class World:
 
     def fingerprint(self) -> str:
         """A SHA-256 in hex over all that makes the scenes what they are; the same for each size."""
-        parts = (sorted(self.held_out), sorted(self.counts.items()), self.seed, self.scenes)
+        parts = (sorted(self.unseen_pairs), sorted(self.counts.items()), self.seed, self.scenes)
         return hashlib.sha256(f"{KIND} {parts}".encode()).hexdigest()
 
     def at(self, size: int) -> World:
@@ -151,14 +158,17 @@ class World:
         place = bisect_right(list(accumulate(self.counts.values())), rng.random())
         return numbers[min(place, len(numbers) - 1)]
 
-    def _kinds(self, rng: np.random.Generator, count: int, pairs: Pairs) -> list[Kind]:
+    def _kinds(self, rng: np.random.Generator, count: int, pairs: Pairs | Pair) -> list[Kind]:
         """Different kinds; the first of an "unseen" scene is held out, and the order is then shuffled."""
-        every, seen, unseen = _pools(self.held_out)
-        if pairs == "unseen" and not unseen:
-            raise ValueError("this world holds out no pair; give it held_out to draw unseen scenes")
+        seen, unseen = _pools(self.unseen_pairs)
+        if pairs not in ("seen", "unseen"):
+            unseen = [pair for pair in unseen if pair == pairs]
+        if pairs != "seen" and not unseen:
+            which = "no pair" if pairs == "unseen" else f"no {named(pairs)}"
+            raise ValueError(f"this world holds out {which}; give it held_out to draw unseen scenes")
         kinds: list[Kind] = []
         while len(kinds) < count:
-            pool = seen if pairs == "seen" else (every if kinds else unseen)
+            pool = seen if pairs == "seen" or kinds else unseen
             colour, shape = pool[int(rng.integers(len(pool)))]
             kind = (shape, colour, SIZES[int(rng.integers(len(SIZES)))])
             if kind not in kinds:
@@ -167,26 +177,10 @@ class World:
 
 
 @lru_cache
-def _pools(held_out: frozenset[Pair]) -> tuple[list[Pair], list[Pair], list[Pair]]:
-    """All (colour, shape) pairs, those of training images, and those that are held out."""
+def _pools(held_out: frozenset[Pair]) -> tuple[list[Pair], list[Pair]]:
+    """The (colour, shape) pairs of training images, and those that are held out."""
     every = [(colour, shape) for colour in COLOURS for shape in SHAPES]
-    return every, [pair for pair in every if pair not in held_out], [pair for pair in every if pair in held_out]
-
-
-@runtime_checkable
-class _Kind(Protocol):
-    """A source, or the report on one."""
-
-    @property
-    def kind(self) -> str: ...
-
-
-def drawn_world(data: _Kind, size: int) -> World | None:
-    """The world whose scenes these data show, with images of `size` px: what an exact score needs. None for other
-    data, whose images cannot be read back."""
-    if isinstance(data, World):
-        return data.at(size)
-    return World(size) if data.kind == KIND else None
+    return [pair for pair in every if pair not in held_out], [pair for pair in every if pair in held_out]
 
 
 def _place(radii: list[float], rng: np.random.Generator) -> Placing | None:

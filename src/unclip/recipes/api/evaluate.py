@@ -14,7 +14,6 @@ from unclip.data.item import Source
 from unclip.data.layouts.kinds import SPLITS, Split
 from unclip.data.prepare.identity import is_prepared
 from unclip.data.prepare.write import Prepared, load_prepared, prepare
-from unclip.data.shapes.world import drawn_world
 from unclip.evaluation import likelihood, pictures, suite, upsampling
 from unclip.generation.base import ImageModel
 from unclip.generation.captioned import CaptionedModel
@@ -25,6 +24,7 @@ from unclip.recipes.api.data import open_data
 from unclip.recipes.context import Context
 from unclip.recipes.settings.run import RunConfig, stored_config
 from unclip.recipes.stages.upsampler import splits_at
+from unclip.runs.drawn import asked_world
 from unclip.runs.folder import RunFolder
 
 FLOW_SHARE = 8
@@ -72,8 +72,8 @@ def evaluate(
 
     Args:
         run: the run's folder.
-        data: a path to captioned images, "shapes" for the exact score, or a `unclip.data.Source`; None: the run's own
-            data, of which those pairs count that it did not train on.
+        data: a path to captioned images, "shapes" for the exact score (docs/shapes.md), or a `unclip.data.Source`;
+            None: the run's own data, of which those pairs count that it did not train on.
         n: images to generate (for the exact score: in each category).
         seed: of everything random.
         bpd: images to take bits/dim over, where the run holds a DDPM; 0: none.
@@ -98,7 +98,7 @@ def score(model: ImageModel, run: RunFolder, source: Source | None, asked: Scori
     plain = isinstance(model, DDPMPipeline)
     if asked.bpd and not plain:
         raise ValueError(f"{run.root}: holds a text-to-image model; bits/dim (bpd) are those of a run of --model ddpm")
-    world = None if source is None else drawn_world(source, model.size)
+    world = None if source is None else asked_world(source, run, model.size)
     if isinstance(model, CaptionedModel) and world is not None:
         return suite.evaluate_shapes(model, world, asked.n, asked.seed)
     captioned = not plain or bool(model.classes)

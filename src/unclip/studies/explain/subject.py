@@ -12,6 +12,7 @@ from unclip.core.condition import Condition
 from unclip.core.typing import Images
 from unclip.data.loader import select_rows, to_tensor
 from unclip.data.prepare.write import Prepared, load_prepared
+from unclip.data.shapes.world import World
 from unclip.diffusion.process import Diffusion, Sampling
 from unclip.diffusion.samplers import Step
 from unclip.generation.ddpm import DDPMPipeline
@@ -22,6 +23,7 @@ from unclip.generation.text_to_image import TextToImage
 from unclip.recipes.context import Context
 from unclip.recipes.gates import judged_rows
 from unclip.recipes.settings.run import stored_config
+from unclip.runs.drawn import drawn_world
 from unclip.runs.folder import RunFolder
 
 
@@ -130,13 +132,14 @@ class DDPMSubject:
 
 @dataclass(frozen=True)
 class OpenedRun:
-    """A run, opened. rows: held-out ones (a note says where they are not)."""
+    """A run, opened. rows: held-out ones (a note says where they are not). world: of a run of drawn shapes."""
 
     subject: Subject
     prepared: Prepared
     rows: np.ndarray
     note: str
     device: str
+    world: World | None = None
 
 
 def open_run(root: Path) -> OpenedRun:
@@ -154,4 +157,4 @@ def open_run(root: Path) -> OpenedRun:
     config, prepared = stored_config(run.settings), load_prepared(run.data)
     rows, note = judged_rows(Context(run, config, prepared, model.device, model.precision).splits)
     subject = UnclipSubject(model, prepared) if isinstance(model, TextToImage) else DDPMSubject(model, prepared)
-    return OpenedRun(subject, prepared, rows, note, model.device)
+    return OpenedRun(subject, prepared, rows, note, model.device, drawn_world(run, prepared.size))

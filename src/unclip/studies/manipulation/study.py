@@ -9,7 +9,6 @@ import unclip
 from unclip.core.disk.atomic import write_atomic
 from unclip.core.disk.lock import hold
 from unclip.core.disk.store import to_json
-from unclip.data.shapes.world import drawn_world
 from unclip.evaluation.guidance_sweep import at_scale
 from unclip.evaluation.manipulation import interpolation, inversion_error
 from unclip.figures.report import Section, write_report
@@ -104,9 +103,8 @@ def _clip_guidance(run: OpenedRun, subject: UnclipSubject, ask: StudyRequest) ->
 def _swept(run: OpenedRun, subject: UnclipSubject, ask: StudyRequest, settings: Sequence[Settings]) -> Found:
     rows = run.rows[: ask.n].tolist()
     images, captions = subject.images(rows), subject.prompts(rows)
-    world = drawn_world(run.prepared.report, subject.model.size)
     for scale, how in zip(ask.scales, settings, strict=True):
-        yield f"{scale:g}", at_scale(subject.model, images, captions, how, ask.seed, world)
+        yield f"{scale:g}", at_scale(subject.model, images, captions, how, ask.seed, run.world)
 
 
 PARTS: dict[str, Callable[[OpenedRun, UnclipSubject, StudyRequest], Found]] = {

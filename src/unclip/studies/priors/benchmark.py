@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from unclip.data.loader import to_tensor
-from unclip.data.shapes.captions import prompts_with_scenes
-from unclip.data.shapes.world import World, drawn_world
+from unclip.data.shapes.captions import scored_prompts
+from unclip.data.shapes.world import World
 from unclip.evaluation.embedding_sources import Benchmark, DrawnScenes, EmbeddingSource, Pairs, SourceScores, judge
 from unclip.generation.text_to_image import TextToImage, require
 from unclip.recipes.events import Event, working
@@ -31,18 +31,17 @@ def measured_on(opened: OpenedRun, model: TextToImage, n: int, seed: int) -> Ben
     rows = opened.rows
     real = model.embed_images(to_tensor(opened.prepared.images[rows]))
     captions = [opened.prepared.captions[row][0] for row in rows[:n]]
-    world = drawn_world(opened.prepared.report, model.size)
     return Benchmark(
         pairs=Pairs(captions, real[:n], seed),
         real=real,
         mean=require(model.prior, "prior").mean,
-        drawn=None if world is None else scenes(model, world, n, seed),
+        drawn=None if opened.world is None else scenes(model, opened.world, n, seed),
     )
 
 
 def scenes(model: TextToImage, world: World, n: int, seed: int) -> DrawnScenes:
     """Drawn scenes with their prompts and embeddings."""
-    asked = [pair for category in CATEGORIES for pair in prompts_with_scenes(world, category, n, seed)]
+    asked = scored_prompts(world, n, seed, CATEGORIES)
     pictures = to_tensor(np.stack([world.draw(scene) for _, scene in asked]))
     prompts = [prompt for prompt, _ in asked]
     return DrawnScenes(prompts, Pairs([p.text for p in prompts], model.embed_images(pictures), seed))
