@@ -15,7 +15,6 @@ from unclip.data.shapes.captions import CATEGORIES, prompts, prompts_with_scenes
 from unclip.data.shapes.world import World
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
-from unclip.evaluation.distances import kid, kid_error
 from unclip.evaluation.embedding_sources import (
     Benchmark,
     EmbeddingSource,
@@ -25,6 +24,7 @@ from unclip.evaluation.embedding_sources import (
     judge,
     tracing,
 )
+from unclip.evaluation.sets.kernel import kid, kid_error
 from unclip.generation.text_to_image import TextToImage
 from unclip.models.priors.base import PriorModel
 from unclip.models.priors.untrained import ConstantPrior, TextPrior

@@ -19,7 +19,7 @@ from unclip.data.loader import to_pixels
 from unclip.data.shapes.captions import Prompt
 from unclip.data.shapes.rates import score_many
 from unclip.evaluation.alignment import matched_against_shuffled, partners, standard_error
-from unclip.evaluation.distances import kid, kid_error
+from unclip.evaluation.sets.kernel import kid, kid_error
 from unclip.evaluation.suite import BATCH
 from unclip.generation.text_to_image import TextToImage
 from unclip.models.priors.base import PriorModel

@@ -10,9 +10,9 @@ from unclip.core.typing import Images, PerSample, Vectors
 from unclip.data.shapes.captions import CATEGORIES
 from unclip.data.shapes.world import World
 from unclip.evaluation.alignment import matched_against_shuffled
-from unclip.evaluation.distances import kid
 from unclip.evaluation.levels import Mean
 from unclip.evaluation.retrieval import distinct
+from unclip.evaluation.sets.kernel import kid
 from unclip.evaluation.suite import evaluate_shapes, generate_for_captions
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 
 from unclip.core.typing import Images, PerSample
-from unclip.evaluation.distances import roughness
+from unclip.evaluation.texture import roughness
 
 BATCH = 64
 

@@ -17,9 +17,10 @@ from unclip.data.shapes.rates import geneval, rates
 from unclip.data.shapes.score import score_each
 from unclip.data.shapes.world import World
 from unclip.evaluation.alignment import matched_against_shuffled
-from unclip.evaluation.distances import kid, roughness
 from unclip.evaluation.reconstruction import score_reconstruction
 from unclip.evaluation.retrieval import are_classes, distinct, retrieval, zero_shot
+from unclip.evaluation.sets.kernel import kid
+from unclip.evaluation.texture import roughness
 from unclip.generation.captioned import CaptionedModel
 from unclip.generation.latent_diffusion import LatentPipeline
 from unclip.generation.require import require

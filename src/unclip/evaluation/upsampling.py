@@ -17,8 +17,8 @@ from unclip.data.images.resize import enlarge, shrink
 from unclip.data.loader import to_tensor
 from unclip.data.prepare.write import Prepared
 from unclip.evaluation.alignment import matched_against_shuffled
-from unclip.evaluation.distances import roughness, sharpness
 from unclip.evaluation.seams import seams
+from unclip.evaluation.texture import roughness, sharpness
 from unclip.generation.text_to_image import TextToImage
 from unclip.generation.upsampling import Enlarger, upsampled
 from unclip.images.fidelity import psnr

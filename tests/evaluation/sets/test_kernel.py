@@ -5,7 +5,7 @@ import torch
 from tests.fakes import draw
 
 from unclip.core.noise import Noise
-from unclip.evaluation.distances import kid, kid_error
+from unclip.evaluation.sets.kernel import kid, kid_error
 
 CASES = [  # n, m, width, shift of the mean
     pytest.param(100, 100, 16, 0.0, id="no difference"),

@@ -1,20 +1,23 @@
-"""Distances between sets of images, from features of the run's own CLIP or from pixels."""
+"""The kernel distance of two sets of features, and its standard error."""
 
 import torch
 from torch import Tensor
 
 from unclip.core.noise import Noise
-from unclip.core.typing import Float, Images
+from unclip.core.typing import Float
 from unclip.core.wide import wide
+from unclip.evaluation.sets.estimate import sized
 
 
 def kid(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
     """Kernel distance (Binkowski et al. 2018, section 4): unbiased MMD^2 with the kernel (x.y/d + 1)^3.
 
-    a, b: features [n, d] and [m, d], n, m >= 2. Zero in expectation where both come from one distribution.
+    a, b: features [n, d] and [m, d]. Zero in expectation where both come from one distribution.
+    Raises ValueError for fewer than 2 images or two widths; nan among the features makes it nan.
     """
-    aa, bb, ab = _kernel(a, a), _kernel(b, b), _kernel(a, b)
-    return (_off_diagonal_mean(aa) + _off_diagonal_mean(bb) - 2 * ab.mean()).item()
+    sized({"first": a, "second": b})
+    aa, bb, ab = kernel(a, a), kernel(b, b), kernel(a, b)
+    return (off_diagonal_mean(aa) + off_diagonal_mean(bb) - 2 * ab.mean()).item()
 
 
 def kid_error(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"], noise: Noise, maximum: int = 2000) -> float:
@@ -28,11 +31,16 @@ def kid_error(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"], noise: Noise, ma
     both sets are from one distribution z is 0 and s alone is left, which resampling of halves counts three times.
     noise: chooses the `maximum` images of a larger set from which z and s are estimated.
     """
+    sized({"first": a, "second": b})
     some = [x if len(x) <= maximum else x[noise.uniform((len(x),)).argsort()[:maximum].to(x.device)] for x in (a, b)]
-    aa, bb, ab = _kernel(some[0], some[0]), _kernel(some[1], some[1]), _kernel(*some)
+    return spread(kernel(some[0], some[0]), kernel(some[1], some[1]), kernel(*some), len(a), len(b))
+
+
+def spread(aa: Float[Tensor, "i i"], bb: Float[Tensor, "j j"], ab: Float[Tensor, "i j"], n: int, m: int) -> float:
+    """Standard error of mean aa + mean bb - 2 mean ab (without the diagonals of aa and bb) for sets of n and m, by the
+    formula of `kid_error`; aa, bb, ab: any symmetric function of the pairs of as many, or fewer."""
     s_aa, s_bb, s_ab = (_centred_square(k, own) for k, own in ((aa, True), (bb, True), (ab, False)))
     z_a, z_b = _moved(aa, ab, s_aa, s_ab), _moved(bb, ab.t(), s_bb, s_ab)
-    n, m = len(a), len(b)
     linear = 4 * z_a / n + 4 * z_b / m
     quadratic = 2 * s_aa / (n * (n - 1)) + 2 * s_bb / (m * (m - 1)) + 4 * s_ab / (n * m)
     # Near no difference the estimate `linear` scatters about 0: cut there, it would add a sixth to the error.
@@ -57,20 +65,12 @@ def _moved(own: Float[Tensor, "n n"], across: Float[Tensor, "n m"], s_own: Tenso
     return means.var() - s_own / (n - 1) - s_across / m
 
 
-def _kernel(x: Tensor, y: Tensor) -> Tensor:
+def kernel(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:
+    """(x.y/d + 1)^3 of each pair, in float64."""
     return (wide(x) @ wide(y).t() / x.shape[1] + 1) ** 3
 
 
-def _off_diagonal_mean(k: Float[Tensor, "n n"]) -> Tensor:
+def off_diagonal_mean(k: Float[Tensor, "n n"]) -> Tensor:
+    """The mean over pairs of two different images."""
     n = len(k)
     return (k.sum() - k.diagonal().sum()) / (n * (n - 1))
-
-
-def roughness(x: Images) -> float:
-    """Mean absolute difference of neighbouring pixels: noise has several times that of images."""
-    return ((x.diff(dim=-1).abs().mean() + x.diff(dim=-2).abs().mean()) / 2).item()
-
-
-def sharpness(x: Images) -> float:
-    """Root mean square difference of neighbouring pixels: a blurred edge has less than a sharp one."""
-    return ((x.diff(dim=-1).square().mean() + x.diff(dim=-2).square().mean()) / 2).sqrt().item()
