@@ -28,13 +28,11 @@ def quick(how: Sampling) -> Settings:
     return QUICK if how.steps > (QUICK.steps or 0) else Settings()
 
 
-def evaluate_images(
-    model: DDPMPipeline, prepared: Prepared, rows: np.ndarray, n: int = 256, seed: int = 0
-) -> dict[str, Any]:
-    """Scores of n generated images against as many of the images `rows`, in the model's own settings."""
-    if len(rows) < 2:
-        raise ValueError(f"{len(rows)} image: a score needs at least 2")
-    scores = score_images(model, *held_out(model, prepared, rows[:n]), seed, Settings())
+def evaluate_images(model: DDPMPipeline, real: Images, labels: Labels, made: Images, seed: int = 0) -> dict[str, Any]:
+    """Scores of generated images against real ones of the same classes."""
+    if len(real) < 2:
+        raise ValueError(f"{len(real)} image: a score needs at least 2")
+    scores = score_images(model, real, labels, made, seed)
     return scores | {"class": "cannot be known: there is one class"} if len(model.classes) == 1 else scores
 
 
@@ -45,9 +43,8 @@ def held_out(model: DDPMPipeline, prepared: Prepared, rows: np.ndarray) -> tuple
     return images, model.labels(names).cpu()
 
 
-def score_images(model: DDPMPipeline, real: Images, labels: Labels, seed: int, settings: Settings) -> dict[str, Any]:
+def score_images(model: DDPMPipeline, real: Images, labels: Labels, made: Images, seed: int) -> dict[str, Any]:
     """Figures of one generated image for each real one, of the same class, beside those of noise."""
-    made = generate_images(model, labels, seed, settings)
     noise = Noise.shared(seed, "noise").normal(real.shape) * real.std() + real.mean()
     scores = {
         "distance": {"generated": distance(made, real), "noise": distance(noise, real)},

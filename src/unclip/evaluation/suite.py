@@ -1,6 +1,6 @@
 """`unclip evaluate`: every score of a finished run, on pairs that it did not train on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from unclip.core.typing import Images, Vectors
+from unclip.data.classes import are_classes
 from unclip.data.loader import to_pixels, to_tensor
 from unclip.data.prepare.write import Prepared
 from unclip.data.shapes.captions import scored_prompts
@@ -18,8 +19,7 @@ from unclip.data.shapes.score import score_each
 from unclip.data.shapes.world import World
 from unclip.evaluation.alignment import matched_against_shuffled
 from unclip.evaluation.reconstruction import score_reconstruction
-from unclip.evaluation.retrieval import are_classes, distinct, retrieval, zero_shot
-from unclip.evaluation.sets.kernel import kid
+from unclip.evaluation.retrieval import distinct, retrieval, zero_shot
 from unclip.evaluation.texture import roughness
 from unclip.generation.captioned import CaptionedModel
 from unclip.generation.latent_diffusion import LatentPipeline
@@ -29,28 +29,27 @@ from unclip.generation.text_to_image import TextToImage
 from unclip.latents.zero_shot import label_embeddings
 
 BATCH = 64
+ALL = 10_000
 WORDS = ("retrieval", "prior", "clip_score", "clip_score_real", "generated_retrieval")
 """Scores that compare a caption with others; all but the first, of those images for which some are generated."""
 UNKNOWN = "cannot be known: all captions are the same"
 """In the place of such a score."""
 
 
-def evaluate_pairs(
-    model: CaptionedModel, prepared: Prepared, rows: np.ndarray, n: int = 256, seed: int = 0
-) -> dict[str, Any]:
+def evaluate_pairs(model: CaptionedModel, prepared: Prepared, rows: np.ndarray, made: Images) -> dict[str, Any]:
     """Scores on the pairs `rows`: retrieval, zero-shot accuracy where the captions of the whole data set are classes,
-    prior or autoencoder, and images generated for the captions of n of them."""
-    captions = [prepared.captions[r][0] for r in rows]
+    prior or autoencoder, and those of `made`, images that were generated for the captions of the first of them."""
+    captions, every = [prepared.captions[r][0] for r in rows], [c[0] for c in prepared.captions]
     if len(rows) < 2:
         raise ValueError(f"{len(rows)} image: a score needs at least 2")
     images = to_tensor(prepared.images[rows])
-    real = model.embed_images(images)
-    few = min(n, len(rows))
+    real, few = model.embed_images(images), len(made)
     scores = {
         "retrieval": score_clip(model, real, captions),
-        **score_classes(model, real, captions, [c[0] for c in prepared.captions]),
+        **score_classes(model, real, captions, every),
         **_own(model, images[:few], real[:few], captions[:few]),
-        **score_pictures(model, images[:few], real[:few], captions[:few], seed),
+        **score_pictures(model, made, images[:few], captions[:few]),
+        "retrieval_among_all": among_all(model, {"generated": made, "real": images[:few]}, captions[:few], every),
     }
     unknown = WORDS if len(set(captions)) < 2 else WORDS[1:] if len(set(captions[:few])) < 2 else ()
     return {name: UNKNOWN if name in unknown else metrics for name, metrics in scores.items()}
@@ -91,20 +90,26 @@ def score_prior(model: TextToImage, real: Vectors, captions: Sequence[str]) -> d
     return matched_against_shuffled(made, true, captions)
 
 
-def score_pictures(
-    model: CaptionedModel, images: Images, real: Vectors, captions: Sequence[str], seed: int
-) -> dict[str, Any]:
-    """CLIP score, retrieval and kernel distance of generated images, beside those of the real ones."""
-    made = generate_for_captions(model, captions, seed)
-    fake, texts = model.embed_images(made), model.embed_captions(captions)
+def score_pictures(model: CaptionedModel, made: Images, images: Images, captions: Sequence[str]) -> dict[str, Any]:
+    """CLIP score, retrieval and roughness of generated and real images, by the model's own CLIP."""
+    real, fake, texts = model.embed_images(images), model.embed_images(made), model.embed_captions(captions)
     unique, right = distinct(captions)
     return {
         "clip_score": matched_against_shuffled(fake, texts, captions),
         "clip_score_real": matched_against_shuffled(real, texts, captions),
         "generated_retrieval": retrieval(fake, model.embed_captions(unique), right),
-        "kid": {"own_clip": kid(fake, real)} if len(captions) > 1 else {},
         "roughness": {"generated": roughness(made), "real": roughness(images)},
     }
+
+
+def among_all(
+    model: CaptionedModel, images: Mapping[str, Images], captions: Sequence[str], every: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Retrieval among all captions of the data set (`ALL` of them at the most), of each set of images: far harder than
+    among the judged captions alone."""
+    known = list(dict.fromkeys([*captions, *every]))[:ALL]
+    texts, right = model.embed_captions(known), [known.index(c) for c in captions]
+    return {name: retrieval(model.embed_images(x), texts, right) for name, x in images.items()}
 
 
 def evaluate_shapes(

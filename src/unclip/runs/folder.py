@@ -9,6 +9,7 @@ data-128/  ...                                                   its images at a
 data/  checkpoints/  logs/  samples/  plots/                     what its training left
 splits.json                                                      which of its images are held out
 priors/                                                          what `unclip compare-priors` found
+evaluation/                                                      what `unclip evaluate` found, a folder a split
 .unclip                                                          the mark of a folder of unclip's, and its lock
 
 Which stages a run has is read from its run.toml: `stages`, what its model is made of, in order, the last of which draws
@@ -83,6 +84,11 @@ class RunFolder:
     def priors(self) -> Path:
         """What `unclip compare-priors` found."""
         return self.root / "priors"
+
+    @property
+    def evaluation(self) -> Path:
+        """What `unclip evaluate` found, a folder for each split."""
+        return self.root / "evaluation"
 
     @property
     def settings(self) -> Path:

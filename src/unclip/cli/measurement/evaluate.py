@@ -1,6 +1,7 @@
 """`unclip evaluate`: the scores of a finished run, as a table and as JSON."""
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,7 @@ from unclip.cli.errors import guarded
 from unclip.cli.screen.exact_table import exact_table, is_exact
 from unclip.cli.screen.prior_table import ways_table
 from unclip.data.layouts.kinds import Split
+from unclip.figures.score_rows import rows, side_by_side
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -54,9 +56,23 @@ def evaluate(
     trace: Annotated[
         bool, Parameter(help="unclip: the same with parts replaced, to see which stage errors come from.", negative="")
     ] = False,
-    json: Annotated[Path | None, Parameter(help="Where to write the scores.")] = None,
+    features: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="Feature nets that compare images: supervised, self-supervised, random, or a path. May be repeated.",
+            negative="",
+        ),
+    ] = ("supervised", "self-supervised"),
+    judge: Annotated[
+        tuple[Path, ...],
+        Parameter(help="Another run, whose CLIP judges how images fit their captions. May be repeated.", negative=""),
+    ] = (),
+    json: Annotated[Path | None, Parameter(help="Where to write the scores, too.")] = None,
 ) -> None:
-    """Score a finished run on images that it was not trained on."""
+    """Score a finished run on images that it was not trained on.
+
+    Writes RUN/evaluation/SPLIT/report.html, with plots and images, and scores.json.
+    """
     if json is not None:
         check_file(json, "--json")
     import unclip
@@ -68,20 +84,28 @@ def evaluate(
     from unclip.generation.base import ImageModel
     from unclip.recipes.api.evaluate import Scoring, score, settings_of
     from unclip.runs.folder import RunFolder
+    from unclip.studies.scores import write_page
 
     if json is not None:
         check_written(json)
-    asked, folder, console = Scoring(n, seed, bpd_pictures if bpd else 0, how.split), RunFolder(run), stdout()
+    asked = Scoring(n, seed, bpd_pictures if bpd else 0, how.split, features, judge)
+    folder, console = RunFolder(run), stdout()
     with waiting(f"loading {run}", console) as say:
         model = open_model(run, ImageModel)
         say("scoring")
+        about = {"run": str(run), "model": model.hash, "data": data, "split": how.split, "n": n, "seed": seed}
+        about["unclip"] = unclip.__version__
         if trace:
             scores = traced(run, data, n, seed)
         else:
             source = None if data is None else open_again(data, settings_of(folder), how.split, how)
-            scores = score(model, folder, source, asked)
-    about = {"run": str(run), "model": model.hash, "data": data, "n": n, "seed": seed, "unclip": unclip.__version__}
-    console.print(ways_table(scores) if trace else table({k: v for k, v in scores.items() if k != CURVE}))
+            found = score(model, folder, source, asked)
+            scores = found.scores
+            say("writing the page")
+            page = write_page(folder.evaluation / how.split, about, found)
+    console.print(ways_table(scores) if trace else table(scores))
+    if not trace:
+        console.print(f"wrote {page}")
     if CURVE in scores and (path := plot_rate_distortion(scores[CURVE], run)):
         console.print(f"drew {path}")
     if json is not None:
@@ -110,24 +134,36 @@ def plot_rate_distortion(curve: Mapping[str, Any], run: Path) -> Path | None:
 
 
 def table(scores: Mapping[str, Any]) -> "Table | Group":
-    """Groups of figures as a table; exact scores as tables of their own."""
-    from rich.table import Table
+    """Judges, and nearness to training images, in columns; other figures as rows; exact scores as tables of their own."""
+    from rich.console import Group
 
     if is_exact(scores):
         return exact_table(scores)
-    sheet = Table("", "score", "value", box=None, pad_edge=False, header_style="dim")
-    for group, metrics in scores.items():
-        rows = list(_rows(metrics if isinstance(metrics, Mapping) and "mean" not in metrics else {"": metrics}))
-        for i, (name, value) in enumerate(rows):
-            sheet.add_row(group if i == 0 else "", name, value, end_section=i == len(rows) - 1)
+    compared = {name: metrics for name, metrics in scores.items() if isinstance(metrics, Mapping) and "kid" in metrics}
+    copies = scores.get("copies", {})
+    beside = [
+        columns(group) for group in (compared, copies) if group and all(isinstance(m, Mapping) for m in group.values())
+    ]
+    others = {name: metrics for name, metrics in scores.items() if name not in compared and name != "copies"}
+    return Group(*(part for sheet in beside for part in (sheet, "")), plain(others))
+
+
+def columns(groups: Mapping[str, Mapping[str, Any]]) -> "Table":
+    """A column a group."""
+    from rich.table import Table
+
+    head, *body = side_by_side(groups)
+    sheet = Table(*head, box=None, pad_edge=False, header_style="dim")
+    for row in body:
+        sheet.add_row(*row)
     return sheet
 
 
-def _rows(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in metrics.items():
-        if isinstance(value, Mapping) and "mean" in value:
-            yield prefix + name, f"{value['mean']:.4f} ± {value['error']:.4f}"
-        elif isinstance(value, Mapping):
-            yield from _rows(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, f"{value:,.4g}" if isinstance(value, float) else f"{value}"
+def plain(scores: Mapping[str, Any]) -> "Table":
+    """A row a figure."""
+    from rich.table import Table
+
+    sheet, found = Table("", "score", "value", box=None, pad_edge=False, header_style="dim"), list(rows(scores))
+    for row, after in itertools.zip_longest(found, found[1:]):
+        sheet.add_row(*row, end_section=after is not None and bool(after[0]))
+    return sheet

@@ -34,7 +34,8 @@ SMALL = 16
 class Panel:
     """Who judges, and what the run was trained on.
 
-    judges: feature nets that saw none of it. train: training images, all or a part, as the model knows them.
+    judges: feature nets that saw none of it. train: training images, all or a part, as the model knows them; none where
+    they are gone.
     """
 
     judges: Sequence[Judge]
@@ -65,10 +66,11 @@ def by_judge(
     noise = Noise.shared(seed, "judge", judge.name)
     fake, true = judge.features(made), judge.features(real)
     some = some_of(train, len(made), noise)
-    ends = {"floor": judge.features(some), "noise": judge.features(coloured_noise(real, noise))}
-    distances = {"kid": fake, **{f"kid_{name}": x for name, x in ends.items()}}
-    scores: dict[str, Any] = {name: distance(x, true, noise) for name, x in distances.items()}
-    scores["way"] = way(*(scores[name]["mean"] for name in distances))
+    scores: dict[str, Any] = {"kid": distance(fake, true, noise)}
+    scores["kid_noise"] = distance(judge.features(coloured_noise(real, noise)), true, noise)
+    if len(some) > 1:
+        scores["kid_floor"] = distance(judge.features(some), true, noise)
+        scores["way"] = way(*(scores[name]["mean"] for name in ("kid", "kid_floor", "kid_noise")))
     if min(len(fake), len(true)) > max(GROUPS, fake.shape[1]):
         scores["frechet"] = asdict(frechet(fake, true, noise))
         scores["frechet"]["infinite"] = figure(frechet(fake, true, noise).infinite)

@@ -1,51 +1,59 @@
 """`unclip.evaluate`: the scores of a finished run, on images that it was not trained on."""
 
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from unclip.core import machine
+from unclip.core.typing import Images
 from unclip.data.item import Source
 from unclip.data.layouts.kinds import SPLITS, Split
-from unclip.data.prepare.identity import is_prepared
-from unclip.data.prepare.write import Prepared, load_prepared, prepare
+from unclip.data.loader import select_rows, to_tensor
 from unclip.evaluation import likelihood, pictures, suite, upsampling
+from unclip.evaluation.judging.alignment import judged_alignment
+from unclip.evaluation.judging.panel import Panel, score_sets
+from unclip.evaluation.judging.probe import class_accuracy
 from unclip.generation.base import ImageModel
 from unclip.generation.captioned import CaptionedModel
 from unclip.generation.ddpm import DDPMPipeline
 from unclip.generation.load import load
+from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
+from unclip.judges.judge import Judge
+from unclip.judges.load import load as load_judge
 from unclip.recipes.api.data import open_data
-from unclip.recipes.context import Context
+from unclip.recipes.api.judged_data import Judged, judged_on, larger, trained_on
 from unclip.recipes.settings.run import RunConfig, stored_config
-from unclip.recipes.stages.upsampler import splits_at
 from unclip.runs.drawn import asked_world
 from unclip.runs.folder import RunFolder
 
 FLOW_SHARE = 8
 """The ODE is taken over the first of so many parts of the images: it costs most."""
 
-Judged = tuple[Prepared, np.ndarray]
-"""Prepared images, and the rows of them that count."""
+FEATURES = ("supervised", "self-supervised")
+"""The judges, unless others are named."""
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """n: images to generate (for the exact score: a category); bpd: images to take bits/dim over, 0: none; split: which
-    of a run's own images it is judged on.
+    """How a run is scored. Raises ValueError for numbers of which no score can be made.
 
-    Raises ValueError for numbers of which no score can be made.
+    Args:
+        n: images to generate (for the exact score: a category).
+        seed: of everything random.
+        bpd: images to take bits/dim over; 0: none.
+        split: which of a run's own images it is judged on.
+        features: judges of sets of images, by name or path, as `judges.load` takes them.
+        judges: other runs, whose CLIP says how well images fit their captions.
     """
 
     n: int = 256
     seed: int = 0
     bpd: int = 0
     split: Split = "test"
+    features: tuple[str, ...] = FEATURES
+    judges: tuple[str | Path, ...] = ()
 
     def __post_init__(self) -> None:
         if self.n < 2:
@@ -64,11 +72,13 @@ def evaluate(
     seed: int = 0,
     bpd: int = 0,
     split: Split = "test",
+    features: Sequence[str] = FEATURES,
+    judges: Sequence[str | Path] = (),
 ) -> dict[str, Any]:
     """Scores a finished run, as `unclip evaluate --json` writes them: name -> figures.
 
         scores = unclip.evaluate("runs/mine", n=64)
-        scores["clip_score"]["matched"], scores["kid"]["own_clip"]
+        scores["supervised"]["kid"]["mean"], scores["supervised"]["way"], scores["copies"]["pixels"]["near_copies"]
 
     Args:
         run: the run's folder.
@@ -79,13 +89,16 @@ def evaluate(
         bpd: images to take bits/dim over, where the run holds a DDPM; 0: none.
         split: "test" for scores to publish, "validation" for what is used to decide, "train": of the run's own data,
             and where the data at a path have splits.
+        features: feature nets by which generated images are compared with real ones: "supervised", "self-supervised",
+            "random", or the path of one of your own ([judges](judges.md)).
+        judges: folders of other runs, whose CLIP judges how well images fit their captions.
 
     Raises:
         ValueError: for a run that is unfinished or damaged, for data that are gone, and for too few images.
     """
-    asked, model, folder = Scoring(n, seed, bpd, split), load(run), RunFolder(Path(run))
+    asked, model, folder = Scoring(n, seed, bpd, split, tuple(features), tuple(judges)), load(run), RunFolder(Path(run))
     source = open_data(data, settings_of(folder), split) if isinstance(data, str | Path) else data
-    return score(model, folder, source, asked)
+    return score(model, folder, source, asked).scores
 
 
 def settings_of(run: RunFolder) -> RunConfig:
@@ -93,90 +106,101 @@ def settings_of(run: RunFolder) -> RunConfig:
     return stored_config(run.settings) if run.settings.exists() else RunConfig()
 
 
-def score(model: ImageModel, run: RunFolder, source: Source | None, asked: Scoring) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of a run, and what they were taken from; `judged` is None for the exact score."""
+
+    scores: dict[str, Any]
+    judged: "JudgedImages | None" = None
+
+
+@dataclass(frozen=True)
+class JudgedImages:
+    """Generated images beside real ones, in [-1, 1]: image i of both has caption i. panel: who compared them."""
+
+    made: Images
+    real: Images
+    captions: Sequence[str]
+    panel: Panel
+
+
+def score(model: ImageModel, run: RunFolder, source: Source | None, asked: Scoring) -> Evaluation:
     """The scores on a data set; on that of the run itself (or None), on the images of one split only."""
-    plain = isinstance(model, DDPMPipeline)
-    if asked.bpd and not plain:
+    if asked.bpd and not isinstance(model, DDPMPipeline):
         raise ValueError(f"{run.root}: holds a text-to-image model; bits/dim (bpd) are those of a run of --model ddpm")
     world = None if source is None else asked_world(source, run, model.size)
     if isinstance(model, CaptionedModel) and world is not None:
-        return suite.evaluate_shapes(model, world, asked.n, asked.seed)
-    captioned = not plain or bool(model.classes)
-    stages = model.enlargers if isinstance(model, TextToImage) else ()
+        return Evaluation(suite.evaluate_shapes(model, world, asked.n, asked.seed))
+    judges = [load_judge(name) for name in asked.features]
+    captioned = not isinstance(model, DDPMPipeline) or bool(model.classes)
     with ExitStack() as stack:
-        prepared, rows = stack.enter_context(judged_on(run, source, model.size, asked.split, captioned))
-        if len(rows) < 2:
+        judged = stack.enter_context(judged_on(run, source, model.size, asked.split, captioned))
+        if len(judged[1]) < 2:
             where = f"{run.root} (split {asked.split})" if source is None else source.root
             raise ValueError(
-                f"{where}: {len(rows)} image to judge on, and a score needs at least 2; name data with more"
+                f"{where}: {len(judged[1])} image to judge on, and a score needs at least 2; name data with more"
             )
-        if plain:
-            return score_pictures(model, (prepared, rows), asked)
+        trained = trained_on(run, judged[0], asked.seed)
+        if isinstance(model, DDPMPipeline):
+            return score_images(model, judged, trained, judges, asked)
         assert isinstance(model, CaptionedModel)
+        stages = model.enlargers if isinstance(model, TextToImage) else ()
         large = [stack.enter_context(larger(run, source, stage.size, asked.split)) for stage in stages]
-        return score_pairs(model, (prepared, rows), large, asked)
+        return score_pairs(model, judged, trained, judges, asked, large)
 
 
-def score_pairs(model: CaptionedModel, judged: Judged, large: Sequence[Judged], asked: Scoring) -> dict[str, Any]:
-    """Of a model that draws what a caption says, and of its upsamplers on the same captions; large: images at their
-    sizes."""
-    prepared, rows = judged
-    scores = suite.evaluate_pairs(model, prepared, rows, asked.n, asked.seed)
-    if not large or not isinstance(model, TextToImage):
-        return scores
-    captions = [prepared.captions[row][0] for row in rows[: min(asked.n, upsampling.PICTURES)]]
-    low = suite.generate_for_captions(model, captions, asked.seed)
-    return scores | upsampling.evaluate_upsampling(model, large, captions, low, asked.seed)
-
-
-def score_pictures(model: DDPMPipeline, judged: Judged, asked: Scoring) -> dict[str, Any]:
+def score_images(
+    model: DDPMPipeline, judged: Judged, trained: Judged, judges: Sequence[Judge], asked: Scoring
+) -> Evaluation:
     """Of a plain DDPM, with bits/dim where they are asked for."""
     prepared, rows = judged
-    scores = pictures.evaluate_images(model, prepared, rows, asked.n, asked.seed)
+    real, labels = pictures.held_out(model, prepared, rows[: asked.n])
+    made = pictures.generate_images(model, labels, asked.seed, Settings())
+    panel = Panel(judges, to_tensor(select_rows(trained[0].images, trained[1], real.shape[1])))
+    scores = pictures.evaluate_images(model, real, labels, made, asked.seed)
+    scores |= score_sets(made, real, panel, asked.seed)
+    captions = [prepared.captions[r][0] if model.classes else "" for r in rows[: asked.n]]
+    scores |= _classes(judges, made, real, captions, trained, panel.train) if model.classes else {}
     if asked.bpd:
         held = pictures.held_out(model, prepared, rows[: asked.bpd])
         scores |= likelihood.bits(model, *held, flow=max(2, asked.bpd // FLOW_SHARE), seed=asked.seed)
-    return scores
+    return Evaluation(scores, JudgedImages(made, real, captions, panel))
 
 
-@contextmanager
-def judged_on(run: RunFolder, source: Source | None, size: int, split: Split, captioned: bool) -> Iterator[Judged]:
-    """All images of another data set, prepared for as long as it takes; of the run's own those of one split."""
-    if source is None or is_prepared(source, run.data, captioned):
-        yield load_prepared(run.data), rows_of(run, split)
-        return
-    with _elsewhere(source, size, run.background, captioned) as judged:
-        yield judged
+def score_pairs(
+    model: CaptionedModel,
+    judged: Judged,
+    trained: Judged,
+    judges: Sequence[Judge],
+    asked: Scoring,
+    large: Sequence[Judged],
+) -> Evaluation:
+    """Of a model that draws what a caption says, and of its upsamplers on the same captions; large: images at their
+    sizes."""
+    prepared, rows = judged
+    captions = [prepared.captions[row][0] for row in rows[: asked.n]]
+    made, real = suite.generate_for_captions(model, captions, asked.seed), to_tensor(prepared.images[rows[: asked.n]])
+    panel = Panel(judges, to_tensor(trained[0].images[trained[1]]))
+    scores = suite.evaluate_pairs(model, prepared, rows, made) | score_sets(made, real, panel, asked.seed)
+    scores |= _classes(judges, made, real, captions, trained, panel.train)
+    every = [c[0] for c in prepared.captions]
+    for name in asked.judges:
+        other = load(name)
+        if not isinstance(other, CaptionedModel):
+            raise ValueError(f"{name}: holds a plain DDPM, which has no CLIP to judge by; name a run of --model unclip")
+        scores[f"judge {name}"] = judged_alignment(other, made, real, captions, every) | {"hash": other.hash}
+    if large and isinstance(model, TextToImage):
+        few = min(asked.n, upsampling.PICTURES)
+        scores |= upsampling.evaluate_upsampling(model, large, captions[:few], made[:few], asked.seed)
+    return Evaluation(scores, JudgedImages(made, real, captions, panel))
 
 
-@contextmanager
-def larger(run: RunFolder, source: Source | None, size: int, split: Split) -> Iterator[Judged]:
-    """As `judged_on`, at the size of an upsampler. Raises ValueError where no held-out image is so large."""
-    ctx = _context(run)
-    if source is None or is_prepared(source, run.data, ctx.config.captioned):
-        prepared = replace(ctx, source=source).prepared_at(size)
-        yield prepared, splits_at(ctx, prepared).of(split)
-        return
-    with _elsewhere(source, size, ctx.config.background, minimum=size) as judged:
-        yield judged
-
-
-@contextmanager
-def _elsewhere(
-    source: Source, size: int, background: str, captioned: bool = True, minimum: int = 0
-) -> Iterator[Judged]:
-    """A data set in a temporary folder, all of it."""
-    with tempfile.TemporaryDirectory() as place:
-        prepared = prepare(source, Path(place), size, 1.0, captioned, minimum, background)
-        yield prepared, np.arange(len(prepared))
-
-
-def rows_of(run: RunFolder, split: Split) -> np.ndarray:
-    """The rows of one split of a run's data."""
-    return _context(run).splits.of(split)
-
-
-def _context(run: RunFolder) -> Context:
-    """A run as its stages saw it. Raises ValueError where its data are gone."""
-    config = stored_config(run.settings)
-    return Context(run, config, load_prepared(run.data), machine.device(), config.precision)
+def _classes(
+    judges: Sequence[Judge], made: Images, real: Images, captions: Sequence[str], trained: Judged, train: Images
+) -> dict[str, Any]:
+    """Accuracy by a classifier on the first judge's features, where the captions are classes."""
+    if not judges or not len(train):
+        return {}
+    known = [trained[0].captions[row][0] for row in trained[1]]
+    found = class_accuracy(judges[0], {"generated": (made, captions), "real": (real, captions)}, (train, known))
+    return {"class_accuracy": found} if found else {}

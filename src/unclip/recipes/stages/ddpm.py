@@ -130,7 +130,8 @@ def ddpm_preview(model: DDPMPipeline) -> Image.Image:
 def ddpm_gate(ctx: Context, rows: np.ndarray, model: DDPMPipeline) -> Gate:
     """Images are not noise, are nearer to the data than noise is, and an image's own class explains it best."""
     real, own = scores.held_out(model, ctx.prepared, rows[:PICTURES])
-    found = scores.score_images(model, real, own, ctx.config.seed, scores.quick(model.sampling))
+    made = scores.generate_images(model, own, ctx.config.seed, scores.quick(model.sampling))
+    found = scores.score_images(model, real, own, made, ctx.config.seed)
     bits = summarise(likelihood.bound(model, real, own, GLANCE, ctx.config.seed)).total
     rough, distance = found["roughness"], found["distance"]
     times = rough["generated"] / max(rough["real"], 1e-6)

@@ -119,7 +119,8 @@ def with_learned_variance(how: Sampling) -> Sampling:
 def decoder_gate(ctx: Context, rows: np.ndarray, model: CaptionedModel, stage: str = "decoder") -> Gate:
     """Images fit their own captions better than others', and are not noise."""
     images, captions = pairs_of(ctx, rows, PICTURES)
-    scores = suite.score_pictures(model, images, model.embed_images(images), captions, ctx.config.seed)
+    made = suite.generate_for_captions(model, captions, ctx.config.seed)
+    scores = suite.score_pictures(model, made, images, captions)
     score, rough = scores["clip_score"], scores["roughness"]
     times = rough["generated"] / max(rough["real"], 1e-6)
     metrics = {**score, "roughness": times, "real_matched": scores["clip_score_real"]["matched"]}

@@ -1,0 +1,89 @@
+"""The page of an evaluation: RUN/evaluation/SPLIT/report.html with its images, and scores.json beside it."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from unclip.core.disk.atomic import write_atomic
+from unclip.core.disk.store import to_json
+from unclip.evaluation.judging.copies import FEWEST, closest_pairs, spaces
+from unclip.figures import plots, score_plots
+from unclip.figures.report import Section, write_report
+from unclip.figures.score_rows import rows, side_by_side
+from unclip.images.files import grid, save_picture, to_pictures
+from unclip.recipes.api.evaluate import Evaluation, JudgedImages
+
+COLUMNS, ROWS, PAIRS = 12, 3, 12
+HELD = """Judges are feature nets that this run did not train. Between the distance of training images, which no model can be
+expected to beat, and that of coloured noise, which has learnt nothing but colours, a distance can be placed. `way` is 1 at
+the first and 0 at the second."""
+NEAR = """nearest: the median distance of generated images to the nearest training image, over that of held-out images; near
+0 for a model that knows its images by heart. near_copies: the share of generated images nearer to a training image than 99 of
+100 held-out ones are; `expected` of them without copying."""
+COPIES = """Each generated image above the training image that it is nearest to; those first that are far nearer to one training
+image than to its neighbours. A model that copies shows the same image twice."""
+
+
+def write_page(folder: Path, about: Mapping[str, Any], found: Evaluation) -> Path:
+    """Writes scores.json, the images and report.html; returns the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / "scores.json", to_json({**about, "scores": found.scores}))
+    sections = [Section("What was judged", table=[["", ""], *([k, str(v)] for k, v in about.items())])]
+    if found.judged is not None:
+        sections += [*_pictures(folder, found.judged), *_plots(folder, found)]
+    shown = {"copies", *(j.name for j in found.judged.panel.judges)} if found.judged else set[str]()
+    others = {name: metrics for name, metrics in found.scores.items() if name not in shown}
+    sections.append(Section("Other figures", table=[["", "score", "value"], *rows(others)]))
+    return write_report(folder, f"How good is {about['run']}?", sections)
+
+
+def _pictures(folder: Path, judged: JudgedImages) -> Iterator[Section]:
+    n = min(len(judged.made), COLUMNS * ROWS)
+    lines, labels = [], []
+    for first in range(0, n, COLUMNS):
+        for name, images in (("generated", judged.made), ("held out", judged.real)):
+            lines.append(to_pictures(images[first : min(n, first + COLUMNS)]))
+            labels.append(name)
+    captioned = any(judged.captions)
+    text = "Of the same captions." if captioned else "No more than examples: none belongs to another."
+    yield Section("Generated and held-out images", text, pictures=[_saved(grid(lines, labels), folder / "samples.png")])
+    train = judged.panel.train
+    if judged.panel.judges and min(len(judged.made), len(judged.real), len(train)) >= FEWEST:
+        sheets = [_saved(sheet, folder / f"copies-{name}.png") for name, sheet in _copies(judged)]
+        yield Section("The closest training images", COPIES, pictures=sheets)
+
+
+def _copies(judged: JudgedImages) -> Iterator[tuple[str, Image.Image]]:
+    found = spaces(judged.made, judged.real, judged.panel.judges, judged.panel.train)
+    for name, (made, _, train) in found.items():
+        pairs = closest_pairs(name, made, train, PAIRS)
+        rows = [to_pictures(images) for images in (judged.made[pairs.made], judged.panel.train[pairs.train])]
+        yield _file_name(name), grid(rows, [f"generated (by {name})", "training"])
+
+
+def _plots(folder: Path, found: Evaluation) -> Iterator[Section]:
+    assert found.judged is not None
+    judges = {j.name: found.scores[j.name] for j in found.judged.panel.judges}
+    table, pictures = side_by_side(judges), list[Path]()
+    if not plots.available():
+        yield Section("By judges", HELD, table)
+        return
+    if judges:
+        score_plots.distances(judges, folder / "distances.png")
+        pictures.append(folder / "distances.png")
+    if "spectrum" in found.scores:
+        score_plots.octaves(found.scores["spectrum"], folder / "spectrum.png")
+        pictures.append(folder / "spectrum.png")
+    yield Section("By judges", HELD, table, pictures)
+    yield Section("Is anything copied?", NEAR, side_by_side(found.scores["copies"]))
+
+
+def _saved(picture: Image.Image, path: Path) -> Path:
+    save_picture(picture, path)
+    return path
+
+
+def _file_name(judge: str) -> str:
+    return "".join(c if c.isalnum() or c == "-" else "-" for c in Path(judge).name)
