@@ -16,7 +16,7 @@ from unclip.data.shapes.world import World
 from unclip.evaluation.alignment import matched_against_shuffled
 from unclip.evaluation.reconstruction import score_reconstruction
 from unclip.evaluation.retrieval import are_classes, distinct, retrieval, zero_shot
-from unclip.evaluation.sets.kernel import kid
+from unclip.evaluation.sets.kernel import kid_scores
 from unclip.evaluation.texture import roughness
 from unclip.generation.captioned import CaptionedModel
 from unclip.generation.latent_diffusion import LatentPipeline
@@ -99,7 +99,7 @@ def score_pictures(
         "clip_score": matched_against_shuffled(fake, texts, captions),
         "clip_score_real": matched_against_shuffled(real, texts, captions),
         "generated_retrieval": retrieval(fake, model.embed_captions(unique), right),
-        "kid": {"own_clip": kid(fake, real)} if len(captions) > 1 else {},
+        "kid": {"own_clip": kid_scores(fake, real, seed)} if len(captions) > 1 else {},
         "roughness": {"generated": roughness(made), "real": roughness(images)},
     }
 

@@ -63,7 +63,7 @@ def evaluate(
     """Scores a finished run, as `unclip evaluate --json` writes them: name -> figures.
 
         scores = unclip.evaluate("runs/mine", n=64)
-        scores["clip_score"]["matched"], scores["kid"]["own_clip"]
+        scores["clip_score"]["matched"], scores["kid"]["own_clip"]["mean"]
 
     Args:
         run: the run's folder.
