@@ -13,13 +13,12 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 
-from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, Tensor, Vectors
 from unclip.data.loader import to_pixels
 from unclip.data.shapes.captions import Prompt
 from unclip.data.shapes.rates import score_many
 from unclip.evaluation.alignment import matched_against_shuffled, partners, standard_error
-from unclip.evaluation.sets.kernel import kid, kid_error
+from unclip.evaluation.sets.kernel import kid_scores
 from unclip.evaluation.suite import BATCH
 from unclip.generation.text_to_image import TextToImage
 from unclip.models.priors.base import PriorModel
@@ -90,8 +89,7 @@ def judge(model: TextToImage, way: EmbeddingSource, against: Benchmark) -> Sourc
     constant = isinstance(way.prior, ConstantPrior)  # no embedding of an image
     metrics = {} if constant else _embedding(model, way, z, seconds, against)
     metrics["clip_score"] = matched_against_shuffled(fake, texts, pairs.captions)
-    noise = Noise.shared(pairs.seed, "kid")
-    metrics["kid"] = {"mean": kid(fake, against.real), "error": kid_error(fake, against.real, noise)}
+    metrics["kid"] = kid_scores(fake, against.real, pairs.seed)
     if against.drawn is not None:
         metrics["exact"] = score_scenes(model, way, against.drawn)
     return SourceScores(metrics, made)

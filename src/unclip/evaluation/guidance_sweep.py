@@ -12,7 +12,7 @@ from unclip.data.shapes.world import World
 from unclip.evaluation.alignment import matched_against_shuffled
 from unclip.evaluation.levels import Mean
 from unclip.evaluation.retrieval import distinct
-from unclip.evaluation.sets.kernel import kid
+from unclip.evaluation.sets.kernel import kid_scores
 from unclip.evaluation.suite import evaluate_shapes, generate_for_captions
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
@@ -33,7 +33,7 @@ def at_scale(
     fake, real, texts = model.embed_images(made), model.embed_images(images), model.embed_captions(captions)
     scores: dict[str, Any] = {
         "clip_score": matched_against_shuffled(fake, texts, captions),
-        "kid": kid(fake, real),
+        "kid": kid_scores(fake, real, seed),
         "diversity": asdict(Mean.of(diversity(model, distinct(captions)[0][:PROMPTS], seed, settings))),
     }
     if world is not None:

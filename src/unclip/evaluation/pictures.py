@@ -11,7 +11,7 @@ from unclip.core.typing import Images, Vectors
 from unclip.data.loader import select_rows, to_tensor
 from unclip.data.prepare.write import Prepared
 from unclip.diffusion.process import Sampling
-from unclip.evaluation.sets.kernel import kid
+from unclip.evaluation.sets.kernel import kid, kid_scores
 from unclip.evaluation.texture import roughness
 from unclip.generation.ddpm import DDPMPipeline
 from unclip.generation.settings import Settings
@@ -47,7 +47,7 @@ def score_images(model: DDPMPipeline, real: Images, labels: Labels, made: Images
     """Figures of one generated image for each real one, of the same class, beside those of noise."""
     noise = Noise.shared(seed, "noise").normal(real.shape) * real.std() + real.mean()
     scores = {
-        "distance": {"generated": distance(made, real), "noise": distance(noise, real)},
+        "distance": {"generated": kid_scores(features(made), features(real), seed), "noise": distance(noise, real)},
         "roughness": {"generated": roughness(made), "real": roughness(real)},
     }
     return {**scores, "class": class_gap(model.model, real, labels, seed)} if model.classes else scores

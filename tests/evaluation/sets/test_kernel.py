@@ -1,5 +1,7 @@
 """The kernel distance and its error."""
 
+import math
+
 import pytest
 import torch
 from tests.fakes import draw
@@ -37,3 +39,9 @@ def test_the_error_of_a_large_set_is_estimated_from_a_part():
 def test_two_pictures_have_a_finite_distance_and_error():
     a, b = draw(2, 8, key="a"), draw(3, 8, key="b")
     assert torch.isfinite(torch.tensor([kid(a, b), kid_error(a, b, Noise.shared(0))])).all()
+
+
+def test_one_picture_has_no_distance():
+    with pytest.raises(ValueError, match="1 second image: this score needs at least 2"):
+        kid(draw(4, 8), draw(1, 8))
+    assert math.isnan(kid(draw(4, 8) * math.nan, draw(4, 8)))  # a gate judges it; nothing stops

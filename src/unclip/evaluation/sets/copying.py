@@ -40,7 +40,7 @@ class DataCopying:
     farther: float
 
 
-def near_copies(generated: PerSample, held_out: PerSample, quantile: float = 0.01) -> NearCopies:
+def near_copies(generated: Float[Tensor, " n"], held_out: Float[Tensor, " m"], quantile: float = 0.01) -> NearCopies:
     """Share of near-copies, from the distances of each image to its nearest training image (`nearest`).
 
     The threshold is the r-th smallest held-out distance, r = quantile (m + 1) rounded down, 1 at least. Where a model
@@ -75,7 +75,7 @@ def _log_choose(n: int, k: int) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
-def data_copying(generated: PerSample, held_out: PerSample) -> DataCopying:
+def data_copying(generated: Float[Tensor, " n"], held_out: Float[Tensor, " m"]) -> DataCopying:
     """Mann-Whitney U test of the distances to the nearest training images (Meehan et al. 2020, their Z_U).
 
         z = (U - nm/2) / sqrt(nm (n + m + 1)/12),   U: pairs with the generated image farther, ties count half

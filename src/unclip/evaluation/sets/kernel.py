@@ -36,6 +36,11 @@ def kid_error(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"], noise: Noise, ma
     return spread(kernel(some[0], some[0]), kernel(some[1], some[1]), kernel(*some), len(a), len(b))
 
 
+def kid_scores(fake: Float[Tensor, "n d"], real: Float[Tensor, "m d"], seed: int) -> dict[str, float]:
+    """{"mean": `kid`, "error": `kid_error`}, as tables and JSON files hold them."""
+    return {"mean": kid(fake, real), "error": kid_error(fake, real, Noise.shared(seed, "kid"))}
+
+
 def spread(aa: Float[Tensor, "i i"], bb: Float[Tensor, "j j"], ab: Float[Tensor, "i j"], n: int, m: int) -> float:
     """Standard error of mean aa + mean bb - 2 mean ab (without the diagonals of aa and bb) for sets of n and m, by the
     formula of `kid_error`; aa, bb, ab: any symmetric function of the pairs of as many, or fewer."""

@@ -47,8 +47,8 @@ def kid_difference(
     """KID of a less KID of b, both to the same real images; row i of a and b: of one caption and seed.
 
     The kernels of the real images with each other cancel; what is left is itself a two-sample U-statistic of the pairs
-    (a_i, b_i) and the real images, with k(a_i, a_j) - k(b_i, b_j) and k(a_i, r) - k(b_i, r) for kernels, so its error is
-    by the formula of `kid_error`; the images of one caption are summed to one first.
+    (a_i, b_i) and the real images, with k(a_i, a_j) - k(b_i, b_j) and k(a_i, r) - k(b_i, r) in place of the kernels,
+    so its error is by the formula of `kid_error`; the images of one caption are summed to one first.
     Raises ValueError for fewer than 2 different captions, lists of different lengths, nan.
     """
     a, b, real = checked({"first": a, "second": b, "real": real})

@@ -91,10 +91,10 @@ def _channels(x: Images, component: Component) -> Float[Tensor, "b k h w"]:
         if component == "colour":
             raise ValueError(f"images of {x.shape[1]} channel: colour needs three")
         return x
-    y = torch.einsum("bchw,c->bhw", wide(x), torch.tensor(LUMINANCE, dtype=torch.float64, device=wide(x).device))[
-        :, None
-    ]
-    return y if component == "luminance" else wide(x)[:, ::2] - y
+    x = wide(x)
+    weights = torch.tensor(LUMINANCE, dtype=x.dtype, device=x.device)
+    y = torch.einsum("bchw,c->bhw", x, weights)[:, None]
+    return y if component == "luminance" else x[:, ::2] - y
 
 
 def _ratio(made: Float[Tensor, " n"], true: Float[Tensor, " m"]) -> Estimate:

@@ -133,12 +133,12 @@ def ddpm_gate(ctx: Context, rows: np.ndarray, model: DDPMPipeline) -> Gate:
     made = scores.generate_images(model, own, ctx.config.seed, scores.quick(model.sampling))
     found = scores.score_images(model, real, own, made, ctx.config.seed)
     bits = summarise(likelihood.bound(model, real, own, GLANCE, ctx.config.seed)).total
-    rough, distance = found["roughness"], found["distance"]
+    rough, near, far = found["roughness"], found["distance"]["generated"], found["distance"]["noise"]
     times = rough["generated"] / max(rough["real"], 1e-6)
-    metrics = {"roughness": times, "distance": distance["generated"], "distance_of_noise": distance["noise"]}
+    metrics = {"roughness": times, "distance": near["mean"], "distance_error": near["error"], "distance_of_noise": far}
     metrics |= {"bits": bits.mean, "bits_error": bits.error}
-    good = times < ROUGHEST and distance["generated"] < NEAR * distance["noise"] and math.isfinite(bits.mean)
-    why = f"distance {distance['generated']:.3g}, of noise {distance['noise']:.3g}; roughness {times:.2f}x the data's; "
+    good = times < ROUGHEST and near["mean"] < NEAR * far and math.isfinite(bits.mean)
+    why = f"distance {near['mean']:.3g}, of noise {far:.3g}; roughness {times:.2f}x the data's; "
     why += f"{bits.mean:.2f} bits/dim"
     if model.classes:
         gap = found["class"]

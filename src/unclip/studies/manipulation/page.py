@@ -69,7 +69,7 @@ def _guidance_table(metrics: Figures) -> Sequence[Sequence[object]]:
             scale,
             f"{f['clip_score']['matched']:.3f}",
             f"{f['clip_score']['gap']:.3f} ± {f['clip_score']['error']:.3f}",
-            f"{f['kid']:.4f}",
+            _mean(f["kid"], 4),
             _mean(f["diversity"], 3),
             *((_mean(f["exact"], 3),) if exact else ()),
         )
@@ -97,7 +97,7 @@ def _guidance_plot(metrics: Figures, out: Path) -> None:
     score = Line("CLIP score", x, [f["clip_score"]["gap"] for f in all_], [f["clip_score"]["error"] for f in all_])
     panels = [
         Panel("CLIP score above shuffled", "guidance scale", [score]),
-        Panel("KID to true images", "guidance scale", [Line("KID", x, [f["kid"] for f in all_])]),
+        Panel("KID to true images", "guidance scale", [lines_of("KID", x, [f["kid"] for f in all_])]),
         Panel("diversity of one prompt", "guidance scale", [lines_of("d", x, [f["diversity"] for f in all_])]),
     ]
     if all("exact" in f for f in all_):
