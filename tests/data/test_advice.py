@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from unclip.data.prepare.advice import advice
+from unclip.data.advice import advice
 from unclip.data.prepare.inspect import DataReport
 from unclip.recipes.events import Event, Note, Progress
-from unclip.recipes.foresight import foreseen
+from unclip.recipes.foresight import Passes, foreseen
 from unclip.training.trainer import Report
 
 
@@ -40,6 +40,7 @@ def steps(each: float) -> Iterator[Event]:
 
 @pytest.mark.parametrize("each, seen", [(0.01, "40%"), (0.002, None)])
 def test_a_stage_that_cannot_see_every_picture(each: float, seen: str | None) -> None:
-    notes = [event.text for event in foreseen(steps(each), "clip", batch=4, pictures=1000) if isinstance(event, Note)]
+    passes = Passes("clip", 4, 1000, 60.0, draws=False)
+    notes = [event.text for event in foreseen(steps(each), passes) if isinstance(event, Note)]
     assert len(notes) == (seen is not None)
     assert all(f"sees {seen} of the images" in note for note in notes)
