@@ -58,7 +58,7 @@ class Passes:
             stage, train.batch, images, 0.0 if train.steps else config.budget, stage == config.stages[-1] and not drawn
         )
 
-    def after(self, steps: float) -> float:
+    def after(self, steps: int | float) -> float:
         """How often it sees each image in so many steps."""
         return steps * self.batch / self.images
 
@@ -66,7 +66,12 @@ class Passes:
         """What pictures can be expected after so many passes, in a few words."""
         if not self.draws or seen >= KNOWN:
             return ""
-        steps = ((OUTLINES / 2, "colours at most"), (KNOWN / 2, "colours and outlines"), (KNOWN, "most things"))
+        steps = (
+            (1, "noise, and some colours"),
+            (OUTLINES / 2, "colours at most"),
+            (KNOWN / 2, "colours and outlines"),
+            (KNOWN, "most things"),
+        )
         return next(what for below, what in steps if seen < below)
 
     def opinion(self, seen: float) -> Iterator[str]:

@@ -38,7 +38,7 @@ def doctor(
     if json is not None:
         check_file(json, "--json")
     from unclip.cli.screen.console import stdout
-    from unclip.cli.screen.progress import display
+    from unclip.cli.screen.progress import shown
     from unclip.cli.training.train import settled
     from unclip.core.disk.atomic import check_written, write_atomic
     from unclip.core.disk.store import to_json
@@ -50,15 +50,9 @@ def doctor(
     console = stdout()
     with stopping() as stop:
         source, config = settled(data, given, split, os.environ)
-        with display(console) as show:
-            events, found = examine(source, config, stop), None
-            while True:
-                try:
-                    show(next(events))
-                except StopIteration as end:
-                    found = end.value
-                    break
+        found = shown(examine(source, config, stop), console)
     if found is None:
+        console.print("stopped; nothing is left behind")
         raise SystemExit(STOPPED)
     if found.forecast is not None:
         console.print(stages_table(found.forecast))

@@ -41,7 +41,7 @@ Stops = tuple[threading.Event, threading.Event]
 @dataclass
 class Trained:
     """What was seen of one stage. seconds: of each step; setup: before the first; preview: of a grid of samples; gate:
-    for its verdict; save: for a checkpoint."""
+    for its verdict; save: for a checkpoint; plot: of the losses."""
 
     name: str
     batch: int
@@ -49,6 +49,7 @@ class Trained:
     preview: float = 0.0
     gate: float = 0.0
     save: float = 0.0
+    plot: float = 0.0
     seconds: list[float] = field(default_factory=list[float])
     losses: list[float] = field(default_factory=list[float])
     failure: str = ""
@@ -137,7 +138,7 @@ def train_few(
 def _watched(
     events: Iterator[Event], run: RunFolder, config: RunConfig, found: dict[str, Trained], stops: Stops
 ) -> Iterator[Event]:
-    last = judging = time.monotonic()
+    last, elapsed = (judging := time.monotonic()), 0.0
     for event in events:
         now = time.monotonic()
         if isinstance(event, Progress):
@@ -147,6 +148,7 @@ def _watched(
                 found[name] = Trained(name, batch, now - last - took)
             seen = found[name]
             seen.seconds.append(took)
+            elapsed = report.elapsed
             seen.losses.append(report.loss)
             if (len(seen.seconds) >= 3 and sum(seen.seconds) + report.remaining > LONGEST) or stops[0].is_set():
                 stops[1].set()
@@ -156,5 +158,7 @@ def _watched(
         elif isinstance(event, Working) and event.stage in found:
             judging, found[event.stage].save = now, now - last
         elif isinstance(event, Gate) and event.stage in found:
-            found[event.stage].done, found[event.stage].gate = True, now - judging
+            seen, whole = found[event.stage], event.metrics["seconds"]
+            seen.done, seen.gate = True, max(0.0, whole - elapsed - seen.preview - seen.save)
+            seen.plot = max(0.0, now - judging - seen.gate)
         last = time.monotonic()

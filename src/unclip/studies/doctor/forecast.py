@@ -7,6 +7,7 @@ from pathlib import Path
 
 from unclip.recipes.budget import StageTime
 from unclip.recipes.foresight import Passes
+from unclip.recipes.gates import PICTURES
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig, write_settings
 from unclip.recipes.stage_run import due, reserved
@@ -114,9 +115,14 @@ def forecasts(
             yield StageForecast(name, walk.elapsed, walk.judging, pace.step, walk.steps, seen, passes.expected(seen))
 
 
-def pace_of(seen: Trained, recipe: Recipe, preview: float, judged: int) -> Pace:
-    """From what was seen in the self-test. preview: seconds that it takes with as many images as a run's, 0 where it
-    was not drawn in the self-test; judged: images of the gate, of at most 128."""
+def pace_of(seen: Trained, recipe: Recipe, preview: float, held: int, few: int) -> Pace:
+    """From what was seen in the self-test.
+
+    preview: seconds that it takes with as many images as a run's, 0 where it was not drawn in the self-test. held:
+    images on which the run's gates judge; few: on which those of the self-test did. A gate that draws judges on
+    PICTURES at the most, others on twice as many.
+    """
     shown = preview or seen.preview
-    gate = recipe.gate_previews * shown * min(1.0, judged / 128) if shown else seen.gate
+    drawing = recipe.gate_previews * shown * min(1.0, held / PICTURES)
+    gate = drawing if shown else seen.gate * max(1.0, min(held, 2 * PICTURES) / few)
     return Pace(seen.step, shown, gate, seen.save)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from unclip.core.noise import Noise
-from unclip.core.typing import Images, Vectors
+from unclip.core.typing import Float, Images, Tensor, Vectors
 from unclip.data.loader import select_rows, to_tensor
 from unclip.data.prepare.write import Prepared
 from unclip.evaluation.pictures import features
@@ -40,7 +40,7 @@ class Few:
         return cls(images, [next(iter(prepared.captions[row]), "") for row in rows])
 
 
-def own(made: Vectors, true: Vectors) -> float:
+def own(made: Vectors, true: Float[Tensor, "n d"]) -> float:
     """The share of vectors made whose nearest true one is their own; made[i] is of true[i % n]."""
     if not bool(torch.isfinite(made).all()):
         return math.nan

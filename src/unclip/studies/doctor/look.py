@@ -1,6 +1,7 @@
 """A first look at a data set: its first images prepared as a run would, the others opened or counted."""
 
 import itertools
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -70,20 +71,23 @@ class Looked:
         return [*([part] if self.opened < self.items else []), *self.report.lines()]
 
 
-def look(source: Source, config: RunConfig, place: Path) -> Looked:
+def look(source: Source, config: RunConfig, place: Path, stop: threading.Event) -> Looked:
     """Prepares the first images in the folder `place`, and opens or counts all.
 
-    Raises ValueError as a run would where too many of them cannot be used.
+    Raises ValueError as a run would where too many of them cannot be used, and KeyboardInterrupt soon after `stop` is
+    set.
     """
     captioned, background = config.captioned, config.background
     source = at_size(source, config.size)
     head, began = Head(source, LOOK), time.monotonic()
-    prepared = prepare(head, place, config.size, config.max_bad, captioned, background=background)
+    prepared = prepare(head, place, config.size, config.max_bad, captioned, background=background, stop=stop)
     took, items = time.monotonic() - began, iter(source)
     tally, captions, opened = Tally(config.size), list[tuple[str, ...]](), 0
     early = before(time.monotonic() + PATIENCE, items)
     with closing(ordered(lambda item: examine(item, 8, captioned, background=background), early)) as stream:
         for found in stream:
+            if stop.is_set():
+                raise KeyboardInterrupt
             tally.add(found)
             opened += 1
             captions += [found.item.captions] if found.problem is None else []

@@ -3,7 +3,8 @@
 import dataclasses
 import tempfile
 import threading
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from unclip.generation.captioned import CaptionedModel
 from unclip.generation.settings import Settings
 from unclip.recipes.events import Event, Gate, Note, Stopped, Working
 from unclip.recipes.foresight import Passes, opinions, too_long
-from unclip.recipes.gates import PICTURES
 from unclip.recipes.settings.run import RunConfig
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import read_tokenizer
@@ -29,6 +29,7 @@ from unclip.studies.doctor.forecast import Counts, StageForecast, forecasts, pac
 from unclip.studies.doctor.learned import DRAWN, Few
 from unclip.studies.doctor.look import Looked, look
 from unclip.studies.doctor.selftest import reloaded, verdicts
+from unclip.text.tokenizer import Tokenizer
 
 AT_ONCE = 64
 """Images that a gate draws at once."""
@@ -38,10 +39,12 @@ ROWS, EACH = 8, 4
 
 @dataclass(frozen=True)
 class Forecast:
-    """What the run will take. preparation: seconds before the first stage, and between them; total: seconds of the
-    whole; memory: bytes at the peak; disk: group -> bytes of its folder; free: bytes."""
+    """What the run will take. images, trained: how many it has, and trains on; preparation: seconds before the first
+    stage, and between them; total: seconds of the whole; memory: bytes at the peak; disk: group -> bytes of its folder;
+    free: bytes."""
 
     images: int
+    trained: int
     preparation: float
     stages: list[StageForecast]
     total: float
@@ -92,7 +95,11 @@ def examine(
         run = RunFolder(Path(place) / "run")
         with run.writing():
             yield Working("data", "looking at the images", 0.0, 0.0)
-            looked = look(source, config, run.data)
+            try:
+                looked = look(source, config, run.data, stop)
+            except KeyboardInterrupt:
+                yield Stopped("data")
+                return None
             said = list(opinions(looked.report, looked.prepared, looked.captions, config))
             for line in (*looked.lines(), *notes_of(source), *said):
                 yield Note("data", line)
@@ -131,24 +138,33 @@ class Patient:
             yield gate
         if model is not None:
             _widest(model)
-        forecast = self.foretold(model, preview, out) if self.trained else None
-        for line in self.later(forecast):
-            said.append(line)
-            yield Note("forecast", line)
+        forecast = self.foretold(model, preview, rows, out) if self.trained else None
+        for note in self.later(forecast):
+            said.append(f"{note.stage}: {note.text}")
+            yield note
         return Diagnosis(self.looked.report.as_dict(), said, gates, forecast)
 
-    def later(self, forecast: Forecast | None) -> Generator[str, None, None]:
+    def later(self, forecast: Forecast | None) -> Iterator[Note]:
         """Opinions that need the tokenizer, or the forecast."""
         if self.run.tokenizer.exists():
-            record = self.run.state()["tokenizer"]
-            tokenizer = read_tokenizer(self.run, int(record["metrics"]["context"]), record["sha256"])[0]
-            yield from too_long(tokenizer, (caption for row in self.looked.captions for caption in row), self.config)
+            for line in too_long(self._tokenizer(), (c for row in self.looked.captions for c in row), self.config):
+                yield Note("tokenizer", line)
         trained = Counts.of(self.looked.images, self.config.held_out).trained
         for stage in forecast.stages if forecast else []:
             for line in Passes.of(self.config, stage.stage, trained, self.drawn).opinion(stage.passes):
-                yield line.replace("the stage sees", f"the stage {stage.stage} sees")
+                yield Note(stage.stage, line)
 
-    def foretold(self, model: ImageModel | None, preview: float, out: Path) -> Forecast:
+    def _tokenized(self) -> float:
+        """Reads all captions as the batches of a stage do, which takes memory; returns the seconds."""
+        began, distinct = time.monotonic(), sorted({c for row in self.looked.captions for c in row})
+        self._tokenizer()(distinct)
+        return time.monotonic() - began
+
+    def _tokenizer(self) -> Tokenizer:
+        record = self.run.state()["tokenizer"]
+        return read_tokenizer(self.run, int(record["metrics"]["context"]), record["sha256"])[0]
+
+    def foretold(self, model: ImageModel | None, preview: float, rows: list[int], out: Path) -> Forecast:
         """The run, from what the self-test took."""
         config, looked, last = self.config, self.looked, self.config.stages[-1]
         counts, prepared = Counts.of(looked.images, config.held_out), len(looked.prepared)
@@ -156,16 +172,19 @@ class Patient:
         captions = min(ROWS, held) if isinstance(model, CaptionedModel) else ROWS
         preview *= captions * EACH / DRAWN
         paces = {
-            name: pace_of(seen, config.recipes[name], preview if name == last else 0.0, min(held, PICTURES))
+            name: pace_of(seen, config.recipes[name], preview if name == last else 0.0, held, len(rows) + 2)
             for name, seen in self.trained.items()
         }
         drawn = self.drawn
         stages = list(forecasts(config, counts, paces, self.run.root.parent / "forecast", drawn))
+        words = self._tokenized() if config.reads_captions else 0.0
         waits = [seen.setup * (looked.images / prepared if n else 1.0) for n, seen in enumerate(self.trained.values())]
-        preparation = looked.seconds * looked.items + sum(waits)
+        preparation = looked.seconds * looked.items + sum(waits) + 2 * words  # the tokenizer learns, then reads
+        preparation += sum(seen.plot for seen in self.trained.values())
         grown = {last: captions / 2} if isinstance(model, CaptionedModel) else {}
         return Forecast(
-            images=looked.images,
+            images=counts.images,
+            trained=counts.trained,
             preparation=preparation,
             stages=stages,
             total=preparation + sum(stage.seconds for stage in stages),
