@@ -49,7 +49,7 @@ def test_the_whole_of_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chain, "STEPS", dict.fromkeys(("clip", "prior", "decoder"), 7))
     config = replace(short(0).timed(), budget=60.0)
     events, found = told(World(32, scenes=80), config)
-    assert list(place.iterdir()) == []
+    assert list(place.glob("unclip-*")) == []
     assert found is not None and found.forecast is not None
     gates = [event for event in events if isinstance(event, Gate)]
     assert [gate.stage for gate in gates] == ["clip", "prior", "decoder"] == [gate.stage for gate in found.selftest]
@@ -70,7 +70,7 @@ def test_ctrl_c_ends_it_and_leaves_nothing(place: Path) -> None:
     stop.set()
     events, found = told(World(32, scenes=40), short(2), stop)
     assert found is None and isinstance(events[-1], Stopped)
-    assert list(place.iterdir()) == []
+    assert list(place.glob("unclip-*")) == []
 
 
 def test_ctrl_c_while_it_trains(place: Path) -> None:
@@ -82,7 +82,7 @@ def test_ctrl_c_while_it_trains(place: Path) -> None:
         if isinstance(event, Progress):
             stop.set()
     assert isinstance(seen[-1], Stopped) and sum(isinstance(event, Progress) for event in seen) < 4
-    assert list(place.iterdir()) == []
+    assert list(place.glob("unclip-*")) == []
 
 
 def test_a_few_rows_are_different_ones(tmp_path: Path) -> None:
