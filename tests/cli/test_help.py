@@ -19,6 +19,7 @@ COMMANDS += (
     "search",
     "compare-priors",
     "data",
+    "doctor",
     "pack",
     "shapes",
     "demo",

@@ -18,6 +18,7 @@ from unclip.cli.inspection.info import info
 from unclip.cli.inspection.pack_run import pack_run
 from unclip.cli.inspection.search import search
 from unclip.cli.measurement.compare_priors import compare_priors
+from unclip.cli.measurement.doctor import doctor
 from unclip.cli.measurement.evaluate import evaluate
 from unclip.cli.measurement.explain import explain
 from unclip.cli.measurement.study import study
@@ -55,7 +56,7 @@ app = App(
     error_formatter=usage_error,
 )
 GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Train": (train, add, demo),
+    "Train": (doctor, train, add, demo),
     "Look at data, pack it, draw some": (data, pack, shapes),
     "Draw": (generate, upsample),
     "Work on images": (edit, extend, vary, blend, diff, invert),

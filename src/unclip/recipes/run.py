@@ -13,15 +13,15 @@ from typing import Any
 from unclip.core import machine
 from unclip.core.disk import store
 from unclip.core.plugins.given import plugins
-from unclip.data.prepare.advice import advice
 from unclip.data.prepare.identity import is_prepared
 from unclip.data.prepare.write import Prepared, prepare
+from unclip.data.shapes.world import KIND
 from unclip.data.source import Source, notes_of
 from unclip.images.files import save_picture, thumbnail_sheet
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, ImageSaved, Note, Stopped
 from unclip.recipes.finished import finished
-from unclip.recipes.foresight import foreseen
+from unclip.recipes.foresight import Passes, foreseen, opinions, too_long
 from unclip.recipes.more import check_more, train_on
 from unclip.recipes.settings.changes import changed, with_changes
 from unclip.recipes.settings.run import RunConfig, stored_config, write_settings
@@ -76,7 +76,8 @@ def _train(
     ctx = Context(run, config, prepared, machine.device(), config.precision, stop, source)
     yield from _tokenizer(ctx) if config.reads_captions else _classes(ctx)
     for name in config.stages:
-        yield from foreseen(finished(ctx, name), name, config.recipes[name].train.batch, len(ctx.splits.train))
+        expected = Passes.of(config, name, len(ctx.splits.train), drawn=source.kind == KIND)
+        yield from foreseen(finished(ctx, name), expected)
         if name not in run.state():
             yield Stopped(name)
             return
@@ -143,8 +144,11 @@ def _prepared(source: Source, run: RunFolder, config: RunConfig, stop: threading
 
 
 def _data_events(run: RunFolder, prepared: Prepared, source: Source, config: RunConfig) -> Iterator[Event]:
-    worded = advice(prepared.report, config.reads_captions)
-    for line in (*prepared.report.lines(), *notes_of(source), *worded):
+    for line in (
+        *prepared.report.lines(),
+        *notes_of(source),
+        *opinions(prepared.report, prepared, prepared.captions, config),
+    ):
         yield Note("data", line)
     path = run.samples / "data.png"
     if not path.exists():
@@ -176,6 +180,8 @@ def _tokenizer(ctx: Context) -> Iterator[Event]:
         record = {"passed": True, "why": f"{made.size} tokens", "metrics": metrics}
         run.finish("tokenizer", {**record, "sha256": store.sha256(run.tokenizer)})
     yield Note("tokenizer", f"{ctx.tokenizer.size} tokens, captions of at most {ctx.tokenizer.context}")
+    for line in too_long(ctx.tokenizer, (caption for row in ctx.prepared.captions for caption in row), config):
+        yield Note("tokenizer", line)
 
 
 def _classes(ctx: Context) -> Iterator[Event]:

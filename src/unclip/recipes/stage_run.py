@@ -22,6 +22,7 @@ from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Gate, ImageSaved, Note, Progress, Working
 from unclip.recipes.gates import believable
 from unclip.recipes.more import End
+from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.stages.base import build
 from unclip.training.checkpoint import Log, check_room, load_checkpoint, save_checkpoint
 from unclip.training.plan import Plan
@@ -136,7 +137,7 @@ class StageRun:
         early = self.name == self.ctx.config.stages[-1] and self.time.end is None
         if early and share < EARLY_AT <= report.share:
             self._store(self.ctx.folder.early / self.name)
-        if self.stage.preview and any(share < p <= report.share for p in PREVIEWS):
+        if self.stage.preview and due(share, report.share):
             yield self._preview(report, self.stage.preview)
 
     def _save(self) -> None:
@@ -161,7 +162,7 @@ class StageRun:
         took = time.monotonic() - began
         self.trainer.waited(took)
         if report.share < 1:
-            self.trainer.plan.reserve = (1 + self.stage.gate_previews) * took
+            self.trainer.plan.reserve = reserved(self.recipe, took)
         return ImageSaved(self.name, path)
 
     def _finish(self) -> Iterator[Event]:
@@ -221,6 +222,16 @@ class StageRun:
         path.parent.mkdir(parents=True, exist_ok=True)
         plots.loss_curves(logs, path)
         yield ImageSaved(self.name, path)
+
+
+def due(before: float, now: float) -> bool:
+    """Whether a grid of samples is drawn between two shares of a stage's run."""
+    return any(before < at <= now for at in PREVIEWS)
+
+
+def reserved(recipe: Recipe, preview: float) -> float:
+    """Seconds that are kept for the last preview and the gate, by those that a preview took."""
+    return (1 + recipe.gate_previews) * preview
 
 
 def line(report: Report) -> dict[str, Any]:

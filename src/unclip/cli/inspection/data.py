@@ -29,8 +29,8 @@ def data(
     The exit code is 1 where not one can be used.
     """
     from unclip.cli.screen.console import stdout
+    from unclip.data.advice import advice
     from unclip.data.images.colours import colour
-    from unclip.data.prepare.advice import advice
     from unclip.data.prepare.inspect import inspect_source
     from unclip.data.source import notes_of
 

@@ -1,9 +1,10 @@
 """A run's events on the screen: one live line in a terminal, a plain line every ten seconds in a log."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from rich import progress as bars
 from rich.text import Text
@@ -22,6 +23,7 @@ KEEP = 0.95
 """How much of the shown loss and speed is from before."""
 
 Show = Callable[[Event], None]
+R = TypeVar("R")
 
 
 class Steady:
@@ -159,6 +161,17 @@ def _plain(console: Screen) -> Iterator[Show]:
 
     with watching(watch):
         yield show
+
+
+def shown(events: Generator[Event, None, R], console: Screen) -> R:
+    """Shows work to its end; returns what that gives."""
+    with display(console) as show, closing(events):
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                return end.value
+            show(event)
 
 
 def follow(events: Iterable[Event], console: Screen, force: bool = False) -> int:

@@ -67,12 +67,20 @@ def choose(
     Raises ValueError where something was asked for that differs from what the run was begun with.
     """
     from unclip.cli.arguments import settings
-    from unclip.recipes.api.data import mirrors, natural_size, open_data
     from unclip.runs.folder import RunFolder
 
-    said, run = settings.layers(given, environ), RunFolder(out)
+    run = RunFolder(out)
     if run.settings.exists() and run.begun:
-        return _begun(data, run.root, given, split, said)
+        return _begun(data, run.root, given, split, settings.layers(given, environ))
+    return settled(data, given, split, environ)
+
+
+def settled(data: str, given: TrainOptions, split: str, environ: Mapping[str, str]) -> "tuple[Source, RunConfig]":
+    """The data and the settings of a new run. Raises ValueError for those that cannot be."""
+    from unclip.cli.arguments import settings
+    from unclip.recipes.api.data import mirrors, natural_size, open_data
+
+    said = settings.layers(given, environ)
     size = settings.last(said, "size")
     first = settings.resolve(settings.base(given, said, size or 32, True), said)
     source = open_data(data, first, split)

@@ -23,7 +23,8 @@ class Recipe(Config):
     share: fraction of the run's time budget; train: batch, optimiser, length.
     Of the class: name: that of the stage, of its table in run.toml and of its folder. trained_by: the models whose runs
     train it; added_to: those to whose finished runs `unclip add` adds it. follows: the stages whose weights it learns
-    from. reads_captions: whether it needs a tokenizer.
+    from. reads_captions: whether it needs a tokenizer. gate_previews: how many times as long as a preview its gate
+    takes, about; the budget keeps so much for it.
     """
 
     name: ClassVar[str] = ""
@@ -31,6 +32,7 @@ class Recipe(Config):
     added_to: ClassVar[tuple[str, ...]] = ()
     follows: ClassVar[tuple[str, ...]] = ()
     reads_captions: ClassVar[bool] = True
+    gate_previews: ClassVar[float] = 4.0
     numbered: ClassVar[bool] = False
     """Whether a run may hold several of it: upsampler, upsampler2, upsampler3, ..."""
 

@@ -45,6 +45,7 @@ class AutoencoderRecipe(StageRecipe):
     trained_by: ClassVar[tuple[str, ...]] = ("latent",)
     follows: ClassVar[tuple[str, ...]] = ("clip",)
     reads_captions: ClassVar[bool] = False
+    gate_previews: ClassVar[float] = 8.0
 
     coder: CoderConfig = field(default_factory=CoderConfig)
     loss: AutoencoderLoss = field(default_factory=AutoencoderLoss)
@@ -80,7 +81,6 @@ class AutoencoderRecipe(StageRecipe):
             gate=lambda m: judge(ctx, autoencoder_gate, pipeline(ctx, m.autoencoder)),
             preview=lambda m: reconstructions(ctx, pipeline(ctx, m.autoencoder)),
             kept=lambda m: m.autoencoder,
-            gate_previews=8.0,
         )
 
 

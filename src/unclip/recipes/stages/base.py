@@ -56,7 +56,6 @@ class Stage(Generic[M]):
 
     gate: judges the module with its averaged weights. preview: draws with it, where there is something to see early.
     kept: the part of the module that is the model, with a config; the rest is of use to training only.
-    gate_previews: how many times as long as a preview the gate takes, about; the budget keeps so much for it.
     """
 
     module: M
@@ -64,7 +63,6 @@ class Stage(Generic[M]):
     gate: Callable[[M], Gate]
     preview: Callable[[M], Image.Image] | None = None
     kept: Callable[[M], nn.Module] = field(default=lambda module: module)
-    gate_previews: float = 4.0
 
     @property
     def config(self) -> Config:

@@ -63,6 +63,7 @@ class DDPMRecipe(DDPMOptions, StageRecipe):
     name: ClassVar[str] = "ddpm"
     trained_by: ClassVar[tuple[str, ...]] = ("ddpm",)
     reads_captions: ClassVar[bool] = False
+    gate_previews: ClassVar[float] = 7.0
 
     network: ImageNetworkConfig = field(
         default_factory=lambda: UNetConfig(patch=2, widths=(48, 96), blocks=(1, 4), attention=(False, True))
@@ -102,7 +103,6 @@ class DDPMRecipe(DDPMOptions, StageRecipe):
             pictures(ctx, self, self.train.batch),
             gate=lambda module: judge(ctx, ddpm_gate, whole(module)),
             preview=lambda module: ddpm_preview(whole(module)),
-            gate_previews=7.0,
         )
 
 

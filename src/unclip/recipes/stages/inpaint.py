@@ -42,6 +42,7 @@ class InpaintRecipe(StageRecipe):
     name: ClassVar[str] = "inpaint"
     added_to: ClassVar[tuple[str, ...]] = ("unclip",)
     follows: ClassVar[tuple[str, ...]] = ("clip", "prior", "decoder")
+    gate_previews: ClassVar[float] = 10.0
 
     masks: MaskConfig = field(default_factory=MaskConfig)
     share: Share = 0.25
@@ -61,7 +62,6 @@ class InpaintRecipe(StageRecipe):
             batches,
             gate=lambda inpainter: judge(ctx, inpaint_gate, whole(inpainter)),
             preview=lambda inpainter: inpaint_preview(ctx, whole(inpainter)),
-            gate_previews=10.0,
         )
 
 

@@ -1,9 +1,11 @@
-"""What a data set is too small or too plain for, told before hours are spent on it."""
+"""What the numbers of a data set say: too few images, too few captions, images smaller than what is to be drawn."""
 
 from collections.abc import Iterator
 
-from unclip.data.prepare.inspect import DataReport
+from unclip.data.prepare.inspect import SMALLEST, DataReport
 
+HANDFUL = 30
+"""Images of which no model can be made."""
 FEW = 200
 """Images below which a model learns them by heart."""
 FEW_CAPTIONS = 30
@@ -14,7 +16,12 @@ OFTEN = 200
 
 def advice(report: DataReport, worded: bool = True) -> Iterator[str]:
     """Lines that begin with "!". worded: the model is to follow words, not classes, nor nothing."""
-    if 0 < report.pairs < FEW:
+    if 0 < report.pairs < HANDFUL:
+        yield (
+            f"! {report.pairs:,} images are very few: a model learns them by heart within minutes and knows nothing "
+            "else; gather some hundred that have something in common"
+        )
+    elif 0 < report.pairs < FEW:
         yield (
             f"! {report.pairs:,} images are very few: a model learns them by heart instead of what they have in "
             "common; some hundred are the least, some thousand are good"
@@ -30,3 +37,15 @@ def advice(report: DataReport, worded: bool = True) -> Iterator[str]:
             f"! only {report.pairs:,} of {report.pairs + report.orphans:,} images have a caption: the others are "
             "left out; --model ddpm (without --classes) learns from images alone"
         )
+    yield from _small(report)
+
+
+def _small(report: DataReport) -> Iterator[str]:
+    """Most images are enlarged. What they were is told by their median."""
+    small, size = report.small
+    if 2 * small <= report.pairs or not report.pairs:
+        return
+    width, height = report.image_size[1]
+    smaller = size > SMALLEST and min(width, height) < (SMALLEST + size) / 2
+    way = f"--size {SMALLEST} trains in less time and loses nothing" if smaller else "take larger originals"
+    yield f"! most images are smaller than the {size} px that are to be drawn ({width} x {height} at the median): {way}"

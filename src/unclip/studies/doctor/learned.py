@@ -1,0 +1,88 @@
+"""Whether each part has learned the few images that it was trained on, measured from what was stored on disk."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from unclip.core.noise import Noise
+from unclip.core.typing import Float, Images, Tensor, Vectors
+from unclip.data.loader import select_rows, to_tensor
+from unclip.data.prepare.write import Prepared
+from unclip.evaluation.pictures import features
+from unclip.evaluation.reconstruction import score_reconstruction
+from unclip.generation.base import ImageModel
+from unclip.generation.captioned import CaptionedModel
+from unclip.generation.ddpm import DDPMPipeline
+from unclip.generation.latent_diffusion import LatentPipeline
+from unclip.generation.settings import Settings
+from unclip.generation.text_to_image import TextToImage
+
+DRAWN = 32
+"""Images that are drawn for the few captions, as many as a preview of a run has."""
+
+
+@dataclass(frozen=True)
+class Few:
+    """The images that were trained on, [n, c, size, size] in [-1, 1], with their captions."""
+
+    images: Images
+    captions: list[str]
+
+    @classmethod
+    def of(cls, prepared: Prepared, rows: Sequence[int], channels: int = 3) -> "Few":
+        """Of these rows."""
+        images = to_tensor(select_rows(prepared.images, np.array(rows), channels))
+        return cls(images, [next(iter(prepared.captions[row]), "") for row in rows])
+
+
+def own(made: Vectors, true: Float[Tensor, "n d"]) -> float:
+    """The share of vectors made whose nearest true one is their own; made[i] is of true[i % n]."""
+    if not bool(torch.isfinite(made).all()):
+        return math.nan
+    nearest = torch.cdist(made.float(), true.float()).argmin(1).cpu()
+    return (nearest == torch.arange(len(made)) % len(true)).float().mean().item()
+
+
+def clip_finds(model: CaptionedModel, few: Few) -> float:
+    """The share of the images whose own caption is the nearest of all."""
+    return own(model.embed_images(few.images), model.embed_captions(few.captions))
+
+
+def prior_finds(model: TextToImage, few: Few) -> float:
+    """The share of the captions for which the prior's embedding is nearest to that of their own image."""
+    made, true = model.embed_prompts(few.captions, range(len(few.captions))), model.embed_images(few.images)
+    mean = true.mean(0)
+    return own(F.normalize(made - mean, dim=-1), F.normalize(true - mean, dim=-1))
+
+
+def decoded_gain(model: LatentPipeline, few: Few) -> float:
+    """dB that the decoded images are nearer to the originals than the mean image is."""
+    return score_reconstruction(model.reconstruct_images, few.images)["gain"]
+
+
+def draws_own(few: Few, drawn: Images) -> float:
+    """The share of the drawn images that are nearest to the image of their own caption, in colours and outlines."""
+    return own(features(drawn), features(few.images))
+
+
+def like_data(few: Few, drawn: Images) -> float:
+    """How far the drawn images are from the nearest of the few, as a share of how far noise of their spread is."""
+    noise = Noise.shared("noise").normal(drawn.shape) * few.images.std() + few.images.mean()
+    near, far = (
+        torch.cdist(features(x.clamp(-1, 1)), features(few.images)).min(1).values.mean() for x in (drawn, noise)
+    )
+    return (near / far).item()
+
+
+def draw(model: ImageModel, few: Few, how: Settings) -> tuple[Images, float]:
+    """`DRAWN` images, the i-th of caption i modulo their number, and the seconds that they took."""
+    named = isinstance(model, CaptionedModel) or (isinstance(model, DDPMPipeline) and bool(model.classes))
+    prompts = [few.captions[i % len(few.captions)] if named else "" for i in range(DRAWN)]
+    began = time.monotonic()
+    *_, last = model.steps(prompts, range(DRAWN), how)
+    return last.x.float().clamp(-1, 1).cpu(), time.monotonic() - began
