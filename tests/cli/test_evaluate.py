@@ -24,6 +24,7 @@ from unclip.evaluation import suite
 from unclip.generation import load
 from unclip.generation.captioned import CaptionedModel
 from unclip.recipes.api import evaluate as api
+from unclip.recipes.api import judged_data
 
 SCORES = {"retrieval": {"r1": 0.25, "pictures": 4}, "kid": {"own_clip": 0.0123}}
 WORLD = World(seed=3)
@@ -45,14 +46,17 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     asked: dict[str, Any] = {}
     model = Mock(spec=CaptionedModel, hash="abc", size=32)
 
-    def evaluate(model: Any, prepared: Any, rows: np.ndarray, n: int, seed: int) -> dict[str, Any]:
-        asked.update(rows=rows.tolist(), n=n, seed=seed)
-        return SCORES
+    def score_pairs(model: Any, judged: Any, trained: Any, judges: Any, how: api.Scoring, large: Any) -> api.Evaluation:
+        asked.update(rows=judged[1].tolist(), n=how.n, seed=how.seed)
+        return api.Evaluation(SCORES)
 
     monkeypatch.setattr(load, "load", lambda run, kind: model)
-    monkeypatch.setattr(suite, "evaluate_pairs", evaluate)
+    monkeypatch.setattr(api, "score_pairs", score_pairs)
+    monkeypatch.setattr(api, "trained_on", lambda run, other, seed: (other, np.array([0])))
     monkeypatch.setattr(suite, "evaluate_shapes", lambda model, world, n, seed: EXACT)
-    monkeypatch.setattr(api, "rows_of", lambda run, split: np.array({"test": [3, 5], "validation": [2, 4]}[split]))
+    monkeypatch.setattr(
+        judged_data, "rows_of", lambda run, split: np.array({"test": [3, 5], "validation": [2, 4]}[split])
+    )
     return asked
 
 
@@ -136,12 +140,13 @@ def test_what_equal_captions_cannot_tell(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(suite, "_own", lambda *given: {"prior": metrics})
     scores = {"clip_score": metrics, "kid": metrics, "roughness": metrics}
     monkeypatch.setattr(suite, "score_pictures", lambda *given: scores)
+    monkeypatch.setattr(suite, "among_all", lambda *given: {"real": metrics})
     model: Any = SimpleNamespace(embed_images=lambda images: images.flatten(1))
 
     def asked(captions: list[str], n: int) -> dict[str, Any]:
         images = np.zeros((len(captions), 8, 8, 3), np.uint8)
         prepared: Any = SimpleNamespace(captions=[(c,) for c in captions], images=images)
-        return suite.evaluate_pairs.__wrapped__(model, prepared, np.arange(len(captions)), n)  # pyright: ignore
+        return suite.evaluate_pairs.__wrapped__(model, prepared, np.arange(len(captions)), images[:n])  # pyright: ignore
 
     same = asked(["a cat"] * 3, 3)
     assert {same[name] for name in ("retrieval", "prior", "clip_score")} == {suite.UNKNOWN}
@@ -149,4 +154,5 @@ def test_what_equal_captions_cannot_tell(monkeypatch: pytest.MonkeyPatch):
     few = asked(["a cat", "a cat", "a dog"], 2)
     assert few["retrieval"] == metrics and few["clip_score"] == suite.UNKNOWN
     assert suite.UNKNOWN not in asked(["a cat", "a dog"], 2).values()
-    assert suite.UNKNOWN in "".join(cell for column in command.table(same).columns for cell in column.cells)  # pyright: ignore
+    printed = command.plain(same)
+    assert suite.UNKNOWN in "".join(cell for column in printed.columns for cell in column.cells)  # pyright: ignore

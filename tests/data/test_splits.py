@@ -7,7 +7,7 @@ import pytest
 from tests import arrays
 
 from unclip.data.prepare.splits import Splits, copies, split_rows, splits_of_keys
-from unclip.runs.splits import read_splits, write_splits
+from unclip.data.prepare.splits_file import read_splits, write_splits
 
 
 def keys(n: int) -> list[str]:

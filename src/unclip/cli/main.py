@@ -17,6 +17,7 @@ from unclip.cli.inspection.data import data, pack, shapes
 from unclip.cli.inspection.info import info
 from unclip.cli.inspection.pack_run import pack_run
 from unclip.cli.inspection.search import search
+from unclip.cli.measurement.compare import compare
 from unclip.cli.measurement.compare_priors import compare_priors
 from unclip.cli.measurement.doctor import doctor
 from unclip.cli.measurement.evaluate import evaluate
@@ -61,7 +62,7 @@ GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "Draw": (generate, upsample),
     "Work on images": (edit, extend, vary, blend, diff, invert),
     "Ask a model about images": (classify, search, probe),
-    "Measure, explain, hand on": (info, evaluate, compare_priors, study, explain, pack_run),
+    "Measure, explain, hand on": (info, evaluate, compare, compare_priors, study, explain, pack_run),
 }
 """What the commands are for, in the order in which `unclip --help` shows them."""
 PLAIN = (data, pack, shapes, demo, pack_run)

@@ -24,7 +24,7 @@ def side_by_side(groups: Mapping[str, Mapping[str, Any]]) -> list[Sequence[str]]
     return [["", *columns], *([name, *(column.get(name, "") for column in columns.values())] for name in names)]
 
 
-def said(value: Any) -> str:
+def said(value: object) -> str:
     """One figure, with its standard error where it has one."""
     if isinstance(value, Mapping):
         return f"{value['mean']:.4g} ± {value['error']:.2g}"

@@ -14,6 +14,7 @@ from unclip.core import machine
 from unclip.core.disk import store
 from unclip.core.plugins.given import plugins
 from unclip.data.prepare.identity import is_prepared
+from unclip.data.prepare.splits_file import HELD_OUT
 from unclip.data.prepare.write import Prepared, prepare
 from unclip.data.shapes.world import KIND
 from unclip.data.source import Source, notes_of
@@ -28,7 +29,6 @@ from unclip.recipes.settings.run import RunConfig, stored_config, write_settings
 from unclip.recipes.splits import settle_splits
 from unclip.runs.drawn import unseen_record
 from unclip.runs.folder import RunFolder
-from unclip.runs.splits import HELD_OUT
 from unclip.text.tokenizer import Tokenizer
 
 

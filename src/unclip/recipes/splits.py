@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from unclip.data.prepare.splits import Splits, copies, split_rows
+from unclip.data.prepare.splits_file import read_splits, write_splits
 from unclip.data.prepare.write import Prepared
 from unclip.recipes.events import Event, Note
 from unclip.recipes.settings.run import RunConfig
 from unclip.runs.folder import RunFolder
-from unclip.runs.splits import read_splits, write_splits
 
 
 def settle_splits(run: RunFolder, prepared: Prepared, config: RunConfig) -> Iterator[Event]:

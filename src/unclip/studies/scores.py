@@ -1,6 +1,6 @@
 """The page of an evaluation: RUN/evaluation/SPLIT/report.html with its images, and scores.json beside it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from PIL import Image
 from unclip.core.disk.atomic import write_atomic
 from unclip.core.disk.store import to_json
 from unclip.evaluation.judging.copies import FEWEST, closest_pairs, spaces
+from unclip.evaluation.judging.panel import able_to_see
 from unclip.figures import plots, score_plots
 from unclip.figures.report import Section, write_report
 from unclip.figures.score_rows import rows, side_by_side
@@ -16,14 +17,14 @@ from unclip.images.files import grid, save_picture, to_pictures
 from unclip.recipes.api.evaluate import Evaluation, JudgedImages
 
 COLUMNS, ROWS, PAIRS = 12, 3, 12
-HELD = """Judges are feature nets that this run did not train. Between the distance of training images, which no model can be
-expected to beat, and that of coloured noise, which has learnt nothing but colours, a distance can be placed. `way` is 1 at
-the first and 0 at the second."""
-NEAR = """nearest: the median distance of generated images to the nearest training image, over that of held-out images; near
-0 for a model that knows its images by heart. near_copies: the share of generated images nearer to a training image than 99 of
-100 held-out ones are; `expected` of them without copying."""
-COPIES = """Each generated image above the training image that it is nearest to; those first that are far nearer to one training
-image than to its neighbours. A model that copies shows the same image twice."""
+HELD = """Judges are feature nets that this run did not train. Between the distance of training images, which no model
+can be expected to beat, and that of coloured noise, which has learnt nothing but colours, a distance can be placed:
+way is 1 at the first and 0 at the second."""
+NEAR = """nearest: the median distance of generated images to the nearest training image, over that of held-out images;
+near 0 for a model that knows its images by heart. near_copies: the share of generated images nearer to a training image
+than 99 of 100 held-out ones are; expected: of a model that copies nothing."""
+COPIES = """Each generated image above the training image that it is nearest to; those first that are far nearer to one
+training image than to its neighbours. A model that copies shows the same image twice."""
 
 
 def write_page(folder: Path, about: Mapping[str, Any], found: Evaluation) -> Path:
@@ -50,13 +51,14 @@ def _pictures(folder: Path, judged: JudgedImages) -> Iterator[Section]:
     text = "Of the same captions." if captioned else "No more than examples: none belongs to another."
     yield Section("Generated and held-out images", text, pictures=[_saved(grid(lines, labels), folder / "samples.png")])
     train = judged.panel.train
-    if judged.panel.judges and min(len(judged.made), len(judged.real), len(train)) >= FEWEST:
+    if min(len(judged.made), len(judged.real), len(train)) >= FEWEST:
         sheets = [_saved(sheet, folder / f"copies-{name}.png") for name, sheet in _copies(judged)]
         yield Section("The closest training images", COPIES, pictures=sheets)
 
 
 def _copies(judged: JudgedImages) -> Iterator[tuple[str, Image.Image]]:
-    found = spaces(judged.made, judged.real, judged.panel.judges, judged.panel.train)
+    seeing = able_to_see(judged.panel.judges, judged.real)
+    found = spaces(judged.made, judged.real, seeing, judged.panel.train)
     for name, (made, _, train) in found.items():
         pairs = closest_pairs(name, made, train, PAIRS)
         rows = [to_pictures(images) for images in (judged.made[pairs.made], judged.panel.train[pairs.train])]
@@ -65,7 +67,8 @@ def _copies(judged: JudgedImages) -> Iterator[tuple[str, Image.Image]]:
 
 def _plots(folder: Path, found: Evaluation) -> Iterator[Section]:
     assert found.judged is not None
-    judges = {j.name: found.scores[j.name] for j in found.judged.panel.judges}
+    seeing = able_to_see(found.judged.panel.judges, found.judged.real)
+    judges = {judge.name: found.scores[judge.name] for judge in seeing}
     table, pictures = side_by_side(judges), list[Path]()
     if not plots.available():
         yield Section("By judges", HELD, table)
@@ -77,7 +80,13 @@ def _plots(folder: Path, found: Evaluation) -> Iterator[Section]:
         score_plots.octaves(found.scores["spectrum"], folder / "spectrum.png")
         pictures.append(folder / "spectrum.png")
     yield Section("By judges", HELD, table, pictures)
-    yield Section("Is anything copied?", NEAR, side_by_side(found.scores["copies"]))
+    yield Section("Is anything copied?", NEAR, _copied(found))
+
+
+def _copied(found: Evaluation) -> list[Sequence[str]]:
+    copies = found.scores["copies"]
+    known = {name: metrics for name, metrics in copies.items() if isinstance(metrics, Mapping)}
+    return side_by_side(known) if known else [["", ""], *([name, str(why)] for name, why in copies.items())]
 
 
 def _saved(picture: Image.Image, path: Path) -> Path:

@@ -89,7 +89,7 @@ def evaluate(
     if json is not None:
         check_written(json)
     asked = Scoring(n, seed, bpd_pictures if bpd else 0, how.split, features, judge)
-    folder, console = RunFolder(run), stdout()
+    folder, console, page = RunFolder(run), stdout(), None
     with waiting(f"loading {run}", console) as say:
         model = open_model(run, ImageModel)
         say("scoring")
@@ -104,7 +104,7 @@ def evaluate(
             say("writing the page")
             page = write_page(folder.evaluation / how.split, about, found)
     console.print(ways_table(scores) if trace else table(scores))
-    if not trace:
+    if page is not None:
         console.print(f"wrote {page}")
     if CURVE in scores and (path := plot_rate_distortion(scores[CURVE], run)):
         console.print(f"drew {path}")
@@ -134,7 +134,7 @@ def plot_rate_distortion(curve: Mapping[str, Any], run: Path) -> Path | None:
 
 
 def table(scores: Mapping[str, Any]) -> "Table | Group":
-    """Judges, and nearness to training images, in columns; other figures as rows; exact scores as tables of their own."""
+    """Judges, and nearness to training images, in columns; others as rows; exact scores in tables of their own."""
     from rich.console import Group
 
     if is_exact(scores):

@@ -47,12 +47,24 @@ def score_sets(made: Images, real: Float[Tensor, "m c h w"], panel: Panel, seed:
 
     Judge -> `by_judge`; "spectrum": grain and softness; "copies": `score_copies`.
     """
-    scores = {judge.name: by_judge(judge, made, real, panel.train, seed) for judge in panel.judges}
+    able = able_to_see(panel.judges, real)
+    scores: dict[str, Any] = {judge.name: _blind(judge) for judge in panel.judges if judge not in able}
+    scores |= {judge.name: by_judge(judge, made, real, panel.train, seed) for judge in able}
     if min(real.shape[-2:]) >= SMALL:
         found = spectrum(made, real)
         octaves = {f"{edge:.3g}": figure(r) for edge, r in zip(found.edges, found.ratios, strict=True)}
         scores["spectrum"] = {"grain": figure(found.grain), "blur": figure(found.blur), "octaves": octaves}
-    return {**scores, "copies": score_copies(made, real, panel.judges, panel.train)}
+    return {**scores, "copies": score_copies(made, real, able, panel.train)}
+
+
+def able_to_see(judges: Sequence[Judge], images: Images) -> list[Judge]:
+    """Those that see images of this size."""
+    low, high = min(images.shape[-2:]), max(images.shape[-2:])
+    return [judge for judge in judges if judge.sides[0] <= low <= high <= judge.sides[1]]
+
+
+def _blind(judge: Judge) -> str:
+    return f"cannot be known: it sees sides of {judge.sides[0]} to {judge.sides[1]} px"
 
 
 def by_judge(
@@ -97,7 +109,7 @@ def figure(value: Estimate) -> dict[str, float]:
     return {"mean": value.value, "error": value.error, "low": value.low, "high": value.high}
 
 
-def some_of(images: Images, n: int, noise: Noise) -> Images:
+def some_of(images: Float[Tensor, "k c h w"], n: int, noise: Noise) -> Float[Tensor, "j c h w"]:
     """n of the images, or all of them."""
     return images if len(images) <= n else images[noise.uniform((len(images),)).argsort()[:n].cpu()]
 

@@ -1,22 +1,22 @@
 """Class accuracy by a classifier that knows the real images only: a linear one on a judge's features."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
-from unclip.core.typing import Float, Images, Int, Tensor
+from unclip.core.typing import Float, Int, Tensor
 from unclip.data.classes import are_classes
 from unclip.evaluation.sets.estimate import Estimate
 from unclip.judges.judge import Judge
 
 STEPS, DECAY = 100, 1e-3
+Labelled = tuple[Float[Tensor, "_ c h w"], Sequence[str]]
+"""Images in [-1, 1] and their classes."""
 
 
-def class_accuracy(
-    judge: Judge, sets: dict[str, tuple[Images, Sequence[str]]], train: tuple[Images, Sequence[str]]
-) -> dict[str, Any]:
+def class_accuracy(judge: Judge, sets: Mapping[str, Labelled], train: Labelled) -> dict[str, Any]:
     """Name -> accuracy of a logistic regression that was fitted to training images; nothing where captions are none
     of classes.
 
@@ -24,7 +24,7 @@ def class_accuracy(
     classifier is.
     """
     names = sorted(set(train[1]))
-    if not are_classes(train[1]) or not set(names).issuperset(*(classes for _, classes in sets.values())):
+    if not are_classes(train[1]) or not all(set(names).issuperset(classes) for _, classes in sets.values()):
         return {}
     truth = torch.tensor([names.index(name) for name in train[1]])
     weights = fitted(judge.features(train[0]), truth, len(names))

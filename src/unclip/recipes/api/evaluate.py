@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unclip.core.typing import Images
+from unclip.core.typing import Float, Images, Tensor
 from unclip.data.item import Source
 from unclip.data.layouts.kinds import SPLITS, Split
 from unclip.data.loader import select_rows, to_tensor
 from unclip.evaluation import likelihood, pictures, suite, upsampling
 from unclip.evaluation.judging.alignment import judged_alignment
-from unclip.evaluation.judging.panel import Panel, score_sets
+from unclip.evaluation.judging.panel import Panel, able_to_see, score_sets
 from unclip.evaluation.judging.probe import class_accuracy
 from unclip.generation.base import ImageModel
 from unclip.generation.captioned import CaptionedModel
@@ -196,9 +196,15 @@ def score_pairs(
 
 
 def _classes(
-    judges: Sequence[Judge], made: Images, real: Images, captions: Sequence[str], trained: Judged, train: Images
+    judges: Sequence[Judge],
+    made: Images,
+    real: Images,
+    captions: Sequence[str],
+    trained: Judged,
+    train: Float[Tensor, "k c h w"],
 ) -> dict[str, Any]:
     """Accuracy by a classifier on the first judge's features, where the captions are classes."""
+    judges = able_to_see(judges, real)
     if not judges or not len(train):
         return {}
     known = [trained[0].captions[row][0] for row in trained[1]]

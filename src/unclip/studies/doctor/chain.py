@@ -10,6 +10,7 @@ from statistics import median
 import numpy as np
 
 from unclip.data.prepare.splits import Splits
+from unclip.data.prepare.splits_file import write_splits
 from unclip.data.prepare.write import Prepared
 from unclip.diffusion.process import Sampling
 from unclip.recipes.events import Event, Gate, ImageSaved, Progress, Working
@@ -17,7 +18,6 @@ from unclip.recipes.run import train_stages
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig, retrained
 from unclip.runs.folder import RunFolder
-from unclip.runs.splits import write_splits
 from unclip.studies.doctor.look import Looked
 from unclip.training.trainer import Diverged
 

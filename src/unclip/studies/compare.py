@@ -1,0 +1,140 @@
+"""`unclip compare`: two finished runs on the same held-out captions and seeds, and the error of the difference.
+
+What both runs share, how hard a caption is and what a seed brings, cancels in the difference, so its error is smaller
+than the errors of the two figures suggest. It does not hold what another training seed would change.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unclip.core.noise import Noise
+from unclip.core.typing import Images, PerSample
+from unclip.data.layouts.kinds import Split
+from unclip.data.loader import select_rows, to_tensor
+from unclip.data.prepare.write import load_prepared
+from unclip.evaluation import pictures, suite
+from unclip.evaluation.judging.panel import figure
+from unclip.evaluation.sets.estimate import Estimate
+from unclip.evaluation.sets.frechet import GROUPS
+from unclip.evaluation.sets.kernel import kid_scores
+from unclip.evaluation.sets.paired import frechet_difference, kid_difference, paired_difference
+from unclip.generation.base import ImageModel
+from unclip.generation.captioned import CaptionedModel
+from unclip.generation.ddpm import DDPMPipeline
+from unclip.generation.load import load
+from unclip.generation.settings import Settings
+from unclip.judges.judge import Judge
+from unclip.judges.load import load as load_judge
+from unclip.recipes.api.judged_data import Judged, rows_of
+from unclip.runs.folder import RunFolder
+
+
+@dataclass(frozen=True)
+class CompareRequest:
+    """How two runs are compared. Raises ValueError for too few images.
+
+    Args:
+        n: held-out captions, or images of plain DDPMs.
+        seed: of the first image; the next takes the next.
+        split: whose images.
+        features: judges of sets of images.
+        judges: other runs, whose CLIP says how well images fit their captions.
+    """
+
+    n: int = 256
+    seed: int = 0
+    split: Split = "validation"
+    features: tuple[str, ...] = ("supervised", "self-supervised")
+    judges: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.n < 2:
+            raise ValueError(f"n = {self.n}: a comparison needs at least 2 images")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a run drew for the shared captions, beside the true images, [n, c, h, w] in [-1, 1]."""
+
+    root: Path
+    model: ImageModel
+    made: Images
+
+
+def compare(first: Path, second: Path, asked: CompareRequest) -> dict[str, Any]:
+    """Figure -> {first, second, difference: second less first with error and interval, z}.
+
+    Raises ValueError for runs of other sizes, of other data, or that hold out other images.
+    """
+    captions, real = shared(first, second, asked)
+    drawn = [_draw(root, captions, asked) for root in (first, second)]
+    names = captions if any(captions) else [str(i) for i in range(len(captions))]
+    scores = dict[str, Any]()
+    for name in asked.features:
+        scores |= _sets(load_judge(name), drawn, real, names, asked.seed)
+    for root in asked.judges:
+        scores[f"CLIP score by {root}"] = _alignment(root, drawn, captions, asked.seed)
+    return scores
+
+
+def shared(first: Path, second: Path, asked: CompareRequest) -> tuple[list[str], Images]:
+    """Captions and true images that both runs hold out."""
+    (prepared, rows), (other, others) = (_held_out(root, asked) for root in (first, second))
+    if [prepared.digests[row] for row in rows] != [other.digests[row] for row in others]:
+        raise ValueError(
+            f"{first} and {second} do not hold out the same images at the same size: a paired comparison needs runs of "
+            "the same data, --size and held_out; compare the pages of `unclip evaluate` instead"
+        )
+    if len(rows) < 2:
+        raise ValueError(f"{first}: split {asked.split} has {len(rows)} images, and a comparison needs at least 2")
+    captions = [prepared.captions[row][0] if prepared.captions[row] else "" for row in rows]
+    return captions, to_tensor(select_rows(prepared.images, rows, 3))
+
+
+def _held_out(root: Path, asked: CompareRequest) -> Judged:
+    run = RunFolder(root)
+    run.require()
+    return load_prepared(run.data), rows_of(run, asked.split)[: asked.n]
+
+
+def _draw(root: Path, captions: Sequence[str], asked: CompareRequest) -> Drawn:
+    model = load(root)
+    if isinstance(model, DDPMPipeline):
+        labels = model.labels([c if model.classes else "" for c in captions]).cpu()
+        return Drawn(root, model, pictures.generate_images(model, labels, asked.seed, Settings()))
+    assert isinstance(model, CaptionedModel)
+    return Drawn(root, model, suite.generate_for_captions(model, captions, asked.seed))
+
+
+def _sets(judge: Judge, drawn: Sequence[Drawn], real: Images, names: Sequence[str], seed: int) -> dict[str, Any]:
+    a, b = (judge.features(d.made) for d in drawn)
+    true = judge.features(real)
+    difference = kid_difference(b, a, true, names)
+    scores = {f"KID, {judge.name}": _row(kid_scores(a, true, seed), kid_scores(b, true, seed), difference)}
+    if min(len(a), len(true), len(set(names))) >= max(GROUPS, a.shape[1] + 1):
+        found = frechet_difference(b, a, true, names, Noise.shared(seed, "frechet"))
+        scores[f"Frechet distance, {judge.name}"] = {"difference": figure(found), "z": _z(found)}
+    return scores
+
+
+def _alignment(root: Path, drawn: Sequence[Drawn], captions: Sequence[str], seed: int) -> dict[str, Any]:
+    judge = load(root)
+    if not isinstance(judge, CaptionedModel) or not all(isinstance(d.model, CaptionedModel) for d in drawn):
+        raise ValueError(f"--judge {root}: captions are judged by, and of, text-to-image runs only")
+    texts = judge.embed_captions(captions)
+    a, b = ((judge.embed_images(d.made) * texts).sum(1) for d in drawn)
+    return _row(_mean(a), _mean(b), paired_difference(b, a, captions, Noise.shared(seed, "paired")))
+
+
+def _mean(x: PerSample) -> dict[str, float]:
+    return {"mean": x.mean().item(), "error": x.std().item() / len(x) ** 0.5}
+
+
+def _row(first: dict[str, float], second: dict[str, float], difference: Estimate) -> dict[str, Any]:
+    return {"first": first, "second": second, "difference": figure(difference), "z": _z(difference)}
+
+
+def _z(difference: Estimate) -> float:
+    return difference.value / difference.error if difference.error > 0 else float("nan")
