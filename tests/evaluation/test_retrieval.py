@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from unclip.evaluation.retrieval import are_classes, distinct, retrieval, zero_shot
+from unclip.data.classes import are_classes
+from unclip.evaluation.retrieval import distinct, retrieval, zero_shot
 
 TEXTS = torch.eye(8)
 """Eight captions at right angles: an image's scores are its own numbers."""

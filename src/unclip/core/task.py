@@ -1,6 +1,6 @@
 """What the trainer knows of a model: a `Task` has a loss on a `Batch`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -13,6 +13,8 @@ from unclip.core.typing import Float, Ids, Images, Int, Mask, Tokens, Vectors
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """A training batch. Every part is optional; a task uses those that it needs. b is the batch size.
+
+    A task with an answer of another kind has a batch of its own that inherits from this one and adds tensors, [b, ...].
 
     Args:
         images: [b, c, h, w] in [-1, 1].
@@ -46,12 +48,12 @@ class Batch:
                 raise ValueError(f"a batch of {len(value)} cannot be shared by {n} workers; choose a multiple of {n}")
             for part, piece in zip(parts, [None] * n if value is None else value.chunk(n), strict=True):
                 part[name] = piece
-        return [Batch(**part) for part in parts]
+        return [replace(self, **part) for part in parts]
 
     def to(self, device: torch.device | str) -> "Batch":
         """Moves the batch to another device."""
         parts = {k: None if v is None else v.to(device, non_blocking=True) for k, v in vars(self).items()}
-        return Batch(**parts)
+        return replace(self, **parts)
 
 
 @dataclass(frozen=True)

@@ -34,10 +34,6 @@ def _recalls(scores: Float[Tensor, "q n"], right: Bool[Tensor, "q n"]) -> tuple[
     return hit[:, 0].float().mean().item(), hit[:, :5].any(1).float().mean().item()
 
 
-MOST = 1000
-"""More different captions than this are not classes."""
-
-
 def zero_shot(images: Vectors, classes: Float[Tensor, "c d"], right: Sequence[int]) -> dict[str, float]:
     """Accuracy of image -> class, with its standard error; top 5 where there are more classes; `class_mean`: the mean
     of the classes' own accuracies, in which a large class counts no more than a small one.
@@ -51,11 +47,6 @@ def zero_shot(images: Vectors, classes: Float[Tensor, "c d"], right: Sequence[in
     top5 = {"top5": found["r5"]} if len(classes) > 5 else {}
     metrics = {"accuracy": found["r1"], "error": found["error"], **top5, "class_mean": sum(means) / len(means)}
     return {**metrics, "chance": found["chance"], "classes": len(classes), "pictures": len(images)}
-
-
-def are_classes(captions: Sequence[str]) -> bool:
-    """Whether the (first) captions of a data set are classes: 2 to `MOST` different ones, twice as many images."""
-    return 2 <= len(set(captions)) <= min(MOST, len(captions) // 2)
 
 
 def distinct(captions: Sequence[str]) -> tuple[list[str], list[int]]:

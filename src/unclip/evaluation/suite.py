@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from unclip.core.typing import Images, Vectors
+from unclip.data.classes import are_classes
 from unclip.data.loader import to_pixels, to_tensor
 from unclip.data.prepare.write import Prepared
 from unclip.data.shapes.captions import CATEGORIES, prompts
@@ -16,7 +17,7 @@ from unclip.data.shapes.world import World
 from unclip.evaluation.alignment import matched_against_shuffled
 from unclip.evaluation.distances import kid, roughness
 from unclip.evaluation.reconstruction import score_reconstruction
-from unclip.evaluation.retrieval import are_classes, distinct, retrieval, zero_shot
+from unclip.evaluation.retrieval import distinct, retrieval, zero_shot
 from unclip.generation.captioned import CaptionedModel
 from unclip.generation.latent_diffusion import LatentPipeline
 from unclip.generation.require import require
