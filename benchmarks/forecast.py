@@ -1,6 +1,6 @@
 """What `unclip doctor` foretells of a run, beside what the run then takes: steps, passes, time, memory, disk.
 
-    python benchmarks/forecast.py shapes /work/shared/data/emoji --budget 3m -- --size 32
+    python benchmarks/forecast.py shapes ../shared/data/emoji --budget 3m -- --size 32
 
 The doctor and the training are processes of their own, one after the other, with the same options; what stands after
 -- goes to both. Whatever else the machine does in these minutes is in the figures, too.

@@ -1,6 +1,6 @@
 """Checks of the judges, as docs/judges.md shows them: does a distance in their features grow with every fault?
 
-    python benchmarks/judges.py --data FOLDER [--ladder FOLDER] [--judges supervised self-supervised random PATH ...]
+    python benchmarks/judges.py --data FOLDER [--ladder FOLDER] [--judges random PATH ...]
                                 [--cache FOLDER] [--plots FOLDER]
 
 FOLDER holds emoji/ (images with captions) and cifar10/ (Parquet); the drawn shapes need no file. --ladder: a folder
@@ -25,7 +25,8 @@ from unclip.data import World, open_source, to_tensor
 from unclip.data.degradation.blur import filtered, gaussian
 from unclip.data.degradation.jpeg import compressed
 from unclip.data.images.decode import decode
-from unclip.evaluation.distances import kid
+from unclip.evaluation.sets.kernel import kid
+from unclip.judges.shipped import SHIPPED
 
 EACH = 512
 """Images of each set that is compared with the reference."""
@@ -271,7 +272,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--ladder", type=Path)
-    parser.add_argument("--judges", nargs="+", default=["supervised", "self-supervised", "random"])
+    parser.add_argument("--judges", nargs="+", default=list(SHIPPED))
     parser.add_argument("--cache", type=Path, default=Path("judges-cache"))
     told = parser.parse_args()
     torch.set_grad_enabled(False)

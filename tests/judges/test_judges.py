@@ -12,8 +12,8 @@ from unclip.core.noise import Noise
 from unclip.data.degradation.blur import filtered, gaussian
 from unclip.data.degradation.jpeg import compressed
 from unclip.evaluation.distances import kid
-from unclip.judges.load import SHIPPED, WEIGHTS
 from unclip.judges.procedural import scenes
+from unclip.judges.shipped import SHIPPED, WEIGHTS
 
 TRAINED = [name for name in SHIPPED if name != "random"]
 
@@ -66,7 +66,7 @@ def test_other_images_are_refused(images: torch.Tensor, words: str):
 
 def tampered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(WEIGHTS, tmp_path / "weights")
-    monkeypatch.setattr("unclip.judges.load.WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr("unclip.judges.shipped.WEIGHTS", tmp_path / "weights")
     return tmp_path / "weights" / "random"
 
 

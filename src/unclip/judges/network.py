@@ -75,7 +75,9 @@ class FeatureNet(nn.Module):
             nn.Sequential(nn.Conv2d(a, b, 3, padding=1), *(Block(b) for _ in range(config.blocks)))
             for a, b in itertools.pairwise(config.widths)
         )
-        for layer in (self.stem, *(next(iter(stage.children())) for stage in self.stages)):
+        firsts = [self.stem, *(next(iter(stage.children())) for stage in self.stages)]
+        for layer in firsts:
+            assert isinstance(layer, nn.Conv2d)
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         self.register_buffer("center", torch.zeros(self.width))
         self.register_buffer("scale", torch.ones(self.width))

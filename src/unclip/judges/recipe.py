@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import torch
 
@@ -23,17 +23,18 @@ from unclip.core.noise import Noise, initial_weights
 from unclip.core.shown import printable
 from unclip.core.task import Batch
 from unclip.judges.judge import Judge
-from unclip.judges.load import KIND, SHIPPED, load
 from unclip.judges.network import FeatureNet, FeatureNetConfig
 from unclip.judges.own_images import OwnImages
 from unclip.judges.procedural import scenes
 from unclip.judges.self_supervised import CROP, SelfSupervised
+from unclip.judges.shipped import KIND, load
 from unclip.judges.supervised import AskedBatch, Supervised
 from unclip.training.optim import OptimConfig
 from unclip.training.plan import Plan
 from unclip.training.trainer import Report, TrainConfig, Trainer
 
 Kind = Literal["supervised", "self-supervised", "random"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 SIDES = (32, 32, 48, 24, 64)
 """Of the images of one chunk and the next, px; the larger, the fewer."""
 CHUNK = 4
@@ -82,8 +83,8 @@ def train(
         ValueError: where `out` is there, for an unknown kind, and for images that the kind cannot use.
     """
     recipe, place = recipe or Recipe(), Path(out)
-    if kind not in SHIPPED:
-        raise ValueError(f"kind = {quote(kind)}: train one of {', '.join(SHIPPED)}")
+    if kind not in KINDS:
+        raise ValueError(f"kind = {quote(kind)}: train one of {', '.join(KINDS)}")
     if place.exists():
         raise ValueError(f"{printable(place)}: is there already; name another folder")
     own = None

@@ -26,7 +26,8 @@ from unclip.generation.ddpm import DDPMPipeline
 from unclip.generation.load import load
 from unclip.generation.settings import Settings
 from unclip.judges.judge import Judge
-from unclip.judges.load import load as load_judge
+from unclip.judges.shipped import SHIPPED
+from unclip.judges.shipped import load as load_judge
 from unclip.recipes.api.judged_data import Judged, rows_of
 from unclip.runs.folder import RunFolder
 
@@ -46,7 +47,7 @@ class CompareRequest:
     n: int = 256
     seed: int = 0
     split: Split = "validation"
-    features: tuple[str, ...] = ("supervised", "self-supervised")
+    features: tuple[str, ...] = tuple(SHIPPED)
     judges: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:

@@ -29,8 +29,11 @@ def compare(
     split: Annotated[Split, Parameter(help="validation to decide by, test to publish.")] = "validation",
     features: Annotated[
         tuple[str, ...],
-        Parameter(help="Feature nets: supervised, self-supervised, random, or a path. May be repeated.", negative=""),
-    ] = ("supervised", "self-supervised"),
+        Parameter(
+            help="A feature net that compares images: random, or a path. May be repeated. Default: those shipped.",
+            negative="",
+        ),
+    ] = (),
     judge: Annotated[
         tuple[Path, ...],
         Parameter(help="A third run, whose CLIP judges how images fit captions. May be repeated.", negative=""),
@@ -48,11 +51,12 @@ def compare(
     from unclip.cli.screen.waiting import waiting
     from unclip.core.disk.atomic import check_written, write_atomic
     from unclip.core.disk.store import to_json
+    from unclip.judges.shipped import SHIPPED
     from unclip.studies import compare as study
 
     if json is not None:
         check_written(json)
-    console, asked = stdout(), study.CompareRequest(n, seed, split, features, judge)
+    console, asked = stdout(), study.CompareRequest(n, seed, split, features or tuple(SHIPPED), judge)
     with waiting("drawing the same captions with both", console):
         scores = study.compare(first, second, asked)
     console.print(table(scores))

@@ -30,7 +30,7 @@ CURVE = "rate_distortion"
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Judged(ReadOptions):
-    """Which images a run is judged on, and how they are read."""
+    """Which images a run is judged on, how they are read, and by whom."""
 
     split: Annotated[
         Split,
@@ -38,6 +38,17 @@ class Judged(ReadOptions):
             help="Of the run's images, and of data with splits: test to publish, validation to decide by, or train."
         ),
     ] = "test"
+    features: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="A feature net that compares images: random, or a path. May be repeated. Default: those shipped.",
+            negative="",
+        ),
+    ] = ()
+    judge: Annotated[
+        tuple[Path, ...],
+        Parameter(help="Another run, whose CLIP judges how images fit their captions. May be repeated.", negative=""),
+    ] = ()
 
 
 @guarded
@@ -56,17 +67,6 @@ def evaluate(
     trace: Annotated[
         bool, Parameter(help="unclip: the same with parts replaced, to see which stage errors come from.", negative="")
     ] = False,
-    features: Annotated[
-        tuple[str, ...],
-        Parameter(
-            help="Feature nets that compare images: supervised, self-supervised, random, or a path. May be repeated.",
-            negative="",
-        ),
-    ] = ("supervised", "self-supervised"),
-    judge: Annotated[
-        tuple[Path, ...],
-        Parameter(help="Another run, whose CLIP judges how images fit their captions. May be repeated.", negative=""),
-    ] = (),
     json: Annotated[Path | None, Parameter(help="Where to write the scores, too.")] = None,
 ) -> None:
     """Score a finished run on images that it was not trained on.
@@ -82,32 +82,29 @@ def evaluate(
     from unclip.core.disk.atomic import check_written, write_atomic
     from unclip.core.disk.store import to_json
     from unclip.generation.base import ImageModel
+    from unclip.judges.shipped import SHIPPED
     from unclip.recipes.api.evaluate import Scoring, score, settings_of
     from unclip.runs.folder import RunFolder
     from unclip.studies.scores import write_page
 
     if json is not None:
         check_written(json)
-    asked = Scoring(n, seed, bpd_pictures if bpd else 0, how.split, features, judge)
-    folder, console, page = RunFolder(run), stdout(), None
+    asked = Scoring(n, seed, bpd_pictures if bpd else 0, how.split, how.features or tuple(SHIPPED), how.judge)
+    console, page, about = stdout(), None, {"run": str(run), "data": data, "split": how.split, "n": n, "seed": seed}
     with waiting(f"loading {run}", console) as say:
         model = open_model(run, ImageModel)
+        about |= {"model": model.hash, "unclip": unclip.__version__}
         say("scoring")
-        about = {"run": str(run), "model": model.hash, "data": data, "split": how.split, "n": n, "seed": seed}
-        about["unclip"] = unclip.__version__
         if trace:
             scores = traced(run, data, n, seed)
         else:
-            source = None if data is None else open_again(data, settings_of(folder), how.split, how)
-            found = score(model, folder, source, asked)
-            scores = found.scores
-            say("writing the page")
-            page = write_page(folder.evaluation / how.split, about, found)
+            source = None if data is None else open_again(data, settings_of(RunFolder(run)), how.split, how)
+            found = score(model, RunFolder(run), source, asked)
+            scores, page = found.scores, write_page(RunFolder(run).evaluation / how.split, about, found)
     console.print(ways_table(scores) if trace else table(scores))
-    if page is not None:
-        console.print(f"wrote {page}")
-    if CURVE in scores and (path := plot_rate_distortion(scores[CURVE], run)):
-        console.print(f"drew {path}")
+    plot = plot_rate_distortion(scores[CURVE], run) if CURVE in scores else None
+    for path in filter(None, (page, plot)):
+        console.print(f"wrote {path}")
     if json is not None:
         write_atomic(json, to_json({**about, "scores": scores}))
 

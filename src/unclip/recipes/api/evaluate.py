@@ -21,7 +21,8 @@ from unclip.generation.load import load
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
 from unclip.judges.judge import Judge
-from unclip.judges.load import load as load_judge
+from unclip.judges.shipped import SHIPPED
+from unclip.judges.shipped import load as load_judge
 from unclip.recipes.api.data import open_data
 from unclip.recipes.api.judged_data import Judged, judged_on, larger, trained_on
 from unclip.recipes.settings.run import RunConfig, stored_config
@@ -31,7 +32,7 @@ from unclip.runs.folder import RunFolder
 FLOW_SHARE = 8
 """The ODE is taken over the first of so many parts of the images: it costs most."""
 
-FEATURES = ("supervised", "self-supervised")
+FEATURES = tuple(SHIPPED)
 """The judges, unless others are named."""
 
 
@@ -78,7 +79,7 @@ def evaluate(
     """Scores a finished run, as `unclip evaluate --json` writes them: name -> figures.
 
         scores = unclip.evaluate("runs/mine", n=64)
-        scores["supervised"]["kid"]["mean"], scores["supervised"]["way"], scores["copies"]["pixels"]["near_copies"]
+        scores["random"]["kid"]["mean"], scores["random"]["way"], scores["copies"]["pixels"]["near_copies"]
 
     Args:
         run: the run's folder.
@@ -89,8 +90,8 @@ def evaluate(
         bpd: images to take bits/dim over, where the run holds a DDPM; 0: none.
         split: "test" for scores to publish, "validation" for what is used to decide, "train": of the run's own data,
             and where the data at a path have splits.
-        features: feature nets by which generated images are compared with real ones: "supervised", "self-supervised",
-            "random", or the path of one of your own ([judges](judges.md)).
+        features: feature nets by which generated images are compared with real ones: "random", or the path of one of
+            your own ([judges](judges.md)).
         judges: folders of other runs, whose CLIP judges how well images fit their captions.
 
     Raises:

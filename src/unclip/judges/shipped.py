@@ -1,4 +1,4 @@
-"""Where judges come from: the three that are shipped, a folder that `judges.train` wrote, or a network of your own."""
+"""Where judges come from: those that are shipped, a folder that `judges.train` wrote, or a network of your own."""
 
 from pathlib import Path
 
@@ -12,8 +12,6 @@ from unclip.judges.torchscript import Wants, load_torchscript
 
 KIND = "judge"
 SHIPPED: dict[str, str] = {
-    "supervised": "",
-    "self-supervised": "",
     "random": "8929613a84c3cd7358fefd6e81d236e518e29aa647c3b58a4dbda09aaeec5549",
 }
 """Name -> SHA-256 over settings and weights. A published figure names the judge by its hash, so these never change
@@ -25,7 +23,7 @@ def load(judge: str | Path, device: torch.device | str = "cpu", wants: Wants | N
     """Loads a judge.
 
     Args:
-        judge: "supervised", "self-supervised" or "random", which are shipped; a folder that `judges.train` wrote; or
+        judge: the name of one that is shipped (`SHIPPED`); a folder that `judges.train` wrote; or
             a TorchScript file of a network of your own.
         device: where it computes.
         wants: what images a network of your own is given; None: squares of 299 px, values 0 ... 255.
