@@ -1,4 +1,4 @@
-"""Runs that are broken on purpose in eight ways, and sound ones: does `unclip diagnose` name the fault, and accuse none?
+"""Runs that are broken on purpose in eight ways, and sound ones: does `unclip diagnose` name each, and accuse none?
 
     python benchmarks/broken_runs.py FOLDER --sound UNCLIP_RUN [RUN ...]
 
@@ -18,8 +18,8 @@ from pathlib import Path
 
 import torch
 
-from unclip.clip.model import CLIP, CLIPConfig
 from unclip.cli.main import app
+from unclip.clip.model import CLIP, CLIPConfig
 from unclip.core.disk import store
 from unclip.core.noise import initial_weights
 from unclip.recipes import feed

@@ -54,9 +54,8 @@ def diagnose(
     console.print(table(checks))
     for check in checks:
         if check.meaning:
-            console.print(
-                f"{check.stage}, {check.name}: {check.meaning}" + (f" Next: {check.command}" * bool(check.command))
-            )
+            following = f" Next: {check.command}" if check.command else ""
+            console.print(f"{check.stage}, {check.name}: {check.meaning}{following}")
     if json is not None:
         about = {"run": str(run), "verdict": verdict(checks), "checks": [asdict(check) for check in checks]}
         write_atomic(json, to_json(about))

@@ -57,6 +57,11 @@ def above(value: float, suspicious: float, broken: float) -> Verdict:
     return "good" if value < suspicious else "suspicious" if value < broken else "broken"
 
 
+def worst(*verdicts: Verdict) -> Verdict:
+    """Of several verdicts on one thing."""
+    return "broken" if "broken" in verdicts else "suspicious" if "suspicious" in verdicts else "good"
+
+
 def first_cause(checks: Sequence[Check]) -> Check | None:
     """The first broken check in the order in which stages follow each other; else the first suspicious one."""
     for verdict in ("broken", "suspicious"):

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from unclip.evaluation.alignment import matched_against_shuffled
 from unclip.models.priors.diffusion import Prior
 from unclip.recipes.stages.batches import assembled
-from unclip.studies.diagnose.check import Check, Fault, above, compared, unknown
+from unclip.studies.diagnose.check import Check, Fault, above, compared, unknown, worst
 from unclip.studies.diagnose.subject import Subject
 from unclip.studies.diagnose.words import loaded_clip
 
@@ -30,7 +30,7 @@ def statistics_check(run: Subject, name: str) -> Check:
     scale = std if std is not None else run.ctx().embeddings.std(0)
     apart = ((weights["statistics.mean"] - mean) / scale).square().mean().sqrt().item()
     ratio = 0.0 if std is None else (weights["statistics.std"] / std).log().abs().median().item()
-    verdict = max(above(apart, *APART), above(ratio, *SPREAD), key=("good", "suspicious", "broken").index)
+    verdict = worst(above(apart, *APART), above(ratio, *SPREAD))
     other = name == "prior"
     fault = Fault(
         "it is the prior of another CLIP" if other else "its normalisation is wrong",

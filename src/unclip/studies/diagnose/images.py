@@ -24,7 +24,7 @@ from unclip.models.decoder import Decoder
 from unclip.models.latent import LatentDiffusion
 from unclip.models.priors.diffusion import Prior
 from unclip.recipes.stages.batches import assembled
-from unclip.studies.diagnose.check import Check, Fault, above, compared, unknown
+from unclip.studies.diagnose.check import Check, Fault, above, compared, unknown, worst
 from unclip.studies.diagnose.subject import Subject
 from unclip.studies.diagnose.words import loaded_clip
 
@@ -147,7 +147,7 @@ def colours(run: Subject, name: str, made: Images, real: Images) -> Check:
     off = (made.mean() - real.mean()).item()
     contrast = (made.std() / real.std()).item()
     scale = abs(torch.tensor(max(contrast, 1e-6)).log().item())
-    verdict = max(above(abs(off), *BRIGHT), above(scale, *CONTRAST), key=("good", "suspicious", "broken").index)
+    verdict = worst(above(abs(off), *BRIGHT), above(scale, *CONTRAST))
     figure = f"brightness {off:+.2f} from the data's, contrast {contrast:.2f} times"
     fault = Fault(
         "its normalisation is wrong",
@@ -159,7 +159,7 @@ def colours(run: Subject, name: str, made: Images, real: Images) -> Check:
 
 
 def use_checks(run: Subject, model: TextToImage, captions: Sequence[str], made: Images) -> Iterator[Check]:
-    """Does the decoder follow its embedding? Is the prior's as good as the true one? What does guidance do?"""
+    """Whether the decoder follows its embedding; beside it the prior's embedding, none of the caption, guidance."""
     ctx = run.ctx()
     texts = model.embed_captions(captions)
 

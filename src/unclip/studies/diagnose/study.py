@@ -12,12 +12,14 @@ from unclip.studies.diagnose.training import training_checks
 from unclip.studies.diagnose.words import caption_checks, clip_checks
 
 DRAWING = ("decoder", "latent", "ddpm")
+FILES = "files"
 TOLD = ("prior", "decoder", "latent")
 """Stages with statistics of what they were trained on."""
 
 
 def diagnose(root: Path) -> Iterator[Check]:
-    """Checks as they are made. A stage whose forerunner is broken is not accused of what follows from that.
+    """Checks as they are made. A stage whose forerunner is broken is not accused of what follows from that;
+    damaged files hide what is behind them, and nothing more.
 
     Raises ValueError for a folder that holds no run, or one whose settings are damaged.
     """
@@ -28,7 +30,7 @@ def diagnose(root: Path) -> Iterator[Check]:
             continue
         for check in stage_checks(run, stage):
             yield check
-            if check.verdict == "broken":
+            if check.verdict == "broken" and check.name != FILES:
                 broken = stage
                 break
 
@@ -41,8 +43,7 @@ def stage_checks(run: Subject, name: str) -> Iterator[Check]:
     damage = whole(run, name)
     yield damage
     if damage.verdict != "good":
-        if damage.verdict == "unknown":
-            yield from training_checks(run, name)
+        yield from training_checks(run, name)
         return
     if name in TOLD:
         yield statistics_check(run, name)
@@ -57,18 +58,18 @@ def stage_checks(run: Subject, name: str) -> Iterator[Check]:
 
 
 def whole(run: Subject, name: str) -> Check:
-    """Are the files of a stage there and whole?"""
+    """Whether the files of a stage are there and whole."""
     place = run.run.root / name
     if not store.exists(place):
-        return unknown(name, "files", f"{place}: not there: the stage is not finished")
+        return unknown(name, FILES, f"{place}: not there: the stage is not finished")
     try:
         store.check(place)
     except ValueError as error:
         command = run.say("train", "DATA", "--out", run.run.root)
         return compared(
-            name, "files", ("damaged", "whole"), "broken", Fault("its files are damaged", str(error), command)
+            name, FILES, ("damaged", "whole"), "broken", Fault("its files are damaged", str(error), command)
         )
-    return Check(name, "files", "good", "whole", "whole")
+    return Check(name, FILES, "good", "whole", "whole")
 
 
 def verdict(checks: list[Check]) -> str:

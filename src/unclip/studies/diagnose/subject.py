@@ -12,7 +12,8 @@ from unclip.core import machine
 from unclip.core.disk import store
 from unclip.core.noise import Noise
 from unclip.core.shown import shell_command
-from unclip.core.typing import Float, Images, Tensor, Vectors
+from unclip.core.task import Task
+from unclip.core.typing import Images, Tensor, Vectors
 from unclip.data.loader import to_tensor
 from unclip.data.prepare.read import Pictures, Prepared, load_prepared
 from unclip.data.prepare.splits import Splits
@@ -24,6 +25,8 @@ from unclip.recipes.stages.base import Stage, build
 from unclip.runs.folder import RunFolder
 from unclip.training.checkpoint import read_log
 
+Line = dict[str, int | float | None]
+"""Of a log: figures of one step."""
 TRAINING, HELD_OUT = 512, 256
 """Images that a diagnosis looks at, at the most."""
 
@@ -79,11 +82,17 @@ class Subject:
     def stage(self, name: str) -> Stage[nn.Module]:
         """A stage as it was before its first step. Raises ValueError where what it follows is missing or damaged."""
         if name not in self.stages:
-            self.stages[name] = build(self.ctx(), name)
+            try:
+                self.stages[name] = build(self.ctx(), name)
+            except KeyError as error:
+                raise ValueError(f"{self.run.root / 'state.json'}: has no record of {error}") from error
         return self.stages[name]
 
     def weights(self, name: str) -> dict[str, Tensor]:
-        """Of a stage that is finished, or else of its last checkpoint, averaged. Raises ValueError where there are none."""
+        """Of a stage that is finished, or else of its last checkpoint, averaged.
+
+        Raises ValueError where there are none.
+        """
         if store.exists(self.run.root / name):
             return store.load(self.run.root / name, name).tensors
         return self.checkpoint(name)[1]
@@ -97,22 +106,22 @@ class Subject:
         raw, mean = ({k[len(p) :]: v for k, v in every.items() if k.startswith(p)} for p in ("model.", "ema."))
         return raw, mean
 
-    def log(self, name: str) -> list[dict[str, float | None]]:
+    def log(self, name: str) -> list[Line]:
         """The lines of a stage's log."""
         return list(read_log(self.run.logs / f"{name}.jsonl"))
 
     def loss(self, name: str, weights: dict[str, Tensor], batches: int = 4) -> float:
         """The training loss of a stage with these weights, over some batches of training images."""
         stage, total = self.stage(name), 0.0
-        kept = stage.kept(stage.module)
+        kept, task = stage.kept(stage.module), stage.module
+        assert isinstance(task, Task)
         before = {k: v.clone() for k, v in kept.state_dict().items()}
-        kept.load_state_dict(weights)
+        fill(kept, weights, self.run.root / name)
         stage.module.eval()
         with torch.no_grad():
             for step in range(batches):
                 batch = stage.feed(step).to(torch.device(self.ctx().device))
-                loss = stage.module.loss  # pyright: ignore[reportAttributeAccessIssue]
-                total += float(loss(batch, Noise.shared(0, "diagnose", step)).total)
+                total += float(task.loss(batch, Noise.shared(0, "diagnose", step)).total)
         kept.load_state_dict(before)
         return total / batches
 
@@ -124,6 +133,14 @@ class Subject:
         """The command that trains it anew with other settings."""
         given = [word for setting in settings for word in ("--set", setting)]
         return self.say("train", "DATA", "--model", self.config.model, "--out", "ANOTHER", *given)
+
+
+def fill(module: nn.Module, weights: dict[str, Tensor], place: Path) -> None:
+    """Gives a module these weights. Raises ValueError where they do not fit."""
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f"{place}: its weights do not fit this run ({str(error).splitlines()[0]})") from error
 
 
 def open_subject(root: Path) -> Subject:
@@ -151,8 +168,3 @@ def few_images(run: RunFolder, config: RunConfig, prepared: Prepared, splits: Sp
     count, empty = len(train), np.arange(0)
     few = Splits(np.arange(count), np.arange(count, len(rows)), empty)
     return FewImages(run, config, some, machine.device(), "float32", few=few)
-
-
-def spread(x: Float[Tensor, "n d"]) -> float:
-    """Root mean square distance from the mean."""
-    return (x - x.mean(0)).square().sum(1).mean().sqrt().item()

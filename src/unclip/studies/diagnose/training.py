@@ -5,15 +5,15 @@ from collections.abc import Iterator, Mapping
 import torch
 
 from unclip.core.typing import Tensor
-from unclip.studies.diagnose.check import Check, Fault, above, compared, unknown
-from unclip.studies.diagnose.subject import Subject
+from unclip.studies.diagnose.check import Check, Fault, above, compared, unknown, worst
+from unclip.studies.diagnose.subject import Line, Subject
 
 FEW = 100
 """Fewer steps than this teach a stage nothing, whatever its rate."""
 MOVED = 0.1
-"""Sound weights end farther from where they began than this share of their length: 0.7 to 2 in our runs."""
+"""Sound weights end farther from where they began than this share of their length: 0.2 to 1.6 in our runs."""
 STEEP = (0.12, 0.2)
-"""Share of the whole fall of the loss that came in the second half. Sound: 0.01 to 0.07; emoji DDPM, 2 minutes: 0.15."""
+"""Share of the loss's whole fall that came in the second half. Sound: 0.01 to 0.07; emoji DDPM, 2 minutes: 0.15."""
 LAG = (1.25, 1.6)
 """Loss of the averaged weights as a multiple of the raw weights'. Sound: 0.9 to 1.05."""
 OTHER = (1.5, 2.5)
@@ -50,7 +50,7 @@ def rates(run: Subject, name: str, factor: float) -> list[str]:
     return [f"{name}.train.optim.{key}={value * factor:.3g}" for key, value in values.items() if value]
 
 
-def rate_too_high(run: Subject, name: str, lines: list[dict[str, float | None]], losses: Tensor) -> Check:
+def rate_too_high(run: Subject, name: str, lines: list[Line], losses: Tensor) -> Check:
     """Skipped steps, and a loss that does not fall: it ends near where it began, or above its lowest."""
     skipped = sum(line.get("loss") is None or line.get("grad_norm") is None for line in lines) / len(lines)
     tenths = [part(losses, i / 10, (i + 1) / 10) for i in range(10)]
@@ -58,7 +58,7 @@ def rate_too_high(run: Subject, name: str, lines: list[dict[str, float | None]],
     norms = [line["grad_norm"] for line in lines if line.get("grad_norm") is not None]
     middle = torch.tensor(norms).median().item() if norms else float("nan")
     figure = f"{skipped:.1%} of the steps skipped; loss ends at {ratio:.2f} times its lowest; gradients {middle:.2g}"
-    rough = max(above(skipped, 0.001, 0.05), above(ratio, 1.2, 1.5), key=("good", "suspicious", "broken").index)
+    rough = worst(above(skipped, 0.001, 0.05), above(ratio, 1.2, 1.5))
     if rough == "good" and tenths[-1] > max(tenths[0], losses[0].item()):
         rough = "broken"
     fault = Fault(
@@ -106,7 +106,7 @@ def distance(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
 
 
 def steps(run: Subject, name: str, losses: Tensor) -> Check:
-    """Is the loss still falling steeply where training ended?"""
+    """Whether the loss was still falling steeply where training ended."""
     end = part(losses, 0.9, 1)
     fall = losses[0].item() - end
     steep = (part(losses, 0.4, 0.5) - end) / fall if fall > 0 else float("nan")
@@ -142,7 +142,7 @@ def average(run: Subject, name: str) -> Check:
 
 
 def stored(run: Subject, name: str, losses: Tensor) -> Check:
-    """Are the stored weights those that the log and the checkpoint tell of?"""
+    """Whether the stored weights are those that the log and the checkpoint tell of."""
     try:
         weights = run.weights(name)
         found = run.loss(name, weights)

@@ -10,14 +10,14 @@ from unclip.evaluation.retrieval import distinct, retrieval
 from unclip.generation.captioned import CaptionedModel
 from unclip.recipes.stages.batches import assembled
 from unclip.studies.diagnose.check import Check, Fault, compared, unknown
-from unclip.studies.diagnose.subject import FewImages, Subject
+from unclip.studies.diagnose.subject import FewImages, Line, Subject, fill
 
 SIGMAS = 4
 """Retrieval so many standard errors above chance is no chance."""
 
 
 def caption_checks(run: Subject) -> Iterator[Check]:
-    """Are there captions, and do they differ?"""
+    """Whether there are captions, and whether they differ."""
     if not run.config.reads_captions:
         return
     try:
@@ -46,7 +46,7 @@ def loaded_clip(run: Subject) -> CaptionedModel:
     if clip is None:
         stage = run.stage("clip")
         clip = stage.kept(stage.module)
-        clip.load_state_dict(run.weights("clip"))
+        fill(clip, run.weights("clip"), run.run.root / "clip")
         ctx.modules["clip"] = clip = clip.eval().requires_grad_(False)
     return assembled(ctx, clip=cast(CLIP, clip))
 
@@ -101,7 +101,7 @@ def knows(metrics: dict[str, float]) -> bool:
     return metrics["r5"] > chance + SIGMAS * (chance * (1 - chance) / metrics["pictures"]) ** 0.5
 
 
-def fell(lines: list[dict[str, float | None]]) -> bool:
+def fell(lines: list[Line]) -> bool:
     """Whether a log's loss fell by a third."""
     losses = [line["loss"] for line in lines if isinstance(line.get("loss"), float)]
     last = [loss for loss in losses[-10:] if loss is not None]
