@@ -74,9 +74,9 @@ def test_steps_still_falling(run: Path):
 
 
 def test_a_dead_average(run: Path):
-    assert training.average(open_subject(run), "decoder").verdict == "good"
-    rewrite(run / "checkpoints" / "decoder", lambda t: {k: 2 * v if k.startswith("ema.") else v for k, v in t.items()})
-    told = training.average(open_subject(run), "decoder")
+    assert training.average(open_subject(run), "clip").verdict == "good"
+    rewrite(run / "checkpoints" / "clip", lambda t: {k: 3 * v if k.startswith("ema.") else v for k, v in t.items()})
+    told = training.average(open_subject(run), "clip")
     assert told.verdict == "broken" and "average" in told.cause
 
 

@@ -77,7 +77,7 @@ def rate_too_low(run: Subject, name: str, losses: Tensor) -> Check:
         moved = distance(before, after)
     except ValueError as error:
         return unknown(name, "rate not too low", error)
-    fell = 1 - part(losses, 0.9, 1) / losses[0].item()
+    fell = 1 - part(losses, 0.9, 1.0) / losses[0].item()
     figure = f"weights moved by {moved:.3f} of their length in {len(losses):,} steps; loss fell by {fell:.0%}"
     fault = Fault(
         "its learning rate is too low",
@@ -107,7 +107,7 @@ def distance(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
 
 def steps(run: Subject, name: str, losses: Tensor) -> Check:
     """Whether the loss was still falling steeply where training ended."""
-    end = part(losses, 0.9, 1)
+    end = part(losses, 0.9, 1.0)
     fall = losses[0].item() - end
     steep = (part(losses, 0.4, 0.5) - end) / fall if fall > 0 else float("nan")
     batch = run.config.recipes[name].train.batch
@@ -149,7 +149,7 @@ def stored(run: Subject, name: str, losses: Tensor) -> Check:
         mean = run.checkpoint(name)[1] if run.run.checkpoint(name)[0].exists() else {}
     except ValueError as error:
         return unknown(name, "weights", error)
-    end = part(losses, 0.9, 1)
+    end = part(losses, 0.9, 1.0)
     same = bool(mean) and mean.keys() == weights.keys() and distance(mean, weights) < 0.3
     figure = f"loss {found:.3g} with the stored weights, the log ends at {end:.3g}"
     verdict = "good" if same else above(found / end, *OTHER)
