@@ -82,7 +82,7 @@ def rate_too_low(run: Subject, name: str, losses: Tensor) -> Check:
     fault = Fault(
         "its learning rate is too low",
         "The weights are almost those that training began with, after enough steps to move them.",
-        run.again(*rates(run, name, 100)),
+        run.again(*rates(run, name, 100.0)),
     )
     verdict = "broken" if moved < MOVED and fell < 0.8 else "good"
     return compared(name, "rate not too low", (figure, f"above {MOVED}"), verdict, fault)
