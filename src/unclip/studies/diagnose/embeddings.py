@@ -10,7 +10,7 @@ from unclip.models.priors.diffusion import Prior
 from unclip.recipes.stages.batches import assembled
 from unclip.studies.diagnose.check import Check, Fault, above, compared, unknown, worst
 from unclip.studies.diagnose.subject import Subject
-from unclip.studies.diagnose.words import loaded_clip
+from unclip.studies.diagnose.words import fell, loaded_clip
 
 APART = (0.3, 0.7)
 """Distance of the stored mean from the run's, in its standard deviations, rms over dimensions. Sound: 0.03 to 0.1."""
@@ -61,7 +61,7 @@ def prior_checks(run: Subject) -> Iterator[Check]:
     figure = f"cosine to the truth {score['matched']:.2f}, to another's {score['shuffled']:.2f}, repeat {repeat:.2f}"
     bad = not score["gap"] > max(0.02, 3 * score["error"])
     fault = Fault(
-        "the prior does not follow its captions",
+        "it is the prior of another CLIP" if fell(run.log("prior")) else "the prior does not follow its captions",
         "Its embeddings are no nearer to the image of their caption than to another's.",
         run.say("train", "DATA", "--out", run.run.root, "--more", "30m"),
     )

@@ -16,6 +16,8 @@ STEEP = (0.12, 0.2)
 """Share of the loss's whole fall that came in the second half. Sound: 0.01 to 0.07; emoji DDPM, 2 minutes: 0.15."""
 LAG = (1.25, 1.6)
 """Loss of the averaged weights as a multiple of the raw weights'. Sound: 0.9 to 1.05."""
+OTHERS = {"prior": "it is the prior of another CLIP"}
+"""What weights are called that do not fit the log, where that has a name."""
 OTHER = (1.5, 2.5)
 """Loss of the stored weights as a multiple of what the log ends with. Sound: 0.9 to 1.3."""
 
@@ -156,7 +158,9 @@ def stored(run: Subject, name: str, losses: Tensor) -> Check:
     began = distance(run.stage(name).kept(run.stage(name).module).state_dict(), weights)
     replaced = found > 0.8 * losses[0].item() or began < MOVED
     fault = Fault(
-        "it was never trained" if replaced else "its weights are those of another run",
+        "it was never trained"
+        if replaced and name != "prior"
+        else OTHERS.get(name, "its weights are those of another run"),
         f"The weights in {name}/ are not those that its log tells of.",
         run.say("train", "DATA", "--out", run.run.root),
     )
