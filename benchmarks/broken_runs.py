@@ -80,10 +80,9 @@ def fresh(stored: store.Stored) -> dict[str, torch.Tensor]:
 
 
 def turned(stored: store.Stored) -> dict[str, torch.Tensor]:
-    """As from a CLIP whose dimensions mean something else."""
-    order = torch.randperm(len(stored.tensors["statistics.mean"]), generator=torch.Generator().manual_seed(1))
-    names = ("statistics.mean", "statistics.std")
-    return stored.tensors | {name: stored.tensors[name][order] for name in names}
+    """A CLIP as good as before, whose dimensions mean something else: what was trained on the old one is of another."""
+    names = ("image_projection.weight", "text_projection.weight")
+    return stored.tensors | {name: -stored.tensors[name].roll(17, 0) for name in names}
 
 
 def unscaled(stored: store.Stored) -> dict[str, torch.Tensor]:
@@ -114,7 +113,7 @@ BROKEN: dict[str, tuple[str, Break]] = {
         lambda o, s, p: clip_alone(o, recaptioned(p, o.with_suffix(".data"), shuffled), STEPS),
     ),
     "untrained-clip": ("never trained", lambda o, s, p: rewritten(o, s, "clip", fresh)),
-    "prior-of-another-clip": ("prior of another CLIP", lambda o, s, p: rewritten(o, s, "prior", turned)),
+    "prior-of-another-clip": ("prior of another CLIP", lambda o, s, p: rewritten(o, s, "clip", turned)),
     "too-few-steps": ("too few steps", lambda o, s, p: ddpm(o, p, "ddpm.train.steps=40")),
     "dead-average": ("average of its weights lags", lambda o, s, p: ddpm(o, p, "ddpm.train.ema_decay=0.99999")),
     "wrong-statistics": ("normalisation is wrong", lambda o, s, p: rewritten(o, s, "decoder", unscaled)),
