@@ -8,6 +8,8 @@ from unclip.core.typing import Tensor
 from unclip.studies.diagnose.check import Check, Fault, above, compared, unknown, worst
 from unclip.studies.diagnose.subject import Line, Subject
 
+SEEN = 20
+"""So many steps show whether a loss falls at all."""
 FEW = 100
 """Fewer steps than this teach a stage nothing, whatever its rate."""
 MOVED = 0.1
@@ -29,8 +31,14 @@ def training_checks(run: Subject, name: str) -> Iterator[Check]:
     if len(losses) < 2:
         yield unknown(name, "log", f"{run.run.logs / name}.jsonl: no steps in it: the stage was not trained here")
         return
-    yield steps(run, name, losses) if len(lines) < FEW else rate_too_high(run, name, lines, losses)
-    if len(lines) >= FEW:
+    if len(lines) >= SEEN:
+        too_high = rate_too_high(run, name, lines, losses)
+        yield too_high
+        if too_high.verdict == "broken":
+            return
+    if len(lines) < FEW:
+        yield steps(run, name, losses)
+    else:
         too_low = rate_too_low(run, name, losses)
         yield too_low
         if too_low.verdict != "broken":
