@@ -11,7 +11,7 @@ from unclip import judges
 from unclip.core.noise import Noise
 from unclip.data.degradation.blur import filtered, gaussian
 from unclip.data.degradation.jpeg import compressed
-from unclip.evaluation.distances import kid
+from unclip.evaluation.sets.kernel import kid
 from unclip.judges.procedural import scenes
 from unclip.judges.shipped import SHIPPED, WEIGHTS
 
@@ -100,7 +100,7 @@ def test_settings_of_another_judge_are_refused(tmp_path: Path, monkeypatch: pyte
 
 
 def test_no_such_judge():
-    with pytest.raises(ValueError, match="nobody: no such judge; name one of supervised, self-supervised, random"):
+    with pytest.raises(ValueError, match="nobody: no such judge; name one of random"):
         judges.load("nobody")
 
 

@@ -14,6 +14,7 @@ from unclip.cli.drawing.manipulate import blend, diff, invert, probe, vary
 from unclip.cli.drawing.upsample import upsample
 from unclip.cli.inspection.classify import classify
 from unclip.cli.inspection.data import data, pack, shapes
+from unclip.cli.inspection.diagnose import diagnose
 from unclip.cli.inspection.info import info
 from unclip.cli.inspection.pack_run import pack_run
 from unclip.cli.inspection.search import search
@@ -62,7 +63,7 @@ GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "Draw": (generate, upsample),
     "Work on images": (edit, extend, vary, blend, diff, invert),
     "Ask a model about images": (classify, search, probe),
-    "Measure, explain, hand on": (info, evaluate, compare, compare_priors, study, explain, pack_run),
+    "Measure, explain, hand on": (info, diagnose, evaluate, compare, compare_priors, study, explain, pack_run),
 }
 """What the commands are for, in the order in which `unclip --help` shows them."""
 PLAIN = (data, pack, shapes, demo, pack_run)

@@ -47,7 +47,7 @@ class SelfSupervised(nn.Module):
         return Losses(25 * apart + 25 * spread + shared, parts)
 
 
-def crop(images: Images, noise: Noise) -> Images:
+def crop(images: Images, noise: Noise) -> Float[Tensor, "b c side side"]:
     """A square of each image from a random place, by chance mirrored."""
     n, _, height, width = images.shape
     side = max(1, round(min(height, width) * CROP))

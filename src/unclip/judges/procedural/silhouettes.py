@@ -7,6 +7,7 @@ Each is a signed distance d (inside negative) on a grid over [-1, 1]^2. Turned, 
 the rule of the drawn world (`data/shapes/draw`), whose four shapes are the first four here.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from string import ascii_letters, digits
 
@@ -39,7 +40,7 @@ def _polygon(corners: int, inner: float = 1.0, turn: float = 0.0) -> Mask:
     return _filled(points)
 
 
-def _filled(points: list[tuple[float, float]]) -> Mask:
+def _filled(points: Sequence[tuple[float | int, float | int]]) -> Mask:
     scale, fine = SIDE / (2 * REACH), 4
     picture = Image.new("1", (SIDE * fine, SIDE * fine))
     ImageDraw.Draw(picture).polygon([((x + REACH) * scale * fine, (y + REACH) * scale * fine) for x, y in points], 1)
