@@ -19,7 +19,7 @@ from unclip.cli.main import app
 from unclip.recipes.settings.run import write_settings
 
 HERE = Path(__file__).parent
-OF_A_RUN = ("README.md", "docs/clip.md", "docs/terminal.md", "docs/tutorial.md")
+OF_A_RUN = ("docs/evaluate.md", "README.md", "docs/clip.md", "docs/terminal.md", "docs/tutorial.md")
 """Pages whose Python loads a text-to-image run and is through in seconds."""
 TYPED_ONLY = tuple(f"docs/{name}.md" for name in ("ddpm", "inpainting", "latent", "manipulate", "priors", "upsamplers"))
 """Pages whose Python takes many steps, or a run of another kind: the tests of these functions run them."""

@@ -49,7 +49,7 @@ def test_pack(call: Call, drawn: Path, tmp_path: Path):
         (["shapes", "new", "-n", "0"], "at least 1"),
         (["pack", "drawn", "drawn"], "already and not empty"),
         (["data", "nowhere"], "no such file or folder"),
-        (["data", "drawn", "--split", "half"], 'must be "train" or "validation"'),
+        (["data", "drawn", "--split", "half"], 'must be "train", "validation" or "test"'),
     ],
 )
 def test_errors(call: Call, drawn: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], why: str):

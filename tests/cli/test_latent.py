@@ -136,7 +136,7 @@ def test_evaluate_info_and_previews_as_typed(run: Path, call: Call, tmp_path: Pa
     done = call("evaluate", run, "-n", 8, "--split", "validation", "--json", tmp_path / "s.json")
     assert done.code == 0, done.err
     scores = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))["scores"]
-    assert set(scores) >= {"retrieval", "autoencoder", "clip_score", "kid"} and "prior" not in scores
+    assert set(scores) >= {"retrieval", "autoencoder", "clip_score", "copies"} and "prior" not in scores
     assert scores["autoencoder"]["gain"] > 9 and scores["autoencoder"]["psnr"] > 15
     assert "psnr" in done.out
     done = call("info", run)
