@@ -14,6 +14,7 @@ from rich.console import Console
 from tests.cli.conftest import Call
 
 from unclip.cli.measurement import evaluate as command
+from unclip.data.loader import to_tensor
 from unclip.data.prepare.write import prepare
 from unclip.data.shapes.captions import scored_prompts
 from unclip.data.shapes.rates import geneval, rates
@@ -146,7 +147,7 @@ def test_what_equal_captions_cannot_tell(monkeypatch: pytest.MonkeyPatch):
     def asked(captions: list[str], n: int) -> dict[str, Any]:
         images = np.zeros((len(captions), 8, 8, 3), np.uint8)
         prepared: Any = SimpleNamespace(captions=[(c,) for c in captions], images=images)
-        return suite.evaluate_pairs.__wrapped__(model, prepared, np.arange(len(captions)), images[:n])  # pyright: ignore
+        return suite.evaluate_pairs.__wrapped__(model, prepared, np.arange(len(captions)), to_tensor(images[:n]))  # pyright: ignore
 
     same = asked(["a cat"] * 3, 3)
     assert {same[name] for name in ("retrieval", "prior", "clip_score")} == {suite.UNKNOWN}

@@ -1,7 +1,7 @@
 """`unclip evaluate`: every score of a finished run, on pairs that it did not train on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -43,13 +43,13 @@ def evaluate_pairs(model: CaptionedModel, prepared: Prepared, rows: np.ndarray, 
     if len(rows) < 2:
         raise ValueError(f"{len(rows)} image: a score needs at least 2")
     images = to_tensor(prepared.images[rows])
-    real, few = model.embed_images(images), len(made)
+    real, fake, few = model.embed_images(images), model.embed_images(made), len(made)
     scores = {
         "retrieval": score_clip(model, real, captions),
         **score_classes(model, real, captions, every),
         **_own(model, images[:few], real[:few], captions[:few]),
-        **score_pictures(model, made, images[:few], captions[:few]),
-        "retrieval_among_all": among_all(model, {"generated": made, "real": images[:few]}, captions[:few], every),
+        **score_pictures(model, Embedded(made, fake), Embedded(images[:few], real[:few]), captions[:few]),
+        "retrieval_among_all": among_all(model, {"generated": fake, "real": real[:few]}, captions[:few], every),
     }
     unknown = WORDS if len(set(captions)) < 2 else WORDS[1:] if len(set(captions[:few])) < 2 else ()
     return {name: UNKNOWN if name in unknown else metrics for name, metrics in scores.items()}
@@ -90,26 +90,33 @@ def score_prior(model: TextToImage, real: Vectors, captions: Sequence[str]) -> d
     return matched_against_shuffled(made, true, captions)
 
 
-def score_pictures(model: CaptionedModel, made: Images, images: Images, captions: Sequence[str]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Embedded:
+    """Images with their embeddings by the model's own CLIP."""
+
+    images: Images
+    z: Vectors
+
+
+def score_pictures(model: CaptionedModel, made: Embedded, real: Embedded, captions: Sequence[str]) -> dict[str, Any]:
     """CLIP score, retrieval and roughness of generated and real images, by the model's own CLIP."""
-    real, fake, texts = model.embed_images(images), model.embed_images(made), model.embed_captions(captions)
-    unique, right = distinct(captions)
+    texts = model.embed_captions(captions)
     return {
-        "clip_score": matched_against_shuffled(fake, texts, captions),
-        "clip_score_real": matched_against_shuffled(real, texts, captions),
-        "generated_retrieval": retrieval(fake, model.embed_captions(unique), right),
-        "roughness": {"generated": roughness(made), "real": roughness(images)},
+        "clip_score": matched_against_shuffled(made.z, texts, captions),
+        "clip_score_real": matched_against_shuffled(real.z, texts, captions),
+        "generated_retrieval": score_clip(model, made.z, captions),
+        "roughness": {"generated": roughness(made.images), "real": roughness(real.images)},
     }
 
 
 def among_all(
-    model: CaptionedModel, images: Mapping[str, Images], captions: Sequence[str], every: Sequence[str]
+    model: CaptionedModel, embeddings: Mapping[str, Vectors], captions: Sequence[str], every: Sequence[str]
 ) -> dict[str, dict[str, float]]:
-    """Retrieval among all captions of the data set (`ALL` of them at the most), of each set of images: far harder than
-    among the judged captions alone."""
+    """Retrieval among all captions of the data set (`ALL` of them at the most), by each set of images' embeddings: far
+    harder than among the judged captions alone."""
     known = list(dict.fromkeys([*captions, *every]))[:ALL]
     texts, right = model.embed_captions(known), [known.index(c) for c in captions]
-    return {name: retrieval(model.embed_images(x), texts, right) for name, x in images.items()}
+    return {name: retrieval(z, texts, right) for name, z in embeddings.items()}
 
 
 def evaluate_shapes(

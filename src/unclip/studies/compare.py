@@ -5,17 +5,17 @@ than the errors of the two figures suggest. It does not hold what another traini
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from unclip.core.noise import Noise
-from unclip.core.typing import Images, PerSample
+from unclip.core.typing import Images
 from unclip.data.layouts.kinds import Split
 from unclip.data.loader import select_rows, to_tensor
 from unclip.data.prepare.write import load_prepared
 from unclip.evaluation import pictures, suite
-from unclip.evaluation.judging.panel import figure
+from unclip.evaluation.levels import Mean
 from unclip.evaluation.sets.estimate import Estimate
 from unclip.evaluation.sets.frechet import GROUPS
 from unclip.evaluation.sets.kernel import kid_scores
@@ -116,7 +116,7 @@ def _sets(judge: Judge, drawn: Sequence[Drawn], real: Images, names: Sequence[st
     scores = {f"KID, {judge.name}": _row(kid_scores(a, true, seed), kid_scores(b, true, seed), difference)}
     if min(len(a), len(true), len(set(names))) >= max(GROUPS, a.shape[1] + 1):
         found = frechet_difference(b, a, true, names, Noise.shared(seed, "frechet"))
-        scores[f"Frechet distance, {judge.name}"] = {"difference": figure(found), "z": _z(found)}
+        scores[f"Frechet distance, {judge.name}"] = {"difference": found.figure(), "z": _z(found)}
     return scores
 
 
@@ -126,15 +126,11 @@ def _alignment(root: Path, drawn: Sequence[Drawn], captions: Sequence[str], seed
         raise ValueError(f"--judge {root}: captions are judged by, and of, text-to-image runs only")
     texts = judge.embed_captions(captions)
     a, b = ((judge.embed_images(d.made) * texts).sum(1) for d in drawn)
-    return _row(_mean(a), _mean(b), paired_difference(b, a, captions, Noise.shared(seed, "paired")))
-
-
-def _mean(x: PerSample) -> dict[str, float]:
-    return {"mean": x.mean().item(), "error": x.std().item() / len(x) ** 0.5}
+    return _row(asdict(Mean.of(a)), asdict(Mean.of(b)), paired_difference(b, a, captions, Noise.shared(seed, "paired")))
 
 
 def _row(first: dict[str, float], second: dict[str, float], difference: Estimate) -> dict[str, Any]:
-    return {"first": first, "second": second, "difference": figure(difference), "z": _z(difference)}
+    return {"first": first, "second": second, "difference": difference.figure(), "z": _z(difference)}
 
 
 def _z(difference: Estimate) -> float:

@@ -8,13 +8,13 @@ from PIL import Image
 
 from unclip.core.disk.atomic import write_atomic
 from unclip.core.disk.store import to_json
-from unclip.evaluation.judging.copies import FEWEST, closest_pairs, spaces
-from unclip.evaluation.judging.panel import able_to_see
+from unclip.evaluation.judging.compared import Compared
+from unclip.evaluation.judging.copies import closest_pairs, enough
 from unclip.figures import plots, score_plots
 from unclip.figures.report import Section, write_report
 from unclip.figures.score_rows import rows, side_by_side
 from unclip.images.files import grid, save_picture, to_pictures
-from unclip.recipes.api.evaluate import Evaluation, JudgedImages
+from unclip.recipes.api.evaluate import Evaluation
 
 COLUMNS, ROWS, PAIRS = 12, 3, 12
 HELD = """Judges are feature nets that this run did not train. Between the distance of training images, which no model
@@ -32,43 +32,39 @@ def write_page(folder: Path, about: Mapping[str, Any], found: Evaluation) -> Pat
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / "scores.json", to_json({**about, "scores": found.scores}))
     sections = [Section("What was judged", table=[["", ""], *([k, str(v)] for k, v in about.items())])]
-    if found.judged is not None:
-        sections += [*_pictures(folder, found.judged), *_plots(folder, found)]
-    shown = {"copies", *(j.name for j in found.judged.panel.judges)} if found.judged else set[str]()
+    shown = set[str]()
+    if found.compared is not None:
+        sections += [*_pictures(folder, found.compared), *_plots(folder, found.scores, found.compared)]
+        shown = {"copies", *(judge.name for judge in found.compared.judges)}
     others = {name: metrics for name, metrics in found.scores.items() if name not in shown}
     sections.append(Section("Other figures", table=[["", "score", "value"], *rows(others)]))
     return write_report(folder, f"How good is {about['run']}?", sections)
 
 
-def _pictures(folder: Path, judged: JudgedImages) -> Iterator[Section]:
-    n = min(len(judged.made), COLUMNS * ROWS)
+def _pictures(folder: Path, compared: Compared) -> Iterator[Section]:
+    n = min(len(compared.made), COLUMNS * ROWS)
     lines, labels = [], []
     for first in range(0, n, COLUMNS):
-        for name, images in (("generated", judged.made), ("held out", judged.real)):
+        for name, images in (("generated", compared.made), ("held out", compared.real)):
             lines.append(to_pictures(images[first : min(n, first + COLUMNS)]))
             labels.append(name)
-    captioned = any(judged.captions)
+    captioned = any(compared.captions)
     text = "Of the same captions." if captioned else "No more than examples: none belongs to another."
     yield Section("Generated and held-out images", text, pictures=[_saved(grid(lines, labels), folder / "samples.png")])
-    train = judged.panel.train
-    if min(len(judged.made), len(judged.real), len(train)) >= FEWEST:
-        sheets = [_saved(sheet, folder / f"copies-{name}.png") for name, sheet in _copies(judged)]
+    if all(map(enough, compared.spaces.values())):
+        sheets = [_saved(sheet, folder / f"copies-{name}.png") for name, sheet in _copies(compared)]
         yield Section("The closest training images", COPIES, pictures=sheets)
 
 
-def _copies(judged: JudgedImages) -> Iterator[tuple[str, Image.Image]]:
-    seeing = able_to_see(judged.panel.judges, judged.real)
-    found = spaces(judged.made, judged.real, seeing, judged.panel.train)
-    for name, (made, _, train) in found.items():
-        pairs = closest_pairs(name, made, train, PAIRS)
-        rows = [to_pictures(images) for images in (judged.made[pairs.made], judged.panel.train[pairs.train])]
+def _copies(compared: Compared) -> Iterator[tuple[str, Image.Image]]:
+    for name, space in compared.spaces.items():
+        pairs = closest_pairs(space, PAIRS)
+        rows = [to_pictures(images) for images in (compared.made[pairs.made], compared.train[pairs.train])]
         yield _file_name(name), grid(rows, [f"generated (by {name})", "training"])
 
 
-def _plots(folder: Path, found: Evaluation) -> Iterator[Section]:
-    assert found.judged is not None
-    seeing = able_to_see(found.judged.panel.judges, found.judged.real)
-    judges = {judge.name: found.scores[judge.name] for judge in seeing}
+def _plots(folder: Path, scores: Mapping[str, Any], compared: Compared) -> Iterator[Section]:
+    judges = {judge.name: scores[judge.name] for judge in compared.able}
     table, pictures = side_by_side(judges), list[Path]()
     if not plots.available():
         yield Section("By judges", HELD, table)
@@ -76,15 +72,14 @@ def _plots(folder: Path, found: Evaluation) -> Iterator[Section]:
     if judges:
         score_plots.distances(judges, folder / "distances.png")
         pictures.append(folder / "distances.png")
-    if "spectrum" in found.scores:
-        score_plots.octaves(found.scores["spectrum"], folder / "spectrum.png")
+    if "spectrum" in scores:
+        score_plots.octaves(scores["spectrum"], folder / "spectrum.png")
         pictures.append(folder / "spectrum.png")
     yield Section("By judges", HELD, table, pictures)
-    yield Section("Is anything copied?", NEAR, _copied(found))
+    yield Section("Is anything copied?", NEAR, _copied(scores["copies"]))
 
 
-def _copied(found: Evaluation) -> list[Sequence[str]]:
-    copies = found.scores["copies"]
+def _copied(copies: Mapping[str, Any]) -> list[Sequence[str]]:
     known = {name: metrics for name, metrics in copies.items() if isinstance(metrics, Mapping)}
     return side_by_side(known) if known else [["", ""], *([name, str(why)] for name, why in copies.items())]
 

@@ -21,6 +21,6 @@ def judged_alignment(
             f"{made.shape[-1]}"
         )
     texts = judge.embed_captions(captions)
-    sets = {"generated": made, "real": real}
-    scores = {name: matched_against_shuffled(judge.embed_images(x), texts, captions) for name, x in sets.items()}
-    return {"clip_score": scores, "retrieval_among_all": among_all(judge, sets, captions, every)}
+    embeddings = {"generated": judge.embed_images(made), "real": judge.embed_images(real)}
+    scores = {name: matched_against_shuffled(z, texts, captions) for name, z in embeddings.items()}
+    return {"clip_score": scores, "retrieval_among_all": among_all(judge, embeddings, captions, every)}

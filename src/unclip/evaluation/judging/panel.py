@@ -6,8 +6,7 @@
 A distance says little by itself; between floor and noise it says how far a model has come.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ import torch
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, Tensor
 from unclip.core.wide import wide
+from unclip.evaluation.judging.compared import Compared, Space
 from unclip.evaluation.judging.copies import score_copies
 from unclip.evaluation.sets.coverage import density_coverage, precision_recall
 from unclip.evaluation.sets.estimate import Estimate
@@ -30,72 +30,52 @@ SMALL = 16
 """The smallest side of images with a spectrum, px."""
 
 
-@dataclass(frozen=True)
-class Panel:
-    """Who judges, and what the run was trained on.
-
-    judges: feature nets that saw none of it. train: training images, all or a part, as the model knows them; none where
-    they are gone.
-    """
-
-    judges: Sequence[Judge]
-    train: Float[Tensor, "k c h w"]
-
-
-def score_sets(made: Images, real: Float[Tensor, "m c h w"], panel: Panel, seed: int) -> dict[str, Any]:
-    """The figures of generated images [n, c, h, w] beside held-out ones, all in [-1, 1].
+def score_sets(compared: Compared, seed: int) -> dict[str, Any]:
+    """The figures of generated images beside held-out ones.
 
     Judge -> `by_judge`; "spectrum": grain and softness; "copies": `score_copies`.
     """
-    able = able_to_see(panel.judges, real)
-    scores: dict[str, Any] = {judge.name: _blind(judge) for judge in panel.judges if judge not in able}
-    scores |= {judge.name: by_judge(judge, made, real, panel.train, seed) for judge in able}
+    made, real = compared.made, compared.real
+    scores: dict[str, Any] = {judge.name: _blind(judge) for judge in compared.judges if judge not in compared.able}
+    scores |= {judge.name: by_judge(judge, compared.spaces[judge.name], real, seed) for judge in compared.able}
     if min(real.shape[-2:]) >= SMALL:
         found = spectrum(made, real)
-        octaves = {f"{edge:.3g}": figure(r) for edge, r in zip(found.edges, found.ratios, strict=True)}
-        scores["spectrum"] = {"grain": figure(found.grain), "blur": figure(found.blur), "octaves": octaves}
-    return {**scores, "copies": score_copies(made, real, able, panel.train)}
-
-
-def able_to_see(judges: Sequence[Judge], images: Images) -> list[Judge]:
-    """Those that see images of this size."""
-    low, high = min(images.shape[-2:]), max(images.shape[-2:])
-    return [judge for judge in judges if judge.sides[0] <= low <= high <= judge.sides[1]]
+        octaves = {f"{edge:.3g}": ratio.figure() for edge, ratio in zip(found.edges, found.ratios, strict=True)}
+        scores["spectrum"] = {"grain": found.grain.figure(), "blur": found.blur.figure(), "octaves": octaves}
+    return {**scores, "copies": score_copies(compared.spaces)}
 
 
 def _blind(judge: Judge) -> str:
     return f"cannot be known: it sees sides of {judge.sides[0]} to {judge.sides[1]} px"
 
 
-def by_judge(
-    judge: Judge, made: Images, real: Float[Tensor, "m c h w"], train: Float[Tensor, "k c h w"], seed: int
-) -> dict[str, Any]:
+def by_judge(judge: Judge, seen: Space, real: Images, seed: int) -> dict[str, Any]:
     """KID, Frechet distance, precision, recall, density and coverage in the features of one judge.
 
-    kid_floor, kid_noise: the same of training images and of coloured noise. way: how much of the way from noise to
-    the floor the model has come, by the roots of the distances: 0 noise, 1 like the data.
+    seen: the images as it sees them; real: the held-out ones themselves, whose colours noise is given. kid_floor,
+    kid_noise: the same of training images and of coloured noise. way: how much of the way from noise to the floor the
+    model has come, by the roots of the distances: 0 noise, 1 like the data.
     """
-    noise = Noise.shared(seed, "judge", judge.name)
-    fake, true = judge.features(made), judge.features(real)
-    some = some_of(train, len(made), noise)
+    noise, fake, true = Noise.shared(seed, "judge", judge.name), seen.made, seen.real
+    some = some_of(seen.train, len(fake), noise)
     scores: dict[str, Any] = {"kid": distance(fake, true, noise)}
     scores["kid_noise"] = distance(judge.features(coloured_noise(real, noise)), true, noise)
     if len(some) > 1:
-        scores["kid_floor"] = distance(judge.features(some), true, noise)
+        scores["kid_floor"] = distance(some, true, noise)
         scores["way"] = way(*(scores[name]["mean"] for name in ("kid", "kid_floor", "kid_noise")))
     if min(len(fake), len(true)) > max(GROUPS, fake.shape[1]):
-        scores["frechet"] = asdict(frechet(fake, true, noise))
-        scores["frechet"]["infinite"] = figure(frechet(fake, true, noise).infinite)
+        found = frechet(fake, true, noise)
+        scores["frechet"] = {**asdict(found), "infinite": found.infinite.figure()}
     if min(len(fake), len(true)) >= NEIGHBOURS:
         pr, dc = precision_recall(fake, true), density_coverage(fake, true)
         parts = {"precision": pr.precision, "recall": pr.recall, "density": dc.density, "coverage": dc.coverage}
-        scores |= {name: figure(value) for name, value in parts.items()}
+        scores |= {name: value.figure() for name, value in parts.items()}
     return scores
 
 
 def distance(a: Features, b: Float[Tensor, "m d"], noise: Noise) -> dict[str, float]:
     """KID with its standard error and interval."""
-    return figure(Estimate.normal(kid(a, b), kid_error(a, b, noise)))
+    return Estimate.normal(kid(a, b), kid_error(a, b, noise)).figure()
 
 
 def way(distance: float, floor: float, noise: float) -> float:
@@ -104,14 +84,9 @@ def way(distance: float, floor: float, noise: float) -> float:
     return max(0.0, min(1.0, (most - d) / max(most - least, 1e-9)))
 
 
-def figure(value: Estimate) -> dict[str, float]:
-    """An estimate as it is printed and written."""
-    return {"mean": value.value, "error": value.error, "low": value.low, "high": value.high}
-
-
-def some_of(images: Float[Tensor, "k c h w"], n: int, noise: Noise) -> Float[Tensor, "j c h w"]:
-    """n of the images, or all of them."""
-    return images if len(images) <= n else images[noise.uniform((len(images),)).argsort()[:n].cpu()]
+def some_of(features: Float[Tensor, "k d"], n: int, noise: Noise) -> Float[Tensor, "j d"]:
+    """n of the rows, or all of them."""
+    return features if len(features) <= n else features[noise.uniform((len(features),)).argsort()[:n].cpu()]
 
 
 def coloured_noise(real: Images, noise: Noise) -> Images:

@@ -9,31 +9,29 @@ import torch.nn.functional as F
 from unclip.core.typing import Float, Int, Tensor
 from unclip.data.classes import are_classes
 from unclip.evaluation.sets.estimate import Estimate
-from unclip.judges.judge import Judge
 
 STEPS, DECAY = 100, 1e-3
-Labelled = tuple[Float[Tensor, "_ c h w"], Sequence[str]]
-"""Images in [-1, 1] and their classes."""
+Labelled = tuple[Float[Tensor, "_ d"], Sequence[str]]
+"""Features of images and their classes."""
 
 
-def class_accuracy(judge: Judge, sets: Mapping[str, Labelled], train: Labelled) -> dict[str, Any]:
+def class_accuracy(sets: Mapping[str, Labelled], train: Labelled) -> dict[str, Any]:
     """Name -> accuracy of a logistic regression that was fitted to training images; nothing where captions are none
     of classes.
 
-    sets: name -> images and their classes, as the generated and the held-out real ones; the latter say how good the
+    sets: name -> features and classes, as the generated and the held-out real ones; the latter say how good the
     classifier is.
     """
     names = sorted(set(train[1]))
     if not are_classes(train[1]) or not all(set(names).issuperset(classes) for _, classes in sets.values()):
         return {}
     truth = torch.tensor([names.index(name) for name in train[1]])
-    weights = fitted(judge.features(train[0]), truth, len(names))
+    weights = fitted(train[0], truth, len(names))
     found: dict[str, Any] = {"classes": len(names), "chance": 1 / len(names)}
-    for name, (images, classes) in sets.items():
-        told = (_padded(judge.features(images)) @ weights).argmax(1)
+    for name, (features, classes) in sets.items():
+        told = (_padded(features) @ weights).argmax(1)
         hits = int((told == torch.tensor([names.index(c) for c in classes])).sum())
-        share = Estimate.share(hits, len(classes))
-        found[name] = {"mean": share.value, "error": share.error, "low": share.low, "high": share.high}
+        found[name] = Estimate.share(hits, len(classes)).figure()
     return found
 
 

@@ -29,6 +29,10 @@ class Estimate:
         """With the interval of a normal distribution: 1.96 errors to each side."""
         return Estimate(value, error, value - Z * error, value + Z * error)
 
+    def figure(self) -> dict[str, float]:
+        """As it is printed and written: mean, error, low, high."""
+        return {"mean": self.value, "error": self.error, "low": self.low, "high": self.high}
+
     @staticmethod
     def share(k: int, n: int) -> "Estimate":
         """Of k in n, with the binomial error and the interval of Wilson."""

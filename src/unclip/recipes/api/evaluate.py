@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unclip.core.typing import Float, Images, Tensor
 from unclip.data.item import Source
 from unclip.data.layouts.kinds import SPLITS, Split
 from unclip.data.loader import select_rows, to_tensor
 from unclip.evaluation import likelihood, pictures, suite, upsampling
 from unclip.evaluation.judging.alignment import judged_alignment
-from unclip.evaluation.judging.panel import Panel, able_to_see, score_sets
+from unclip.evaluation.judging.compared import Compared
+from unclip.evaluation.judging.panel import score_sets
 from unclip.evaluation.judging.probe import class_accuracy
 from unclip.generation.base import ImageModel
 from unclip.generation.captioned import CaptionedModel
@@ -109,20 +109,10 @@ def settings_of(run: RunFolder) -> RunConfig:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The scores of a run, and what they were taken from; `judged` is None for the exact score."""
+    """The scores of a run, and what they were taken from; `compared` is None for the exact score."""
 
     scores: dict[str, Any]
-    judged: "JudgedImages | None" = None
-
-
-@dataclass(frozen=True)
-class JudgedImages:
-    """Generated images beside real ones, in [-1, 1]: image i of both has caption i. panel: who compared them."""
-
-    made: Images
-    real: Images
-    captions: Sequence[str]
-    panel: Panel
+    compared: Compared | None = None
 
 
 def score(model: ImageModel, run: RunFolder, source: Source | None, asked: Scoring) -> Evaluation:
@@ -157,15 +147,15 @@ def score_images(
     prepared, rows = judged
     real, labels = pictures.held_out(model, prepared, rows[: asked.n])
     made = pictures.generate_images(model, labels, asked.seed, Settings())
-    panel = Panel(judges, to_tensor(select_rows(trained[0].images, trained[1], real.shape[1])))
-    scores = pictures.evaluate_images(model, real, labels, made, asked.seed)
-    scores |= score_sets(made, real, panel, asked.seed)
     captions = [prepared.captions[r][0] if model.classes else "" for r in rows[: asked.n]]
-    scores |= _classes(judges, made, real, captions, trained, panel.train) if model.classes else {}
+    train = to_tensor(select_rows(trained[0].images, trained[1], real.shape[1]))
+    compared = Compared(made, real, train, judges, captions)
+    scores = pictures.evaluate_images(model, real, labels, made, asked.seed) | score_sets(compared, asked.seed)
+    scores |= _classes(compared, trained) if model.classes else {}
     if asked.bpd:
         held = pictures.held_out(model, prepared, rows[: asked.bpd])
         scores |= likelihood.bits(model, *held, flow=max(2, asked.bpd // FLOW_SHARE), seed=asked.seed)
-    return Evaluation(scores, JudgedImages(made, real, captions, panel))
+    return Evaluation(scores, compared)
 
 
 def score_pairs(
@@ -181,9 +171,9 @@ def score_pairs(
     prepared, rows = judged
     captions = [prepared.captions[row][0] for row in rows[: asked.n]]
     made, real = suite.generate_for_captions(model, captions, asked.seed), to_tensor(prepared.images[rows[: asked.n]])
-    panel = Panel(judges, to_tensor(trained[0].images[trained[1]]))
-    scores = suite.evaluate_pairs(model, prepared, rows, made) | score_sets(made, real, panel, asked.seed)
-    scores |= _classes(judges, made, real, captions, trained, panel.train)
+    compared = Compared(made, real, to_tensor(trained[0].images[trained[1]]), judges, captions)
+    scores = suite.evaluate_pairs(model, prepared, rows, made) | score_sets(compared, asked.seed)
+    scores |= _classes(compared, trained)
     every = [c[0] for c in prepared.captions]
     for name in asked.judges:
         other = load(name)
@@ -193,21 +183,14 @@ def score_pairs(
     if large and isinstance(model, TextToImage):
         few = min(asked.n, upsampling.PICTURES)
         scores |= upsampling.evaluate_upsampling(model, large, captions[:few], made[:few], asked.seed)
-    return Evaluation(scores, JudgedImages(made, real, captions, panel))
+    return Evaluation(scores, compared)
 
 
-def _classes(
-    judges: Sequence[Judge],
-    made: Images,
-    real: Images,
-    captions: Sequence[str],
-    trained: Judged,
-    train: Float[Tensor, "k c h w"],
-) -> dict[str, Any]:
+def _classes(compared: Compared, trained: Judged) -> dict[str, Any]:
     """Accuracy by a classifier on the first judge's features, where the captions are classes."""
-    judges = able_to_see(judges, real)
-    if not judges or not len(train):
+    if not compared.able or not len(compared.train):
         return {}
+    seen, captions = compared.spaces[compared.able[0].name], compared.captions
     known = [trained[0].captions[row][0] for row in trained[1]]
-    found = class_accuracy(judges[0], {"generated": (made, captions), "real": (real, captions)}, (train, known))
+    found = class_accuracy({"generated": (seen.made, captions), "real": (seen.real, captions)}, (seen.train, known))
     return {"class_accuracy": found} if found else {}

@@ -120,7 +120,8 @@ def decoder_gate(ctx: Context, rows: np.ndarray, model: CaptionedModel, stage: s
     """Images fit their own captions better than others', and are not noise."""
     images, captions = pairs_of(ctx, rows, PICTURES)
     made = suite.generate_for_captions(model, captions, ctx.config.seed)
-    scores = suite.score_pictures(model, made, images, captions)
+    drawn, real = (suite.Embedded(x, model.embed_images(x)) for x in (made, images))
+    scores = suite.score_pictures(model, drawn, real, captions)
     score, rough = scores["clip_score"], scores["roughness"]
     times = rough["generated"] / max(rough["real"], 1e-6)
     metrics = {**score, "roughness": times, "real_matched": scores["clip_score_real"]["matched"]}
