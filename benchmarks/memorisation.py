@@ -16,7 +16,7 @@ from torch import nn
 from unclip.core import machine
 from unclip.core.noise import initial_weights
 from unclip.data.loader import to_pixels
-from unclip.data.prepare.splits import copies, split_rows
+from unclip.data.prepare.splits import SHARE, copies, split_rows
 from unclip.data.prepare.write import Prepared, prepare
 from unclip.data.source import open_source
 from unclip.generation.ddpm import DDPMPipeline
@@ -43,7 +43,7 @@ def main() -> None:
     asked = parser.parse_args()
     machine.prepare_memory()
     prepared = prepare(open_source(asked.data), asked.out / "data", asked.size, 1.0, captioned=False)
-    rows = split_rows(prepared.keys, copies(prepared), 0.05).train
+    rows = split_rows(prepared.keys, copies(prepared), SHARE).train
     rows = np.sort(np.random.default_rng(asked.seed).permutation(rows)[: asked.images])
     place = asked.out / str(len(rows))
     place.mkdir(parents=True, exist_ok=True)

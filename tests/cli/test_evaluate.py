@@ -56,7 +56,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(api, "trained_on", lambda run, other, seed: (other, np.array([0])))
     monkeypatch.setattr(suite, "evaluate_shapes", lambda model, world, n, seed: EXACT)
     monkeypatch.setattr(
-        judged_data, "rows_of", lambda run, split: np.array({"test": [3, 5], "validation": [2, 4]}[split])
+        judged_data, "rows_of", lambda run, prepared, split: np.array({"test": [3, 5], "validation": [2, 4]}[split])
     )
     return asked
 

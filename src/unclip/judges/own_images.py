@@ -10,8 +10,8 @@ from unclip.core.task import Batch
 from unclip.data.classes import are_classes
 from unclip.data.loader import Order, to_tensor
 from unclip.data.prepare.read import Prepared, load_prepared
-from unclip.data.prepare.splits import copies, split_rows
-from unclip.data.prepare.splits_file import read_splits
+from unclip.data.prepare.splits import SHARE, copies, split_rows
+from unclip.data.prepare.splits_file import NAME, read_splits
 from unclip.judges.network import SIDES
 
 
@@ -57,6 +57,6 @@ class OwnImages:
 
 def _trained_on(place: Path, prepared: Prepared) -> np.ndarray:
     """The training rows of a run; of a data set alone those that a run would have."""
-    if (place / "splits.json").is_file():
-        return read_splits(place / "splits.json", len(prepared)).train
-    return split_rows(prepared.keys, copies(prepared), 0.05).train
+    if (kept := place / NAME).is_file():
+        return read_splits(kept, len(prepared)).train
+    return split_rows(prepared.keys, copies(prepared), SHARE).train

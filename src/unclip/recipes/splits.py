@@ -15,7 +15,7 @@ from unclip.runs.folder import RunFolder
 
 def settle_splits(run: RunFolder, prepared: Prepared, config: RunConfig) -> Iterator[Event]:
     """Finds the splits of a run that has none yet, and writes them; a run of unclip 0.2.0 goes on without a test."""
-    if run.splits.exists() or _test_of(run) == _NONE:
+    if run.splits.exists() or _without_test(run):
         return
     splits = _found(prepared, config)
     write_splits(run.splits, splits, {"held_out": config.held_out})
@@ -36,10 +36,10 @@ def splits_of(run: RunFolder, prepared: Prepared, config: RunConfig) -> Splits:
     or gone."""
     if run.splits.exists():
         return read_splits(run.splits, len(prepared))
-    found, test = _found(prepared, config), _test_of(run)
-    if test == _NONE:
+    found = _found(prepared, config)
+    if _without_test(run):
         return Splits(np.sort(np.concatenate([found.train, found.test])), found.validation, found.test[:0])
-    if test == _KNOWN:
+    if "data" in run.state():
         raise ValueError(f"{run.splits}: is gone; the same `unclip train` finds the splits of its images again")
     return found
 
@@ -48,10 +48,7 @@ def _found(prepared: Prepared, config: RunConfig) -> Splits:
     return split_rows(prepared.keys, copies(prepared), config.held_out)
 
 
-_NEW, _NONE, _KNOWN = range(3)
-
-
-def _test_of(run: RunFolder) -> int:
-    """Whether the run is new, was begun before there was a test split, or has one."""
-    record: dict[str, Any] = run.state().get("data", {})
-    return _NEW if not record else _KNOWN if "test" in record["metrics"] else _NONE
+def _without_test(run: RunFolder) -> bool:
+    """Whether the run was begun before there was a test split."""
+    record: dict[str, Any] | None = run.state().get("data")
+    return record is not None and "test" not in record["metrics"]

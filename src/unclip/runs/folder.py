@@ -31,6 +31,7 @@ from unclip.core.config.tables import read_json, read_toml
 from unclip.core.disk import atomic, lock, store
 from unclip.core.shown import printable, shell_command
 from unclip.data.images.colours import WHITE
+from unclip.data.prepare import splits_file
 from unclip.runs.records import check_record, records_before
 
 STAGE_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
@@ -53,7 +54,7 @@ class RunFolder:
     @property
     def splits(self) -> Path:
         """Which images are held out, for validation and for the test."""
-        return self.root / "splits.json"
+        return self.root / splits_file.NAME
 
     @property
     def early(self) -> Path:

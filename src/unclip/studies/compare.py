@@ -97,7 +97,8 @@ def shared(first: Path, second: Path, asked: CompareRequest) -> tuple[list[str],
 def _held_out(root: Path, asked: CompareRequest) -> Judged:
     run = RunFolder(root)
     run.require()
-    return load_prepared(run.data), rows_of(run, asked.split)[: asked.n]
+    prepared = load_prepared(run.data)
+    return prepared, rows_of(run, prepared, asked.split)[: asked.n]
 
 
 def _draw(root: Path, captions: Sequence[str], asked: CompareRequest) -> Drawn:

@@ -15,6 +15,8 @@ from jaxtyping import Int64, UInt8
 from unclip.data.layouts.kinds import SPLITS
 from unclip.data.prepare.read import Prepared
 
+SHARE = 0.05
+"""Of the images, for validation, and as much for the test; unless a run says otherwise."""
 MAXIMUM = 500
 """Images of a held-out split at the most: a score needs no more, and a gate has to be quick."""
 CROWD = 0.02

@@ -12,6 +12,7 @@ from unclip.data.layouts.kinds import Split
 from unclip.data.prepare.splits import Splits, by_side
 
 VERSION = 1
+NAME = "splits.json"
 HELD_OUT: tuple[Split, ...] = ("validation", "test")
 
 

@@ -127,10 +127,7 @@ def score(model: ImageModel, run: RunFolder, source: Source | None, asked: Scori
     with ExitStack() as stack:
         judged = stack.enter_context(judged_on(run, source, model.size, asked.split, captioned))
         if len(judged[1]) < 2:
-            where = f"{run.root} (split {asked.split})" if source is None else source.root
-            raise ValueError(
-                f"{where}: {len(judged[1])} image to judge on, and a score needs at least 2; name data with more"
-            )
+            raise ValueError(_too_few(len(judged[1]), run, source, asked.split))
         trained = trained_on(run, judged[0], asked.seed)
         if isinstance(model, DDPMPipeline):
             return score_images(model, judged, trained, judges, asked)
@@ -138,6 +135,14 @@ def score(model: ImageModel, run: RunFolder, source: Source | None, asked: Scori
         stages = model.enlargers if isinstance(model, TextToImage) else ()
         large = [stack.enter_context(larger(run, source, stage.size, asked.split)) for stage in stages]
         return score_pairs(model, judged, trained, judges, asked, large)
+
+
+def _too_few(count: int, run: RunFolder, source: Source | None, split: Split) -> str:
+    images = f"{count} image{'s' * (count != 1)}"
+    if source is not None:
+        return f"{source.root}: {images} to judge on, and a score needs at least 2; name data with more"
+    other = "--split validation scores those that its gates saw, or " if split == "test" else ""
+    return f"{run.root}: its {split} split has {images} to judge on, and a score needs at least 2; {other}name --data"
 
 
 def score_images(

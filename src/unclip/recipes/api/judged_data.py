@@ -16,6 +16,7 @@ from unclip.data.prepare.identity import is_prepared
 from unclip.data.prepare.write import Prepared, load_prepared, prepare
 from unclip.recipes.context import Context
 from unclip.recipes.settings.run import stored_config
+from unclip.recipes.splits import splits_of
 from unclip.recipes.stages.upsampler import splits_at
 from unclip.runs.folder import RunFolder
 
@@ -30,7 +31,8 @@ Judged = tuple[Prepared, np.ndarray]
 def judged_on(run: RunFolder, source: Source | None, size: int, split: Split, captioned: bool) -> Iterator[Judged]:
     """All images of another data set, prepared for as long as it takes; of the run's own those of one split."""
     if source is None or is_prepared(source, run.data, captioned):
-        yield load_prepared(run.data), rows_of(run, split)
+        prepared = load_prepared(run.data)
+        yield prepared, rows_of(run, prepared, split)
         return
     with _elsewhere(source, size, run.background, captioned) as judged:
         yield judged
@@ -39,7 +41,8 @@ def judged_on(run: RunFolder, source: Source | None, size: int, split: Split, ca
 @contextmanager
 def larger(run: RunFolder, source: Source | None, size: int, split: Split) -> Iterator[Judged]:
     """As `judged_on`, at the size of an upsampler. Raises ValueError where no held-out image is so large."""
-    ctx = context_of(run)
+    config = stored_config(run.settings)
+    ctx = Context(run, config, load_prepared(run.data), machine.device(), config.precision)
     if source is None or is_prepared(source, run.data, ctx.config.captioned):
         prepared = replace(ctx, source=source).prepared_at(size)
         yield prepared, splits_at(ctx, prepared).of(split)
@@ -62,16 +65,11 @@ def trained_on(run: RunFolder, other: Prepared, seed: int) -> Judged:
     """Some of the images that the run was trained on, drawn at random; none of `other` where its data are gone."""
     if not (run.data / "prepared.json").exists():
         return other, np.zeros(0, dtype=np.int64)
-    rows = rows_of(run, "train")
-    return load_prepared(run.data), np.sort(np.random.default_rng(derive(seed, "train")).permutation(rows)[:TRAIN])
+    prepared = load_prepared(run.data)
+    rows = rows_of(run, prepared, "train")
+    return prepared, np.sort(np.random.default_rng(derive(seed, "train")).permutation(rows)[:TRAIN])
 
 
-def rows_of(run: RunFolder, split: Split) -> np.ndarray:
+def rows_of(run: RunFolder, prepared: Prepared, split: Split) -> np.ndarray:
     """The rows of one split of a run's data."""
-    return context_of(run).splits.of(split)
-
-
-def context_of(run: RunFolder) -> Context:
-    """A run as its stages saw it. Raises ValueError where its data are gone."""
-    config = stored_config(run.settings)
-    return Context(run, config, load_prepared(run.data), machine.device(), config.precision)
+    return splits_of(run, prepared, stored_config(run.settings)).of(split)

@@ -16,6 +16,7 @@ from unclip.core.plugins import noted
 from unclip.core.versions import WRITTEN_BY, by_another
 from unclip.data.images.colours import colour
 from unclip.data.layouts.kinds import Captions
+from unclip.data.prepare.splits import SHARE
 from unclip.diffusion.process import check_sampling
 from unclip.recipes.settings.recipe import Recipe, additions, can_be_added, default_recipe, kind_of, models, stages_of
 
@@ -44,7 +45,7 @@ class RunConfig(Config):
     longest_caption: Annotated[int, Range(3, 4096)] = 77
     captions: Captions = "auto"
     caption_column: str = ""
-    held_out: Annotated[float, Range(0, 0.5, below=True)] = 0.05
+    held_out: Annotated[float, Range(0, 0.5, below=True)] = SHARE
     background: str = "white"
     max_bad: Fraction = 0.01
     checkpoint_seconds: Annotated[float, Range(0, 1e9)] = 60.0
