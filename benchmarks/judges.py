@@ -25,6 +25,7 @@ from unclip.data import World, open_source, to_tensor
 from unclip.data.degradation.blur import filtered, gaussian
 from unclip.data.degradation.jpeg import compressed
 from unclip.data.images.decode import decode
+from unclip.evaluation.sets.frechet import frechet_distance
 from unclip.evaluation.sets.kernel import kid
 from unclip.judges.shipped import SHIPPED
 
@@ -48,16 +49,6 @@ class DataSet:
     @property
     def plain(self) -> torch.Tensor:
         return self.others[:EACH]
-
-
-def frechet(a: torch.Tensor, b: torch.Tensor) -> float:
-    """|m - m'|^2 + tr(S + S' - 2 (S^1/2 S' S^1/2)^1/2), the distance of two Gaussians (Dowson & Landau 1982)."""
-    a, b = a.double(), b.double()
-    s, t = torch.cov(a.T), torch.cov(b.T)
-    values, vectors = torch.linalg.eigh(s)
-    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
-    cross = torch.linalg.eigvalsh(root @ t @ root).clamp(min=0).sqrt().sum()
-    return float((a.mean(0) - b.mean(0)).square().sum() + s.trace() + t.trace() - 2 * cross)
 
 
 # ------------------------------------------------------------------ data
@@ -192,7 +183,7 @@ class Distances:
         return self.of(self.features(images))
 
     def of(self, found: torch.Tensor) -> tuple[float, float]:
-        return kid(found, self.reference), frechet(found, self.reference)
+        return kid(found, self.reference), frechet_distance(found, self.reference)
 
     def row(self, name: str, steps: list[str], values: Iterable[tuple[float, float]]) -> Row:
         kids, frechets = zip(*values, strict=True)

@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from unclip.figures.style import INK, canvas, save
+from unclip.figures.style import INK, canvas, save, tidy
 
 COLOURS = {"kid_floor": "#7a9e3f", "kid": "#2f6fb5", "kid_noise": "#b0b6bd"}
+LETTERS = 10
 WORDS = {"kid_floor": "training images", "kid": "generated", "kid_noise": "coloured noise"}
 
 
 def distances(judges: Mapping[str, Mapping[str, Any]], out: Path) -> None:
     """A panel a judge: the root of KID of generated images between that of training images and of coloured noise."""
-    figure, (axes,) = canvas(1, len(judges), 3.6 * len(judges), 1.8)
+    figure, (axes,) = canvas(1, len(judges), 4.4 * len(judges), 1.9)
     for ax, (name, scores) in zip(axes, judges.items(), strict=True):
         known = [kind for kind in WORDS if kind in scores]
         roots = {kind: _roots(scores[kind]) for kind in known}
@@ -21,10 +22,9 @@ def distances(judges: Mapping[str, Mapping[str, Any]], out: Path) -> None:
         spread.append([max(0.0, roots[k][2] - v) for k, v in zip(known, values, strict=True)])
         ax.barh([WORDS[k] for k in known], values, xerr=spread, color=[COLOURS[k] for k in known], ecolor=INK)
         ax.invert_yaxis()
-        ax.set_title(Path(name).name, fontsize=10, color=INK, loc="left")
-        ax.set_xlabel("distance to held-out images (root of KID)", fontsize=9, color=INK)
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.tick_params(labelsize=9, colors=INK)
+        ax.set_title(Path(name).name, fontsize=LETTERS, color=INK, loc="left")
+        ax.set_xlabel("root of KID to held-out images", fontsize=LETTERS - 1, color=INK)
+        tidy(ax, LETTERS)
     save(figure, out)
 
 
@@ -46,8 +46,7 @@ def octaves(spectrum: Mapping[str, Mapping[str, Any]], out: Path) -> None:
     ax.set_yscale("log", base=2)
     ax.set_xticks(edges, [f"{edge:.2g}" for edge in edges])
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    ax.set_xlabel("cycles a pixel, up to", fontsize=9, color=INK)
-    ax.set_title("power, generated over real (1: equal)", fontsize=10, color=INK, loc="left")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.tick_params(labelsize=9, colors=INK)
+    ax.set_xlabel("cycles a pixel, up to", fontsize=LETTERS - 1, color=INK)
+    ax.set_title("power, generated over real (1: equal)", fontsize=LETTERS, color=INK, loc="left")
+    tidy(ax, LETTERS)
     save(figure, out)

@@ -1,5 +1,6 @@
 """Where judges come from: those that are shipped, a folder that `judges.train` wrote, or a network of your own."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -42,6 +43,11 @@ def load(judge: str | Path, device: torch.device | str = "cpu", wants: Wants | N
         f"{printable(judge)}: no such judge; name one of {', '.join(SHIPPED)}, a folder that judges.train wrote, or a "
         "TorchScript file"
     )
+
+
+def load_all(names: Sequence[str | Path], device: torch.device | str = "cpu") -> list[Judge]:
+    """Loads several judges; of no names those that are shipped. Raises ValueError as `load` does."""
+    return [load(name, device) for name in names or SHIPPED]
 
 
 def _read(folder: Path, name: str, device: torch.device | str, expected: str | None = None) -> Judge:

@@ -26,8 +26,7 @@ from unclip.generation.ddpm import DDPMPipeline
 from unclip.generation.load import load
 from unclip.generation.settings import Settings
 from unclip.judges.judge import Judge
-from unclip.judges.shipped import SHIPPED
-from unclip.judges.shipped import load as load_judge
+from unclip.judges.shipped import load_all
 from unclip.recipes.api.judged_data import Judged, rows_of
 from unclip.runs.folder import RunFolder
 
@@ -40,14 +39,14 @@ class CompareRequest:
         n: held-out captions, or images of plain DDPMs.
         seed: of the first image; the next takes the next.
         split: whose images.
-        features: judges of sets of images.
+        features: judges of sets of images; none: those that are shipped.
         judges: other runs, whose CLIP says how well images fit their captions.
     """
 
     n: int = 256
     seed: int = 0
     split: Split = "validation"
-    features: tuple[str, ...] = tuple(SHIPPED)
+    features: tuple[str, ...] = ()
     judges: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
@@ -73,8 +72,8 @@ def compare(first: Path, second: Path, asked: CompareRequest) -> dict[str, Any]:
     drawn = [_draw(root, captions, asked) for root in (first, second)]
     names = captions if any(captions) else [str(i) for i in range(len(captions))]
     scores = dict[str, Any]()
-    for name in asked.features:
-        scores |= _sets(load_judge(name), drawn, real, names, asked.seed)
+    for judge in load_all(asked.features):
+        scores |= _sets(judge, drawn, real, names, asked.seed)
     for root in asked.judges:
         scores[f"CLIP score by {root}"] = _alignment(root, drawn, captions, asked.seed)
     return scores

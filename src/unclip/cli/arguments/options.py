@@ -12,6 +12,23 @@ FIRST_SEED = "Seed of the first image; each further one takes the next whole num
 SEED = "Seed of everything random, a whole number: the same seed gives the same result. Example: --seed 7"
 SPLIT = "Which part of the data, where it has parts: train, validation or test. Example: --split validation"
 
+FeatureNets = Annotated[
+    tuple[str, ...],
+    Parameter(
+        help="A feature net that compares images: random, or a path. May be repeated. Default: those shipped.",
+        negative="",
+        show_default=False,
+    ),
+]
+JudgeRuns = Annotated[
+    tuple[Path, ...],
+    Parameter(
+        help="Another run, whose CLIP judges how images fit their captions. May be repeated.",
+        negative="",
+        show_default=False,
+    ),
+]
+
 
 @Parameter(name="*")
 @dataclass(frozen=True)
@@ -46,7 +63,12 @@ class TrainOptions(ReadOptions):
         ),
     ] = None
     classes: Annotated[
-        bool, Parameter(help="ddpm: learn the class (folder, label or short caption) of each image.", negative="")
+        bool,
+        Parameter(
+            help="ddpm: learn the class (folder, label or short caption) of each image.",
+            negative="",
+            show_default=False,
+        ),
     ] = False
     preset: Annotated[
         str | None,
@@ -108,6 +130,7 @@ class TrainOptions(ReadOptions):
             help="Any other setting by its path in run.toml; may be repeated, in any order. Example: "
             "--set decoder.train.batch=16",
             negative="",
+            show_default=False,
             consume_multiple=False,
         ),
     ] = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
-from unclip.cli.arguments.options import SEED
+from unclip.cli.arguments.options import SEED, FeatureNets, JudgeRuns
 from unclip.cli.arguments.output import check_file
 from unclip.cli.errors import guarded
 from unclip.data.layouts.kinds import Split
@@ -27,17 +27,8 @@ def compare(
     n: Annotated[int, Parameter(name="-n", help="Held-out captions to draw.")] = 256,
     seed: Annotated[int, Parameter(help=SEED)] = 0,
     split: Annotated[Split, Parameter(help="validation to decide by, test to publish.")] = "validation",
-    features: Annotated[
-        tuple[str, ...],
-        Parameter(
-            help="A feature net that compares images: random, or a path. May be repeated. Default: those shipped.",
-            negative="",
-        ),
-    ] = (),
-    judge: Annotated[
-        tuple[Path, ...],
-        Parameter(help="A third run, whose CLIP judges how images fit captions. May be repeated.", negative=""),
-    ] = (),
+    features: FeatureNets = (),
+    judge: JudgeRuns = (),
     json: Annotated[Path | None, Parameter(help="Where to write the figures.")] = None,
 ) -> None:
     """Compare two finished runs on the same held-out captions and seeds.
@@ -51,12 +42,11 @@ def compare(
     from unclip.cli.screen.waiting import waiting
     from unclip.core.disk.atomic import check_written, write_atomic
     from unclip.core.disk.store import to_json
-    from unclip.judges.shipped import SHIPPED
     from unclip.studies import compare as study
 
     if json is not None:
         check_written(json)
-    console, asked = stdout(), study.CompareRequest(n, seed, split, features or tuple(SHIPPED), judge)
+    console, asked = stdout(), study.CompareRequest(n, seed, split, features, judge)
     with waiting("drawing the same captions with both", console):
         scores = study.compare(first, second, asked)
     console.print(table(scores))

@@ -83,22 +83,14 @@ def whole_table(forecast: "Forecast") -> "Table":
     from rich.table import Table
 
     from unclip.core.config.duration import words
+    from unclip.core.disk.atomic import in_words
 
     sheet = Table(box=None, pad_edge=False, show_header=False)
     times = {"preparation": forecast.preparation, "training": forecast.training, "samples and gates": forecast.judging}
     rows = [(name, words(seconds)) for name, seconds in (*times.items(), ("in all", forecast.total))]
-    rows += [] if forecast.memory is None else [("memory at the peak", size(forecast.memory))]
-    disk = ", ".join(f"{name} {size(count)}" for name, count in forecast.disk.items() if count)
-    rows += [("disk", f"{size(sum(forecast.disk.values()))} ({disk}); free: {size(forecast.free)}")]
+    rows += [] if forecast.memory is None else [("memory at the peak", in_words(forecast.memory))]
+    disk = ", ".join(f"{name} {in_words(count)}" for name, count in forecast.disk.items() if count)
+    rows += [("disk", f"{in_words(sum(forecast.disk.values()))} ({disk}); free: {in_words(forecast.free)}")]
     for row in rows:
         sheet.add_row(*row)
     return sheet
-
-
-def size(count: float) -> str:
-    """Bytes for a person: 12.3 MB."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
-            break
-        count /= 1000
-    return f"{count:.3g} {unit}" if count < 1000 else f"{count:,.0f} {unit}"

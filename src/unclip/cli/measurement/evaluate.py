@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
 from unclip.cli.arguments.model import open_model
-from unclip.cli.arguments.options import SEED, ReadOptions
+from unclip.cli.arguments.options import SEED, FeatureNets, JudgeRuns, ReadOptions
 from unclip.cli.arguments.output import check_file
 from unclip.cli.errors import guarded
 from unclip.cli.screen.exact_table import exact_table, is_exact
@@ -38,17 +38,8 @@ class Judged(ReadOptions):
             help="Of the run's images, and of data with splits: test to publish, validation to decide by, or train."
         ),
     ] = "test"
-    features: Annotated[
-        tuple[str, ...],
-        Parameter(
-            help="A feature net that compares images: random, or a path. May be repeated. Default: those shipped.",
-            negative="",
-        ),
-    ] = ()
-    judge: Annotated[
-        tuple[Path, ...],
-        Parameter(help="Another run, whose CLIP judges how images fit their captions. May be repeated.", negative=""),
-    ] = ()
+    features: FeatureNets = ()
+    judge: JudgeRuns = ()
 
 
 @guarded
@@ -82,14 +73,13 @@ def evaluate(
     from unclip.core.disk.atomic import check_written, write_atomic
     from unclip.core.disk.store import to_json
     from unclip.generation.base import ImageModel
-    from unclip.judges.shipped import SHIPPED
     from unclip.recipes.api.evaluate import Scoring, score, settings_of
     from unclip.runs.folder import RunFolder
     from unclip.studies.scores import write_page
 
     if json is not None:
         check_written(json)
-    asked = Scoring(n, seed, bpd_pictures if bpd else 0, how.split, how.features or tuple(SHIPPED), how.judge)
+    asked = Scoring(n, seed, bpd_pictures if bpd else 0, how.split, how.features, how.judge)
     console, page, about = stdout(), None, {"run": str(run), "data": data, "split": how.split, "n": n, "seed": seed}
     with waiting(f"loading {run}", console) as say:
         model = open_model(run, ImageModel)

@@ -169,10 +169,10 @@ def check_written(path: Path) -> None:
 
 def _no_room(path: Path, needed: int, reason: str) -> str:
     free = _free(path)
-    there = "" if free is None else f", {_bytes(free)} free"
+    there = "" if free is None else f", {in_words(free)} free"
     return (
-        f"{path}: cannot be written ({reason.lower()}): {_bytes(needed)} needed{there}; make room there, then the same "
-        "command again continues (what was saved before is whole)"
+        f"{path}: cannot be written ({reason.lower()}): {in_words(needed)} needed{there}; make room there, then the "
+        "same command again continues (what was saved before is whole)"
     )
 
 
@@ -183,5 +183,6 @@ def _free(path: Path) -> int | None:
     return found.free if found is not None and found.total else None
 
 
-def _bytes(n: int) -> str:
+def in_words(n: int) -> str:
+    """A number of bytes for a person: 12.3 MB."""
     return f"{n / 1e9:.1f} GB" if n >= 1e9 else f"{n / 1e6:.1f} MB" if n >= 1e5 else f"{n:,} bytes"

@@ -21,8 +21,7 @@ from unclip.generation.load import load
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
 from unclip.judges.judge import Judge
-from unclip.judges.shipped import SHIPPED
-from unclip.judges.shipped import load as load_judge
+from unclip.judges.shipped import load_all
 from unclip.recipes.api.data import open_data
 from unclip.recipes.api.judged_data import Judged, judged_on, larger, trained_on
 from unclip.recipes.settings.run import RunConfig, stored_config
@@ -31,9 +30,6 @@ from unclip.runs.folder import RunFolder
 
 FLOW_SHARE = 8
 """The ODE is taken over the first of so many parts of the images: it costs most."""
-
-FEATURES = tuple(SHIPPED)
-"""The judges, unless others are named."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ class Scoring:
         seed: of everything random.
         bpd: images to take bits/dim over; 0: none.
         split: which of a run's own images it is judged on.
-        features: judges of sets of images, by name or path, as `judges.load` takes them.
+        features: judges of sets of images, by name or path, as `judges.load` takes them; none: those that are shipped.
         judges: other runs, whose CLIP says how well images fit their captions.
     """
 
@@ -53,7 +49,7 @@ class Scoring:
     seed: int = 0
     bpd: int = 0
     split: Split = "test"
-    features: tuple[str, ...] = FEATURES
+    features: tuple[str, ...] = ()
     judges: tuple[str | Path, ...] = ()
 
     def __post_init__(self) -> None:
@@ -73,7 +69,7 @@ def evaluate(
     seed: int = 0,
     bpd: int = 0,
     split: Split = "test",
-    features: Sequence[str] = FEATURES,
+    features: Sequence[str] = (),
     judges: Sequence[str | Path] = (),
 ) -> dict[str, Any]:
     """Scores a finished run, as `unclip evaluate --json` writes them: name -> figures.
@@ -91,7 +87,7 @@ def evaluate(
         split: "test" for scores to publish, "validation" for what is used to decide, "train": of the run's own data,
             and where the data at a path have splits.
         features: feature nets by which generated images are compared with real ones: "random", or the path of one of
-            your own ([judges](judges.md)).
+            your own ([judges](judges.md)); none: those that are shipped.
         judges: folders of other runs, whose CLIP judges how well images fit their captions.
 
     Raises:
@@ -122,7 +118,7 @@ def score(model: ImageModel, run: RunFolder, source: Source | None, asked: Scori
     world = None if source is None else asked_world(source, run, model.size)
     if isinstance(model, CaptionedModel) and world is not None:
         return Evaluation(suite.evaluate_shapes(model, world, asked.n, asked.seed))
-    judges = [load_judge(name) for name in asked.features]
+    judges = load_all(asked.features)
     captioned = not isinstance(model, DDPMPipeline) or bool(model.classes)
     with ExitStack() as stack:
         judged = stack.enter_context(judged_on(run, source, model.size, asked.split, captioned))
