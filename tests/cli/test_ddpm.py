@@ -131,6 +131,7 @@ def test_generate_evaluate_and_info_as_typed(run: Path, call: Call, tmp_path: Pa
     assert done.code == 0, done.err
     for words in ("bound", "terminal", "decoder", "flow", "class", "rate-distortion.png"):
         assert words in done.out
+    assert "reads no captions that a CLIP could judge" in call("evaluate", run, "--judge", run).err
     scores = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))["scores"]
     assert 0 < scores["bound"]["total"]["mean"] < 9 and scores["bound"]["total"]["error"] > 0
     assert scores["rate_distortion"]["log_snr"][-1] is None

@@ -115,6 +115,10 @@ def score(model: ImageModel, run: RunFolder, source: Source | None, asked: Scori
     """The scores on a data set; on that of the run itself (or None), on the images of one split only."""
     if asked.bpd and not isinstance(model, DDPMPipeline):
         raise ValueError(f"{run.root}: holds a text-to-image model; bits/dim (bpd) are those of a run of --model ddpm")
+    if asked.judges and isinstance(model, DDPMPipeline):
+        raise ValueError(
+            f"{run.root}: holds a plain DDPM, which reads no captions that a CLIP could judge; leave --judge out"
+        )
     world = None if source is None else asked_world(source, run, model.size)
     if isinstance(model, CaptionedModel) and world is not None:
         return Evaluation(suite.evaluate_shapes(model, world, asked.n, asked.seed))
