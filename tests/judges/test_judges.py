@@ -12,8 +12,8 @@ from unclip.core.noise import Noise
 from unclip.data.degradation.blur import filtered, gaussian
 from unclip.data.degradation.jpeg import compressed
 from unclip.evaluation.distances import kid
-from unclip.judges.load import SHIPPED, WEIGHTS
 from unclip.judges.procedural import scenes
+from unclip.judges.shipped import SHIPPED, WEIGHTS
 
 TRAINED = [name for name in SHIPPED if name != "random"]
 
@@ -30,6 +30,8 @@ def test_shipped(name: str):
     assert sum(file.stat().st_size for file in (WEIGHTS / name).iterdir()) < 600_000
     found = judge.features(drawn(4, "a"))
     assert found.dtype == torch.float32 and 128 <= found.shape[1] <= 320
+    assert found.abs().max() <= 4  # bounded, whatever the image
+    assert judge.features(Noise.shared(0).normal((2, 3, 32, 32)).sign()).abs().max() <= 4
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -66,7 +68,7 @@ def test_other_images_are_refused(images: torch.Tensor, words: str):
 
 def tampered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(WEIGHTS, tmp_path / "weights")
-    monkeypatch.setattr("unclip.judges.load.WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr("unclip.judges.shipped.WEIGHTS", tmp_path / "weights")
     return tmp_path / "weights" / "random"
 
 
@@ -82,7 +84,7 @@ def test_a_damaged_judge_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_another_judge_under_a_shipped_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Whole in itself, but not the one that was published: its figures would be taken for those of the other."""
     place, other = tampered(tmp_path, monkeypatch), tmp_path / "other"
-    judges.train("random", other, judges.Recipe(seed=1))
+    judges.train("random", other, judges.Recipe(seed=1, usual=64))
     shutil.rmtree(place)
     shutil.copytree(other, place)
     with pytest.raises(ValueError, match=rf"random.*hash .*, expected {SHIPPED['random']}.*install unclip again"):
@@ -105,7 +107,7 @@ def test_no_such_judge():
 
 
 def blurred(x: torch.Tensor, sigma: float) -> torch.Tensor:
-    s = torch.full((len(x),), sigma)
+    s = torch.full((len(x),), float(sigma))
     return filtered(x, gaussian(15, s, s, torch.zeros_like(s)))
 
 
@@ -114,7 +116,7 @@ def grainy(x: torch.Tensor, strength: float) -> torch.Tensor:
 
 
 def through_jpeg(x: torch.Tensor, quality: float) -> torch.Tensor:
-    return compressed(x, torch.full((len(x),), quality))
+    return compressed(x, torch.full((len(x),), float(quality)))
 
 
 @pytest.mark.parametrize("name", TRAINED)

@@ -11,15 +11,15 @@ from unclip.core.lazy import lazy
 
 if TYPE_CHECKING:
     from unclip.judges.judge import Judge as Judge
-    from unclip.judges.load import load as load
     from unclip.judges.recipe import Recipe as Recipe
     from unclip.judges.recipe import train as train
+    from unclip.judges.shipped import load as load
     from unclip.judges.torchscript import Wants as Wants
 else:
     __all__, __getattr__, __dir__ = lazy(
         __name__,
         {
-            "unclip.judges.load": "load",
+            "unclip.judges.shipped": "load",
             "unclip.judges.judge": "Judge",
             "unclip.judges.recipe": "train Recipe",
             "unclip.judges.torchscript": "Wants",

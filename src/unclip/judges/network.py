@@ -3,10 +3,14 @@
     stem   3x3, 16 channels, at full resolution
     stage  halved by means of 2x2, 3x3 convolution, residual blocks x + conv(relu(conv(relu(x))))
 
-There is no norm: what an image is like must not be divided away, and no image may depend on its batch. The features of
-an image are means, and for the early stages standard deviations, over all places of relu(x) after each stage: what is
-there, and how unevenly; then each is standardised by the mean and the standard deviation that it has on the images of
-the recipe, so that no channel decides alone.
+There is no norm: what an image is like must not be divided away, and no image may depend on its batch. From each stage
+are read the means over all places of relu(x), and from the fine ones also the standard deviations: what is there, and
+how unevenly. Training reads all of them. The features by which sets are compared are those from stage `first` on, each
+standardised by the mean m and the standard deviation s that it has on the images of the recipe, and bounded:
+
+    f = limit tanh((pooled - m) / (limit s))
+
+so that no channel, and no image of an extreme kind, decides alone.
 """
 
 import itertools
@@ -18,7 +22,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from unclip.core.config.base import Config
-from unclip.core.config.ranges import Depth, Range, Widths
+from unclip.core.config.ranges import Depth, Positive, Range, Widths
 from unclip.core.typing import Float, Images, Tensor, Vectors
 
 SIDES = (16, 256)
@@ -32,12 +36,21 @@ class FeatureNetConfig(Config):
     Args:
         widths: channels at the full side, a half, a quarter, ...
         blocks: residual blocks of each stage after the stem.
-        spread: of how many stages, from the first, the standard deviations are features, too.
+        spread: of how many stages, from the stem, the standard deviations are read, too.
+        first: the stage from which on what is read is a feature. The stem and the stage after it see edges and grain
+            so strongly that a mild blur would weigh more than the loss of all that is shown.
+        limit: how many standard deviations a feature can be away from the mean.
     """
 
     widths: Widths = (16, 32, 48, 80)
     blocks: Depth = 1
     spread: Annotated[int, Range(0, 8)] = 3
+    first: Annotated[int, Range(0, 7)] = 2
+    limit: Positive = 4.0
+
+    def __post_init__(self) -> None:
+        if self.first >= len(self.widths):
+            raise ValueError(f"first = {self.first}: there are {len(self.widths)} stages, counted from 0")
 
     def build(self) -> "FeatureNet":
         """Makes the network with its first weights."""
@@ -77,13 +90,19 @@ class FeatureNet(nn.Module):
         )
         for layer in (self.stem, *(next(iter(stage.children())) for stage in self.stages)):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-        self.register_buffer("center", torch.zeros(self.width))
-        self.register_buffer("scale", torch.ones(self.width))
+        self.register_buffer("center", torch.zeros(self.read))
+        self.register_buffer("scale", torch.ones(self.read))
+
+    @property
+    def read(self) -> int:
+        """How many numbers `pooled` reads from an image."""
+        return sum(self.config.widths) + sum(self.config.widths[: self.config.spread])
 
     @property
     def width(self) -> int:
         """Number of features."""
-        return sum(self.config.widths) + sum(self.config.widths[: self.config.spread])
+        first, spread = self.config.first, self.config.spread
+        return sum(self.config.widths[first:]) + sum(self.config.widths[first:spread])
 
     def maps(self, images: Images) -> list[Float[Tensor, "b _ _ _"]]:
         """The activations after each stage, from fine to coarse."""
@@ -95,7 +114,7 @@ class FeatureNet(nn.Module):
         return found
 
     def pooled(self, images: Images) -> Vectors:
-        """Means of all stages and standard deviations of the first ones, not standardised, [b, width]."""
+        """Means of all stages and standard deviations of the fine ones, as they are, [b, read]."""
         parts = []
         for number, x in enumerate(self.maps(images)):
             mean = x.mean((2, 3))
@@ -107,7 +126,9 @@ class FeatureNet(nn.Module):
 
     def forward(self, images: Images) -> Vectors:
         """The features of images [b, 1 or 3, h, w] in [-1, 1], [b, width]."""
-        return (self.pooled(images) - self.center) / self.scale
+        limit = self.config.limit
+        away = (self.pooled(images) - self.center) / self.scale
+        return limit * (away[:, -self.width :] / limit).tanh()
 
     @torch.no_grad()
     def standardise(self, pooled: Float[Tensor, "n d"]) -> None:

@@ -22,7 +22,7 @@ from unclip.core.config.base import Config
 from unclip.core.config.ranges import Range, Signed
 from unclip.core.disk.store import sha256
 from unclip.core.shown import printable
-from unclip.core.typing import Images, Tensor, Vectors
+from unclip.core.typing import Float, Images, Tensor, Vectors
 from unclip.judges.judge import Judge
 
 LARGEST = 4096
@@ -61,7 +61,7 @@ def load_torchscript(path: Path, wants: Wants, device: torch.device | str = "cpu
     return Judge(str(path), sha256(path), (1, LARGEST), describe)
 
 
-def resized(images: Images, side: int) -> Images:
+def resized(images: Images, side: int) -> Float[Tensor, "b c h2 w2"]:
     """Squares of this side by anti-aliased bicubic interpolation, within [-1, 1]; 0: as they are."""
     if side == 0 or images.shape[-2:] == (side, side):
         return images
