@@ -84,11 +84,12 @@ class FeatureNet(nn.Module):
         super().__init__()
         self.config = config
         self.stem = nn.Conv2d(3, config.widths[0], 3, padding=1)
-        self.stages = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(a, b, 3, padding=1), *(Block(b) for _ in range(config.blocks)))
-            for a, b in itertools.pairwise(config.widths)
-        )
-        for layer in (self.stem, *(next(iter(stage.children())) for stage in self.stages)):
+        entries, stages = [self.stem], []
+        for narrow, wide in itertools.pairwise(config.widths):
+            entries.append(nn.Conv2d(narrow, wide, 3, padding=1))
+            stages.append(nn.Sequential(entries[-1], *(Block(wide) for _ in range(config.blocks))))
+        self.stages = nn.ModuleList(stages)
+        for layer in entries:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         self.register_buffer("center", torch.zeros(self.read))
         self.register_buffer("scale", torch.ones(self.read))
