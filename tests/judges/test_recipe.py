@@ -83,7 +83,7 @@ def test_a_network_of_ones_own(tmp_path: Path):
         warnings.simplefilter("error")
         judge = judges.load(tmp_path / "means.pt")
     assert judge.features(white)[0].tolist() == pytest.approx([255, 255, 255, 299]) and len(judge.hash) == 64
-    plain = judges.load(tmp_path / "means.pt", wants=Wants(side=0, low=-1, high=1))
+    plain = judges.load(tmp_path / "means.pt", wants=Wants(side=0, low=-1.0, high=1.0))
     assert plain.features(-white)[0].tolist() == [-1, -1, -1, 40]
     (tmp_path / "text.pt").write_text("hello", encoding="utf-8")
     with pytest.raises(ValueError, match="no TorchScript file"):

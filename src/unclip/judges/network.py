@@ -5,7 +5,7 @@
 
 There is no norm: what an image is like must not be divided away, and no image may depend on its batch. From each stage
 are read the means over all places of relu(x), and from the fine ones also the standard deviations: what is there, and
-how unevenly. Training reads all of them. The features by which sets are compared are those from stage `first` on, each
+how unevenly. Training reads all of them. The features by which sets are compared leave out the finest; each is
 standardised by the mean m and the standard deviation s that it has on the images of the recipe, and bounded:
 
     f = limit tanh((pooled - m) / (limit s))
@@ -37,20 +37,32 @@ class FeatureNetConfig(Config):
         widths: channels at the full side, a half, a quarter, ...
         blocks: residual blocks of each stage after the stem.
         spread: of how many stages, from the stem, the standard deviations are read, too.
-        first: the stage from which on what is read is a feature. The stem and the stage after it see edges and grain
-            so strongly that a mild blur would weigh more than the loss of all that is shown.
+        first_mean: the stage from which on means are features. The stem sees edges and grain so strongly that a mild
+            blur would weigh more than the loss of all that is shown.
+        first_spread: the stage from which on standard deviations are features, below `spread`.
         limit: how many standard deviations a feature can be away from the mean.
     """
 
     widths: Widths = (16, 32, 48, 80)
     blocks: Depth = 1
     spread: Annotated[int, Range(0, 8)] = 3
-    first: Annotated[int, Range(0, 7)] = 2
+    first_mean: Annotated[int, Range(0, 7)] = 1
+    first_spread: Annotated[int, Range(0, 8)] = 2
     limit: Positive = 4.0
 
     def __post_init__(self) -> None:
-        if self.first >= len(self.widths):
-            raise ValueError(f"first = {self.first}: there are {len(self.widths)} stages, counted from 0")
+        if self.first_mean >= len(self.widths):
+            raise ValueError(f"first_mean = {self.first_mean}: there are {len(self.widths)} stages, counted from 0")
+
+    def chosen(self) -> list[int]:
+        """Which of the numbers that are read are features, in order."""
+        found, start = [], 0
+        for number, width in enumerate(self.widths):
+            kinds = [self.first_mean, self.first_spread] if number < self.spread else [self.first_mean]
+            for first in kinds:
+                found += range(start, start + width) if number >= first else []
+                start += width
+        return found
 
     def build(self) -> "FeatureNet":
         """Makes the network with its first weights."""
@@ -82,7 +94,7 @@ class FeatureNet(nn.Module):
 
     def __init__(self, config: FeatureNetConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.chosen = config, config.chosen()
         self.stem = nn.Conv2d(3, config.widths[0], 3, padding=1)
         entries, stages = [self.stem], []
         for narrow, wide in itertools.pairwise(config.widths):
@@ -98,12 +110,6 @@ class FeatureNet(nn.Module):
     def read(self) -> int:
         """How many numbers `pooled` reads from an image."""
         return sum(self.config.widths) + sum(self.config.widths[: self.config.spread])
-
-    @property
-    def width(self) -> int:
-        """Number of features."""
-        first, spread = self.config.first, self.config.spread
-        return sum(self.config.widths[first:]) + sum(self.config.widths[first:spread])
 
     def maps(self, images: Images) -> list[Float[Tensor, "b _ _ _"]]:
         """The activations after each stage, from fine to coarse."""
@@ -126,10 +132,10 @@ class FeatureNet(nn.Module):
         return torch.cat(parts, dim=1)
 
     def forward(self, images: Images) -> Vectors:
-        """The features of images [b, 1 or 3, h, w] in [-1, 1], [b, width]."""
+        """The features of images [b, 1 or 3, h, w] in [-1, 1], [b, features]."""
         limit = self.config.limit
         away = (self.pooled(images) - self.center) / self.scale
-        return limit * (away[:, -self.width :] / limit).tanh()
+        return limit * (away[:, self.chosen] / limit).tanh()
 
     @torch.no_grad()
     def standardise(self, pooled: Float[Tensor, "n d"]) -> None:
