@@ -48,7 +48,7 @@ class FeatureNetConfig(Config):
     spread: Annotated[int, Range(0, 8)] = 3
     first_mean: Annotated[int, Range(0, 7)] = 1
     first_spread: Annotated[int, Range(0, 8)] = 2
-    limit: Positive = 4.0
+    limit: Positive = 6.0
 
     def __post_init__(self) -> None:
         if self.first_mean >= len(self.widths):
