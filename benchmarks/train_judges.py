@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from unclip import judges
-from unclip.judges.recipe import Recipe
+from unclip.judges.recipe import shipped_recipe
 from unclip.training import Report
 
 
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     torch.set_num_threads(1)  # the sums of several threads differ in their last bits
-    recipe = Recipe(seed=given.seed)
+    recipe = replace(shipped_recipe(given.kind), seed=given.seed)
     if given.steps:
         recipe = replace(recipe, train=replace(recipe.train, steps=given.steps))
     judge = judges.train(given.kind, given.out, recipe, given.minutes, given.images, told)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from unclip import clip as clip
     from unclip import data as data
     from unclip import diffusion as diffusion
+    from unclip import judges as judges
     from unclip import nn as nn
     from unclip import training as training
     from unclip.core.condition import Condition as Condition
@@ -96,5 +97,5 @@ else:
             "unclip.training.trainer": "Trainer TrainConfig",
             "unclip.training.plan": "Plan",
         },
-        "clip data diffusion nn training",
+        "clip data diffusion judges nn training",
     )

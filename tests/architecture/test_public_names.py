@@ -14,7 +14,7 @@ from tests.architecture.pages import PAGES, ROOT, blocks
 
 import unclip
 
-ROOMS = ("unclip", *(f"unclip.{room}" for room in ("clip", "data", "diffusion", "nn", "training")))
+ROOMS = ("unclip", *(f"unclip.{room}" for room in ("clip", "data", "diffusion", "judges", "nn", "training")))
 PUBLIC = (*ROOMS, "unclip.recipes")
 """`recipes` is not lazy: importing it makes its stages known."""
 SCRIPTS = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in (ROOT / "examples").glob("*.py")}

@@ -21,8 +21,10 @@ from unclip.recipes.settings.run import write_settings
 HERE = Path(__file__).parent
 OF_A_RUN = ("docs/evaluate.md", "README.md", "docs/clip.md", "docs/terminal.md", "docs/tutorial.md")
 """Pages whose Python loads a text-to-image run and is through in seconds."""
-TYPED_ONLY = tuple(f"docs/{name}.md" for name in ("ddpm", "inpainting", "latent", "manipulate", "priors", "upsamplers"))
-"""Pages whose Python takes many steps, or a run of another kind: the tests of these functions run them."""
+TYPED_ONLY = tuple(
+    f"docs/{name}.md" for name in ("ddpm", "inpainting", "judges", "latent", "manipulate", "priors", "upsamplers")
+)
+"""Pages whose Python takes many steps, a run of another kind or a file: the tests of these functions run them."""
 FILES = "docs/extending.md"
 """Its Python is whole files, which test_extending.py runs."""
 SMALLER = {"(128, 3, 32, 32)": "(2, 3, 8, 8)", "rounds=12, fine=100": "rounds=1, fine=20"}

@@ -14,16 +14,16 @@ from unclip.data import World
 from unclip.data.item import Item
 from unclip.data.prepare.write import prepare
 from unclip.judges.procedural import damage, scenes, silhouettes, textures
-from unclip.judges.recipe import Kind, Recipe
+from unclip.judges.recipe import Recipe
 from unclip.judges.recipe import train as train_judge
 from unclip.judges.self_supervised import crop
 from unclip.judges.torchscript import Wants
 
-TINY = Recipe(train=replace(Recipe().train, batch=8, steps=3))
+TINY = Recipe(train=replace(Recipe().train, batch=8, steps=3), usual=64)
 
 
 @pytest.mark.parametrize("kind", ["supervised", "self-supervised", "random"])
-def test_a_few_steps_twice(kind: Kind, tmp_path: Path):
+def test_a_few_steps_twice(kind: str, tmp_path: Path):
     """The same command gives the same judge, bit for bit; training changes it."""
     steps: list[int] = []
     one = judges.train(kind, tmp_path / "one", TINY, on_report=lambda report: steps.append(report.step))
@@ -59,7 +59,7 @@ class Classes:
 
 
 @pytest.mark.parametrize("kind", ["supervised", "self-supervised"])
-def test_own_images(kind: Kind, tmp_path: Path):
+def test_own_images(kind: str, tmp_path: Path):
     prepare(Classes(), tmp_path / "run" / "data", 16)
     judge = judges.train(kind, tmp_path / "judge", TINY, images=tmp_path / "run")
     assert judge.hash != judges.train(kind, tmp_path / "plain", TINY).hash

@@ -9,7 +9,7 @@ the trained nets are shipped and known by their hash.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -39,8 +39,8 @@ SIDES = (32, 32, 48, 24, 64)
 """Of the images of one chunk and the next, px; the larger, the fewer."""
 CHUNK = 4
 """Batches that are drawn at once: many images at a time take less time each."""
-USUAL = 4096
-"""Images by which the features are standardised."""
+AT_ONCE = 256
+"""Images that the features are measured on at a time."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Recipe(Config):
         net: of the network.
         train: of the trainer; `steps` is needed.
         seed: of first weights, images and crops.
+        usual: how many drawn images the features are standardised by.
     """
 
     net: FeatureNetConfig = field(default_factory=FeatureNetConfig)
@@ -58,6 +59,15 @@ class Recipe(Config):
         default_factory=lambda: TrainConfig(batch=64, steps=2400, optim=OptimConfig(lr=3e-3, warmup=100))
     )
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
+    usual: Annotated[int, Range(2, 10**6)] = 4096
+
+
+def shipped_recipe(kind: Kind) -> Recipe:
+    """The recipe of a shipped judge, about 8 minutes of a core of its own."""
+    recipe = Recipe()
+    if kind != "self-supervised":
+        return recipe
+    return replace(recipe, net=replace(recipe.net, first_spread=1), train=replace(recipe.train, steps=1500))
 
 
 def train(
@@ -73,7 +83,7 @@ def train(
     Args:
         kind: "supervised", "self-supervised", or "random", which keeps its first weights.
         out: the folder, which must not be there yet.
-        recipe: the settings; None: those of the shipped judges, some 15 minutes of one core.
+        recipe: the settings; None: `shipped_recipe`.
         minutes: a time budget in the place of the recipe's steps.
         images: a prepared data set or a run, whose training images fill every other batch. The supervised judge takes
             their captions as classes.
@@ -82,9 +92,9 @@ def train(
     Raises:
         ValueError: where `out` is there, for an unknown kind, and for images that the kind cannot use.
     """
-    recipe, place = recipe or Recipe(), Path(out)
     if kind not in KINDS:
         raise ValueError(f"kind = {quote(kind)}: train one of {', '.join(KINDS)}")
+    recipe, place = recipe or shipped_recipe(kind), Path(out)
     if place.exists():
         raise ValueError(f"{printable(place)}: is there already; name another folder")
     own = None
@@ -104,7 +114,7 @@ def train(
         trainer.check()
         task.load_state_dict(trainer.ema.average)
         extra |= {"steps": trainer.step, "seconds": round(trainer.elapsed)}
-    standardise(net, recipe.seed)
+    standardise(net, recipe.seed, recipe.usual)
     store.save(place, KIND, recipe.net.to_dict(), {k: v.half() for k, v in net.state_dict().items()}, extra)
     return load(place)
 
@@ -112,7 +122,7 @@ def train(
 class Feed:
     """The batches of a training: drawn scenes, and every other one of the user's own images where there are some."""
 
-    def __init__(self, kind: Kind, recipe: Recipe, own: OwnImages | None) -> None:
+    def __init__(self, kind: str, recipe: Recipe, own: OwnImages | None) -> None:
         self.kind, self.recipe, self.own = kind, recipe, own
         self.chunk = lru_cache(maxsize=2)(self._chunk)
 
@@ -129,14 +139,17 @@ class Feed:
 
     def _chunk(self, number: int) -> scenes.Scenes:
         side, batch = SIDES[number % len(SIDES)], self.recipe.train.batch
-        each = min(2 * batch, round(batch * (SIDES[0] / side) ** 2))
-        if self.kind == "self-supervised":  # two crops, of that side, of as many images
-            side, each = round(side / CROP), batch
-        return scenes.draw(CHUNK * each, side, Noise.shared(self.recipe.seed, "scenes", number))
+        each, noise = round(batch * (SIDES[0] / side) ** 2), Noise.shared(self.recipe.seed, "scenes", number)
+        if self.kind == "self-supervised":  # two crops of that side of each; covariances need not too few
+            return scenes.draw(CHUNK * max(batch // 2, each), round(side / CROP), noise, faulty=0.0)
+        return scenes.draw(CHUNK * each, side, noise)
 
 
 @torch.no_grad()
-def standardise(net: FeatureNet, seed: int) -> None:
-    """Measures the features on drawn scenes, of which half are damaged."""
-    parts = [net.pooled(scenes.draw(256, SIDES[0], Noise.shared(seed, "usual", n)).images) for n in range(USUAL // 256)]
+def standardise(net: FeatureNet, seed: int, usual: int) -> None:
+    """Measures the features on so many drawn scenes, of which half are damaged."""
+    parts = [
+        net.pooled(scenes.draw(min(AT_ONCE, usual - start), SIDES[0], Noise.shared(seed, "usual", n)).images)
+        for n, start in enumerate(range(0, usual, AT_ONCE))
+    ]
     net.standardise(torch.cat(parts))

@@ -13,7 +13,9 @@ from unclip.judges.torchscript import Wants, load_torchscript
 
 KIND = "judge"
 SHIPPED: dict[str, str] = {
-    "random": "8929613a84c3cd7358fefd6e81d236e518e29aa647c3b58a4dbda09aaeec5549",
+    "supervised": "a0f50b3ce0f5b964b99219503da49179f074d5c2c8bb2648b1e93f38da3cfa27",
+    "self-supervised": "be7a202a2da2c2a6756d4e3b151a65107f767bfc656cb9316731cba662a529e0",
+    "random": "40d9c3ee563471466590dcf281054e17d8cd86ffd5d441f0e1af7a6a54b2717f",
 }
 """Name -> SHA-256 over settings and weights. A published figure names the judge by its hash, so these never change
 without a new name in the tables of docs/judges.md."""

@@ -39,9 +39,9 @@ class Supervised(nn.Module):
     def __init__(self, net: FeatureNet, classes: int = 0) -> None:
         super().__init__()
         self.net, self.asked = net, questions()
-        self.norm = nn.LayerNorm(net.width)
-        self.answers = nn.Linear(net.width, sum(self.asked.values()) + len(AMOUNTS))
-        self.own = nn.Linear(net.width, classes) if classes else None
+        self.norm = nn.LayerNorm(net.read)
+        self.answers = nn.Linear(net.read, sum(self.asked.values()) + len(AMOUNTS))
+        self.own = nn.Linear(net.read, classes) if classes else None
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
         """Cross-entropies, each as a share of that of a guess, and half the squared errors of the amounts."""

@@ -86,6 +86,12 @@ def _wide(values: PerSample) -> Tensor:
     return values[:, None, None, None]
 
 
+def draw_faults(n: int, noise: Noise, share: float = 0.5) -> tuple[Int[Tensor, " b"], PerSample]:
+    """What happens to n images: for a share of them a fault, each as likely, and its strength in [0, 1]; 0: none."""
+    fault = torch.where(noise.uniform((n,)) < share, 1 + noise.integers(len(FAULTS) - 1, (n,)), 0)
+    return fault, noise.uniform((n,)) * (fault > 0)
+
+
 def damaged(images: Images, fault: Int[Tensor, " b"], strength: PerSample, noise: Noise) -> Images:
     """Images with these faults, numbers of `FAULTS`, each of its strength in [0, 1]; clamped to [-1, 1]."""
     made = images.clone()

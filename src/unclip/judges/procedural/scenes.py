@@ -13,7 +13,7 @@ import torch
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, Int, PerSample, Tensor
 from unclip.judges.procedural import silhouettes
-from unclip.judges.procedural.damage import FAULTS, damaged
+from unclip.judges.procedural.damage import FAULTS, damaged, draw_faults
 from unclip.judges.procedural.textures import FEATURELESS, KINDS, paint
 
 LAYOUTS = ("icon", "scene", "leaves", "texture")
@@ -72,14 +72,11 @@ def draw(n: int, size: int, noise: Noise, faulty: float = 0.5) -> Scenes:
         images[rows] = images[rows] + one.cover * (one.images - images[rows])
         silhouette[rows], surface[rows], look[rows] = one.silhouette, one.surface, one.look
     images = images.clamp(-1, 1)
-    fault = torch.where(noise.uniform((n,)) < faulty, 1 + noise.integers(len(FAULTS) - 1, (n,)), 0)
-    strength = noise.uniform((n,))
+    fault, strength = draw_faults(n, noise, faulty)
     images = damaged(images, fault, strength, noise.fork("damage"))
     classes = torch.stack([layout, _told(count), silhouette, ground.kind, surface, fault], dim=1)
     spectrum = torch.where(ground.exponent > 0, ground.exponent / 2 - 1, math.nan)
-    amounts = torch.cat(
-        [means, look[:, :3], spectrum[:, None], look[:, 3:], torch.where(fault > 0, strength, 0.0)[:, None]], dim=1
-    )
+    amounts = torch.cat([means, look[:, :3], spectrum[:, None], look[:, 3:], strength[:, None]], dim=1)
     return Scenes(images, classes, amounts)
 
 

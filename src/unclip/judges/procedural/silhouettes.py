@@ -31,10 +31,10 @@ FONT = 96
 Mask = NDArray[np.bool_]
 
 
-def _polygon(corners: int, inner: float = 1.0, turn: float = 0.0) -> Mask:
+def _polygon(corners: int, inner: float = 1.0) -> Mask:
     """A regular polygon; with `inner` below 1 a star of as many points."""
     many = corners if inner == 1 else 2 * corners
-    angles = np.arange(many) * 2 * np.pi / many - np.pi / 2 + turn
+    angles = np.arange(many) * 2 * np.pi / many - np.pi / 2
     radii = np.where(np.arange(many) % 2 == 1, inner, 1.0) if inner < 1 else np.ones(many)
     points = [(float(x), float(y)) for x, y in zip(radii * np.cos(angles), radii * np.sin(angles), strict=True)]
     return _filled(points)
@@ -68,7 +68,8 @@ def _shapes() -> list[Mask]:
         r < 0.72 + 0.25 * np.cos(5 * angle),  # a flower
         (x * x + y * y - 0.45) ** 3 + 1.1 * x * x * y**3 < 0,  # a heart
         _polygon(5), _polygon(6), _polygon(4), _polygon(5, 0.45), _polygon(8, 0.6), _polygon(4, 0.3),
-        _filled([(-1, -0.25), (0.1, -0.25), (0.1, -0.7), (1, 0), (0.1, 0.7), (0.1, 0.25), (-1, 0.25)]),  # an arrow
+        # an arrow
+        _filled([(-1.0, -0.25), (0.1, -0.25), (0.1, -0.7), (1.0, 0.0), (0.1, 0.7), (0.1, 0.25), (-1.0, 0.25)]),
         (np.maximum(np.abs(x), np.abs(y)) < 0.85) & (np.maximum(np.abs(x), np.abs(y)) > 0.5),  # a frame
         (np.hypot(x, y + 0.5) < 0.45) | ((np.abs(x) < 0.6 - 0.2 * y) & (y > 0) & (y < 0.95)),  # a figure
         (np.abs(y - 0.35 * np.sin(4 * x)) < 0.2) & (np.abs(x) < 1),  # a wave
