@@ -53,7 +53,7 @@ def test_scores_and_a_look_on_the_way(model: DDPM):
     pipeline = DDPMPipeline(model.eval())
     images, labels = shades(8, "some")
     made = pictures.generate_images(pipeline, labels, 0, pictures.Settings(steps=2))
-    scores = pictures.score_images(pipeline, images, labels, made, seed=0)
+    scores = pictures.evaluate_images(pipeline, images, labels, made, seed=0)
     assert set(scores) == {"distance", "roughness", "class"}
     assert scores["roughness"]["real"] > 0
     assert pictures.quick(Sampling(1000)).steps == 20

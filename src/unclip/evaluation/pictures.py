@@ -29,11 +29,17 @@ def quick(how: Sampling) -> Settings:
 
 
 def evaluate_images(model: DDPMPipeline, real: Images, labels: Labels, made: Images, seed: int = 0) -> dict[str, Any]:
-    """Scores of generated images against real ones of the same classes."""
+    """Figures of one generated image for each real one, of the same class, beside those of noise."""
     if len(real) < 2:
         raise ValueError(f"{len(real)} image: a score needs at least 2")
-    scores = score_images(model, real, labels, made, seed)
-    return scores | {"class": "cannot be known: there is one class"} if len(model.classes) == 1 else scores
+    noise = Noise.shared(seed, "noise").normal(real.shape) * real.std() + real.mean()
+    scores: dict[str, Any] = {
+        "distance": {"generated": kid_scores(features(made), features(real), seed), "noise": distance(noise, real)},
+        "roughness": {"generated": roughness(made), "real": roughness(real)},
+    }
+    if len(model.classes) == 1:
+        return {**scores, "class": "cannot be known: there is one class"}
+    return {**scores, "class": class_gap(model.model, real, labels, seed)} if model.classes else scores
 
 
 def held_out(model: DDPMPipeline, prepared: Prepared, rows: np.ndarray) -> tuple[Images, Labels]:
@@ -41,16 +47,6 @@ def held_out(model: DDPMPipeline, prepared: Prepared, rows: np.ndarray) -> tuple
     images = to_tensor(select_rows(prepared.images, rows, model.model.shape[0]))
     names = [prepared.captions[r][0] if model.classes else "" for r in rows]
     return images, model.labels(names).cpu()
-
-
-def score_images(model: DDPMPipeline, real: Images, labels: Labels, made: Images, seed: int) -> dict[str, Any]:
-    """Figures of one generated image for each real one, of the same class, beside those of noise."""
-    noise = Noise.shared(seed, "noise").normal(real.shape) * real.std() + real.mean()
-    scores = {
-        "distance": {"generated": kid_scores(features(made), features(real), seed), "noise": distance(noise, real)},
-        "roughness": {"generated": roughness(made), "real": roughness(real)},
-    }
-    return {**scores, "class": class_gap(model.model, real, labels, seed)} if model.classes else scores
 
 
 def generate_images(model: DDPMPipeline, labels: Labels, seed: int, settings: Settings) -> Images:

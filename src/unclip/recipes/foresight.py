@@ -9,6 +9,8 @@ from unclip.core.config.duration import words
 from unclip.data.advice import advice, closer, cut
 from unclip.data.prepare.inspect import DataReport
 from unclip.data.prepare.write import Prepared
+from unclip.data.shapes.world import KIND
+from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Note, Progress
 from unclip.recipes.settings.run import RunConfig
 from unclip.text.tokenizer import Tokenizer
@@ -42,21 +44,25 @@ def too_long(tokenizer: Tokenizer, captions: Iterable[str], config: RunConfig) -
 @dataclass(frozen=True)
 class Passes:
     """What a stage's passes over its images depend on. images: that it trains on; budget: seconds of the run, 0 where
-    a number of steps is set; draws: it is the stage that draws, and its images are not drawn shapes."""
+    a number of steps is set; last: it is the stage that draws; shapes: its images are drawn ones."""
 
     stage: str
     batch: int
     images: int
     budget: float
-    draws: bool
+    last: bool
+    shapes: bool
+
+    @property
+    def draws(self) -> bool:
+        """Whether it draws what takes as many passes as what is told of here; drawn shapes take fewer."""
+        return self.last and not self.shapes
 
     @classmethod
     def of(cls, config: RunConfig, stage: str, images: int, drawn: bool) -> "Passes":
-        """Of a stage of a run. drawn: its data are drawn shapes, which are learned in fewer passes."""
+        """Of a stage of a run. drawn: its data are drawn shapes."""
         train = config.recipes[stage].train
-        return cls(
-            stage, train.batch, images, 0.0 if train.steps else config.budget, stage == config.stages[-1] and not drawn
-        )
+        return cls(stage, train.batch, images, 0.0 if train.steps else config.budget, stage == config.stages[-1], drawn)
 
     def after(self, steps: int | float) -> float:
         """How often it sees each image in so many steps."""
@@ -85,6 +91,18 @@ class Passes:
                 f"emoji took {KNOWN} to be recognised; {self._way(seen)}"
             )
 
+    def told(self, steps: int, seconds: float) -> str:
+        """How often the stage saw each image, as the end of a sentence, and how much longer it would take to be where
+        the images of another run were recognised; of a stage that does not draw nothing. seconds: that it took."""
+        if not self.last:
+            return ""
+        seen = self.after(steps)
+        text = f"; it saw each image {seen:,.0f} times" if seen >= 10 else f"; it saw each image {seen:.1f} times"
+        if not self.draws or seen >= KNOWN or seen == 0:
+            return text
+        further = words(seconds * (KNOWN / seen - 1))
+        return f"{text}, emoji took {KNOWN} to be recognised: --more {further} would reach that"
+
     def _way(self, seen: float) -> str:
         if not self.budget:
             return "more steps, or fewer images, give more"
@@ -92,6 +110,12 @@ class Passes:
         return (
             f"--budget {longer} gives {OUTLINES}, {long} {KNOWN}; a smaller --size or --preset takes less time a step"
         )
+
+
+def passes_in(ctx: Context, stage: str) -> Passes:
+    """Those of a stage of a run in progress."""
+    drawn = ctx.source is not None and ctx.source.kind == KIND
+    return Passes.of(ctx.config, stage, len(ctx.splits.train), drawn)
 
 
 def foreseen(events: Iterator[Event], passes: Passes) -> Iterator[Event]:

@@ -8,8 +8,11 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from unclip.data.loader import to_tensor
+from unclip.core.noise import derive
+from unclip.core.typing import Float, Images, Tensor
+from unclip.data.loader import select_rows, to_tensor
 from unclip.data.prepare.splits import Splits
+from unclip.evaluation.judging.likeness import Likeness, likeness
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 
@@ -18,8 +21,6 @@ M = TypeVar("M")
 FEW = 20
 """Fewer validation pairs than this cannot judge anything; the training pairs stand in, and the gate says so."""
 PICTURES = 128
-ROUGHEST = 3.0
-"""Generated images this many times rougher than the data's are noise."""
 
 
 def judge(ctx: Context, judge: Callable[[Context, np.ndarray, M], Gate], model: M) -> Gate:
@@ -56,6 +57,13 @@ def pairs_of(ctx: Context, rows: np.ndarray, maximum: int = 512) -> tuple[torch.
     """Images in [-1, 1], [n, 3, size, size], and their first captions."""
     rows = rows[:maximum]
     return to_tensor(ctx.prepared.images[rows]), [ctx.prepared.captions[r][0] for r in rows]
+
+
+def likeness_of(ctx: Context, made: Images, real: Float[Tensor, "m c h w"]) -> Likeness:
+    """How near generated images are to the data, by judges that saw neither, beside noise and training images."""
+    rows = np.random.default_rng(derive("likeness", ctx.config.seed)).permutation(ctx.splits.train)[:PICTURES]
+    train = to_tensor(select_rows(ctx.prepared.images, np.sort(rows), real.shape[1]))
+    return likeness(made, real, train if len(train) > 1 else real, ctx.config.seed)
 
 
 def clear(metrics: dict[str, float]) -> bool:

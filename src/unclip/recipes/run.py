@@ -16,13 +16,12 @@ from unclip.core.plugins.given import plugins
 from unclip.data.prepare.identity import is_prepared
 from unclip.data.prepare.splits_file import HELD_OUT
 from unclip.data.prepare.write import Prepared, prepare
-from unclip.data.shapes.world import KIND
 from unclip.data.source import Source, notes_of
 from unclip.images.files import save_picture, thumbnail_sheet
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, ImageSaved, Note, Stopped
 from unclip.recipes.finished import finished
-from unclip.recipes.foresight import Passes, foreseen, opinions, too_long
+from unclip.recipes.foresight import foreseen, opinions, passes_in, too_long
 from unclip.recipes.more import check_more, train_on
 from unclip.recipes.settings.changes import changed, with_changes
 from unclip.recipes.settings.run import RunConfig, stored_config, write_settings
@@ -76,8 +75,7 @@ def _train(
     ctx = Context(run, config, prepared, machine.device(), config.precision, stop, source)
     yield from _tokenizer(ctx) if config.reads_captions else _classes(ctx)
     for name in config.stages:
-        expected = Passes.of(config, name, len(ctx.splits.train), drawn=source.kind == KIND)
-        yield from foreseen(finished(ctx, name), expected)
+        yield from foreseen(finished(ctx, name), passes_in(ctx, name))
         if name not in run.state():
             yield Stopped(name)
             return

@@ -20,6 +20,7 @@ from unclip.images.files import save_picture
 from unclip.recipes.budget import StageTime
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Gate, ImageSaved, Note, Progress, Working
+from unclip.recipes.foresight import passes_in
 from unclip.recipes.gates import believable
 from unclip.recipes.more import End
 from unclip.recipes.settings.recipe import Recipe
@@ -173,6 +174,7 @@ class StageRun:
         began = time.monotonic()
         verdict = returned(self.stage.gate(self.averaged), Gate, f"{self.name}: its gate")
         judged = believable(verdict, trainer.skipped, trainer.step)
+        judged = replace(judged, why=judged.why + passes_in(self.ctx, self.name).told(trainer.step, trainer.elapsed))
         trainer.waited(time.monotonic() - began)
         metrics = {"steps": trainer.step, "seconds": round(trainer.elapsed, 1), "skipped": trainer.skipped}
         metrics["parameters"] = sum(p.numel() for p in self.stage.kept(self.averaged).parameters())

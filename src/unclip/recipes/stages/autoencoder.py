@@ -23,7 +23,7 @@ from unclip.nn.autoencoder.coder import CoderConfig
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 from unclip.recipes.feed import PictureFeed
-from unclip.recipes.gates import PICTURES, ROUGHEST, judge
+from unclip.recipes.gates import PICTURES, judge
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages.base import Stage, StageRecipe, TokenizerSize
@@ -33,6 +33,8 @@ from unclip.training.trainer import TrainConfig
 
 ENOUGH = 10.0
 """dB over the mean image: 90 % of the images' variance. A code that loses more is no base for a diffusion."""
+ROUGHEST = 3.0
+"""Decoded images this many times rougher than the data's are noise, or as many times smoother a blur."""
 COLUMNS = 8
 """Of a preview."""
 

@@ -27,7 +27,7 @@ from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 from unclip.recipes.feed import PictureFeed
-from unclip.recipes.gates import PICTURES, ROUGHEST, judge
+from unclip.recipes.gates import PICTURES, judge, likeness_of
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages.base import Stage, StageRecipe, TokenizerSize
@@ -37,8 +37,6 @@ from unclip.training.trainer import TrainConfig
 
 ROWS, COLUMNS = 8, 4
 """Of a preview."""
-NEAR = 0.5
-"""Generated images farther from the data than this share of noise's distance are not of its kind."""
 GLANCE = 4
 """Steps of the chain an image: enough to see that bits/dim are a number; `unclip evaluate --bpd` measures them."""
 
@@ -128,20 +126,15 @@ def ddpm_preview(model: DDPMPipeline) -> Image.Image:
 
 
 def ddpm_gate(ctx: Context, rows: np.ndarray, model: DDPMPipeline) -> Gate:
-    """Images are not noise, are nearer to the data than noise is, and an image's own class explains it best."""
+    """Images are of the data's kind rather than noise, bits/dim are finite, the right class explains an image best."""
     real, own = scores.held_out(model, ctx.prepared, rows[:PICTURES])
     made = scores.generate_images(model, own, ctx.config.seed, scores.quick(model.sampling))
-    found = scores.score_images(model, real, own, made, ctx.config.seed)
+    like = likeness_of(ctx, made, real)
     bits = summarise(likelihood.bound(model, real, own, GLANCE, ctx.config.seed)).total
-    rough, near, far = found["roughness"], found["distance"]["generated"], found["distance"]["noise"]
-    times = rough["generated"] / max(rough["real"], 1e-6)
-    metrics = {"roughness": times, "distance": near["mean"], "distance_error": near["error"], "distance_of_noise": far}
-    metrics |= {"bits": bits.mean, "bits_error": bits.error}
-    good = times < ROUGHEST and near["mean"] < NEAR * far and math.isfinite(bits.mean)
-    why = f"distance {near['mean']:.3g}, of noise {far:.3g}; roughness {times:.2f}x the data's; "
-    why += f"{bits.mean:.2f} bits/dim"
+    metrics = {**like.metrics, "bits": bits.mean, "bits_error": bits.error}
+    good, why = not like.noise and math.isfinite(bits.mean), f"{like.said()}; {bits.mean:.2f} bits/dim"
     if model.classes:
-        gap = found["class"]
+        gap = scores.class_gap(model.model, real, own, ctx.config.seed)
         metrics |= {"class_gap": gap["gap"], "class_error": gap["error"]}
         good = good and gap["gap"] > 3 * gap["error"]
         why += f"; loss with the right class {gap['right']:.4f}, with another {gap['wrong']:.4f}"

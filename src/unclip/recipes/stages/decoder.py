@@ -16,6 +16,7 @@ from unclip.core.shown import shell_command
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM, Ancestral
 from unclip.evaluation import suite
+from unclip.evaluation.alignment import matched_against_shuffled
 from unclip.generation.captioned import CaptionedModel
 from unclip.generation.text_to_image import TextToImage
 from unclip.models.decoder import Decoder, DecoderConfig, DecoderOptions, decoder_diffusion
@@ -25,7 +26,7 @@ from unclip.nn.backbones.config import ImageNetworkConfig
 from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
-from unclip.recipes.gates import PICTURES, ROUGHEST, clear, judge, pairs_of
+from unclip.recipes.gates import PICTURES, clear, judge, likeness_of, pairs_of
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages.base import Stage, StageRecipe, TokenizerSize
@@ -117,13 +118,11 @@ def with_learned_variance(how: Sampling) -> Sampling:
 
 
 def decoder_gate(ctx: Context, rows: np.ndarray, model: CaptionedModel, stage: str = "decoder") -> Gate:
-    """Images fit their own captions better than others', and are not noise."""
-    images, captions = pairs_of(ctx, rows, PICTURES)
+    """Images fit their own captions better than others', and are of the data's kind rather than noise."""
+    real, captions = pairs_of(ctx, rows, PICTURES)
     made = suite.generate_for_captions(model, captions, ctx.config.seed)
-    drawn, real = (suite.Embedded(x, model.embed_images(x)) for x in (made, images))
-    scores = suite.score_pictures(model, drawn, real, captions)
-    score, rough = scores["clip_score"], scores["roughness"]
-    times = rough["generated"] / max(rough["real"], 1e-6)
-    metrics = {**score, "roughness": times, "real_matched": scores["clip_score_real"]["matched"]}
-    why = f"CLIP score {score['matched']:.3f}, shuffled {score['shuffled']:.3f}; roughness {times:.2f}x the data's"
-    return Gate(stage, clear(score) and times < ROUGHEST, why, metrics)
+    like, texts = likeness_of(ctx, made, real), model.embed_captions(captions)
+    score, of_real = (matched_against_shuffled(model.embed_images(x), texts, captions) for x in (made, real))
+    why = f"{like.said()}; CLIP score {score['matched']:.3f}, shuffled {score['shuffled']:.3f}"
+    metrics = {**score, **like.metrics, "real_matched": of_real["matched"]}
+    return Gate(stage, clear(score) and not like.noise, why, metrics)
