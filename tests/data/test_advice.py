@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from unclip.data.advice import advice, closer, cut
+from unclip.data.advice import advice, alike, closer, cut
 from unclip.data.prepare.inspect import DataReport
 from unclip.recipes.events import Event, Note, Progress
 from unclip.recipes.foresight import Passes, foreseen, too_long
@@ -54,7 +54,7 @@ def steps(each: float) -> Iterator[Event]:
 
 @pytest.mark.parametrize("each, seen", [(0.01, "40%"), (0.002, None)])
 def test_a_stage_that_cannot_see_every_picture(each: float, seen: str | None) -> None:
-    passes = Passes("clip", 4, 1000, 60.0, draws=False)
+    passes = Passes("clip", 4, 1000, 60.0, last=False, shapes=False)
     notes = [event.text for event in foreseen(steps(each), passes) if isinstance(event, Note)]
     assert len(notes) == (seen is not None)
     assert all(f"sees {seen} of the images" in note for note in notes)
@@ -74,17 +74,15 @@ def pairs(n: int = 400, background: int | None = None) -> tuple[np.ndarray, list
     return images.clip(0, 255).astype(np.uint8), [(f"a {name} square, number {i}",) for i, name in enumerate(names)]
 
 
-def said(
-    images: np.ndarray, captions: list[tuple[str, ...]], worded: bool = True, near: int | None = None
-) -> list[str]:
-    lines = list(closer(images, captions, captions, worded, near))
+def said(images: np.ndarray, captions: list[tuple[str, ...]], worded: bool = True) -> list[str]:
+    lines = list(closer(images, captions, captions, worded))
     assert all(line.startswith("! ") for line in lines)
     return lines
 
 
 def test_sound_pairs_are_not_blamed() -> None:
     images, captions = pairs()
-    assert said(images, captions, near=10) == []
+    assert said(images, captions) == []
     classes = [(caption.split()[1],) for (caption,) in captions]
     assert said(images, classes) == []
 
@@ -109,9 +107,10 @@ def test_one_background(value: int, name: str) -> None:
     assert f"the same background ({name}), which is fine" in line
 
 
-def test_near_copies_are_told_of_where_somebody_counted() -> None:
-    [line] = said(*pairs(), near=100)
-    assert "100 of 400 images are hardly another one" in line
+def test_near_copies_are_told_of_where_they_are_many() -> None:
+    [line] = alike(np.arange(400) // 4 * 4)
+    assert line.startswith("! 300 of 400 images are hardly another one")
+    assert list(alike(np.arange(400))) == []
 
 
 def test_captions_that_are_cut() -> None:
@@ -135,9 +134,18 @@ def test_captions_that_are_cut() -> None:
     ],
 )
 def test_passes_that_are_too_few(seen: float, draws: bool, words: str) -> None:
-    lines = list(Passes("decoder", 32, 1000, 1800.0, draws).opinion(seen))
+    lines = list(Passes("decoder", 32, 1000, 1800.0, last=draws, shapes=False).opinion(seen))
     assert len(lines) == bool(words)
     assert all(words in line for line in lines)
+
+
+def test_a_gate_says_how_long_it_would_take() -> None:
+    passes = Passes("decoder", 32, 1000, 1800.0, last=True, shapes=False)
+    wanted = "; it saw each image 32 times, emoji took 111 to be recognised: --more 41m09s would reach that"
+    assert passes.told(1000, 1000.0) == wanted
+    assert passes.told(4000, 1000.0) == "; it saw each image 128 times"
+    assert Passes("decoder", 32, 1000, 1800.0, last=True, shapes=True).told(40, 9.0) == "; it saw each image 1.3 times"
+    assert Passes("clip", 32, 1000, 1800.0, last=False, shapes=False).told(40, 9.0) == ""
 
 
 def test_drawn_shapes_need_fewer_passes() -> None:

@@ -5,10 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from unclip.data.prepare.splits import Splits, copies, split_rows
+from unclip.data.advice import alike
+from unclip.data.prepare.splits import Groups, Splits, copies, split_rows
 from unclip.data.prepare.splits_file import read_splits, write_splits
 from unclip.data.prepare.write import Prepared
-from unclip.recipes.events import Event, Note
+from unclip.data.shapes.world import KIND
+from unclip.evaluation.judging.near_copies import near_copies
+from unclip.recipes.events import Event, Note, Working
 from unclip.recipes.settings.run import RunConfig
 from unclip.runs.folder import RunFolder
 
@@ -17,8 +20,11 @@ def settle_splits(run: RunFolder, prepared: Prepared, config: RunConfig) -> Iter
     """Finds the splits of a run that has none yet, and writes them; a run of unclip 0.2.0 goes on without a test."""
     if run.splits.exists() or _without_test(run):
         return
-    splits = _found(prepared, config)
+    yield Working("data", "looking for near-copies", 0.0, 0.0)
+    groups = groups_of(prepared)
+    splits = split_rows(prepared.keys, groups, config.held_out)
     write_splits(run.splits, splits, {"held_out": config.held_out})
+    yield from (Note("data", line) for line in alike(groups))
     yield Note("data", told(splits))
 
 
@@ -36,7 +42,7 @@ def splits_of(run: RunFolder, prepared: Prepared, config: RunConfig) -> Splits:
     or gone."""
     if run.splits.exists():
         return read_splits(run.splits, len(prepared))
-    found = _found(prepared, config)
+    found = split_rows(prepared.keys, groups_of(prepared), config.held_out)
     if _without_test(run):
         return Splits(np.sort(np.concatenate([found.train, found.test])), found.validation, found.test[:0])
     if "data" in run.state():
@@ -44,8 +50,11 @@ def splits_of(run: RunFolder, prepared: Prepared, config: RunConfig) -> Splits:
     return found
 
 
-def _found(prepared: Prepared, config: RunConfig) -> Splits:
-    return split_rows(prepared.keys, copies(prepared), config.held_out)
+def groups_of(prepared: Prepared) -> Groups:
+    """Numbers shared by images that have to be on one side of the splits: near-copies; of drawn shapes, each of which
+    is drawn by itself, equal ones."""
+    same = copies(prepared)
+    return same if prepared.report.kind == KIND else near_copies(prepared.images, same)
 
 
 def _without_test(run: RunFolder) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 
 from unclip.core.shown import printable
 from unclip.data.advice.background import background
@@ -25,7 +25,6 @@ def closer(
     captions: Captions,
     every: Captions,
     worded: bool = True,
-    near_copies: int | None = None,
 ) -> Iterator[str]:
     """Lines that begin with "!".
 
@@ -34,7 +33,6 @@ def closer(
         captions: of these.
         every: the captions of all images of the data set.
         worded: the model is to follow words.
-        near_copies: how many images are hardly another one than an earlier; None: nobody has looked.
     """
     if worded and len(every) >= FEW:
         yield from _lonely(every)
@@ -45,10 +43,17 @@ def closer(
             f"! nearly all images have the same background ({colour}), which is fine: it is learned at once. A prompt "
             "that asks for another will not get it; --model, --budget and captions do not change that, other images do"
         )
-    if near_copies is not None and near_copies > NEAR * len(every):
+
+
+def alike(groups: Int64[np.ndarray, " n"]) -> Iterator[str]:
+    """A line that begins with "!" where many images are hardly another one than an earlier. groups: a number for each
+    image, shared by near-copies."""
+    images = len(groups)
+    near_copies = images - len(np.unique(groups))
+    if near_copies > NEAR * images:
         yield (
-            f"! {near_copies:,} of {len(every):,} images are hardly another one than an earlier: they count as one, "
-            "and are learned by heart; leave one of each"
+            f"! {near_copies:,} of {images:,} images are hardly another one than an earlier: they stay together in the "
+            "splits, and are the first to be learned by heart; leave one of each where their captions are alike, too"
         )
 
 

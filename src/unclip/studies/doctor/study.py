@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from unclip.core import machine
+from unclip.data.advice import alike
 from unclip.data.item import Source
 from unclip.data.shapes.world import KIND
 from unclip.data.source import notes_of
@@ -21,6 +22,7 @@ from unclip.generation.settings import Settings
 from unclip.recipes.events import Event, Gate, Note, Stopped, Working
 from unclip.recipes.foresight import Passes, opinions, too_long
 from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.splits import groups_of
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import read_tokenizer
 from unclip.studies.doctor import room
@@ -101,6 +103,7 @@ def examine(
                 yield Stopped("data")
                 return None
             said = list(opinions(looked.report, looked.prepared, looked.captions, config))
+            said += alike(groups_of(looked.prepared))
             for line in (*looked.lines(), *notes_of(source), *said):
                 yield Note("data", line)
             rows = few_rows(looked.prepared, max(r.train.batch for r in config.recipes.values()), config.captioned)

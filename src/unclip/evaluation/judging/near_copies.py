@@ -1,0 +1,60 @@
+"""Which images of a data set are hardly another one than another: skin tones, crops, other frames of one scene."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Int64, UInt8
+
+from unclip.core.noise import derive
+from unclip.core.typing import Float, Tensor
+from unclip.data.loader import to_tensor
+from unclip.data.prepare.read import Pictures
+from unclip.judges.shipped import load
+
+JUDGE = "supervised"
+SIDE = 32
+"""Images are compared at this side, px: time per image is the same at every size."""
+NEAR = 0.2
+"""Two images are near-copies below this share of the median distance of two images of the data. On emoji those are
+skin tones, the same figure with other hair, and 8 beside 9; from 0.3 on they are other gestures and arrows."""
+MANY = 0.3
+"""Where more than this share of the images would be near-copies of one image, they are no copies, but all alike."""
+MOST = 20_000
+"""In larger data sets only equal pixels are looked for: it would take minutes."""
+PAIRS, CHUNK = 100_000, 512
+Pixels = UInt8[np.ndarray, "n h w c"]
+
+
+def near_copies(images: Pictures | Pixels, same: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
+    """A number for each image, shared by those that are near-copies of each other, directly or over others.
+
+    Distances are those of the judge's features at 32 px. same: such numbers for equal pixels, which stand where images
+    are too many to be compared, or all alike.
+    """
+    n = len(images)
+    if not 2 < n <= MOST:
+        return same
+    found = features(images)
+    pairs = np.random.default_rng(derive("near copies")).integers(n, size=(2, PAIRS))
+    near = NEAR * float((found[pairs[0]] - found[pairs[1]]).norm(dim=1).median())
+    joined = _joined(found, near, same.copy())
+    return joined if np.unique(joined, return_counts=True)[1].max() <= max(2, MANY * n) else same
+
+
+def features(images: Pictures | Pixels) -> Float[Tensor, "n d"]:
+    """Of the judge, at `SIDE`."""
+    judge, parts = load(JUDGE), []
+    for first in range(0, len(images), CHUNK):
+        some = to_tensor(images[first : first + CHUNK])
+        parts.append(judge.features(F.interpolate(some, size=(SIDE, SIDE), mode="area")))
+    return torch.cat(parts)
+
+
+def _joined(found: Float[Tensor, "n d"], near: float, group: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
+    """The groups, joined wherever two images are nearer than `near`; each has the number of its first image's."""
+    for first in range(0, len(found), CHUNK):
+        far = torch.cdist(found[first : first + CHUNK], found[first:])
+        for a, b in ((far < near).nonzero() + first).tolist():
+            if (x := group[a]) != (y := group[b]):
+                group[group == max(x, y)] = min(x, y)
+    return group
