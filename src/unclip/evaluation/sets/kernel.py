@@ -10,7 +10,7 @@ from unclip.evaluation.sets.estimate import Estimate, sized
 
 
 def kid(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
-    """Kernel distance (Binkowski et al. 2018, section 4): unbiased MMD^2 with the kernel (x.y/d + 1)^3.
+    """Kernel distance (Binkowski et al. 2018): unbiased MMD^2 with the kernel (x.y/d + 1)^3.
 
     a, b: features [n, d] and [m, d]. Zero in expectation where both come from one distribution.
     Raises ValueError for fewer than 2 images or two widths; nan among the features makes it nan.
@@ -28,7 +28,7 @@ def kid_estimate(
 ) -> Estimate:
     """`kid` with its standard error over draws of both sets, right with a difference and without one.
 
-    By Hoeffding's decomposition of the two-sample U-statistic (Serfling 1980, section 5.2), k' the centred kernel:
+    By Hoeffding's decomposition of the two-sample U-statistic (Serfling 1980, chapter 5), k' the centred kernel:
 
         Var = 4 z_a/n + 4 z_b/m + 2 s_aa/(n (n - 1)) + 2 s_bb/(m (m - 1)) + 4 s_ab/(n m)
 

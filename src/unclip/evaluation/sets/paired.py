@@ -19,13 +19,13 @@ DRAWS = 2000
 def paired_difference(a: PerSample, b: PerSample, captions: Sequence[str], noise: Noise) -> Estimate:
     """Mean of a_i - b_i, with the images of one caption kept together.
 
-    The error is that of a mean over clusters (Cochran 1977, chapter 11); with S the sums of the captions' differences
-    and s their numbers of images:
+    The error is that of a mean over whole clusters of unequal sizes (Cochran 1977, chapter 9A), a ratio of two sums;
+    with S the sums of the captions' differences and s their numbers of images:
 
         error^2 = G/(G - 1) sum_g (S_g - s_g mean)^2 / n^2
 
-    The interval is the studentised bootstrap's over captions (Efron & Tibshirani 1993, section 12.5), which is right
-    for skewed differences and few captions, too. Raises ValueError for fewer than 2 different captions or lists of
+    The interval is the studentised bootstrap's over captions (Efron & Tibshirani 1993: the bootstrap-t interval), which
+    is right for skewed differences and few captions, too. Raises ValueError for fewer than 2 different captions or lists of
     different lengths.
     """
     groups = _groups(captions, len(a), len(b))
@@ -34,7 +34,7 @@ def paired_difference(a: PerSample, b: PerSample, captions: Sequence[str], noise
     mean, error = _clustered(total[None], size[None])
     again = _resampled(total, size, noise)
     t = ((again[0] - mean) / again[1])[again[1] > 0]  # resamples of one value alone have no error
-    degrees = len(size) - 1
+    degrees = float(len(size) - 1)
     if not len(t) or not error > 0:
         return Estimate.normal(mean.item(), error.item(), degrees)
     tails = torch.tensor([(1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2], dtype=torch.float64)
@@ -60,7 +60,7 @@ def kid_difference(
     across = _summed(across - other, groups)
     nothing = within.new_zeros(1, 1).expand(len(real), len(real))
     error = spread(within, nothing, across, len(within), len(real))
-    return Estimate.normal((own - 2 * other).item(), error, min(len(within), len(real)) - 1)
+    return Estimate.normal((own - 2 * other).item(), error, min(len(within), len(real)) - 1.0)
 
 
 def frechet_difference(
@@ -83,7 +83,7 @@ def frechet_difference(
         return extrapolated(a, real, dropped, units) - extrapolated(b, real, dropped, units)
 
     error = jackknife_error([difference(group) for group in range(GROUPS)])
-    return Estimate.normal(difference(), error, GROUPS - 1)
+    return Estimate.normal(difference(), error, GROUPS - 1.0)
 
 
 def _groups(captions: Sequence[str], *lengths: int) -> Int[Tensor, " n"]:
