@@ -1,7 +1,7 @@
 """Settings that share captions and seeds: each figure less that of one of them, with the error of the difference.
 
-What the settings share, how hard a caption is and what a seed brings, cancels, so these errors are smaller than those of
-the figures themselves suggest, and they are the ones that tell two settings apart.
+What the settings share, how hard a caption is and what a seed brings, cancels, so these errors are smaller than those
+of the figures themselves suggest, and they are the ones that tell two settings apart.
 """
 
 import math
@@ -63,6 +63,14 @@ class KernelDistance:
 
 Measured = Values | KernelDistance
 """What a figure of a setting was taken from."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Figures of one setting as they are written, and what those that can be set beside another's were taken from."""
+
+    metrics: dict[str, Any]
+    measured: dict[str, Measured]
 
 
 def beside(found: Mapping[str, Mapping[str, Measured]], seed: int, base: str | None = None) -> dict[str, Any]:

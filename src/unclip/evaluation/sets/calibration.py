@@ -6,17 +6,16 @@ If the true embedding z of a caption c is one more draw from the prior's p(z | c
 
 so in a calibrated prior the repeat, the mean cosine of two samples, equals the cosine to the truth. A repeat above it:
 samples are more alike than the truth is to them, the prior is surer than it may be (one answer by heart: repeat 1). A
-repeat below it: it is less sure than it could be. Equality is necessary, not sufficient: it says nothing of each caption
-alone, and a prior that is off for other reasons lies above, too.
+repeat below it: it is less sure than it could be. Equality is necessary, not sufficient: it is a mean over captions,
+and a prior whose samples lie in the wrong place has a repeat above its cosine, too.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from unclip.core.noise import Noise
 from unclip.core.typing import PerSample
-from unclip.evaluation.levels import Mean
+from unclip.evaluation.alignment import standard_error
 from unclip.evaluation.sets.beside import stated
 from unclip.evaluation.sets.estimate import Estimate
 from unclip.evaluation.sets.paired import paired_difference
@@ -31,7 +30,7 @@ def calibration(cosine: PerSample, repeat: PerSample, captions: Sequence[str], s
 
     cosine, repeat: of a sample and the true embedding, and of this sample and another one, for each caption.
     """
-    found: dict[str, Any] = {"repeat": asdict(Mean.of(repeat))}
+    found: dict[str, Any] = {"repeat": {"mean": repeat.mean().item(), "error": standard_error(repeat)}}
     if len(set(captions)) < 2:
         return {**found, "calibration": UNKNOWN}
     difference = paired_difference(repeat, cosine, captions, Noise.shared(seed, "calibration"))

@@ -25,8 +25,8 @@ def paired_difference(a: PerSample, b: PerSample, captions: Sequence[str], noise
         error^2 = G/(G - 1) sum_g (S_g - s_g mean)^2 / n^2
 
     The interval is the studentised bootstrap's over captions (Efron & Tibshirani 1993: the bootstrap-t interval), which
-    is right for skewed differences and few captions, too. Raises ValueError for fewer than 2 different captions or lists of
-    different lengths.
+    is right for skewed differences and few captions, too. Raises ValueError for fewer than 2 different captions or
+    lists of different lengths.
     """
     groups = _groups(captions, len(a), len(b))
     size = torch.bincount(groups).double()
