@@ -67,7 +67,7 @@ def test_the_sentence_tells_what_is_clear_from_what_is_not():
     ]  # fmt: skip
     assert difference_table({}, ["1"]) == []
     (line,) = sentences(beside({"a": setting(0, 0), "b": setting(1, 0)}, 0, base="a"))
-    assert line == "score, less that of a; clear (|z| > 3) at b (+1 ± 2.7e-08)." or "b (+1 ± " in line
+    assert line.startswith("score, less that of a; clear (|z| > 3) at b (+1 ± ")
 
 
 @pytest.mark.parametrize("degrees", [1, 3, 7, 30, 200])
