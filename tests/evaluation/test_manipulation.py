@@ -41,7 +41,9 @@ def test_blends_have_lengths(model: TextToImage, noise: str):
     for space in ("clip", "pixels"):
         metrics = found[space]
         assert len(metrics["profile"]) == 4
-        assert sum(place["mean"] for place in metrics["profile"]) / 4 == pytest.approx(metrics["mean_ratio"]["mean"], rel=1e-5)
+        assert sum(place["mean"] for place in metrics["profile"]) / 4 == pytest.approx(
+            metrics["mean_ratio"]["mean"], rel=1e-5
+        )
         assert 1 - 1e-6 <= metrics["mean_ratio"]["mean"] <= metrics["most_ratio"]["mean"]
         assert metrics["step"]["mean"] <= metrics["longest"]["mean"]
 

@@ -3,6 +3,7 @@
 Both read what `evaluation.sets.beside` writes: figure -> {"base", "best", "less": setting -> mean, error, z, clear}.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -43,6 +44,8 @@ def calibration_sentence(metrics: Mapping[str, Any]) -> str:
     )
 
 
+DIGITS = 6
+"""The most behind the point."""
 MEANING = {
     "under-dispersed": ": its samples are more alike than the truth is to them, it is surer than it may be",
     "over-dispersed": ": its samples differ more than the truth does from them, it is less sure than it could be",
@@ -50,8 +53,10 @@ MEANING = {
 
 
 def signed(difference: Mapping[str, Any]) -> str:
-    """The difference with its sign and its error."""
-    return f"{difference['mean']:+.3g} ± {difference['error']:.2g}"
+    """The difference with its sign and its error, to two digits of the error."""
+    mean, error = difference["mean"], difference["error"]
+    digits = min(max(1 - math.floor(math.log10(error)), 0), DIGITS) if 0 < error < math.inf else 3
+    return f"{mean:+.{digits}f} ± {error:.{digits}f}"
 
 
 def _cell(setting: str, found: Mapping[str, Any]) -> str:

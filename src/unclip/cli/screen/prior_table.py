@@ -18,6 +18,8 @@ ms: for each. calibration: the cosine between two seeds of a caption (repeat) eq
 in a calibrated prior; above it samples are more alike than the truth is to them. z: in errors over captions.
 Pictures: CLIP score with their caption, and with another; KID x 1000, by the run's CLIP.
 ± is a standard error."""
+ABREAST = 3
+"""Figures of which the differences stand side by side."""
 OVER_PAIRS = "That of one_unseen is over its pairs of colour and shape, which training never shows."
 
 
@@ -30,17 +32,29 @@ def ways_table(ways: Mapping[str, Figures], paired: Figures) -> "Group":
     scenes = {category.replace("_", "\n"): _rate(category) for category in exact}
     notes = f"{NOTES}\n{OVER_PAIRS}" if "one_unseen" in exact else NOTES
     tables = {"embeddings": EMBEDDINGS, "calibration": CALIBRATION, "images": PICTURES | scenes}
-    parts = [part for title, columns in tables.items() for part in (_table(title, ways, columns), "")]
-    return Group(*parts, _differences(paired, ways), "", *sentences(paired), "", notes)
+    parts: list[Table | str] = [
+        part for title, columns in tables.items() for part in (_table(title, ways, columns), "")
+    ]
+    less = {"KID x 1000" if name == "KID" else name: _scaled(name, found) for name, found in paired.items()}
+    for i in range(0, len(less), ABREAST):
+        parts += [_differences(dict(list(less.items())[i : i + ABREAST]), ways), ""]
+    return Group(*parts, *sentences(less), "", notes)
+
+
+def _scaled(name: str, found: Figures) -> Figures:
+    """A figure's differences in the unit of its column."""
+    unit = 1000.0 if name == "KID" else 1.0
+    less = {s: {**d, "mean": unit * d["mean"], "error": unit * d["error"]} for s, d in found["less"].items()}
+    return {**found, "less": less}
 
 
 def _differences(paired: Figures, ways: Iterable[str]) -> "Table":
     from rich.table import Table
 
+    head, *body = difference_table(paired, ways)
     sheet = Table("differences", box=None, pad_edge=False, header_style="dim")
-    head, *body = difference_table(paired, ways) or [[""]]
     for name in head[1:]:
-        sheet.add_column(name, justify="right")
+        sheet.add_column(name, justify="right", no_wrap=True)
     for row in body:
         sheet.add_row(*row)
     return sheet
