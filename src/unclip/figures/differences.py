@@ -69,4 +69,4 @@ def _cell(setting: str, found: Mapping[str, Any]) -> str:
 def _z(difference: Mapping[str, Any]) -> str:
     """None and nan are of equal values, which have no error."""
     z = difference["z"]
-    return f", z {z:+.1f}" if z is not None and z == z else ""
+    return f", z {z:+.1f}" if z is not None and not math.isnan(z) else ""
