@@ -40,11 +40,12 @@ def calibration_sentence(metrics: Mapping[str, Any]) -> str:
     return (
         f"Two samples for one caption have a cosine of {metrics['repeat']['mean']:.3f}; in a calibrated prior it is "
         f"that of a sample and the truth, here {metrics['repeat']['mean'] - difference['mean']:.3f}. "
-        f"Repeat less cosine: {signed(difference)}{_z(difference)}. The prior is {verdict}{MEANING.get(verdict, '')}."
+        f"Repeat less cosine: {signed(difference)}, z {deviate(difference['z'])}. "
+        f"The prior is {verdict}{MEANING.get(verdict, '')}."
     )
 
 
-DIGITS = 6
+DIGITS = 5
 """The most behind the point."""
 MEANING = {
     "under-dispersed": ": its samples are more alike than the truth is to them, it is surer than it may be",
@@ -63,10 +64,11 @@ def _cell(setting: str, found: Mapping[str, Any]) -> str:
     if setting == found["base"]:
         return "best" if found["best"] else "base"
     difference = found["less"].get(setting)
-    return "" if difference is None else signed(difference) + _z(difference)
+    return "" if difference is None else f"{signed(difference)} z {deviate(difference['z'])}"
 
 
-def _z(difference: Mapping[str, Any]) -> str:
-    """None and nan are of equal values, which have no error."""
-    z = difference["z"]
-    return f", z {z:+.1f}" if z is not None and not math.isnan(z) else ""
+def deviate(z: float | None) -> str:
+    """z, to a digit below 10; a dash where it is none (nan, or infinite as JSON has it): equal values have no error."""
+    if z is None or not math.isfinite(z):
+        return "-"
+    return f"{z:+.1f}" if abs(z) < 10 else f"{z:+.0f}"

@@ -63,11 +63,11 @@ def test_the_sentence_tells_what_is_clear_from_what_is_not():
         "score: best at 2; clear (|z| > 3) at 1 (-0.50 ± 0.10); no difference shown between 2 and 3 (-0.10 ± 0.10)."
     )
     assert difference_table(compared, ["1", "2", "3", "4"]) == [
-        ["", "score"], ["1", "-0.50 ± 0.10, z -4.7"], ["2", "best"], ["3", "-0.10 ± 0.10, z -1.0"],
+        ["", "score"], ["1", "-0.50 ± 0.10 z -4.7"], ["2", "best"], ["3", "-0.10 ± 0.10 z -1.0"],
     ]  # fmt: skip
     assert difference_table({}, ["1"]) == []
     (line,) = sentences(beside({"a": setting(0, 0), "b": setting(1, 0)}, 0, base="a"))
-    assert line.startswith("score, less that of a; clear (|z| > 3) at b (+1.000000 ± 0.00000")
+    assert line.startswith("score, less that of a; clear (|z| > 3) at b (+1.00000 ± 0.00000)")
 
 
 @pytest.mark.parametrize("degrees", [1, 3, 7, 30, 200])

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from unclip.figures.differences import difference_table, sentences
+from unclip.figures.differences import deviate, difference_table, sentences
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -14,11 +14,12 @@ Read = Callable[[Figures], str]
 
 NOTES = """\
 Embeddings: cosine to the true image's, and to that of another caption's, less the mean;
-ms: for each. calibration: the cosine between two seeds of a caption (repeat) equals the cosine to the truth
-in a calibrated prior; above it samples are more alike than the truth is to them. z: in errors over captions.
+ms: for each. Calibration: in a calibrated prior the cosine between two seeds of a
+caption (repeat) equals the cosine to the truth; where it is larger, samples are
+more alike than the truth is to them. z: how many errors, over captions, from 0.
 Pictures: CLIP score with their caption, and with another; KID x 1000, by the run's CLIP.
 ± is a standard error."""
-ABREAST = 3
+ABREAST = 2
 """Figures of which the differences stand side by side."""
 OVER_PAIRS = "That of one_unseen is over its pairs of colour and shape, which training never shows."
 
@@ -99,10 +100,6 @@ def _plain(group: str, name: str) -> Read:
     return lambda metrics: f"{metrics[group][name]:.3f}" if group in metrics else ""
 
 
-def _z(z: float | None) -> str:
-    return "" if z is None else f"{z:+.1f}"
-
-
 EMBEDDINGS: dict[str, Read] = {
     "trained": _trained,
     "cosine": _mean("embedding", "matched", "matched_error"),
@@ -111,11 +108,11 @@ EMBEDDINGS: dict[str, Read] = {
 }
 """Head -> what stands below it for a way's figures, "" where it has none."""
 CALIBRATION: dict[str, Read] = {
-    "repeat": _mean("repeat", "mean", "error"),
+    "repeat": _plain("repeat", "mean"),
     "cosine": lambda metrics: f"{metrics['embedding']['matched']:.3f}" if "repeat" in metrics else "",
     "repeat\nless cosine": _mean("repeat_less_cosine", "mean", "error"),
-    "z": lambda metrics: _z(metrics.get("repeat_less_cosine", {}).get("z")),
-    "": lambda metrics: metrics.get("calibration", ""),
+    "z": lambda metrics: deviate(found["z"]) if (found := metrics.get("repeat_less_cosine")) else "",
+    "": lambda metrics: metrics.get("calibration", "").split(":")[0].replace(" within", "\nwithin"),
 }
 """Whether a prior samples as widely as the truth does."""
 PICTURES: dict[str, Read] = {
