@@ -14,9 +14,9 @@ Read = Callable[[Figures], str]
 
 NOTES = """\
 Embeddings: cosine to the true image's, and to that of another caption's, less the mean;
-ms: for each. Calibration: in a calibrated prior the cosine between two seeds of a
-caption (repeat) equals the cosine to the truth; where it is larger, samples are
-more alike than the truth is to them. z: how many errors, over captions, from 0.
+ms: for each. Calibration: in a calibrated prior the cosine between two seeds
+of a caption (repeat) equals the cosine to the truth; where it is larger,
+samples are more alike than the truth is to them. z: errors away from 0.
 Pictures: CLIP score with their caption, and with another; KID x 1000, by the run's CLIP.
 ± is a standard error."""
 ABREAST = 2
