@@ -128,6 +128,20 @@ def test_compare_trains_what_is_missing_and_judges_all(call: Call, mine: Path, t
         assert {"one_seen", "one_unseen", "two_seen"} == set(metrics["exact"])
         assert {"mean", "error"} == set(metrics["kid"]) and metrics["clip_score"]["n"] == 4
     assert "caption alone" in done.out and "gate failed" in done.out
+    own = found["priors"]["diffusion prior"]
+    assert {"mean", "error", "z"} < set(own["repeat_less_cosine"]) and own["calibration"].split()[0] in done.out
+    assert own["repeat_less_cosine"]["mean"] == pytest.approx(
+        own["repeat"]["mean"] - own["embedding"]["matched"], abs=1e-5
+    )
+    assert found["priors"]["text embedding"]["repeat"]["mean"] == pytest.approx(1, abs=1e-5)
+    assert "calibration" not in found["priors"]["true embedding"]
+    compared = found["paired"]["CLIP"]
+    assert (compared["base"], compared["best"], len(compared["less"])) == ("diffusion prior", False, 6)
+    score = {name: metrics["clip_score"]["matched"] for name, metrics in found["priors"].items()}
+    truth = compared["less"]["true embedding"]["mean"]
+    assert truth == pytest.approx(score["true embedding"] - score["diffusion prior"], abs=1e-5)
+    assert set(found["paired"]) == {"cosine", "CLIP", "KID", "one_seen", "one_unseen", "two_seen"}
+    assert "CLIP, less that of diffusion prior" in " ".join(done.out.split())
     about = read_about(mine / "priors" / "priors.png")
     assert (about["model"], about["stages"]) == (found["model"], found["stages"])
     assert about["stages"]["contrastive_prior"] == kept[:12] and "autoregressive_prior" in about["stages"]
@@ -146,6 +160,8 @@ def test_trace(call: Call, run: Path, tmp_path: Path):
     assert done.code == 0, done.err
     scores = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))["scores"]
     assert len(scores) == 7 and "caption alone" in done.out
+    paired = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))["paired"]
+    assert paired["CLIP"]["base"] == "prior + caption" and len(paired["CLIP"]["less"]) == 6
     assert scores["caption alone"].keys() == {"clip_score", "kid", "exact"}
     assert "leave out --data" in call("evaluate", run, "--trace", "--data", "shapes").err
 

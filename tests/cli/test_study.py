@@ -39,7 +39,10 @@ def test_figures_plots_and_page(call: Call, tmp_path: Path):
     assert all((out / f"{part}.png").exists() for part in ("inversion", "interpolation", "guidance"))
     page = (out / "study.html").read_text(encoding="utf-8")
     assert page.count("<img ") == 3
-    assert page.count("<table>") == 3
+    assert page.count("<table>") == 6 and page.count(": differences</h2>") == 3
+    less = metrics["paired"]["guidance"]["CLIP score"]["less"]
+    assert len(less) == 1 and set(*less.values()) == {"mean", "error", "low", "high", "z", "clear"}
+    assert "CLIP score: best at" in page and "CLIP score: best at" in done.out
     assert "(4 held-out pairs)" in page
 
 

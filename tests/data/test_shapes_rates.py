@@ -8,7 +8,7 @@ import pytest
 
 from unclip.data.shapes.captions import CATEGORIES, Prompt, scored_prompts
 from unclip.data.shapes.draw import Object, draw
-from unclip.data.shapes.rates import GENEVAL, Rate, RateOverPairs, geneval, over_pairs, rates, score_many
+from unclip.data.shapes.rates import GENEVAL, Rate, RateOverPairs, geneval, over_pairs, rates
 from unclip.data.shapes.score import Score, score, score_each
 from unclip.data.shapes.world import World
 
@@ -19,9 +19,9 @@ TWO = Prompt("a small red circle and a large blue square", (A.kind, B.kind), Non
 ONE = Prompt("a small red circle", (A.kind,), None, "one_seen")
 
 
-def test_score_many_gives_fractions_with_their_errors() -> None:
+def test_rates_are_fractions_with_their_errors() -> None:
     images = [draw([A, B]), draw(SWAPPED), draw([A]), draw([A, B]), draw([A]), draw([B])]
-    found = score_many(images, [WANT] * 4 + [ONE] * 2)
+    found = rates([WANT] * 4 + [ONE] * 2, score_each(images, [WANT] * 4 + [ONE] * 2))
     assert set(found) == {"relation", "one_seen"}
     of = found["relation"]
     assert of["whole"].fraction == of["relation"].fraction == 0.5
@@ -33,7 +33,7 @@ def test_score_many_gives_fractions_with_their_errors() -> None:
     assert found["one_seen"]["relation"].n == 0
     assert math.isnan(found["one_seen"]["relation"].fraction)
     with pytest.raises(ValueError, match="6 images for 1 prompts"):
-        score_many(images, [ONE])
+        rates([ONE], score_each(images, [ONE]))
 
 
 def test_figures_of_unseen_pairs_carry_the_spread_over_pairs() -> None:
@@ -44,7 +44,7 @@ def test_figures_of_unseen_pairs_carry_the_spread_over_pairs() -> None:
     right = [i % 4 < 2 or (i % 4 == 2 and i < 4) for i in range(8)]
     images = [world.draw(scene) if good else blank for good, (_, scene) in zip(right, asked, strict=True)]
     prompts = [prompt for prompt, _ in asked]
-    whole = score_many(images, prompts)["one_unseen"]["whole"]
+    whole = rates(prompts, score_each(images, prompts))["one_unseen"]["whole"]
     assert isinstance(whole, RateOverPairs)
     names = [" ".join(prompt.unseen or ()) for prompt in prompts[:4]]
     assert {name: rate.fraction for name, rate in whole.by_pair.items()} == dict(

@@ -12,7 +12,8 @@ from tests.short import STAGES, events, losses, short
 import unclip
 from unclip.core.disk import store
 from unclip.data.shapes.captions import prompts
-from unclip.data.shapes.rates import score_many
+from unclip.data.shapes.rates import rates as rates_of
+from unclip.data.shapes.score import score_each
 from unclip.data.shapes.world import World
 from unclip.diffusion.samplers import Ancestral
 from unclip.generation.settings import Settings
@@ -117,7 +118,7 @@ def test_trains_all_stages_and_draws_what_was_asked(tmp_path: Path) -> None:
     model = unclip.load(tmp_path / "run")
     asked = prompts(world, "one_seen", 64)
     pictures = model.generate([p.text for p in asked], seed=1)
-    rates = score_many([np.asarray(p) for p in pictures], asked)["one_seen"]
+    rates = rates_of(asked, score_each([np.asarray(p) for p in pictures], asked))["one_seen"]
     (tmp_path / "rates.json").write_text(json.dumps({k: r.fraction for k, r in rates.items()}), encoding="utf-8")
     # One colour in six by chance; an image without exactly one object has no right colours at all.
     assert rates["colours"].fraction > 0.4, rates

@@ -28,7 +28,7 @@ def pictures(model: TextToImage, *keys: int) -> torch.Tensor:
 
 def test_inversion_error_falls_with_the_steps(model: TextToImage):
     images = pictures(model, 0, 1, 2)
-    few, many = (manipulation.inversion_error(model, images, Settings(steps=steps)) for steps in (4, 16))
+    few, many = (manipulation.inversion_error(model, images, Settings(steps=steps)).metrics for steps in (4, 16))
     assert many["psnr"]["mean"] > 40
     assert few["psnr"]["mean"] < many["psnr"]["mean"]
     assert few["squared_error"]["mean"] > many["squared_error"]["mean"]
@@ -37,24 +37,26 @@ def test_inversion_error_falls_with_the_steps(model: TextToImage):
 
 @pytest.mark.parametrize("noise", ["slerp", "fixed"])
 def test_blends_have_lengths(model: TextToImage, noise: str):
-    found = manipulation.interpolation(model, pictures(model, 0, 1), pictures(model, 2, 3), noise, FEW, n=5)
+    found = manipulation.interpolation(model, pictures(model, 0, 1), pictures(model, 2, 3), noise, FEW, n=5).metrics
     for space in ("clip", "pixels"):
         metrics = found[space]
         assert len(metrics["profile"]) == 4
-        assert sum(metrics["profile"]) / 4 == pytest.approx(metrics["mean_ratio"]["mean"], rel=1e-5)
+        assert sum(place["mean"] for place in metrics["profile"]) / 4 == pytest.approx(
+            metrics["mean_ratio"]["mean"], rel=1e-5
+        )
         assert 1 - 1e-6 <= metrics["mean_ratio"]["mean"] <= metrics["most_ratio"]["mean"]
         assert metrics["step"]["mean"] <= metrics["longest"]["mean"]
 
 
 def test_an_even_way_has_ratios_of_one_and_a_jump_shows():
     way = torch.linspace(0, 1, 5)[:, None] * F.normalize(draw(1, 7), dim=1)
-    even = manipulation._evenness([((way[1:] - way[:-1]).norm(dim=1), way[-1:].norm(dim=1))])
+    even = manipulation._evenness([((way[1:] - way[:-1]).norm(dim=1), way[-1:].norm(dim=1))]).metrics
     assert even["mean_ratio"]["mean"] == pytest.approx(1, abs=1e-6)
     assert even["most_ratio"]["mean"] == pytest.approx(1, abs=1e-6)
-    jump = manipulation._evenness([(torch.tensor([0.0, 0.0, 1.0, 0.0]), torch.tensor([1.0]))])
+    jump = manipulation._evenness([(torch.tensor([0.0, 0.0, 1.0, 0.0]), torch.tensor([1.0]))]).metrics
     assert jump["mean_ratio"]["mean"] == pytest.approx(1)
     assert jump["most_ratio"]["mean"] == pytest.approx(4)
-    assert jump["profile"] == pytest.approx([0, 0, 4, 0])
+    assert [place["mean"] for place in jump["profile"]] == pytest.approx([0, 0, 4, 0])
 
 
 def test_apart_in_closed_form():
@@ -65,9 +67,14 @@ def test_apart_in_closed_form():
 
 def test_a_sweep_has_all_figures(model: TextToImage):
     captions = ["a red heart", "a blue heart", "two cups"]
-    metrics = at_scale(model, pictures(model, 0, 1, 2), captions, Settings(steps=3, guidance=2.0), 0, None)
-    assert set(metrics) == {"clip_score", "kid", "diversity"}
-    assert metrics["diversity"]["mean"] > 0
+    one = at_scale(model, pictures(model, 0, 1, 2), captions, Settings(steps=3, guidance=2.0), 0, None)
+    assert set(one.metrics) == {"clip_score", "kid", "diversity"}
+    assert one.metrics["diversity"]["mean"] > 0
+    values = {name: measured.value for name, measured in one.measured.items()}
+    score, kid = one.metrics["clip_score"], one.metrics["kid"]["mean"]
+    spread = one.metrics["diversity"]["mean"]
+    expected = {"CLIP score": score["matched"], "above shuffled": score["gap"], "KID": kid, "diversity": spread}
+    assert values == pytest.approx(expected, rel=1e-5)
     found = diversity(model, captions, 0, Settings(steps=3))
     z = model.embed_images(generate_for_captions(model, captions[:1] * SEEDS, 0, Settings(steps=3))).float()
     assert len(found) == 3

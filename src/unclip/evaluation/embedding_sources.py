@@ -6,7 +6,7 @@ error comes from.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -16,16 +16,20 @@ import torch.nn.functional as F
 from unclip.core.typing import Float, Images, Tensor, Vectors
 from unclip.data.loader import to_pixels
 from unclip.data.shapes.captions import Prompt
-from unclip.data.shapes.rates import score_many
-from unclip.evaluation.alignment import matched_against_shuffled, partners, standard_error
+from unclip.data.shapes.rates import rates
+from unclip.data.shapes.score import score_each
+from unclip.evaluation.alignment import matched_against_shuffled, partners
+from unclip.evaluation.scenes import whole_scenes
+from unclip.evaluation.sets.beside import KernelDistance, Measured, Setting, Values, beside
+from unclip.evaluation.sets.calibration import calibration
 from unclip.evaluation.sets.kernel import kid_scores
-from unclip.evaluation.suite import BATCH
+from unclip.evaluation.suite import BATCH, OTHER
 from unclip.generation.text_to_image import TextToImage
 from unclip.models.priors.base import PriorModel
 from unclip.models.priors.untrained import ConstantPrior
 
-OTHER = 1_000_000
-"""Added to the seeds for a second embedding of the same captions."""
+GENERATED = "prior + caption"
+"""Of the ways that trace an error, the one that `generate` goes."""
 
 
 @dataclass(frozen=True)
@@ -68,31 +72,38 @@ class Benchmark:
 
 
 @dataclass(frozen=True)
-class SourceScores:
+class SourceScores(Setting):
     """Figures of a way, and the images that it made for the pairs."""
 
-    metrics: dict[str, Any]
     pictures: Images
 
 
 def judge(model: TextToImage, way: EmbeddingSource, against: Benchmark) -> SourceScores:
     """All figures of one way.
 
-    embedding: centred cosines to the true embedding and to another caption's; repeat: between two seeds of a caption;
-    ms: for each embedding. clip_score: of the images, with their own caption and another. kid: with the run's CLIP.
-    exact: on drawn scenes, the share of whole scenes right a category.
+    embedding: centred cosines to the true embedding and to another caption's; repeat, repeat_less_cosine, calibration:
+    between two seeds of a caption (`calibration`); ms: for each embedding. clip_score: of the images, with their own
+    caption and another. kid: with the run's CLIP. exact: on drawn scenes, the share of whole scenes right a category.
     """
     pairs = against.pairs
     z, seconds = embeddings(model, way, pairs)
     made = draw_images(model, way, z, pairs)
     fake, texts = model.embed_images(made), model.embed_captions(pairs.captions)
     constant = isinstance(way.prior, ConstantPrior)  # no embedding of an image
-    metrics = {} if constant else _embedding(model, way, z, seconds, against)
+    metrics, measured = ({}, {}) if constant else _embedding(model, way, z, seconds, against)
     metrics["clip_score"] = matched_against_shuffled(fake, texts, pairs.captions)
     metrics["kid"] = kid_scores(fake, against.real, pairs.seed)
+    measured["CLIP"] = Values((fake * texts).sum(1), pairs.captions)
+    measured["KID"] = KernelDistance(metrics["kid"]["mean"], fake, against.real, pairs.captions)
     if against.drawn is not None:
-        metrics["exact"] = score_scenes(model, way, against.drawn)
-    return SourceScores(metrics, made)
+        metrics["exact"], whole = score_scenes(model, way, against.drawn)
+        measured |= whole
+    return SourceScores(metrics, measured, made)
+
+
+def compare_ways(found: Mapping[str, SourceScores], base: str, seed: int) -> dict[str, Any]:
+    """Each way's figures less those of one of them, with the errors of the differences (`beside`)."""
+    return beside({name: scores.measured for name, scores in found.items()}, seed, base)
 
 
 def embeddings(model: TextToImage, way: EmbeddingSource, pairs: Pairs) -> tuple[Vectors, float]:
@@ -127,26 +138,33 @@ def captions_for(way: EmbeddingSource, captions: Sequence[str]) -> list[str]:
     return [c if way.caption == "own" else "" for c in captions]
 
 
-def score_scenes(model: TextToImage, way: EmbeddingSource, drawn: DrawnScenes) -> dict[str, Any]:
+def score_scenes(
+    model: TextToImage, way: EmbeddingSource, drawn: DrawnScenes
+) -> tuple[dict[str, Any], dict[str, Values]]:
     """Category -> share of the drawn scenes that are wholly right, with its standard error (of unseen pairs: that over
-    pairs)."""
+    pairs), and scene by scene."""
     z, _ = embeddings(model, way, drawn.pairs)
     made = draw_images(model, way, z, drawn.pairs)
-    rates = score_many(list(to_pixels(made)), drawn.prompts)
-    return {category: asdict(metrics["whole"]) for category, metrics in rates.items()}
+    scores = score_each(list(to_pixels(made)), drawn.prompts)
+    found = rates(drawn.prompts, scores)
+    shares = {category: asdict(metrics["whole"]) for category, metrics in found.items()}
+    return shares, whole_scenes(drawn.prompts, scores)
 
 
 def _embedding(
     model: TextToImage, way: EmbeddingSource, z: Vectors, seconds: float, against: Benchmark
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], dict[str, Measured]]:
     pairs = against.pairs
     made, true = (centred(x, against) for x in (z, pairs.true))
+    cosine = (made * true).sum(1)
     metrics: dict[str, Any] = {"embedding": matched_against_shuffled(made, true, pairs.captions)}
+    measured: dict[str, Measured] = {"cosine": Values(cosine, pairs.captions)}
     if way.prior is None:
-        return metrics
+        return metrics, measured
     again, _ = embeddings(model, way, replace(pairs, seed=pairs.seed + OTHER))
     repeat = (made * centred(again, against)).sum(1)
-    return {**metrics, "repeat": {"mean": repeat.mean().item(), "error": standard_error(repeat)}, "ms": 1000 * seconds}
+    calibrated = calibration(cosine, repeat, pairs.captions, pairs.seed)
+    return {**metrics, **calibrated, "ms": 1000 * seconds}, measured
 
 
 def centred(z: Vectors, against: Benchmark) -> Vectors:
@@ -163,7 +181,7 @@ def tracing(prior: PriorModel, text: PriorModel, none: PriorModel) -> list[Embed
     prior's; without the caption's tokens, or with wrong ones, what these are worth."""
     return [
         EmbeddingSource("true embedding + caption", None),
-        EmbeddingSource("prior + caption", prior),
+        EmbeddingSource(GENERATED, prior),
         EmbeddingSource("text embedding + caption", text),
         EmbeddingSource("caption alone", none),
         EmbeddingSource("true embedding alone", None, "none"),

@@ -7,13 +7,15 @@ from typing import Any
 import torch
 
 from unclip.core.typing import Images, PerSample, Vectors
-from unclip.data.shapes.captions import CATEGORIES
+from unclip.data.shapes.rates import rates
 from unclip.data.shapes.world import World
-from unclip.evaluation.alignment import matched_against_shuffled
+from unclip.evaluation.alignment import matched_against_shuffled, partners
 from unclip.evaluation.levels import Mean
 from unclip.evaluation.retrieval import distinct
+from unclip.evaluation.scenes import mean_over_categories
+from unclip.evaluation.sets.beside import KernelDistance, Measured, Setting, Values
 from unclip.evaluation.sets.kernel import kid_scores
-from unclip.evaluation.suite import evaluate_shapes, generate_for_captions
+from unclip.evaluation.suite import answered_prompts, generate_for_captions
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
 
@@ -23,7 +25,7 @@ PROMPTS, SEEDS = 12, 4
 
 def at_scale(
     model: TextToImage, images: Images, captions: Sequence[str], settings: Settings, seed: int, world: World | None
-) -> dict[str, Any]:
+) -> Setting:
     """At one guidance scale: CLIP score and kernel distance of an image for each caption, and diversity.
 
     diversity: mean CLIP distance (1 - cosine) between images of one prompt by several seeds. world: of a run of drawn
@@ -31,18 +33,31 @@ def at_scale(
     """
     made = generate_for_captions(model, captions, seed, settings)
     fake, real, texts = model.embed_images(made), model.embed_images(images), model.embed_captions(captions)
+    asked, own = distinct(captions)[0][:PROMPTS], (fake * texts).sum(1)
+    distances = diversity(model, asked, seed, settings)
     scores: dict[str, Any] = {
         "clip_score": matched_against_shuffled(fake, texts, captions),
         "kid": kid_scores(fake, real, seed),
-        "diversity": asdict(Mean.of(diversity(model, distinct(captions)[0][:PROMPTS], seed, settings))),
+        "diversity": asdict(Mean.of(distances)),
+    }
+    measured: dict[str, Measured] = {
+        "CLIP score": Values(own, captions),
+        "above shuffled": Values(own - (fake * texts[partners(captions)]).sum(1), captions),
+        "KID": KernelDistance(scores["kid"]["mean"], fake, real, captions),
+        "diversity": Values(distances, asked),
     }
     if world is not None:
-        found = evaluate_shapes(model, world, max(8, len(captions) // 4), seed, settings)
-        rates = [found[category] for category in CATEGORIES]
-        whole = torch.tensor([rate["whole"]["fraction"] for rate in rates])
-        errors = torch.tensor([rate["whole"]["error"] for rate in rates])
-        scores["exact"] = {"mean": whole.mean().item(), "error": errors.norm().item() / len(errors)}
-    return scores
+        scores["exact"], measured["exact"] = exact(model, world, max(8, len(captions) // 4), seed, settings)
+    return Setting(scores, measured)
+
+
+def exact(model: TextToImage, world: World, n: int, seed: int, settings: Settings) -> tuple[dict[str, float], Values]:
+    """Whole scenes right as a mean over the categories, n prompts each: with its error, and scene by scene."""
+    asked, scores = answered_prompts(model, world, n, seed, settings)
+    found = [metrics["whole"] for metrics in rates(asked, scores).values()]
+    whole, errors = torch.tensor([rate.fraction for rate in found]), torch.tensor([rate.error for rate in found])
+    shares = {"mean": whole.mean().item(), "error": errors.norm().item() / len(errors)}
+    return shares, mean_over_categories(asked, scores)
 
 
 def diversity(model: TextToImage, prompts: Sequence[str], seed: int, settings: Settings) -> PerSample:

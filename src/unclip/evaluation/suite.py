@@ -12,14 +12,15 @@ from unclip.core.typing import Images, Vectors
 from unclip.data.classes import are_classes
 from unclip.data.loader import to_pixels, to_tensor
 from unclip.data.prepare.write import Prepared
-from unclip.data.shapes.captions import scored_prompts
+from unclip.data.shapes.captions import Prompt, scored_prompts
 from unclip.data.shapes.pairs import by_shape, named, pool
 from unclip.data.shapes.rates import geneval, rates
-from unclip.data.shapes.score import score_each
+from unclip.data.shapes.score import Score, score_each
 from unclip.data.shapes.world import World
 from unclip.evaluation.alignment import matched_against_shuffled
 from unclip.evaluation.reconstruction import score_reconstruction
 from unclip.evaluation.retrieval import distinct, retrieval, zero_shot
+from unclip.evaluation.sets.calibration import calibration
 from unclip.evaluation.texture import roughness
 from unclip.generation.captioned import CaptionedModel
 from unclip.generation.latent_diffusion import LatentPipeline
@@ -29,6 +30,8 @@ from unclip.generation.text_to_image import TextToImage
 from unclip.latents.zero_shot import label_embeddings
 
 BATCH = 64
+OTHER = 1_000_000
+"""Added to the seeds for a second embedding of the same captions."""
 ALL = 10_000
 WORDS = ("retrieval", "prior", "clip_score", "clip_score_real", "generated_retrieval")
 """Scores that compare a caption with others; all but the first, of those images for which some are generated."""
@@ -59,7 +62,7 @@ def _own(model: CaptionedModel, images: Images, real: Vectors, captions: Sequenc
     """Of what only this kind of model has."""
     if isinstance(model, LatentPipeline):
         return {"autoencoder": score_reconstruction(model.reconstruct_images, images)}
-    return {"prior": score_prior(model, real, captions)} if isinstance(model, TextToImage) else {}
+    return {"prior": calibrate_prior(model, real, captions)} if isinstance(model, TextToImage) else {}
 
 
 def score_clip(model: CaptionedModel, real: Vectors, captions: Sequence[str]) -> dict[str, float]:
@@ -81,13 +84,30 @@ def score_classes(
 
 def score_prior(model: TextToImage, real: Vectors, captions: Sequence[str]) -> dict[str, float]:
     """Cosines of the prior's embeddings with the true ones, both centred by the prior's mean."""
-    mean = require(model.prior, "prior").mean
-    parts = [
-        model.embed_prompts(captions[i : i + BATCH], range(i, i + len(captions[i : i + BATCH])))
-        for i in range(0, len(captions), BATCH)
-    ]
-    made, true = (F.normalize(z - mean, dim=-1) for z in (torch.cat(parts), real))
+    made, true = _centred(model, prior_embeddings(model, captions), real)
     return matched_against_shuffled(made, true, captions)
+
+
+def calibrate_prior(model: TextToImage, real: Vectors, captions: Sequence[str]) -> dict[str, Any]:
+    """`score_prior`, and whether the prior samples as widely as the truth does (`calibration`)."""
+    first, second = (prior_embeddings(model, captions, seed) for seed in (0, OTHER))
+    made, again, true = _centred(model, first, second, real)
+    cosine, repeat = ((made * other).sum(1) for other in (true, again))
+    return {**matched_against_shuffled(made, true, captions), **calibration(cosine, repeat, captions, seed=0)}
+
+
+def prior_embeddings(model: TextToImage, captions: Sequence[str], seed: int = 0) -> Vectors:
+    """A sample of the model's prior for each caption; that of caption i has seed + i."""
+    parts = []
+    for i in range(0, len(captions), BATCH):
+        some = captions[i : i + BATCH]
+        parts.append(model.embed_prompts(some, range(seed + i, seed + i + len(some))))
+    return torch.cat(parts)
+
+
+def _centred(model: TextToImage, *embeddings: Vectors) -> list[Vectors]:
+    mean = require(model.prior, "prior").mean
+    return [F.normalize(z - mean, dim=-1) for z in embeddings]
 
 
 @dataclass(frozen=True)
@@ -127,9 +147,7 @@ def evaluate_shapes(
     Category -> figure -> rate; also "geneval", GenEval's six of the same images, and "unseen_pairs": which pairs of
     colour and shape the world holds out, their set and its pool (None for others than the sets).
     """
-    asked = [prompt for prompt, _ in scored_prompts(world, n, seed)]
-    made = generate_for_captions(model, [p.text for p in asked], seed, settings)
-    scores = score_each(list(to_pixels(made)), asked)
+    asked, scores = answered_prompts(model, world, n, seed, settings)
     groups = {**rates(asked, scores), "geneval": geneval(asked, scores)}
     number, whose = pool(world.unseen_pairs) or (None, None)
     names = [named(pair) for pair in by_shape(world.unseen_pairs)]
@@ -137,6 +155,15 @@ def evaluate_shapes(
         **{group: {name: asdict(rate) for name, rate in metrics.items()} for group, metrics in groups.items()},
         "unseen_pairs": {"pairs": names, "set": number, "pool": whose},
     }
+
+
+def answered_prompts(
+    model: CaptionedModel, world: World, n: int, seed: int, settings: Settings | None = None
+) -> tuple[list[Prompt], list[Score]]:
+    """n prompts a category, and how well the image that the model draws answers each."""
+    asked = [prompt for prompt, _ in scored_prompts(world, n, seed)]
+    made = generate_for_captions(model, [p.text for p in asked], seed, settings)
+    return asked, score_each(list(to_pixels(made)), asked)
 
 
 def generate_for_captions(

@@ -116,7 +116,7 @@ def _sets(judge: Judge, drawn: Sequence[Drawn], real: Images, names: Sequence[st
     scores = {f"KID, {judge.name}": _row(kid_scores(a, true, seed), kid_scores(b, true, seed), difference)}
     if min(len(a), len(true), len(set(names))) >= max(GROUPS, a.shape[1] + 1):
         found = frechet_difference(b, a, true, names, Noise.shared(seed, "frechet"))
-        scores[f"Frechet distance, {judge.name}"] = {"difference": found.figure(), "z": _z(found)}
+        scores[f"Frechet distance, {judge.name}"] = {"difference": found.figure(), "z": found.z}
     return scores
 
 
@@ -130,8 +130,4 @@ def _alignment(root: Path, drawn: Sequence[Drawn], captions: Sequence[str], seed
 
 
 def _row(first: dict[str, float], second: dict[str, float], difference: Estimate) -> dict[str, Any]:
-    return {"first": first, "second": second, "difference": difference.figure(), "z": _z(difference)}
-
-
-def _z(difference: Estimate) -> float:
-    return difference.value / difference.error if difference.error > 0 else float("nan")
+    return {"first": first, "second": second, "difference": difference.figure(), "z": difference.z}

@@ -11,6 +11,7 @@ from unclip.core.disk.store import to_json
 from unclip.evaluation.judging.compared import Compared
 from unclip.evaluation.judging.copies import closest_pairs, enough
 from unclip.figures import plots, score_plots
+from unclip.figures.differences import calibration_sentence
 from unclip.figures.report import Section, write_report
 from unclip.figures.score_rows import rows, side_by_side
 from unclip.images.files import grid, save_picture, to_pictures
@@ -36,6 +37,9 @@ def write_page(folder: Path, about: Mapping[str, Any], found: Evaluation) -> Pat
     if found.compared is not None:
         sections += [*_pictures(folder, found.compared), *_plots(folder, found.scores, found.compared)]
         shown = {"copies", *(judge.name for judge in found.compared.judges)}
+    prior = found.scores.get("prior")
+    if isinstance(prior, Mapping) and (line := calibration_sentence(prior)):
+        sections.append(Section("Does the prior sample as widely as the truth?", line))
     others = {name: metrics for name, metrics in found.scores.items() if name not in shown}
     sections.append(Section("Other figures", table=[["", "score", "value"], *rows(others)]))
     return write_report(folder, f"How good is {about['run']}?", sections)

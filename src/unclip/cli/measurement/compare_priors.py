@@ -53,7 +53,8 @@ def compare_priors(
             raise ValueError(str(error)) from error
     if code == 0:
         found = (RunFolder(run).priors / "priors.json").read_text(encoding="utf-8")
-        console.print(ways_table(loads(found)["priors"]))
+        scores = loads(found)
+        console.print(ways_table(scores["priors"], scores["paired"]))
         if json is not None:
             write_atomic(json, found)
     raise SystemExit(code)

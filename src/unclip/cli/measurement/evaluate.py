@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
+    from unclip.studies.priors.trace import Trace
 
 CURVE = "rate_distortion"
 """Of the scores, the one that is drawn instead of printed."""
@@ -86,12 +87,15 @@ def evaluate(
         about |= {"model": model.hash, "unclip": unclip.__version__}
         say("scoring")
         if trace:
-            scores = traced(run, data, n, seed)
+            parts = traced(run, data, n, seed)
+            scores, about = parts.ways, about | {"paired": parts.paired}
+            shown = ways_table(scores, parts.paired)
         else:
             source = None if data is None else open_again(data, settings_of(RunFolder(run)), how.split, how)
             found = score(model, RunFolder(run), source, asked)
             scores, page = found.scores, write_page(RunFolder(run).evaluation / how.split, about, found)
-    console.print(ways_table(scores) if trace else table(scores))
+            shown = table(scores)
+    console.print(shown)
     plot = plot_rate_distortion(scores[CURVE], run) if CURVE in scores else None
     for path in filter(None, (page, plot)):
         console.print(f"wrote {path}")
@@ -99,7 +103,7 @@ def evaluate(
         write_atomic(json, to_json({**about, "scores": scores}))
 
 
-def traced(run: Path, data: str | None, n: int, seed: int) -> dict[str, Any]:
+def traced(run: Path, data: str | None, n: int, seed: int) -> "Trace":
     """Figures of a text-to-image run with parts of it replaced, on its own held-out pairs."""
     from unclip.studies.priors.trace import trace
 

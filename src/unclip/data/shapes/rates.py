@@ -20,7 +20,7 @@ import numpy as np
 
 from unclip.data.shapes.captions import Prompt
 from unclip.data.shapes.pairs import named
-from unclip.data.shapes.score import Image, Score, score_each
+from unclip.data.shapes.score import Score
 
 
 @dataclass(frozen=True)
@@ -71,19 +71,12 @@ GENEVAL: dict[str, tuple[tuple[str, ...], Callable[[Score], bool]]] = {
 """GenEval's six (Ghosh et al. 2023): the categories whose images each is taken over, and when an image is right."""
 
 
-def score_many(images: Sequence[Image], prompts: Sequence[Prompt]) -> dict[str, dict[str, Rate]]:
-    """Category -> figure -> `Rate` over images and the prompts they answer, one each; of unseen pairs `RateOverPairs`.
+def rates(prompts: Sequence[Prompt], scores: Sequence[Score]) -> dict[str, dict[str, Rate]]:
+    """Category -> figure -> `Rate` over images, by the prompts they answer (`score_each`); of unseen pairs
+    `RateOverPairs`.
 
     Figures: "whole", "objects", "colours", "shapes", "sizes", "count", "relation", and "relation_given_objects".
-
-    Raises:
-        ValueError: if there are not as many images as prompts.
     """
-    return rates(prompts, score_each(images, prompts))
-
-
-def rates(prompts: Sequence[Prompt], scores: Sequence[Score]) -> dict[str, dict[str, Rate]]:
-    """What `score_many` gives, of scores that are there."""
     grouped: defaultdict[str, list[Scored]] = defaultdict(list)
     for prompt, scored in zip(prompts, scores, strict=True):
         grouped[prompt.category].append((prompt, scored))

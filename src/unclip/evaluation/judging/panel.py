@@ -17,9 +17,8 @@ from unclip.core.wide import wide
 from unclip.evaluation.judging.compared import Compared, Space
 from unclip.evaluation.judging.copies import score_copies
 from unclip.evaluation.sets.coverage import density_coverage, precision_recall
-from unclip.evaluation.sets.estimate import Estimate
 from unclip.evaluation.sets.frechet import GROUPS, frechet
-from unclip.evaluation.sets.kernel import kid, kid_error
+from unclip.evaluation.sets.kernel import kernel, kid_estimate
 from unclip.evaluation.sets.spectrum import spectrum
 from unclip.judges.judge import Judge
 
@@ -57,11 +56,15 @@ def by_judge(judge: Judge, seen: Space, real: Images, seed: int) -> dict[str, An
     model has come, by the roots of the distances: 0 noise, 1 like the data.
     """
     noise, fake, true = Noise.shared(seed, "judge", judge.name), seen.made, seen.real
-    some = some_of(seen.train, len(fake), noise)
-    scores: dict[str, Any] = {"kid": distance(fake, true, noise)}
-    scores["kid_noise"] = distance(judge.features(coloured_noise(real, noise)), true, noise)
+    some, own = some_of(seen.train, len(fake), noise), kernel(true, true)
+
+    def distance(features: Features) -> dict[str, float]:
+        return kid_estimate(features, true, noise, bb=own).figure()
+
+    scores: dict[str, Any] = {"kid": distance(fake)}
+    scores["kid_noise"] = distance(judge.features(coloured_noise(real, noise)))
     if len(some) > 1:
-        scores["kid_floor"] = distance(some, true, noise)
+        scores["kid_floor"] = distance(some)
         scores["way"] = way(*(scores[name]["mean"] for name in ("kid", "kid_floor", "kid_noise")))
     if min(len(fake), len(true)) > max(GROUPS, fake.shape[1]):
         found = frechet(fake, true, noise)
@@ -71,11 +74,6 @@ def by_judge(judge: Judge, seen: Space, real: Images, seed: int) -> dict[str, An
         parts = {"precision": pr.precision, "recall": pr.recall, "density": dc.density, "coverage": dc.coverage}
         scores |= {name: value.figure() for name, value in parts.items()}
     return scores
-
-
-def distance(a: Features, b: Float[Tensor, "m d"], noise: Noise) -> dict[str, float]:
-    """KID with its standard error and interval."""
-    return Estimate.normal(kid(a, b), kid_error(a, b, noise)).figure()
 
 
 def way(distance: float, floor: float, noise: float) -> float:

@@ -95,7 +95,7 @@ def data_copying(generated: Float[Tensor, " n"], held_out: Float[Tensor, " m"]) 
 def closeness(found: Nearest) -> PerSample:
     """Distance to the nearest row over the median distance to the k nearest (`nearest` with k = NEIGHBOURS), at most 1.
 
-    Carlini et al. 2023, section 5.1: a plain image is near to everything, so what tells a copy is to be far nearer to
+    Carlini et al. 2023: a plain image is near to everything, so what tells a copy is to be far nearer to
     one training image than to its next neighbours. They divide by half their mean; the median stands even where several
     of them are copies, too, and keeps 1 as the figure of an image that is near to none in particular. This orders the
     closest pairs for a person to look at; `near_copies` judges. 0 where all k neighbours are copies.

@@ -29,7 +29,7 @@ class DensityCoverage:
 
 
 def precision_recall(generated: Float[Tensor, "n d"], real: Float[Tensor, "m d"], k: int = 3) -> PrecisionRecall:
-    """Improved precision and recall (Kynkäänniemi et al. 2019, eqs. 1 and 2).
+    """Improved precision and recall (Kynkäänniemi et al. 2019).
 
         precision = 1/n sum_j 1[there is i: |g_j - r_i| <= NND_k(r_i)],   recall the same with the sets exchanged
 

@@ -17,17 +17,36 @@ Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure, its standard error, and the ends of its 95 % interval."""
+    """A figure, its standard error, and the ends of its 95 % interval; degrees of freedom of the error."""
 
     value: float
     error: float
     low: float
     high: float
+    degrees: float = math.inf
 
     @staticmethod
-    def normal(value: float, error: float) -> "Estimate":
+    def normal(value: float, error: float, degrees: float = math.inf) -> "Estimate":
         """With the interval of a normal distribution: 1.96 errors to each side."""
-        return Estimate(value, error, value - Z * error, value + Z * error)
+        return Estimate(value, error, value - Z * error, value + Z * error, degrees)
+
+    @property
+    def z(self) -> float:
+        """How many errors the value is from 0, as a normal deviate: of an error from few groups fewer than value/error.
+
+        Student's t = value/error at v degrees of freedom, turned into the deviate of (nearly) the same probability
+        (Wallace 1959):
+
+            z = sign(t) (8v + 1)/(8v + 3) sqrt(v log(1 + t^2/v))
+
+        nan where both are 0, infinite where the error alone is.
+        """
+        if not self.error > 0:
+            return math.copysign(math.inf, self.value) if self.value and self.error == 0 else math.nan
+        t, v = self.value / self.error, self.degrees
+        if math.isinf(v):
+            return t
+        return math.copysign((8 * v + 1) / (8 * v + 3) * math.sqrt(v * math.log1p(t * t / v)), t)
 
     def figure(self) -> dict[str, float]:
         """As it is printed and written: mean, error, low, high."""

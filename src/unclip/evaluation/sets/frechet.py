@@ -32,7 +32,7 @@ class Frechet:
 
 
 def frechet_distance(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
-    """Frechet distance of the normal distributions with the sets' means and covariances (Heusel et al. 2017, eq. 6).
+    """Frechet distance of the normal distributions with the sets' means and covariances (Heusel et al. 2017).
 
         |mu_a - mu_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))
 

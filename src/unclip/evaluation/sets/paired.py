@@ -19,14 +19,14 @@ DRAWS = 2000
 def paired_difference(a: PerSample, b: PerSample, captions: Sequence[str], noise: Noise) -> Estimate:
     """Mean of a_i - b_i, with the images of one caption kept together.
 
-    The error is that of a mean over clusters (Cochran 1977, chapter 11); with S the sums of the captions' differences
-    and s their numbers of images:
+    The error is that of a mean over whole clusters of unequal sizes (Cochran 1977, chapter 9A), a ratio of two sums;
+    with S the sums of the captions' differences and s their numbers of images:
 
         error^2 = G/(G - 1) sum_g (S_g - s_g mean)^2 / n^2
 
-    The interval is the studentised bootstrap's over captions (Efron & Tibshirani 1993, section 12.5), which is right
-    for skewed differences and few captions, too. Raises ValueError for fewer than 2 different captions or lists of
-    different lengths.
+    The interval is the studentised bootstrap's over captions (Efron & Tibshirani 1993: the bootstrap-t interval), which
+    is right for skewed differences and few captions, too. Raises ValueError for fewer than 2 different captions or
+    lists of different lengths.
     """
     groups = _groups(captions, len(a), len(b))
     size = torch.bincount(groups).double()
@@ -34,11 +34,12 @@ def paired_difference(a: PerSample, b: PerSample, captions: Sequence[str], noise
     mean, error = _clustered(total[None], size[None])
     again = _resampled(total, size, noise)
     t = ((again[0] - mean) / again[1])[again[1] > 0]  # resamples of one value alone have no error
+    degrees = float(len(size) - 1)
     if not len(t) or not error > 0:
-        return Estimate.normal(mean.item(), error.item())
+        return Estimate.normal(mean.item(), error.item(), degrees)
     tails = torch.tensor([(1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2], dtype=torch.float64)
     low, high = (mean - t.quantile(tails) * error).tolist()
-    return Estimate(mean.item(), error.item(), low, high)
+    return Estimate(mean.item(), error.item(), low, high, degrees)
 
 
 def kid_difference(
@@ -48,7 +49,7 @@ def kid_difference(
 
     The kernels of the real images with each other cancel; what is left is itself a two-sample U-statistic of the pairs
     (a_i, b_i) and the real images, with k(a_i, a_j) - k(b_i, b_j) and k(a_i, r) - k(b_i, r) in place of the kernels,
-    so its error is by the formula of `kid_error`; the images of one caption are summed to one first.
+    so its error is by the formula of `kid_estimate`; the images of one caption are summed to one first.
     Raises ValueError for fewer than 2 different captions, lists of different lengths, nan.
     """
     a, b, real = checked({"first": a, "second": b, "real": real})
@@ -59,7 +60,7 @@ def kid_difference(
     across = _summed(across - other, groups)
     nothing = within.new_zeros(1, 1).expand(len(real), len(real))
     error = spread(within, nothing, across, len(within), len(real))
-    return Estimate.normal((own - 2 * other).item(), error)
+    return Estimate.normal((own - 2 * other).item(), error, min(len(within), len(real)) - 1.0)
 
 
 def frechet_difference(
@@ -81,7 +82,8 @@ def frechet_difference(
     def difference(dropped: int = NONE) -> float:
         return extrapolated(a, real, dropped, units) - extrapolated(b, real, dropped, units)
 
-    return Estimate.normal(difference(), jackknife_error([difference(group) for group in range(GROUPS)]))
+    error = jackknife_error([difference(group) for group in range(GROUPS)])
+    return Estimate.normal(difference(), error, GROUPS - 1.0)
 
 
 def _groups(captions: Sequence[str], *lengths: int) -> Int[Tensor, " n"]:

@@ -1,9 +1,10 @@
 """The words, tables and plots of a study."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from unclip.figures.differences import PAIRED, difference_table, sentences
 from unclip.figures.report import Section
 from unclip.figures.study_plots import Line, Panel, lines_of, panels_plot
 
@@ -31,9 +32,12 @@ WORDS = {
 }
 
 
-def section(part: str, metrics: Figures, plot: Path | None, note: str) -> Section:
-    """One part of the page."""
-    return Section(HEADS[part], WORDS[part] + note, TABLES[part](metrics), [plot] if plot else [])
+def sections(part: str, metrics: Figures, paired: Figures, plot: Path | None, note: str) -> Iterator[Section]:
+    """One part of the page: the figures, and what tells its settings apart."""
+    yield Section(HEADS[part], WORDS[part] + note, TABLES[part](metrics), [plot] if plot else [])
+    if paired:
+        text = "\n\n".join([PAIRED, *sentences(paired)])
+        yield Section(f"{HEADS[part]}: differences", text, difference_table(paired, metrics))
 
 
 def brief(part: str, found: Figures) -> str:
@@ -87,7 +91,7 @@ def _interpolation_plot(metrics: Figures, out: Path) -> None:
     panels = []
     for space, title in (("clip", "steps in CLIP's space / even step"), ("pixels", "steps in pixels / even step")):
         profiles = {f"x_T {noise}": f[space]["profile"] for noise, f in metrics.items()}
-        lines = [Line(name, [(i + 0.5) / len(p) for i in range(len(p))], p) for name, p in profiles.items()]
+        lines = [lines_of(name, [(i + 0.5) / len(p) for i in range(len(p))], p) for name, p in profiles.items()]
         panels.append(Panel(title, "place on the way", lines, even=1.0))
     panels_plot(panels, out)
 

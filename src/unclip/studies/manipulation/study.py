@@ -11,6 +11,8 @@ from unclip.core.disk.lock import hold
 from unclip.core.disk.store import to_json
 from unclip.evaluation.guidance_sweep import at_scale
 from unclip.evaluation.manipulation import interpolation, inversion_error
+from unclip.evaluation.sets.beside import Setting, beside
+from unclip.figures.differences import sentences
 from unclip.figures.report import Section, write_report
 from unclip.figures.style import available
 from unclip.generation.settings import Settings
@@ -59,23 +61,28 @@ def _study(root: Path, out: Path, ask: StudyRequest) -> Iterator[Event]:
         raise ValueError(f"{root}: a plain DDPM has no embeddings of images; study a text-to-image run")
     ask = replace(ask, n=min(ask.n, len(run.rows)), pairs=min(ask.pairs, len(run.rows) // 2))
     metrics: dict[str, Any] = {}
+    paired: dict[str, Any] = {}
     sections: list[Section] = []
     for part in ask.what:
-        metrics[part] = {}
+        settings: dict[str, Setting] = {}
         for name, found in PARTS[part](run, run.subject, ask):
-            metrics[part][name] = found
-            yield Note(part, f"{name}: {page.brief(part, found)}")
+            settings[name] = found
+            yield Note(part, f"{name}: {page.brief(part, found.metrics)}")
+        metrics[part] = {name: found.metrics for name, found in settings.items()}
+        paired[part] = beside({name: found.measured for name, found in settings.items()}, ask.seed)
+        for line in sentences(paired[part]):
+            yield Note(part, line)
         plot = out / f"{part}.png"
         if available():
             page.PLOTS[part](metrics[part], plot)
             yield ImageSaved(part, plot)
-        sections.append(page.section(part, metrics[part], plot if available() else None, run.note))
+        sections += page.sections(part, metrics[part], paired[part], plot if available() else None, run.note)
     about = {"run": str(root), "model": run.subject.model.hash, "unclip": unclip.__version__, "ask": vars(ask)}
-    write_atomic(out / "study.json", to_json({**about, **metrics}))
+    write_atomic(out / "study.json", to_json({**about, **metrics, "paired": paired}))
     yield ImageSaved("study", write_report(out, f"What {root.name} does to images", sections, "study.html"))
 
 
-Found = Iterator[tuple[str, dict[str, Any]]]
+Found = Iterator[tuple[str, Setting]]
 
 
 def _inversion(run: OpenedRun, subject: UnclipSubject, ask: StudyRequest) -> Found:

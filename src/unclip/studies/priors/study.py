@@ -12,7 +12,7 @@ from PIL import Image
 import unclip
 from unclip.core.disk.atomic import write_atomic
 from unclip.core.disk.store import to_json
-from unclip.evaluation.embedding_sources import Benchmark, EmbeddingSource, SourceScores
+from unclip.evaluation.embedding_sources import Benchmark, EmbeddingSource, SourceScores, compare_ways
 from unclip.generation.priors import ADDED, PRIORS, PriorKind, with_prior
 from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import KEY, grid, save_picture, to_pictures
@@ -97,7 +97,8 @@ def write(root: Path, model: TextToImage, against: Benchmark, found: dict[str, S
             metrics[kind.title] |= {k: ended["metrics"][k] for k in ("steps", "parameters")}
     of = {"run": str(root), "model": model.hash, "stages": judged_stages(model)}
     about = {**of, "unclip": unclip.__version__, "n": len(against.pairs.captions), "seed": against.pairs.seed}
-    write_atomic(RunFolder(root).priors / "priors.json", to_json({**about, "priors": metrics}))
+    scores = {"priors": metrics, "paired": compare_ways(found, PRIORS["diffusion"].title, against.pairs.seed)}
+    write_atomic(RunFolder(root).priors / "priors.json", to_json({**about, **scores}))
 
 
 def sheet(opened: OpenedRun, model: TextToImage, against: Benchmark, found: dict[str, SourceScores]) -> Image.Image:
