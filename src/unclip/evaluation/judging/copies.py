@@ -4,14 +4,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from unclip.core.typing import Int, Tensor
+from unclip.core.typing import Float, Int, PerSample, Tensor
 from unclip.evaluation.judging.compared import Space
-from unclip.evaluation.sets.copying import NEIGHBOURS, closeness, data_copying, near_copies
+from unclip.evaluation.sets.copying import NEIGHBOURS, NearCopies, closeness, data_copying, near_copies
 from unclip.evaluation.sets.nearest import nearest
 
 FEWEST = 8
 """Training, held-out and generated images below which nothing can be said."""
 UNKNOWN = f"cannot be known: it takes {FEWEST} training images, held-out ones and generated ones at least"
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """How near images come to training images, beside held-out ones.
+
+    ratio: their median distance to the nearest training image over that of held-out images; 1 without copying.
+    """
+
+    copies: NearCopies
+    ratio: float
+
+    def figures(self) -> dict[str, Any]:
+        """As they are printed and written."""
+        found = self.copies
+        return {
+            "nearest": self.ratio,
+            "near_copies": found.share.figure(),
+            "expected": found.expected,
+            "p": found.p,
+            "n": found.generated,
+        }
 
 
 @dataclass(frozen=True)
@@ -39,17 +61,18 @@ def enough(space: Space) -> bool:
     return min(len(space.made), len(space.real), len(space.train)) >= FEWEST
 
 
+def nearness(own: PerSample, held: Float[Tensor, " m"]) -> Nearness:
+    """From the distances of generated and of held-out images to their nearest training images.
+
+    Raises ValueError where there are none of either.
+    """
+    copies = near_copies(own, held)
+    return Nearness(copies, (own.median() / held.median().clamp(min=1e-12)).item())
+
+
 def _score(space: Space) -> dict[str, Any]:
     own, held = (nearest(x, space.train).distance[:, 0] for x in (space.made, space.real))
-    found, test = near_copies(own, held), data_copying(own, held)
-    return {
-        "nearest": (own.median() / held.median().clamp(min=1e-12)).item(),
-        "near_copies": found.share.figure(),
-        "expected": found.expected,
-        "p": found.p,
-        "z": test.z,
-        "n": len(own),
-    }
+    return {**nearness(own, held).figures(), "z": data_copying(own, held).z}
 
 
 def closest_pairs(space: Space, count: int = 24) -> ClosestPairs:
