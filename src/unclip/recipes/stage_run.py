@@ -163,9 +163,7 @@ class StageRun:
         limit, plan = self.ctx.config.stop_at_copies, self.trainer.plan
         many = clear(found) and found.copies.share.value >= limit > 0 and report.share >= EARLY_AT
         if many and plan.cool(report.step):
-            told = (
-                f"! they reach stop_at_copies = {limit:g}: it cools down now, to end at step {plan.total:,}"
-            )
+            told = f"! copies reach stop_at_copies = {limit:g}: it cools down now, to end at step {plan.total:,}"
             yield Note(self.name, told)
         return {"copies": found.figures()}
 

@@ -28,7 +28,11 @@ class Reference:
     """
 
     def __init__(
-        self, judge: Judge, train: Iterable[Images], held_out: Float[Tensor, "m c h w"], mirrored: bool = False
+        self,
+        judge: Judge,
+        train: Iterable[Float[Tensor, "_ c h w"]],
+        held_out: Float[Tensor, "m c h w"],
+        mirrored: bool = False,
     ) -> None:
         self.judge, self.mirrored = judge, mirrored
         self.train = torch.cat([judge.features(shrunk(part)) for part in train])
@@ -46,6 +50,6 @@ class Reference:
         return nearness(self.distances(images), self.held_out)
 
 
-def shrunk(images: Images) -> Images:
+def shrunk(images: Images) -> Float[Tensor, "_ c _ _"]:
     """At `SIDE` px at the most, by the mean over areas."""
     return images if max(images.shape[-2:]) <= SIDE else F.adaptive_avg_pool2d(images, SIDE)

@@ -74,17 +74,11 @@ class CopyWatch:
                 return f"{len(images)} {name} images are too few to compare with, {FEWEST} would do"
         return "" if size >= SIDES[0] else f"the judge sees images of {SIDES[0]} px or more, these have {size}"
 
-    @property
-    def most(self) -> int:
-        """Training images that are looked at."""
-        return min(MOST, max(LEAST, round(self.seconds * SHARE / EACH))) if self.seconds else MOST
-
     def _reference(self, channels: int) -> Reference:
         splits, images = self.ctx.splits, self.ctx.prepared.images
-        some = np.random.default_rng(derive(self.ctx.config.seed, "copies")).permutation(splits.train)[: self.most]
-        parts = (
-            to_tensor(select_rows(images, np.sort(some)[i : i + PART], channels)) for i in range(0, len(some), PART)
-        )
+        order = np.random.default_rng(derive(self.ctx.config.seed, "copies")).permutation(splits.train)
+        some = np.sort(order[: most(self.seconds)])
+        parts = (to_tensor(select_rows(images, some[i : i + PART], channels)) for i in range(0, len(some), PART))
         held_out = to_tensor(select_rows(images, splits.validation, channels))
         return Reference(load(JUDGE, self.ctx.device), parts, held_out, self.mirrored)
 
@@ -108,3 +102,8 @@ class CopyWatch:
 def clear(found: Nearness) -> bool:
     """Whether so many near-copies are no chance."""
     return found.copies.p < CHANCE and found.copies.share.low > found.copies.expected
+
+
+def most(seconds: float) -> int:
+    """How many training images are looked at in a stage of so many seconds; 0: of no known length."""
+    return min(MOST, max(LEAST, round(seconds * SHARE / EACH))) if seconds else MOST
