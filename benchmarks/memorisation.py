@@ -2,6 +2,7 @@
 
     python benchmarks/memorisation.py train ../shared/data/emoji OUT --images 100 [--size 32] [--seed 0]
     python benchmarks/memorisation.py score OUT [--ladder FOLDER] [--plots docs/pictures]
+    python benchmarks/memorisation.py planted OUT
 
 train: the recipe of `unclip train --model ddpm`, not mirrored, on so many images of the data's training split, drawn by
 the seed; keeps 512 images as OUT/IMAGES/PASSES.npy. It is stopped and continued at will.
@@ -10,15 +11,20 @@ score: of all that is there, the share of near-copies and the distances to the n
 the held-out images (validation and test), as a Markdown table; with --plots, memorisation.png and, of the fewest images
 and the most passes, memorisation-pairs.png. --ladder: a folder of finished runs of `unclip train --model ddpm`, each
 with what it drew beside it, as RUN.npy (uint8 [n, side, side, 3]).
+
+planted: the same table of training images themselves, with some grain or blur, in the place of drawn ones: what is seen
+of a model that knows its images by heart.
 """
 
 import argparse
 import copy
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from judge_sets import blurred
 from torch import nn
 
 from unclip.core import machine
@@ -31,6 +37,7 @@ from unclip.data.source import open_source
 from unclip.evaluation.judging.compared import Compared
 from unclip.evaluation.judging.copies import closest_pairs, score_copies
 from unclip.evaluation.judging.panel import distance
+from unclip.evaluation.judging.reference import QUANTILE
 from unclip.figures.strips import save_sheet
 from unclip.figures.study_plots import Line, Panel, panels_plot
 from unclip.generation.ddpm import DDPMPipeline
@@ -49,7 +56,7 @@ from unclip.training.trainer import Trainer
 PASSES = (3, 10, 30, 100, 300)
 JUDGES = ("supervised", "self-supervised")
 SPACES = (*JUDGES, "pixels")
-PAIRS = 10
+PAIRS, PLANTED = 10, 100
 DRAWN, BATCH = 512, 64
 
 
@@ -67,10 +74,20 @@ def main() -> None:
     scores.add_argument("out", type=Path)
     scores.add_argument("--ladder", type=Path)
     scores.add_argument("--plots", type=Path)
+    planted = commands.add_parser("planted")
+    planted.add_argument("out", type=Path)
     asked = parser.parse_args()
     machine.prepare_memory()
     if asked.what == "score":
-        score(asked.out, asked.ladder, asked.plots)
+        ladder = ladder_cells(asked.ladder) if asked.ladder else ()
+        cells = table(itertools.chain(campaign_cells(asked.out), ladder), "passes")
+        if asked.plots and cells:
+            panels_plot([panel(cells, space) for space in SPACES], asked.plots / "memorisation.png")
+            first = min(cells, key=lambda cell: (cell.images, -float(cell.what)))
+            pairs_sheet(first.compared, asked.plots / "memorisation-pairs.png")
+        return
+    if asked.what == "planted":
+        table(planted_cells(asked.out), "copies with")
         return
     prepared = prepare(open_source(asked.data), asked.out / "data", asked.size, 1.0, captioned=False)
     rows = splits(prepared).train
@@ -119,19 +136,19 @@ def drawn(model: nn.Module, seed: int) -> np.ndarray:
 
 @dataclass
 class Cell:
-    """What a model had drawn after so many passes over so many images."""
+    """What a model had drawn that saw so many images. what: after how many passes; or what was done to copies."""
 
     images: int
-    passes: float
+    what: str
     compared: Compared
 
     def __post_init__(self) -> None:
-        self.scores = score_copies(self.compared.spaces)
+        self.scores = score_copies(self.compared.spaces, QUANTILE)
         seen = self.compared.spaces[JUDGES[0]]
         self.kid = distance(seen.made, seen.real, Noise.shared(0, "memorisation"))
 
     def row(self) -> str:
-        parts = [f"{self.images:,}", f"{self.passes:.3g}"]
+        parts = [f"{self.images:,}", self.what]
         for score in (self.scores[space] for space in SPACES):
             share = score["near_copies"]
             low, high = (f"{100 * share[end]:.1f}" for end in ("low", "high"))
@@ -141,18 +158,16 @@ class Cell:
         return "| " + " | ".join(parts) + " |"
 
 
-def score(out: Path, ladder: Path | None, plots: Path | None) -> None:
-    """Prints the table of all cells, and draws them."""
-    heads = ["images", "passes", *(head for s in SPACES for head in (f"copies, {s}, %", f"median, {s}"))]
+def table(cells: Iterable[Cell], what: str) -> list[Cell]:
+    """Prints them as Markdown, each as soon as it is scored."""
+    heads = ["images", what, *(head for s in SPACES for head in (f"copies, {s}, %", f"median, {s}"))]
     print("| " + " | ".join([*heads, "expected, %", "KID"]) + " |")
     print("|--:" * (len(heads) + 2) + "|", flush=True)
-    cells = []
-    for cell in (*campaign_cells(out), *(ladder_cells(ladder) if ladder else ())):
+    done = []
+    for cell in cells:
         print(cell.row(), flush=True)
-        cells.append(cell)
-    if plots and cells:
-        panels_plot([panel(cells, space) for space in SPACES], plots / "memorisation.png")
-        pairs_sheet(min(cells, key=lambda c: (c.images, -c.passes)).compared, plots / "memorisation-pairs.png")
+        done.append(cell)
+    return done
 
 
 def campaign_cells(out: Path) -> Iterator[Cell]:
@@ -162,7 +177,7 @@ def campaign_cells(out: Path) -> Iterator[Cell]:
         rows = np.load(place / "rows.npy")
         for passes in PASSES:
             if (file := place / f"{passes}.npy").exists():
-                yield Cell(len(rows), passes, compared(prepared, rows, held_out, np.load(file)))
+                yield Cell(len(rows), f"{passes}", compared(prepared, rows, held_out, np.load(file)))
 
 
 def ladder_cells(ladder: Path) -> Iterator[Cell]:
@@ -174,7 +189,21 @@ def ladder_cells(ladder: Path) -> Iterator[Cell]:
         steps = run.state()["ddpm"]["metrics"]["steps"]
         found.append((steps * config.recipes["ddpm"].train.batch / len(rows.train), prepared, rows, file))
     for passes, prepared, rows, file in sorted(found, key=lambda one: one[0]):
-        yield Cell(len(rows.train), passes, compared(prepared, rows.train, rows.held_out, np.load(file)))
+        yield Cell(len(rows.train), f"{passes:.3g}", compared(prepared, rows.train, rows.held_out, np.load(file)))
+
+
+def planted_cells(out: Path) -> Iterator[Cell]:
+    prepared = load_prepared(out / "data")
+    found, noise = splits(prepared), Noise.shared(0, "planted")
+    for count in (100, 1000, len(found.train)):
+        rows = np.sort(np.random.default_rng(0).permutation(found.train)[:count])
+        some = to_tensor(np.asarray(prepared.images[np.random.default_rng(1).permutation(rows)[:PLANTED]]))
+        for grain in (0.0, 0.02, 0.05, 0.1):
+            made = (some + grain * noise.normal(some.shape)).clamp(-1, 1)
+            yield Cell(count, f"grain {grain:g}", compared(prepared, rows, found.held_out, to_pixels(made)))
+        for blur in (0.5, 0.8):
+            made = blurred(some, blur)
+            yield Cell(count, f"blur {blur:g} px", compared(prepared, rows, found.held_out, to_pixels(made)))
 
 
 def compared(prepared: Prepared, train: np.ndarray, held_out: np.ndarray, made: np.ndarray) -> Compared:
@@ -188,7 +217,7 @@ def panel(cells: list[Cell], space: str) -> Panel:
     for images in sorted({cell.images for cell in cells}):
         some = [cell for cell in cells if cell.images == images]
         shares = [cell.scores[space]["near_copies"] for cell in some]
-        passes, values = [cell.passes for cell in some], [100 * share["mean"] for share in shares]
+        passes, values = [float(cell.what) for cell in some], [100 * share["mean"] for share in shares]
         lines.append(Line(f"{images:,} images", passes, values, [100 * share["error"] for share in shares]))
     expected = 100 * max(cell.scores[space]["expected"] for cell in cells)
     return Panel(f"near-copies, %: {space}", "passes over the images", lines, even=expected, log=True)

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -63,7 +64,7 @@ def copying(monkeypatch: pytest.MonkeyPatch) -> None:
 def ungated() -> Iterator[None]:
     """Nothing is judged at the end: that takes longest."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ddpm, "ddpm_gate", lambda *_: Gate("ddpm", True, "not judged"))
+        patch.setattr(ddpm, "ddpm_gate", lambda *_: Gate("ddpm", True, "not judged", {"seen": 0.0}))
         yield
 
 
@@ -77,23 +78,24 @@ def steps(run: Path) -> int:
     return int(RunFolder(run).state()["ddpm"]["metrics"]["steps"])
 
 
-def lines(run: Path) -> dict[int, dict[str, float]]:
+def lines(run: Path) -> dict[int, dict[str, dict[str, Any]]]:
     return {line["step"]: line["copies"] for line in read_log(run / "logs" / "ddpm.jsonl") if "copies" in line}
 
 
 def test_each_preview_says_it_in_a_line_and_in_the_log(plain: tuple[Path, list[Event]]) -> None:
     run, seen = plain
     said = told(seen, "copies:")
-    assert len(said) == 4 and all("of 32 images" in line and "x held-out" in line for line in said)
+    assert len(said) == 4 and all("copies: of 32 images" in line and "x held-out" in line for line in said)
     assert not told(seen, "by heart")
     assert list(lines(run)) == [1, 2, 5, 10]
-    assert lines(run)[STEPS]["n"] == 32 and set(lines(run)[STEPS]) == {"nearest", "near_copies", "expected", "p", "n"}
+    assert list(lines(run)[STEPS]) == ["supervised", "pixels"]
+    assert set(lines(run)[STEPS]["pixels"]) == {"nearest", "near_copies", "expected", "p", "n"}
 
 
 def test_the_weights_are_the_same_without(
     plain: tuple[Path, list[Event]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(CopyWatch, "__call__", lambda *_: None)
+    monkeypatch.setattr(CopyWatch, "__call__", lambda *_: {})
     events(tmp_path / "run", config())
     assert lines(tmp_path / "run") == {}
     a, b = (store.load(run / "ddpm").sha256 for run in (plain[0], tmp_path / "run"))
@@ -105,7 +107,7 @@ def test_a_model_that_copies_is_warned_of(tmp_path: Path) -> None:
     seen = events(tmp_path / "run", config())
     (first, *_) = told(seen, "by heart")
     assert "--set ddpm.flip=true" in first and "stop_at_copies" in first
-    assert lines(tmp_path / "run")[STEPS]["near_copies"]["mean"] == 1
+    assert lines(tmp_path / "run")[STEPS]["pixels"]["near_copies"]["mean"] == 1
     assert steps(tmp_path / "run") == STEPS
 
 

@@ -25,7 +25,7 @@ from unclip.recipes.gates import believable
 from unclip.recipes.more import End
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.stages.base import Preview, build
-from unclip.recipes.stages.copies import CopyWatch, clear
+from unclip.recipes.stages.copies import CopyWatch, copied
 from unclip.training.checkpoint import Log, check_room, load_checkpoint, save_checkpoint
 from unclip.training.plan import Plan
 from unclip.training.trainer import Diverged, Report, Trainer
@@ -158,14 +158,13 @@ class StageRun:
         self.trainer.waited(time.monotonic() - began)
         for told in self.copies.notes(drawn, found):
             yield Note(self.name, told)
-        if found is None:
+        if not found:
             return {}
         limit, plan = self.ctx.config.stop_at_copies, self.trainer.plan
-        many = clear(found) and found.copies.share.value >= limit > 0 and report.share >= EARLY_AT
-        if many and plan.cool(report.step):
+        if copied(found) >= limit > 0 and report.share >= EARLY_AT and plan.cool(report.step):
             told = f"! copies reach stop_at_copies = {limit:g}: it cools down now, to end at step {plan.total:,}"
             yield Note(self.name, told)
-        return {"copies": found.figures()}
+        return {"copies": {name: one.figures() for name, one in found.items()}}
 
     def _save(self) -> None:
         """Raises Diverged where the weights are not worth keeping; the checkpoint before stays."""

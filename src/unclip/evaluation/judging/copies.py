@@ -9,6 +9,8 @@ from unclip.evaluation.judging.compared import Space
 from unclip.evaluation.sets.copying import NEIGHBOURS, NearCopies, closeness, data_copying, near_copies
 from unclip.evaluation.sets.nearest import nearest
 
+RAREST = 0.01
+"""Near-copies are nearer than all but this share of held-out images."""
 FEWEST = 8
 """Training, held-out and generated images below which nothing can be said."""
 UNKNOWN = f"cannot be known: it takes {FEWEST} training images, held-out ones and generated ones at least"
@@ -44,16 +46,17 @@ class ClosestPairs:
     train: Int[Tensor, " p"]
 
 
-def score_copies(spaces: Mapping[str, Space]) -> dict[str, Any]:
+def score_copies(spaces: Mapping[str, Space], quantile: float = RAREST) -> dict[str, Any]:
     """Space -> how near generated images come to training images, beside held-out ones.
 
     nearest: median distance of generated images to their nearest training image over that of held-out images; 1 for a
     model that copies nothing, near 0 for one that knows them by heart. near_copies: share of generated images nearer
-    than 99 of 100 held-out ones (`expected` without copying), with its interval, and p. z: Meehan et al. 2020.
+    than all held-out ones but the share `quantile` (`expected` without copying), with its interval, and p. z: Meehan
+    et al. 2020.
     """
     if not all(map(enough, spaces.values())):
         return {"near_copies": UNKNOWN}
-    return {name: _score(space) for name, space in spaces.items()}
+    return {name: _score(space, quantile) for name, space in spaces.items()}
 
 
 def enough(space: Space) -> bool:
@@ -61,18 +64,18 @@ def enough(space: Space) -> bool:
     return min(len(space.made), len(space.real), len(space.train)) >= FEWEST
 
 
-def nearness(own: PerSample, held: Float[Tensor, " m"]) -> Nearness:
+def nearness(own: PerSample, held: Float[Tensor, " m"], quantile: float = RAREST) -> Nearness:
     """From the distances of generated and of held-out images to their nearest training images.
 
-    Raises ValueError where there are none of either.
+    quantile: as of `near_copies`. Raises ValueError where there are none of either.
     """
-    copies = near_copies(own, held)
+    copies = near_copies(own, held, quantile)
     return Nearness(copies, (own.median() / held.median().clamp(min=1e-12)).item())
 
 
-def _score(space: Space) -> dict[str, Any]:
+def _score(space: Space, quantile: float) -> dict[str, Any]:
     own, held = (nearest(x, space.train).distance[:, 0] for x in (space.made, space.real))
-    return {**nearness(own, held).figures(), "z": data_copying(own, held).z}
+    return {**nearness(own, held, quantile).figures(), "z": data_copying(own, held).z}
 
 
 def closest_pairs(space: Space, count: int = 24) -> ClosestPairs:

@@ -1,4 +1,4 @@
-"""Training and held-out images as a judge sees them, described once: what is drawn later is compared with them."""
+"""Training and held-out images as a judge and pixels see them, described once: what is drawn later is compared."""
 
 from collections.abc import Iterable
 
@@ -6,16 +6,23 @@ import torch
 import torch.nn.functional as F
 
 from unclip.core.typing import Float, Images, PerSample, Tensor
+from unclip.evaluation.judging.compared import thumbnails
 from unclip.evaluation.judging.copies import Nearness, nearness
 from unclip.evaluation.sets.nearest import nearest
 from unclip.judges.judge import Judge
 
 SIDE = 32
 """The side to which larger images are shrunk, px: a copy is known by it, and an image takes a judge 2 ms of a core."""
+QUANTILE = 0.05
+"""Near-copies are nearer than all held-out images but this share. Of a few dozen images a rarer event would say little,
+and data that hold a few near-copies of their own would hide those of the model."""
 
 
 class Reference:
-    """Says of images how near they come to training images, beside held-out ones.
+    """Says of images how near they come to training images, beside held-out ones: by a judge's features, and by pixels.
+
+    A judge takes a copy with a little grain for another texture; its pixels give it away. A copy that is moved is far in
+    pixels and near to a judge.
 
     Args:
         judge: in whose features distances are taken.
@@ -35,21 +42,26 @@ class Reference:
         mirrored: bool = False,
     ) -> None:
         self.judge, self.mirrored = judge, mirrored
-        self.train = torch.cat([judge.features(shrunk(part)) for part in train])
+        parts = [self._seen(part) for part in train]
+        self.train = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         self.held_out = self.distances(held_out)
 
-    def distances(self, images: Images) -> PerSample:
-        """Of each image to the training image nearest to it."""
-        small = shrunk(images)
-        views = [small, small.flip(-1)] if self.mirrored else [small]
-        found = [nearest(self.judge.features(view), self.train).distance[:, 0] for view in views]
-        return torch.stack(found).amin(0)
+    def distances(self, images: Images) -> dict[str, PerSample]:
+        """Judge, or "pixels" -> of each image the distance to the training image nearest to it."""
+        views = [self._seen(view) for view in ([images, images.flip(-1)] if self.mirrored else [images])]
+        return {
+            name: torch.stack([nearest(view[name], train).distance[:, 0] for view in views]).amin(0)
+            for name, train in self.train.items()
+        }
 
-    def nearness(self, images: Images) -> Nearness:
-        """Of these images, in [-1, 1]."""
-        return nearness(self.distances(images), self.held_out)
+    def nearness(self, images: Images) -> dict[str, Nearness]:
+        """The same -> how near these images come, in [-1, 1]."""
+        return {name: nearness(own, self.held_out[name], QUANTILE) for name, own in self.distances(images).items()}
+
+    def _seen(self, images: Float[Tensor, "_ _ _ _"]) -> dict[str, Float[Tensor, "_ _"]]:
+        return {self.judge.name: self.judge.features(shrunk(images)), "pixels": thumbnails(images)}
 
 
-def shrunk(images: Images) -> Float[Tensor, "_ c _ _"]:
+def shrunk(images: Float[Tensor, "_ _ _ _"]) -> Float[Tensor, "_ _ _ _"]:
     """At `SIDE` px at the most, by the mean over areas."""
     return images if max(images.shape[-2:]) <= SIDE else F.adaptive_avg_pool2d(images, SIDE)

@@ -1,6 +1,6 @@
 """Does a stage learn its images by heart? What it draws on the way, beside images that it was not trained on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,9 +22,9 @@ LEAST = 256
 """The same of a stage with little time."""
 EACH, SHARE = 0.002, 0.01
 """Seconds that an image takes the judge on one core, and the share of a stage's time that all of them may take."""
-CHANCE = 0.01 / 4
-"""A warning is given where so many near-copies are less likely than this; four previews accuse a sound stage in 1 of
-100 runs at most."""
+CHANCE = 0.01 / (4 * 2)
+"""A warning is given where so many near-copies are less likely than this; four previews, by features and by pixels,
+accuse a sound stage in 1 of 100 runs at most."""
 PART = 256
 
 
@@ -42,27 +42,28 @@ class CopyWatch:
     reference: Reference | None = field(default=None, init=False)
     silent: bool = field(default=False, init=False)
 
-    def __call__(self, drawn: Images) -> Nearness | None:
-        """How near they come; None where nothing can be said."""
+    def __call__(self, drawn: Images) -> dict[str, Nearness]:
+        """Judge, or "pixels" -> how near they come; nothing where nothing can be said."""
         if self._why_not(drawn):
-            return None
+            return {}
         self.reference = self.reference or self._reference(drawn.shape[1])
         return self.reference.nearness(drawn.float().clamp(-1, 1).cpu())
 
-    def notes(self, drawn: Images, found: Nearness | None) -> Iterator[str]:
+    def notes(self, drawn: Images, found: Mapping[str, Nearness]) -> Iterator[str]:
         """A line, and a warning where so many near-copies are no chance; why nothing can be said, once."""
-        if found is None:
+        if not found:
             if not self.silent:
                 yield f"copies: cannot be known, {self._why_not(drawn)}"
             self.silent = True
             return
-        share = found.copies.share
+        by = {"features" if name == JUDGE else name: one for name, one in found.items()}
+        shares = ", ".join(f"{one.copies.share.value:.0%} by {name}" for name, one in by.items())
+        ratios = " and ".join(f"{one.ratio:.2g}" for one in by.values())
         yield (
-            f"copies: {share.value:.0%} of {found.copies.generated} images ({share.low:.0%} to {share.high:.0%}) are "
-            f"nearer to a training image than held-out ones are (expected {found.copies.expected:.1%}); median "
-            f"distance {found.ratio:.2g} x held-out"
+            f"copies: of {len(drawn)} images {shares} are nearer to a training image than held-out ones are "
+            f"(expected {found[JUDGE].copies.expected:.1%}); median distance {ratios} x held-out"
         )
-        if clear(found):
+        if copied(found):
             yield f"! it learns images by heart; what helps: {self._ways()}"
 
     def _why_not(self, drawn: Images) -> str:
@@ -99,9 +100,11 @@ class CopyWatch:
         return ", ".join(filter(None, ways))
 
 
-def clear(found: Nearness) -> bool:
-    """Whether so many near-copies are no chance."""
-    return found.copies.p < CHANCE and found.copies.share.low > found.copies.expected
+def copied(found: Mapping[str, Nearness]) -> float:
+    """The largest share of near-copies that is no chance; 0 where there is none."""
+    copies = [one.copies for one in found.values()]
+    clear = [c.share.value for c in copies if c.p < CHANCE and c.share.low > c.expected]
+    return max(clear, default=0.0)
 
 
 def most(seconds: float) -> int:
