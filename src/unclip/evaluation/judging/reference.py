@@ -12,7 +12,7 @@ from unclip.evaluation.sets.nearest import nearest
 from unclip.judges.judge import Judge
 
 SIDE = 32
-"""The side to which larger images are shrunk, px: a copy is known by it, and an image takes a judge 2 ms of a core."""
+"""The side to which larger images are shrunk, px: a copy is known by it, and an image takes a judge less than a millisecond of a core."""
 QUANTILE = 0.05
 """Near-copies are nearer than all held-out images but this share. Of a few dozen images a rarer event would say little,
 and data that hold a few near-copies of their own would hide those of the model."""
@@ -21,8 +21,8 @@ and data that hold a few near-copies of their own would hide those of the model.
 class Reference:
     """Says of images how near they come to training images, beside held-out ones: by a judge's features, and by pixels.
 
-    A judge takes a copy with a little grain for another texture; its pixels give it away. A copy that is moved is far in
-    pixels and near to a judge.
+    A judge takes a copy with a little grain for another texture; its pixels give it away. A copy that is moved is far
+    in pixels and near to a judge.
 
     Args:
         judge: in whose features distances are taken.

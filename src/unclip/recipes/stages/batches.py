@@ -20,7 +20,7 @@ from unclip.recipes.feed import Feed, distinct_captions
 from unclip.recipes.stages.base import Preview
 from unclip.training.trainer import TrainConfig
 
-DRAWN, QUICK = 32, 20
+DRAWN, QUICK = 24, 12
 """Images in which copies are looked for, and the steps that they are drawn with at the most."""
 
 

@@ -20,7 +20,7 @@ MOST = 4096
 """Training images among which the nearest is looked for."""
 LEAST = 256
 """The same of a stage with little time."""
-EACH, SHARE = 0.002, 0.01
+EACH, SHARE = 0.001, 0.01
 """Seconds that an image takes the judge on one core, and the share of a stage's time that all of them may take."""
 CHANCE = 0.01 / (4 * 2)
 """A warning is given where so many near-copies are less likely than this; four previews, by features and by pixels,
