@@ -12,7 +12,7 @@ from unclip.evaluation.sets.nearest import nearest
 from unclip.judges.judge import Judge
 
 SIDE = 32
-"""The side to which larger images are shrunk, px: copies are known by it, and it takes a judge less than a millisecond."""
+"""The side to which larger images are shrunk, px: copies are known by it, in less than a millisecond of a judge."""
 QUANTILE = 0.05
 """Near-copies are nearer than all held-out images but this share. Of a few dozen images a rarer event would say little,
 and data that hold a few near-copies of their own would hide those of the model."""
