@@ -40,7 +40,7 @@ class CopyWatch:
     recipe: Recipe
     seconds: float = 0.0
     reference: Reference | None = field(default=None, init=False)
-    silent: bool = field(default=False, init=False)
+    told: bool = field(default=False, init=False)
 
     def __call__(self, drawn: Images) -> dict[str, Nearness]:
         """Judge, or "pixels" -> how near they come; nothing where nothing can be said."""
@@ -50,11 +50,11 @@ class CopyWatch:
         return self.reference.nearness(drawn.float().clamp(-1, 1).cpu())
 
     def notes(self, drawn: Images, found: Mapping[str, Nearness]) -> Iterator[str]:
-        """A line, and a warning where so many near-copies are no chance; why nothing can be said, once."""
+        """A line; once a warning where so many near-copies are no chance, or why nothing can be said."""
         if not found:
-            if not self.silent:
+            if not self.told:
                 yield f"copies: cannot be known, {self._why_not(drawn)}"
-            self.silent = True
+            self.told = True
             return
         by = {"features" if name == JUDGE else name: one for name, one in found.items()}
         shares = ", ".join(f"{one.copies.share.value:.0%} by {name}" for name, one in by.items())
@@ -63,8 +63,9 @@ class CopyWatch:
             f"copies: of {len(drawn)} images {shares} are nearer to a training image than held-out ones are "
             f"(expected {found[JUDGE].copies.expected:.1%}); median distance {ratios} x held-out"
         )
-        if copied(found):
+        if copied(found) and not self.told:
             yield f"! it learns images by heart; what helps: {self._ways()}"
+            self.told = True
 
     def _why_not(self, drawn: Images) -> str:
         """Why nothing can be said of copies; no word where something can."""
@@ -91,11 +92,12 @@ class CopyWatch:
     def _ways(self) -> str:
         name = self.recipe.name
         flips = getattr(self.recipe, "flip", None) is False
+        stop = "" if self.ctx.config.stop_at_copies else " or --set stop_at_copies=0.2"
         ways = [
             "more images",
             f"mirrored ones (--set {name}.flip=true) where left and right mean nothing" if flips else "",
-            "an earlier end (a smaller --budget, or --set stop_at_copies=0.2)",
-            f"a smaller network (--set {name}.network...)",
+            f"an earlier end (a smaller --budget{stop})",
+            f"a smaller network ({name}.network)",
         ]
         return ", ".join(filter(None, ways))
 
