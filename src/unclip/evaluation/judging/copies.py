@@ -75,7 +75,9 @@ def nearness(own: PerSample, held: Float[Tensor, " m"], quantile: float = RAREST
 
 def _score(space: Space, quantile: float) -> dict[str, Any]:
     own, held = (nearest(x, space.train).distance[:, 0] for x in (space.made, space.real))
-    return {**nearness(own, held, quantile).figures(), "z": data_copying(own, held).z}
+    figures = nearness(own, held, quantile).figures()
+    n = figures.pop("n")
+    return {**figures, "z": data_copying(own, held).z, "n": n}
 
 
 def closest_pairs(space: Space, count: int = 24) -> ClosestPairs:
