@@ -177,9 +177,9 @@ def test_a_budget_holds_samples_and_gate(data: Path, tmp_path: Path, monkeypatch
     assert PICTURES
     draw = ddpm.ddpm_preview
 
-    def slow(model: object):
+    def slow(*given: object):
         time.sleep(0.2)
-        return draw(model)  # pyright: ignore[reportArgumentType]
+        return draw(*given)  # pyright: ignore[reportArgumentType]
 
     def gate(*given: object) -> Gate:
         time.sleep(0.8)

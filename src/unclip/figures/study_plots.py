@@ -19,12 +19,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """Lines over one axis; even: where a dashed line lies."""
+    """Lines over one axis; even: where a dashed line lies; log: whether the axis is logarithmic."""
 
     title: str
     axis: str
     lines: Sequence[Line]
     even: float | None = None
+    log: bool = False
 
 
 def panels_plot(panels: Sequence[Panel], out: Path) -> None:
@@ -37,6 +38,10 @@ def panels_plot(panels: Sequence[Panel], out: Path) -> None:
             ax.errorbar(line.x, line.y, yerr=line.errors, label=line.name, **style)
         if panel.even is not None:
             ax.axhline(panel.even, color=INK, linestyle="--", linewidth=1.2)
+        if panel.log:
+            ax.set_xscale("log")
+            ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            ax.xaxis.set_minor_formatter(lambda *_: "")
         if len(panel.lines) > 1:
             ax.legend(frameon=False, fontsize=SMALL)
         ax.set_title(panel.title, fontsize=BODY, color=INK, loc="left", pad=8)

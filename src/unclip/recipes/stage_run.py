@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from unclip.core.disk import atomic, lock, store
 from unclip.core.missing import install
 from unclip.core.plugins.returned import returned
 from unclip.core.task import Task
+from unclip.core.typing import Images
 from unclip.figures import plots
 from unclip.images.files import save_picture
 from unclip.recipes.budget import StageTime
@@ -24,13 +25,16 @@ from unclip.recipes.foresight import passes_in
 from unclip.recipes.gates import believable
 from unclip.recipes.more import End
 from unclip.recipes.settings.recipe import Recipe
-from unclip.recipes.stages.base import build
+from unclip.recipes.stages.base import Preview, build
+from unclip.recipes.stages.copies import CopyWatch, copied
 from unclip.training.checkpoint import Log, check_room, load_checkpoint, save_checkpoint
 from unclip.training.plan import Plan
 from unclip.training.trainer import Diverged, Report, Trainer
 
 PREVIEWS = (0.06, 0.2, 0.5, 1.0)
 """Shares of a stage's run at which sample grids are drawn."""
+LOOKS = tuple(i / 10 for i in range(1, 10))
+"""Further ones where the run is to stop for copies: each costs as much as a grid."""
 EARLY_AT = 1 / 16
 """Where the weights of the stage that draws are kept for autoguidance (Karras et al. 2024b, section 4: about there)."""
 LOWER, SAFE = 10, 1e-3
@@ -58,6 +62,8 @@ class StageRun:
         )
         self.averaged: Module = copy.deepcopy(self.stage.module).eval().requires_grad_(False)
         self.kept = 0  # the step of the last checkpoint
+        timed = 0.0 if self.recipe.train.steps else self.time.from_nothing
+        self.copies = CopyWatch(ctx, self.recipe, timed)
 
     def events(self) -> Iterator[Event]:
         """Progress after every step; previews; the gate last. Sets of files are written as they are ready.
@@ -118,12 +124,14 @@ class StageRun:
     def _train(self, log: Log) -> Iterator[Event]:
         saved, share = time.monotonic(), self.trainer.plan.share(self.trainer.step, self.trainer.elapsed)
         for report in self.trainer.steps():
-            log.write(line(report))
             yield self._progress(report)
             # Amid skipped steps nothing is drawn or kept; what became due meanwhile is done after them.
+            end = self.trainer.plan.total
+            seen = (yield from self._look(share, report)) if self.trainer.calm else {}
+            log.write(line(report) | seen)
             if self.trainer.calm:
-                yield from self._look(share, report)
-                share = report.share
+                plan, cut = self.trainer.plan, self.trainer.plan.total != end
+                share = plan.share(report.step, self.trainer.elapsed) if cut else report.share
                 # Only now: what a checkpoint has behind it is never made up for.
                 if self.ctx.stop.is_set() or time.monotonic() - saved > self.ctx.config.checkpoint_seconds:
                     self._save()
@@ -133,13 +141,31 @@ class StageRun:
                     yield Note(self.name, f"step {report.step:,} is not kept: steps before it were not finite")
                 return
 
-    def _look(self, share: float, report: Report) -> Iterator[Event]:
-        """What is due between two shares of the run: the early weights, a grid of samples."""
+    def _look(self, share: float, report: Report) -> Generator[Event, None, dict[str, Any]]:
+        """What is due between two shares of the run: the early weights, a grid of samples; what the log is to hold of
+        it."""
         early = self.name == self.ctx.config.stages[-1] and self.time.end is None
         if early and share < EARLY_AT <= report.share:
             self._store(self.ctx.folder.early / self.name)
-        if self.stage.preview and due(share, report.share):
-            yield self._preview(report, self.stage.preview)
+        if self.stage.preview is None or not due(share, report.share, often=self.ctx.config.stop_at_copies > 0):
+            return {}
+        drawn = yield from self._preview(report, self.stage.preview)
+        return {} if drawn is None else (yield from self._compare(report, drawn))
+
+    def _compare(self, report: Report, drawn: Images) -> Generator[Event, None, dict[str, Any]]:
+        """Looks for copies of training images in what was drawn; cools down where they are too many."""
+        began = time.monotonic()
+        found = self.copies(drawn)
+        self.trainer.waited(time.monotonic() - began)
+        for told in self.copies.notes(drawn, found):
+            yield Note(self.name, told)
+        if not found:
+            return {}
+        limit, plan = self.ctx.config.stop_at_copies, self.trainer.plan
+        if copied(found) >= limit > 0 and report.share >= EARLY_AT and plan.cool(report.step):
+            told = f"! copies reach stop_at_copies = {limit:g}: it cools down now, to end at step {plan.total:,}"
+            yield Note(self.name, told)
+        return {"copies": {name: one.figures() for name, one in found.items()}}
 
     def _save(self) -> None:
         """Raises Diverged where the weights are not worth keeping; the checkpoint before stays."""
@@ -154,17 +180,20 @@ class StageRun:
         left = report.remaining + self.trainer.plan.reserve + self.time.later
         return Progress(self.name, report, left, self.time.behind(report.share))
 
-    def _preview(self, report: Report, draw: Callable[[Any], Image]) -> ImageSaved:
+    def _preview(self, report: Report, draw: Callable[[Any], Image | Preview]) -> Generator[Event, None, Images | None]:
+        """Draws a grid of samples; returns images in which copies can be looked for, where it has such."""
         began = time.monotonic()
         self.averaged.load_state_dict(self.trainer.ema.average)
         path = self.ctx.folder.samples / f"{self.name}-{report.step:06d}.png"
         lock.check_held(self.ctx.folder.root)
-        save_picture(draw(self.averaged), path)
+        shown = draw(self.averaged)
+        save_picture(shown.picture if isinstance(shown, Preview) else shown, path)
         took = time.monotonic() - began
         self.trainer.waited(took)
         if report.share < 1:
             self.trainer.plan.reserve = reserved(self.recipe, took)
-        return ImageSaved(self.name, path)
+        yield ImageSaved(self.name, path)
+        return shown.drawn if isinstance(shown, Preview) else None
 
     def _finish(self) -> Iterator[Event]:
         self._save()
@@ -226,9 +255,9 @@ class StageRun:
         yield ImageSaved(self.name, path)
 
 
-def due(before: float, now: float) -> bool:
-    """Whether a grid of samples is drawn between two shares of a stage's run."""
-    return any(before < at <= now for at in PREVIEWS)
+def due(before: float, now: float, often: bool = False) -> bool:
+    """Whether a grid of samples is drawn between two shares of a stage's run. often: at `LOOKS`, too."""
+    return any(before < at <= now for at in (*PREVIEWS, *(LOOKS if often else ())))
 
 
 def reserved(recipe: Recipe, preview: float) -> float:

@@ -54,7 +54,15 @@ class Plan:
     def settle(self, step: int, elapsed: float) -> None:
         """Fixes the number of steps once the constant phase has had its part of the time."""
         if self.total is None and elapsed - self.before >= (1 - self.cooldown) * self._training():
-            self.total = max(step + 1, self.first + round((step - self.first) / (1 - self.cooldown)))
+            self.cool(step)
+
+    def cool(self, step: int) -> bool:
+        """Begins the cooldown after `step` steps, so that the run ends early; False where it has begun already."""
+        total = max(step + 1, self.first + round((step - self.first) / (1 - self.cooldown)))
+        if self.total is not None and self.total <= total:
+            return False
+        self.total = total
+        return True
 
     def _training(self) -> float:
         """Seconds for the steps; what is reserved takes half of the budget at the most."""

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, Tensor
-from unclip.evaluation.judging.panel import coloured_noise, distance, some_of, way
+from unclip.evaluation.judging.panel import coloured_noise, some_of, way
+from unclip.evaluation.sets.kernel import kid_estimate
 from unclip.judges.judge import Judge
 from unclip.judges.shipped import load_all
 
@@ -65,11 +66,12 @@ def _way(
     judge: Judge, made: Images, real: Float[Tensor, "m c h w"], train: Float[Tensor, "k c h w"], seed: int
 ) -> float | None:
     noise, true = Noise.shared(seed, "judge", judge.name), judge.features(real)
-    far = distance(judge.features(coloured_noise(real, noise)), true, noise)
-    floor = distance(some_of(judge.features(train), len(real), noise), true, noise)
-    if far["mean"] - max(floor["mean"], 0) < ERRORS * (far["error"] + floor["error"]):
+    some = some_of(judge.features(train), len(real), noise)
+    sets = (judge.features(coloured_noise(real, noise)), some, judge.features(made))
+    far, floor, near = (kid_estimate(features, true, noise) for features in sets)
+    if far.value - max(floor.value, 0) < ERRORS * (far.error + floor.error):
         return None
-    return way(distance(judge.features(made), true, noise)["mean"], floor["mean"], far["mean"])
+    return way(near.value, floor.value, far.value)
 
 
 def fitted(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w2"]:

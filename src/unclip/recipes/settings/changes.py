@@ -1,4 +1,4 @@
-"""The few settings that may change after a run was begun: rates, and what belongs to the machine it goes on on."""
+"""The few settings that may change after a run was begun: rates, an early end, and what belongs to the machine."""
 
 from collections.abc import Iterator, Mapping
 from functools import reduce
@@ -6,14 +6,14 @@ from typing import Any
 
 from unclip.recipes.settings.run import RunConfig, merge
 
-MACHINE = ("workers", "precision", "checkpoint_seconds")
+FREE = ("workers", "precision", "checkpoint_seconds", "stop_at_copies")
 RATES = ("train.optim.lr", "train.optim.muon_lr")
 """Of each stage."""
 
 
 def may_change(path: str, before: Any, now: Any) -> bool:
     """Whether a setting of a begun run may take another value: all that was trained so far stays of use."""
-    if path in MACHINE:
+    if path in FREE:
         return True
     # With a rate for Muon or without decides which moments there are.
     return path.partition(".")[2] in RATES and (bool(before) == bool(now))

@@ -32,6 +32,7 @@ class RunConfig(Config):
     workers: on a CPU, threads that each take a share of a batch (1: the threads share each operation instead, slower
     for small networks). held_out: share of the pairs kept for validation, and as much for the test. captions,
     caption_column: how the data were read. background: the colour behind images that are transparent.
+    stop_at_copies: the share of near-copies in a preview at which a stage begins its cooldown early; 0: none.
     recipes: stage -> its settings, for the stages of the model and those added; one that is left out has its defaults.
     """
 
@@ -49,6 +50,7 @@ class RunConfig(Config):
     background: str = "white"
     max_bad: Fraction = 0.01
     checkpoint_seconds: Annotated[float, Range(0, 1e9)] = 60.0
+    stop_at_copies: Fraction = 0.0
     added: tuple[str, ...] = ()
     recipes: Mapping[str, Recipe] = field(default_factory=dict[str, Recipe], hash=False, metadata={"stored": False})
 

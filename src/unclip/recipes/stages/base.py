@@ -11,6 +11,7 @@ from torch import nn
 from unclip.core.config.base import Config
 from unclip.core.noise import initial_weights
 from unclip.core.task import Batch
+from unclip.core.typing import Images
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 from unclip.recipes.settings.recipe import Recipe
@@ -50,6 +51,17 @@ class StageRecipe(Recipe, ABC):
         return None
 
 
+@dataclass(frozen=True)
+class Preview:
+    """A preview of a stage whose images are new ones, as the data's. picture: to look at.
+
+    drawn: images for no caption or class that was trained on, in which copies of training images are looked for.
+    """
+
+    picture: Image.Image
+    drawn: Images
+
+
 @dataclass
 class Stage(Generic[M]):
     """A stage ready to train. module: a `Task`; its part that is kept has a `config`.
@@ -61,7 +73,7 @@ class Stage(Generic[M]):
     module: M
     feed: Callable[[int], Batch]
     gate: Callable[[M], Gate]
-    preview: Callable[[M], Image.Image] | None = None
+    preview: Callable[[M], Image.Image | Preview] | None = None
     kept: Callable[[M], nn.Module] = field(default=lambda module: module)
 
     @property

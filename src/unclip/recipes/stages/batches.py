@@ -2,16 +2,26 @@
 
 from typing import Any
 
-from PIL import Image
+import numpy as np
+import torch
 
+from unclip.core.typing import Images
 from unclip.data.loader import to_tensor
+from unclip.diffusion.guidance import Unguided
+from unclip.evaluation.judging.copies import FEWEST
 from unclip.generation.captioned import CaptionedModel
+from unclip.generation.ddpm import DDPMPipeline
+from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import grid, to_pictures
 from unclip.nn.backbones.config import ImageNetworkConfig
 from unclip.recipes.context import Context
 from unclip.recipes.feed import Feed, distinct_captions
+from unclip.recipes.stages.base import Preview
 from unclip.training.trainer import TrainConfig
+
+DRAWN, QUICK = 24, 12
+"""Images in which copies are looked for, and the steps that they are drawn with at the most."""
 
 
 def feed(ctx: Context, train: TrainConfig) -> Feed:
@@ -34,7 +44,7 @@ def assembled(ctx: Context, **parts: Any) -> TextToImage:
     return TextToImage(ctx.tokenizer, device=ctx.device, precision=ctx.precision, **parts)
 
 
-def caption_preview(ctx: Context, model: CaptionedModel, captions: int = 4, each: int = 4) -> Image.Image:
+def caption_preview(ctx: Context, model: CaptionedModel, captions: int = 4, each: int = 4) -> Preview:
     """A row a caption: the true image, then images drawn for it. First captions that are trained on, then as many of
     validation: what is learnt by heart shows in the first alone."""
     splits = {"trained on": ctx.splits.train, "held out": ctx.splits.validation}
@@ -45,4 +55,24 @@ def caption_preview(ctx: Context, model: CaptionedModel, captions: int = 4, each
     drawn, true = to_pictures(last.x.cpu()), to_pictures(to_tensor(ctx.prepared.images[every]))
     lines = [[image, *drawn[i * each : (i + 1) * each]] for i, image in enumerate(true)]
     labels = [f"{which}: {ctx.prepared.captions[row][0]}" for which, some in rows.items() for row in some]
-    return grid(lines, labels, heads=["true", *(f"seed {seed}" for seed in range(each))])
+    picture = grid(lines, labels, heads=["true", *(f"seed {seed}" for seed in range(each))])
+    return Preview(picture, drawn_anew(ctx, model))
+
+
+def drawn_anew(ctx: Context, model: CaptionedModel | DDPMPipeline) -> Images:
+    """An image for each of at most `DRAWN` captions, or classes, of validation; none where that has too few.
+
+    Without guidance, which draws images more typical than the data's, and so nearer to all others.
+    """
+    rows, size = spread(ctx.splits.validation), ctx.config.size
+    if len(rows) < FEWEST:
+        return torch.zeros(0, 3, size, size)
+    how = Settings(steps=min(QUICK, model.sampling.steps), guidance=Unguided())
+    *_, last = model.steps([ctx.prepared.captions[row][0] for row in rows], range(len(rows)), how)
+    return last.x
+
+
+def spread(rows: np.ndarray) -> np.ndarray:
+    """At most `DRAWN` of them, evenly."""
+    places = np.linspace(0, len(rows) - 1, min(DRAWN, len(rows)))
+    return rows[places.round().astype(int)]

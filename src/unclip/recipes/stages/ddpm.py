@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
-from PIL import Image
 from torch import nn
 
 from unclip.core.config.base import options
@@ -30,8 +29,8 @@ from unclip.recipes.feed import PictureFeed
 from unclip.recipes.gates import PICTURES, judge, likeness_of
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.stages.base import Stage, StageRecipe, TokenizerSize
-from unclip.recipes.stages.batches import check_multiple
+from unclip.recipes.stages.base import Preview, Stage, StageRecipe, TokenizerSize
+from unclip.recipes.stages.batches import check_multiple, drawn_anew
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
 
@@ -100,7 +99,7 @@ class DDPMRecipe(DDPMOptions, StageRecipe):
             DDPM(self.config(ctx.config.size, ctx.classes if self.classes else ())).to(ctx.device),
             pictures(ctx, self, self.train.batch),
             gate=lambda module: judge(ctx, ddpm_gate, whole(module)),
-            preview=lambda module: ddpm_preview(whole(module)),
+            preview=lambda module: ddpm_preview(ctx, whole(module)),
         )
 
 
@@ -116,13 +115,14 @@ def labels(ctx: Context) -> np.ndarray:
     return np.array([numbers[captions[0]] for captions in ctx.prepared.captions], dtype=np.int64)
 
 
-def ddpm_preview(model: DDPMPipeline) -> Image.Image:
-    """A row a class (the first eight of them), or a sheet of images."""
+def ddpm_preview(ctx: Context, model: DDPMPipeline) -> Preview:
+    """A row a class (the first eight of them), or a sheet of images, in which copies are looked for, too."""
     rows = list(model.classes[:ROWS]) or [""] * ROWS
     seeds = [j + (0 if model.classes else i * COLUMNS) for i in range(len(rows)) for j in range(COLUMNS)]
     *_, last = model.steps([c for c in rows for _ in range(COLUMNS)], seeds, scores.quick(model.sampling))
     drawn = to_pictures(last.x.cpu())
-    return grid([drawn[i : i + COLUMNS] for i in range(0, len(drawn), COLUMNS)], rows if model.classes else None)
+    picture = grid([drawn[i : i + COLUMNS] for i in range(0, len(drawn), COLUMNS)], rows if model.classes else None)
+    return Preview(picture, drawn_anew(ctx, model) if model.classes else last.x)
 
 
 def ddpm_gate(ctx: Context, rows: np.ndarray, model: DDPMPipeline) -> Gate:
