@@ -15,7 +15,7 @@ SPLIT = "Which part of the data, where it has parts: train, validation or test. 
 FeatureNets = Annotated[
     tuple[str, ...],
     Parameter(
-        help="A net that compares images: supervised, self-supervised, random, or a path. May be repeated. Default: all three.",
+        help="A judge of images: supervised, self-supervised, random, or a path. May be repeated. Default: all three.",
         negative="",
         show_default=False,
     ),
