@@ -21,7 +21,8 @@ from unclip.core import machine
 from unclip.core.disk import store
 from unclip.core.noise import Noise
 from unclip.data import load_prepared
-from unclip.evaluation.judging.likeness import fitted
+from unclip.evaluation.judging.compared import within
+from unclip.evaluation.judging.likeness import SIDES
 from unclip.evaluation.judging.panel import coloured_noise
 from unclip.evaluation.pictures import generate_images, held_out, quick
 from unclip.evaluation.suite import generate_for_captions
@@ -71,7 +72,7 @@ def made_of_data(ctx: Context) -> Iterator[Rung]:
 
 def smeared(images: torch.Tensor) -> torch.Tensor:
     """Blurred as they are judged, so that the blur is one of the same share of the side at each size."""
-    small = fitted(images)
+    small = within(images, *SIDES)
     return blurred(small, SMEAR * small.shape[-1])
 
 

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from math import nan
 
-import torch.nn.functional as F
-
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, Tensor
+from unclip.evaluation.judging.compared import within
 from unclip.evaluation.judging.panel import coloured_noise, some_of, way
 from unclip.evaluation.sets.kernel import kid_estimate
 from unclip.judges.judge import Judge
@@ -57,7 +56,7 @@ class Likeness:
 
 def likeness(made: Images, real: Float[Tensor, "m c h w"], train: Float[Tensor, "k c h w"], seed: int = 0) -> Likeness:
     """By the shipped judges. made, real, train: generated, held-out and training images in [-1, 1], at least 2 each."""
-    made, real, train = (fitted(x) for x in (made, real, train))
+    made, real, train = (within(x, *SIDES) for x in (made, real, train))
     found = {judge.name: _way(judge, made, real, train, seed) for judge in load_all(JUDGES)}
     return Likeness({name: share for name, share in found.items() if share is not None})
 
@@ -72,13 +71,3 @@ def _way(
     if far.value - max(floor.value, 0) < ERRORS * (far.error + floor.error):
         return None
     return way(near.value, floor.value, far.value)
-
-
-def fitted(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w2"]:
-    """Images with sides within `SIDES`: shrunk by means, enlarged by repeating."""
-    low, high = min(x.shape[-2:]), max(x.shape[-2:])
-    if high > SIDES[1]:
-        return F.interpolate(x, scale_factor=SIDES[1] / high, mode="area")
-    if low < SIDES[0]:
-        return x.repeat_interleave(-(-SIDES[0] // low), 2).repeat_interleave(-(-SIDES[0] // low), 3)
-    return x

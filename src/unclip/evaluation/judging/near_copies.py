@@ -2,13 +2,13 @@
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Int64, UInt8
 
 from unclip.core.noise import derive
 from unclip.core.typing import Float, Tensor
 from unclip.data.loader import to_tensor
 from unclip.data.prepare.read import Pictures
+from unclip.evaluation.judging.compared import within
 from unclip.judges.shipped import load
 
 JUDGE = "supervised"
@@ -46,7 +46,7 @@ def features(images: Pictures | Pixels) -> Float[Tensor, "n d"]:
     judge, parts = load(JUDGE), []
     for first in range(0, len(images), CHUNK):
         some = to_tensor(images[first : first + CHUNK])
-        parts.append(judge.features(F.interpolate(some, size=(SIDE, SIDE), mode="area")))
+        parts.append(judge.features(within(some, SIDE, SIDE)))
     return torch.cat(parts)
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 
 import torch
-import torch.nn.functional as F
 
 from unclip.core.typing import Float, Images, PerSample, Tensor
-from unclip.evaluation.judging.compared import thumbnails
+from unclip.evaluation.judging.compared import thumbnails, within
 from unclip.evaluation.judging.copies import Nearness, nearness
 from unclip.evaluation.sets.nearest import nearest
 from unclip.judges.judge import Judge
@@ -59,9 +58,4 @@ class Reference:
         return {name: nearness(own, self.held_out[name], QUANTILE) for name, own in self.distances(images).items()}
 
     def _seen(self, images: Float[Tensor, "_ _ _ _"]) -> dict[str, Float[Tensor, "_ _"]]:
-        return {self.judge.name: self.judge.features(shrunk(images)), "pixels": thumbnails(images)}
-
-
-def shrunk(images: Float[Tensor, "_ _ _ _"]) -> Float[Tensor, "_ _ _ _"]:
-    """At `SIDE` px at the most, by the mean over areas."""
-    return images if max(images.shape[-2:]) <= SIDE else F.adaptive_avg_pool2d(images, SIDE)
+        return {self.judge.name: self.judge.features(within(images, 0, SIDE)), "pixels": thumbnails(images)}
