@@ -42,12 +42,12 @@ def splits_of(run: RunFolder, prepared: Prepared, config: RunConfig) -> Splits:
     or gone."""
     if run.splits.exists():
         return read_splits(run.splits, len(prepared))
-    found = split_rows(prepared.keys, groups_of(prepared), config.held_out)
-    if _without_test(run):
-        return Splits(np.sort(np.concatenate([found.train, found.test])), found.validation, found.test[:0])
+    if _without_test(run):  # and before near-copies were looked for: what it trained on stays
+        old = split_rows(prepared.keys, copies(prepared), config.held_out)
+        return Splits(np.sort(np.concatenate([old.train, old.test])), old.validation, old.test[:0])
     if "data" in run.state():
         raise ValueError(f"{run.splits}: is gone; the same `unclip train` finds the splits of its images again")
-    return found
+    return split_rows(prepared.keys, groups_of(prepared), config.held_out)
 
 
 def groups_of(prepared: Prepared) -> Groups:

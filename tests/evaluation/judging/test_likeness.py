@@ -49,7 +49,7 @@ def test_images_of_sides_that_no_judge_sees_are_fitted(size: int) -> None:
 
 
 def test_of_data_that_are_noise_nothing_can_be_told() -> None:
-    noise = [0.2 * Noise.shared(seed).normal((24, 3, 32, 32)) for seed in range(3)]
+    noise = [(0.2 * Noise.shared(seed).normal((24, 3, 32, 32))).clamp(-1, 1) for seed in range(3)]
     found = likeness(noise[0], noise[1], noise[2])
     assert not found.noise and found.expected == "the data cannot be told from noise themselves" == found.said()
 
