@@ -43,7 +43,7 @@ def main() -> None:
     """Trains, draws or scores."""
     asked = arguments().parse_args()
     machine.prepare_memory()
-    prepared = prepare(open_source(asked.data), asked.out / "data", asked.size, 1.0, captioned=False)
+    prepared = prepare(open_source(asked.data, captioned=False), asked.out / "data", asked.size, 1.0, captioned=False)
     splits = split_rows(prepared.keys, copies(prepared), HELD_OUT)
     job = Job(prepared, splits, 60 * asked.horizon)
     if asked.what == "score":

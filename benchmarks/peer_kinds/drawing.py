@@ -19,8 +19,8 @@ FEWEST = 32
 
 
 def draw_marks(peer: Peer, job: Job, place: Path, most: float) -> Iterator[str]:
-    """Draws at each mark that has weights and no pictures yet; `most`: seconds for each."""
-    for mark in _reached(job, place):
+    """Draws at each mark that has weights and no pictures yet, the last one first; `most`: seconds for each."""
+    for mark in reversed(_reached(job, place)):
         yield from _draw(peer, job, place, mark, peer.sampling, most)
 
 

@@ -19,7 +19,7 @@ OTHERS = {"diffusers": "diffusers", "denoising-diffusion-pytorch": "denoising_di
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("peers")
-    images = to_tensor(np.stack([image for image, *_ in World(16).sample(60, 0)]))
+    images = to_tensor(np.stack([image for image, *_ in World(32).sample(60, 0)]))
     for number, picture in enumerate(to_pictures(images)):
         save_picture(picture, folder / f"{number}.png")
     return folder
