@@ -22,19 +22,25 @@ KEPT_EVERY = 60.0
 STATE, AVERAGE = "peer", "peer's average"
 
 
+def seconds() -> float:
+    """Of a process that computes with one thread, those in which it did: what others do on the machine is not counted.
+    With several threads, those of the clock on the wall."""
+    return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
+
+
 @dataclass
 class Clock:
-    """Seconds of training, by the clock and of the processor; nothing else counts, neither drawing nor checkpoints."""
+    """Seconds of training; neither drawing nor checkpoints count. wall: by the clock on the wall."""
 
     seconds: float = 0.0
-    cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0
     peak_mb: float = 0.0
 
     def count(self, work: Callable[[], bool]) -> bool:
-        start, cpu = time.perf_counter(), time.process_time()
+        start, wall = seconds(), time.perf_counter()
         alive = work()
-        self.seconds += time.perf_counter() - start
-        self.cpu_seconds += time.process_time() - cpu
+        self.seconds += seconds() - start
+        self.wall_seconds += time.perf_counter() - wall
         self.peak_mb = max(self.peak_mb, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         return alive
 

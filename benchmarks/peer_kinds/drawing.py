@@ -1,7 +1,6 @@
 """Pictures of a peer at each mark, and of its last one by several numbers of steps, each with the seconds they took."""
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from unclip.core.disk import atomic, store
 
-from .campaign import AVERAGE, marks
+from .campaign import AVERAGE, marks, seconds
 from .protocol import Job, Peer
 
 DRAWN, BATCH = 512, 64
@@ -45,11 +44,10 @@ def _draw(peer: Peer, job: Job, place: Path, mark: str, steps: int, most: float)
     n = min(DRAWN, int(most / each))
     found = {"minutes": float(mark), "steps": steps, "pictures": n if n >= FEWEST else 0, "seconds": each}
     if n >= FEWEST:
-        start, cpu = time.perf_counter(), time.process_time()
+        start = seconds()
         seeds = range(job.seed, job.seed + n, BATCH)
         drawn = [peer.draw(min(BATCH, job.seed + n - first), first, steps) for first in seeds]
-        found["seconds"] = (time.perf_counter() - start) / n
-        found["cpu_seconds"] = (time.process_time() - cpu) / n
+        found["seconds"] = (seconds() - start) / n
         with atomic.replacing(images) as file:
             np.save(file, np.concatenate(drawn))
     atomic.write_atomic(about, json.dumps(found, indent=1))
@@ -58,6 +56,6 @@ def _draw(peer: Peer, job: Job, place: Path, mark: str, steps: int, most: float)
 
 def _seconds_a_step(peer: Peer, seed: int) -> float:
     """Of one picture among several, measured."""
-    start = time.perf_counter()
+    start = seconds()
     peer.draw(8, seed, 2)
-    return (time.perf_counter() - start) / 16
+    return (seconds() - start) / 16

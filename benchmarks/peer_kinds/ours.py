@@ -48,7 +48,7 @@ class Ours:
         made = recipe(setting)
         with initial_weights(job.seed, "ddpm"):
             self.module = DDPM(made.config(job.size, ()))
-        self.batch, self.sampling = made.train.batch, made.sampling.steps
+        self.batch, self.sampling, self.seconds = made.train.batch, made.sampling.steps, job.seconds
         self.sampler = name_of(made.sampling.sampler) or type(made.sampling.sampler).__name__
         plan = Plan(seconds=job.seconds, cooldown=made.train.cooldown)
         self.trainer = Trainer(self.module, job.feed(self.batch), made.train, plan, job.seed, "float32", 1)
@@ -59,6 +59,7 @@ class Ours:
         return self.trainer.step
 
     def advance(self, share: float) -> bool:
+        self.trainer.elapsed = share * self.seconds  # by the one clock of all peers
         return next(self.reports, None) is not None
 
     def state(self) -> tuple[Weights, Numbers]:

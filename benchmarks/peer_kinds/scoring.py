@@ -82,14 +82,18 @@ def _name(row: Row) -> str:
 
 
 def _speed(peers: Sequence[Row]) -> str:
-    head = ["peer", "parameters", "batch", "minutes", "steps", "images/s", "of a whole core", "MB"]
+    head = ["peer", "parameters", "batch", "minutes", "steps", "images/s", "minutes on the wall", "MB"]
     return _table(head, (_speed_row(row, row["record"]) for row in peers))
 
 
 def _speed_row(row: Row, record: Row) -> list[str]:
-    share = record["cpu_seconds"] / max(record["seconds"], 1e-9)
     figures = [f"{record['parameters'] / 1e6:.2f}M", str(record["batch"]), f"{record['seconds'] / 60:.1f}"]
-    figures += [f"{record['steps']:,}", f"{record['images_per_s']:.1f}", f"{share:.0%}", f"{record['peak_mb']:.0f}"]
+    figures += [
+        f"{record['steps']:,}",
+        f"{record['images_per_s']:.1f}",
+        f"{record['wall_seconds'] / 60:.1f}",
+        f"{record['peak_mb']:.0f}",
+    ]
     return [_name(row), *figures]
 
 
@@ -150,7 +154,7 @@ def _last(row: Row) -> list[Row]:
 
 
 def _steps_row(row: Row, p: Row) -> list[str]:
-    seconds = f"{p.get('cpu_seconds', p['seconds']):.3g}"
+    seconds = f"{p['seconds']:.3g}"
     cells = [f"{p['minutes']:g}", row["record"]["sampler"], str(p["steps"]), str(p["pictures"]), seconds]
     kids = [p[j]["kid"] if j in p else None for j in JUDGES]
     return [_name(row), *cells, *("too slow" if k is None else f"{k['mean']:.3f} ± {k['error']:.3f}" for k in kids)]

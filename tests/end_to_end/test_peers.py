@@ -28,7 +28,8 @@ def data(tmp_path_factory):
 @pytest.fixture
 def run(monkeypatch, data, tmp_path):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    peers, drawing = (importlib.import_module(name) for name in ("peers", "peer_kinds.drawing"))
+    peers, campaign, drawing = map(importlib.import_module, ("peers", "peer_kinds.campaign", "peer_kinds.drawing"))
+    monkeypatch.setattr(campaign, "MARKS", (9, 30))
     monkeypatch.setattr(drawing, "DRAWN", 32)
     monkeypatch.setattr(drawing, "STEPS", (3,))
 
@@ -68,8 +69,5 @@ def test_what_would_take_too_long_is_not_drawn_and_says_so(run, capsys):
     run("train", "ours", "tiny", "--minutes", "0.01", "--most", "0.001")
     run("score")
     assert "too slow" in capsys.readouterr().out
-
-
-def test_more_minutes_than_the_plan_has_are_refused(run):
     with pytest.raises(SystemExit, match=r"--minutes 1: more than 0, and at most --horizon 0.01"):
         run("train", "ours", "tiny", "--minutes", "1")
