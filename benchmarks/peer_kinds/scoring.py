@@ -82,19 +82,14 @@ def _name(row: Row) -> str:
 
 
 def _speed(peers: Sequence[Row]) -> str:
-    head = ["peer", "parameters", "batch", "minutes", "steps", "images/s", "minutes on the wall", "MB"]
+    head = ["peer", "parameters", "batch", "minutes", "on the wall", "steps", "images/s", "MB"]
     return _table(head, (_speed_row(row, row["record"]) for row in peers))
 
 
 def _speed_row(row: Row, record: Row) -> list[str]:
-    figures = [f"{record['parameters'] / 1e6:.2f}M", str(record["batch"]), f"{record['seconds'] / 60:.1f}"]
-    figures += [
-        f"{record['steps']:,}",
-        f"{record['images_per_s']:.1f}",
-        f"{record['wall_seconds'] / 60:.1f}",
-        f"{record['peak_mb']:.0f}",
-    ]
-    return [_name(row), *figures]
+    minutes, wall = (f"{record[clock] / 60:.1f}" for clock in ("seconds", "wall_seconds"))
+    figures = [f"{record['parameters'] / 1e6:.2f}M", str(record["batch"]), minutes, wall, f"{record['steps']:,}"]
+    return [_name(row), *figures, f"{record['images_per_s']:.1f}", f"{record['peak_mb']:.0f}"]
 
 
 def _marks(row: Row) -> dict[float, Row]:
