@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -49,7 +50,7 @@ def train(peer: Peer, job: Job, place: Path, minutes: float) -> Iterator[str]:
     """Goes on until the peer has trained for so many minutes in all; yields lines that say how it stands."""
     clock = _resume(peer, place)
     yield f"{place.name}: at step {peer.step:,}, {clock.seconds / 60:.1f} minutes of training so far"
-    alive, kept = True, clock.seconds
+    alive, begun, kept = True, clock.seconds, clock.seconds
     while alive and clock.seconds < min(60 * minutes, job.seconds):
         before = clock.seconds
         alive = clock.count(lambda: peer.advance(clock.seconds / job.seconds))
@@ -58,8 +59,10 @@ def train(peer: Peer, job: Job, place: Path, minutes: float) -> Iterator[str]:
             yield f"{place.name}: {mark} minutes, step {peer.step:,}"
         if clock.seconds - kept > KEPT_EVERY:
             kept = clock.seconds
-            _keep(peer, job, place, clock)
-    _keep(peer, job, place, clock)
+            _keep(peer, place, clock)
+    if clock.seconds > begun:
+        _keep(peer, place, clock)
+    atomic.write_atomic(place / "record.json", json.dumps(_record(peer, job, clock), indent=1))
 
 
 def marks(job: Job) -> list[str]:
@@ -80,11 +83,14 @@ def _resume(peer: Peer, place: Path) -> Clock:
     return Clock(**stored.extra["clock"])
 
 
-def _keep(peer: Peer, job: Job, place: Path, clock: Clock) -> None:
+def _keep(peer: Peer, place: Path, clock: Clock) -> None:
     tensors, numbers = peer.state()
     extra = {"numbers": dict(numbers), "clock": vars(clock)}
     store.save(place / "checkpoint", STATE, {}, tensors, extra, before=place / "checkpoint-before")
-    record = {
+
+
+def _record(peer: Peer, job: Job, clock: Clock) -> dict[str, Any]:
+    return {
         "parameters": sum(p.numel() for p in peer.module.parameters()),
         "batch": peer.batch,
         "steps": peer.step,
@@ -100,7 +106,6 @@ def _keep(peer: Peer, job: Job, place: Path, clock: Clock) -> None:
         "commit": commit(),
         "date": time.strftime("%Y-%m-%d"),
     }
-    atomic.write_atomic(place / "record.json", json.dumps(record, indent=1))
 
 
 def commit() -> str:
