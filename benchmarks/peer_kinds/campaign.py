@@ -102,7 +102,7 @@ def _record(peer: Peer, job: Job, clock: Clock) -> dict[str, Any]:
         "seed": job.seed,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "machine": platform.machine(),
+        "machine": processor(),
         "commit": commit(),
         "date": time.strftime("%Y-%m-%d"),
     }
@@ -113,3 +113,11 @@ def commit() -> str:
     here = Path(__file__).parent
     done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True)
     return done.stdout.strip()
+
+
+def processor() -> str:
+    """The name of the processor, as Linux has it."""
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text(encoding="utf-8").splitlines() if about.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
