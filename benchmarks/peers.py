@@ -11,14 +11,14 @@ train keeps the averaged weights after 2, 5, 10, 20 and 30 minutes of training a
 leaves that to draw). Learning rates are planned over --horizon minutes, whatever --minutes says: a later call with
 more minutes goes on where the one before has stopped. draw also draws by the last weights with 10, 25, 50 and 250
 steps. What would take longer than --most seconds is drawn with fewer pictures, or not at all, and says so. score prints
-Markdown tables and writes OUT/scores.json. Needs benchmarks/peers-requirements.txt and the test extra; docs/records.md.
+Markdown tables and writes OUT/scores.json and OUT/sheet.png. docs/records.md says what it needs and has found.
 """
 
 import argparse
 import importlib
 from pathlib import Path
 
-from peer_kinds import scoring
+from peer_kinds import scoring, tables
 from peer_kinds.campaign import train
 from peer_kinds.drawing import draw_marks, draw_steps
 from peer_kinds.protocol import SETTINGS, Job, Peer
@@ -28,6 +28,7 @@ from unclip.core.disk import atomic, store
 from unclip.data.prepare.splits import copies, split_rows
 from unclip.data.prepare.write import prepare
 from unclip.data.source import open_source
+from unclip.images.files import save_picture
 
 PEERS = {
     "ours": ("ours", "Ours"),
@@ -49,7 +50,8 @@ def main() -> None:
     if asked.what == "score":
         found = scoring.score(job, asked.out)
         atomic.write_atomic(asked.out / "scores.json", store.to_json(found))
-        print(scoring.tables(found), end="")
+        save_picture(scoring.sheet(job, asked.out, found), asked.out / "sheet.png")
+        print(tables.tables(found), end="")
         return
     if asked.what == "train" and not 0 < asked.minutes <= asked.horizon:
         raise SystemExit(f"--minutes {asked.minutes:g}: more than 0, and at most --horizon {asked.horizon:g}")
