@@ -7,10 +7,10 @@ cosine falls over the time of the training, because nobody knows beforehand how 
     default  the script's own: 114 million parameters, batches of 16, rate 1e-4 after 500 steps; 1,000 steps of DDPM
     small    UNet2DModel of three levels with attention at the coarsest; batches of 32, rate 1e-3 after 50 steps;
              25 steps of DDIM
-    best     small in channels-last; 25 steps of DPM-Solver++ 2M
+    best     the same training (channels-last was slower: 23.5 images/s against 26.4); 25 steps of DPM-Solver++ 2M
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,6 @@ class Setting:
     warmup: int = 500
     sampler: str = "ddpm"
     sampling: int = 1000
-    layout: torch.memory_format = field(default=torch.contiguous_format)
 
     def network(self, size: int) -> UNet2DModel:
         down = [ATTENTION[0] if i in self.attention else DOWN for i in range(len(self.widths))]
@@ -63,7 +62,7 @@ SMALL |= {"batch": 32, "rate": 1e-3, "warmup": 50, "sampling": 25}
 SETTINGS = {
     "default": Setting(),
     "small": Setting(**SMALL, sampler="ddim"),
-    "best": Setting(**SMALL, sampler="dpmpp-2m", layout=torch.channels_last),
+    "best": Setting(**SMALL, sampler="dpmpp-2m"),
     "tiny": Setting(widths=(32,), attention=(), blocks=1, batch=4, warmup=1, sampler="ddim", sampling=2),
 }
 
@@ -75,7 +74,7 @@ class Diffusers:
         self.chosen, self.seed, self.step = SETTINGS[setting], job.seed, 0
         self.batch, self.sampling, self.sampler = self.chosen.batch, self.chosen.sampling, self.chosen.sampler
         with initial_weights(job.seed, "diffusers"):
-            self.module = self.chosen.network(job.size).to(memory_format=self.chosen.layout)
+            self.module = self.chosen.network(job.size)
         self.feed, self.schedule = job.feed(self.batch), DDPMScheduler(**BETAS)
         self.optimizer = torch.optim.AdamW(
             self.module.parameters(), lr=self.chosen.rate, betas=(0.95, 0.999), weight_decay=1e-6, eps=1e-8
@@ -100,7 +99,7 @@ class Diffusers:
         images = self.feed(self.step).images
         assert images is not None
         noise, times = torch.randn_like(images), torch.randint(0, 1000, (len(images),))
-        seen = self.schedule.add_noise(images, noise, times).contiguous(memory_format=self.chosen.layout)
+        seen = self.schedule.add_noise(images, noise, times)
         return F.mse_loss(self.module(seen, times).sample, noise)
 
     def state(self) -> tuple[Weights, Numbers]:
