@@ -36,11 +36,12 @@ HEAVY = f"blur {BLURS[-1]:g}"
 LADDERS = {
     "emoji 32": ("32m", "8m", "2m", HEAVY, "noise"),
     "cifar10 32": ("32m", "8m", HEAVY, "2m or noise"),
-    "shapes 32": ("32m", "8m", "2m", HEAVY, "noise"),
+    "shapes 32": ("32m", "8m", HEAVY, "2m", "noise"),
 }
 """The rungs as a person ranks them who looks at the pictures, from good to bad. What a DDPM draws after 2 minutes of
-CIFAR-10 is noise, which nobody can rank against other noise: the nearer of the two counts. Of emoji it draws grainy
-outlines, of which a blur of 6 px leaves nothing."""
+CIFAR-10 is noise, which nobody can rank against other noise: the nearer of the two counts. Of drawn shapes it draws
+spots of many colours on grain, where a blur of 6 px still tells colour and place. Of emoji it draws grainy outlines, of
+which that blur leaves nothing."""
 
 
 @dataclass
