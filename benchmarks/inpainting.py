@@ -21,7 +21,7 @@ from unclip.data.loader import to_tensor
 from unclip.data.masks import random_masks
 from unclip.data.prepare.write import load_prepared
 from unclip.diffusion.samplers import Anchored, RePaint, Sampler, Walk
-from unclip.evaluation.inpainting import HOLES, hole_error, seam
+from unclip.evaluation.fidelity.inpainting import HOLES, hole_error, seam
 from unclip.generation.text_to_image import TextToImage
 from unclip.models.known_region import KnownRegion
 from unclip.recipes.settings.run import stored_config

@@ -5,7 +5,7 @@ import torch
 from tests.enlarging import drawn, seeing, trained
 from tests.half import COLOURS, SIZE, flat, model
 
-from unclip.evaluation.inpainting import hole_error, score_inpainting, score_upsampled, seam
+from unclip.evaluation.fidelity.inpainting import hole_error, score_inpainting, score_upsampled, seam
 from unclip.generation.upsampling import Enlarger
 from unclip.models.upsampler import Upsampler
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests.fakes import draw
 
-from unclip.evaluation.reconstruction import score_reconstruction
+from unclip.evaluation.fidelity.reconstruction import score_reconstruction
 
 
 def test_psnr_of_known_errors():

@@ -6,8 +6,8 @@ from tests.fakes import draw
 
 from unclip.core.noise import Noise
 from unclip.data.degradation import GaussianBlur
-from unclip.evaluation.seams import seams
-from unclip.evaluation.texture import roughness, sharpness
+from unclip.evaluation.fidelity.seams import seams
+from unclip.evaluation.fidelity.texture import roughness, sharpness
 
 
 def test_a_pattern_is_seen_and_noise_has_none():

@@ -12,8 +12,8 @@ from unclip.core.noise import Noise
 from unclip.core.task import Batch
 from unclip.data.degradation import BSR, Clean, GaussianBlur
 from unclip.data.images.resize import enlarge, shrink
-from unclip.evaluation.seams import halves, reach, seams
-from unclip.evaluation.texture import roughness, sharpness
+from unclip.evaluation.fidelity.seams import halves, reach, seams
+from unclip.evaluation.fidelity.texture import roughness, sharpness
 from unclip.images.fidelity import psnr
 from unclip.models.upsampler import Upsampler, UpsamplerConfig, crop_side, upsampler_network
 from unclip.nn.backbones.config import ImageNetworkConfig

@@ -11,7 +11,7 @@ from unclip.core.noise import Noise
 from unclip.core.task import Batch
 from unclip.data.images.resize import shrink
 from unclip.data.masks import MaskConfig
-from unclip.evaluation.inpainting import hole_error, judged_holes
+from unclip.evaluation.fidelity.inpainting import hole_error, judged_holes
 from unclip.models.known_region import KnownRegion
 from unclip.models.upsampler import Upsampler, UpsamplerConfig
 

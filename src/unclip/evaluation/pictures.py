@@ -11,8 +11,8 @@ from unclip.core.typing import Images, Vectors
 from unclip.data.loader import select_rows, to_tensor
 from unclip.data.prepare.write import Prepared
 from unclip.diffusion.process import Sampling
+from unclip.evaluation.fidelity.texture import roughness
 from unclip.evaluation.sets.kernel import kid, kid_scores
-from unclip.evaluation.texture import roughness
 from unclip.generation.ddpm import DDPMPipeline
 from unclip.generation.settings import Settings
 from unclip.models.ddpm import DDPM, Labels

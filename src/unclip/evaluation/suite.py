@@ -18,10 +18,10 @@ from unclip.data.shapes.rates import geneval, rates
 from unclip.data.shapes.score import Score, score_each
 from unclip.data.shapes.world import World
 from unclip.evaluation.alignment import matched_against_shuffled
-from unclip.evaluation.reconstruction import score_reconstruction
+from unclip.evaluation.fidelity.reconstruction import score_reconstruction
+from unclip.evaluation.fidelity.texture import roughness
 from unclip.evaluation.retrieval import distinct, retrieval, zero_shot
 from unclip.evaluation.sets.calibration import calibration
-from unclip.evaluation.texture import roughness
 from unclip.generation.captioned import CaptionedModel
 from unclip.generation.latent_diffusion import LatentPipeline
 from unclip.generation.require import require

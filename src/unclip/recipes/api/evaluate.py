@@ -9,7 +9,8 @@ from typing import Any
 from unclip.data.item import Source
 from unclip.data.layouts.kinds import SPLITS, Split
 from unclip.data.loader import select_rows, to_tensor
-from unclip.evaluation import likelihood, pictures, suite, upsampling
+from unclip.evaluation import likelihood, pictures, suite
+from unclip.evaluation.fidelity import upsampling
 from unclip.evaluation.judging.alignment import judged_alignment
 from unclip.evaluation.judging.compared import Compared
 from unclip.evaluation.judging.panel import score_sets

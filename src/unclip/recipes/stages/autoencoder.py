@@ -12,7 +12,7 @@ from torch import nn
 from unclip.clip.vision import VisionTower
 from unclip.core.config.ranges import Share
 from unclip.data.loader import to_tensor
-from unclip.evaluation.reconstruction import score_reconstruction
+from unclip.evaluation.fidelity.reconstruction import score_reconstruction
 from unclip.generation.latent_diffusion import LatentPipeline
 from unclip.images.files import grid, to_pictures
 from unclip.models.autoencoder.model import Autoencoder

@@ -11,7 +11,7 @@ from unclip.core.config.ranges import Share
 from unclip.core.noise import Noise
 from unclip.data.loader import to_tensor
 from unclip.data.masks import MaskConfig, random_masks
-from unclip.evaluation.inpainting import HOLES, score_inpainting
+from unclip.evaluation.fidelity.inpainting import HOLES, score_inpainting
 from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import grid, to_pictures
 from unclip.models.decoder import Decoder

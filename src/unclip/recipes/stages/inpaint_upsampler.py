@@ -10,7 +10,7 @@ from unclip.core.config.ranges import Share
 from unclip.data.images.resize import shrink
 from unclip.data.loader import to_tensor
 from unclip.data.masks import MaskConfig
-from unclip.evaluation.inpainting import judged_holes, score_upsampled
+from unclip.evaluation.fidelity.inpainting import judged_holes, score_upsampled
 from unclip.generation.upsampling import Enlarger, numbered, upsampled
 from unclip.images.files import grid, to_pictures
 from unclip.models.known_region import KnownRegion

@@ -16,7 +16,7 @@ from unclip.data.images.resize import enlarge, shrink
 from unclip.data.loader import to_tensor
 from unclip.data.prepare.splits import Splits, splits_of_keys
 from unclip.data.prepare.write import Prepared
-from unclip.evaluation import upsampling as scores
+from unclip.evaluation.fidelity import upsampling as scores
 from unclip.generation.upsampling import Enlarger, numbered, upsampled
 from unclip.images.files import grid, to_pictures
 from unclip.models.network import fitted

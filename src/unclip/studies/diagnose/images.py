@@ -10,8 +10,8 @@ from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, State, Tensor
 from unclip.diffusion.process import Diffusion
 from unclip.evaluation.alignment import matched_against_shuffled
+from unclip.evaluation.fidelity.texture import roughness
 from unclip.evaluation.levels import LevelError, error_by_level
-from unclip.evaluation.texture import roughness
 from unclip.generation.base import ImageModel
 from unclip.generation.captioned import CaptionedModel
 from unclip.generation.ddpm import DDPMPipeline

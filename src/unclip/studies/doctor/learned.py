@@ -13,8 +13,8 @@ from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, Tensor, Vectors
 from unclip.data.loader import select_rows, to_tensor
 from unclip.data.prepare.write import Prepared
+from unclip.evaluation.fidelity.reconstruction import score_reconstruction
 from unclip.evaluation.pictures import features
-from unclip.evaluation.reconstruction import score_reconstruction
 from unclip.generation.base import ImageModel
 from unclip.generation.captioned import CaptionedModel
 from unclip.generation.ddpm import DDPMPipeline

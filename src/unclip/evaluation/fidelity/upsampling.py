@@ -4,7 +4,7 @@ psnr         dB, to the real image; of a sample, which is below that of the blur
 consistency  dB, of the result made small again to what it was made from (100: equal)
 sharpness    root mean square of the differences of neighbours, as a multiple of the real pictures'; blur lowers it
 roughness    mean of the same differences, also a multiple; noise raises it, blur does not change it
-seams        see `evaluation/seams`
+seams        see `evaluation/fidelity/seams`
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ from unclip.data.images.resize import enlarge, shrink
 from unclip.data.loader import to_tensor
 from unclip.data.prepare.write import Prepared
 from unclip.evaluation.alignment import matched_against_shuffled
-from unclip.evaluation.seams import seams
-from unclip.evaluation.texture import roughness, sharpness
+from unclip.evaluation.fidelity.seams import seams
+from unclip.evaluation.fidelity.texture import roughness, sharpness
 from unclip.generation.text_to_image import TextToImage
 from unclip.generation.upsampling import Enlarger, upsampled
 from unclip.images.fidelity import psnr

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 
 from unclip.core.typing import Images, PerSample
-from unclip.evaluation.texture import roughness
+from unclip.evaluation.fidelity.texture import roughness
 
 BATCH = 64
 
