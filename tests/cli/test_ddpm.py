@@ -127,9 +127,7 @@ def test_generate_evaluate_and_info_as_typed(run: Path, call: Call, tmp_path: Pa
     assert read_about(tmp_path / "grid.png")["prompts"] == []
     done = call("info", tmp_path / "grid.png")
     assert "--seed 3 -n 5 --steps 3" in done.out and "generate --run" in done.out
-    done = call(
-        "evaluate", run, "--split", "validation", "-n", 4, "--bpd", "--bpd-pictures", 4, "--json", tmp_path / "s.json"
-    )
+    done = call("evaluate", run, "-n", 4, "--bpd", "--bpd-pictures", 4, "--json", tmp_path / "s.json")
     assert done.code == 0, done.err
     for words in ("bound", "terminal", "decoder", "flow", "class", "rate-distortion.png"):
         assert words in done.out

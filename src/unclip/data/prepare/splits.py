@@ -74,7 +74,7 @@ def split_rows(keys: Sequence[str], groups: Groups, held_out: float, seed: int =
         raise ValueError(f"held_out is {held_out}; it must be a share between 0 and 0.5")
     _, first, which, sizes = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
     hashes = np.array([_hash(seed, keys[int(row)]) for row in first])
-    order = [g for g in np.argsort(hashes, kind="stable").tolist() if sizes[g] <= max(AT_LEAST, CROWD * len(keys))]
+    order = [g for g in np.argsort(hashes, kind="stable").tolist() if sizes[g] <= largest(len(keys))]
     order = order or np.argsort(sizes, kind="stable").tolist()
     side = np.full(len(sizes), _TRAIN, dtype=np.uint8)
     most = max(1, min(maximum, len(keys) // 4))
@@ -87,6 +87,11 @@ def split_rows(keys: Sequence[str], groups: Groups, held_out: float, seed: int =
         wanted = int(((ranked >= held_out) & (ranked < 2 * held_out)).sum())
         side[_filled(rest[: len(sizes) - len(validation) - 1], sizes, wanted, most)] = _TEST
     return by_side(side[which])
+
+
+def largest(images: int) -> float:
+    """How many near-copies a group may have, of so many images, that is no crowd."""
+    return max(float(AT_LEAST), CROWD * images)
 
 
 def _filled(order: Sequence[int], sizes: Int64[np.ndarray, " g"], wanted: int, most: int) -> list[int]:

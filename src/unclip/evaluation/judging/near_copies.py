@@ -8,6 +8,7 @@ from unclip.core.noise import derive
 from unclip.core.typing import Float, Tensor
 from unclip.data.loader import to_tensor
 from unclip.data.prepare.read import Pictures
+from unclip.data.prepare.splits import largest
 from unclip.evaluation.judging.compared import within
 from unclip.judges.shipped import load
 
@@ -18,7 +19,8 @@ NEAR = 0.2
 """Two images are near-copies below this share of the median distance of two images of the data. On emoji those are
 skin tones, the same figure with other hair, and 8 beside 9; from 0.3 on they are other gestures and arrows."""
 MANY = 0.3
-"""Where more than this share of the images would be near-copies of one image, they are no copies, but all alike."""
+"""Where more than this share of the images would be in crowds of near-copies, they are no copies, but all alike, and to
+train on all of them would leave too few others to hold out."""
 MOST = 20_000
 """In larger data sets only equal pixels are looked for: it would take minutes."""
 PAIRS, CHUNK = 100_000, 512
@@ -38,7 +40,8 @@ def near_copies(images: Pictures | Pixels, same: Int64[np.ndarray, " n"]) -> Int
     pairs = np.random.default_rng(derive("near copies")).integers(n, size=(2, PAIRS))
     near = NEAR * float((found[pairs[0]] - found[pairs[1]]).norm(dim=1).median())
     joined = _joined(found, near, same.copy())
-    return joined if np.unique(joined, return_counts=True)[1].max() <= max(2, MANY * n) else same
+    sizes = np.unique(joined, return_counts=True)[1]
+    return joined if sizes[sizes > largest(n)].sum() <= MANY * n else same
 
 
 def features(images: Pictures | Pixels) -> Float[Tensor, "n d"]:
