@@ -21,7 +21,6 @@ from unclip.core import machine
 from unclip.core.disk import store
 from unclip.core.noise import Noise
 from unclip.data import load_prepared
-from unclip.evaluation.judging.compared import within
 from unclip.evaluation.judging.likeness import SIDES
 from unclip.evaluation.judging.panel import coloured_noise
 from unclip.evaluation.pictures import generate_images, held_out, quick
@@ -30,6 +29,7 @@ from unclip.generation.captioned import CaptionedModel
 from unclip.generation.ddpm import DDPMPipeline
 from unclip.generation.load import load
 from unclip.images.files import grid, save_picture, to_pictures
+from unclip.judges.judge import within
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 from unclip.recipes.foresight import passes_in

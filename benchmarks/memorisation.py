@@ -36,13 +36,13 @@ from unclip.data.prepare.write import Prepared, prepare
 from unclip.data.source import open_source
 from unclip.evaluation.judging.compared import Compared
 from unclip.evaluation.judging.copies import closest_pairs, score_copies
-from unclip.evaluation.judging.panel import distance
 from unclip.evaluation.judging.reference import QUANTILE
+from unclip.evaluation.sets.kernel import kid_estimate
 from unclip.figures.strips import save_sheet
 from unclip.figures.study_plots import Line, Panel, panels_plot
 from unclip.generation.ddpm import DDPMPipeline
 from unclip.images.files import to_pictures
-from unclip.judges.shipped import load_all
+from unclip.judges.shipped import TRAINED, load_all
 from unclip.models.ddpm import DDPM
 from unclip.recipes.feed import PictureFeed
 from unclip.recipes.settings.run import stored_config
@@ -54,8 +54,7 @@ from unclip.training.plan import Plan
 from unclip.training.trainer import Trainer
 
 PASSES = (3, 10, 30, 100, 300)
-JUDGES = ("supervised", "self-supervised")
-SPACES = (*JUDGES, "pixels")
+SPACES = (*TRAINED, "pixels")
 PAIRS, PLANTED = 10, 100
 DRAWN, BATCH = 512, 64
 
@@ -144,8 +143,8 @@ class Cell:
 
     def __post_init__(self) -> None:
         self.scores = score_copies(self.compared.spaces, QUANTILE)
-        seen = self.compared.spaces[JUDGES[0]]
-        self.kid = distance(seen.made, seen.real, Noise.shared(0, "memorisation"))
+        seen = self.compared.spaces[TRAINED[0]]
+        self.kid = kid_estimate(seen.made, seen.real, Noise.shared(0, "memorisation"))
 
     def row(self) -> str:
         parts = [f"{self.images:,}", self.what]
@@ -153,8 +152,8 @@ class Cell:
             share = score["near_copies"]
             low, high = (f"{100 * share[end]:.1f}" for end in ("low", "high"))
             parts += [f"{100 * share['mean']:.1f} ({low} to {high})", f"{score['nearest']:.2f}"]
-        expected = 100 * self.scores[JUDGES[0]]["expected"]
-        parts += [f"{expected:.1f}", f"{self.kid['mean']:.3f} ± {self.kid['error']:.3f}"]
+        expected = 100 * self.scores[TRAINED[0]]["expected"]
+        parts += [f"{expected:.1f}", f"{self.kid.value:.3f} ± {self.kid.error:.3f}"]
         return "| " + " | ".join(parts) + " |"
 
 
@@ -208,7 +207,7 @@ def planted_cells(out: Path) -> Iterator[Cell]:
 
 def compared(prepared: Prepared, train: np.ndarray, held_out: np.ndarray, made: np.ndarray) -> Compared:
     real, known = (to_tensor(np.asarray(prepared.images[rows])) for rows in (held_out, train))
-    return Compared(to_tensor(made), real, known, load_all(JUDGES))
+    return Compared(to_tensor(made), real, known, load_all(TRAINED))
 
 
 def panel(cells: list[Cell], space: str) -> Panel:
@@ -225,7 +224,7 @@ def panel(cells: list[Cell], space: str) -> Panel:
 
 def pairs_sheet(seen: Compared, out: Path) -> None:
     """The closest pairs by the first judge: generated above, the nearest training image below."""
-    pairs = closest_pairs(seen.spaces[JUDGES[0]], PAIRS)
+    pairs = closest_pairs(seen.spaces[TRAINED[0]], PAIRS)
     rows = [to_pictures(images) for images in (seen.made[pairs.made], seen.train[pairs.train])]
     save_sheet(rows, [""] * PAIRS, ["drawn", "trained on"], out)
 

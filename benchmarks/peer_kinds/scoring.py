@@ -16,11 +16,11 @@ from unclip.evaluation.sets.frechet import GROUPS, frechet
 from unclip.evaluation.sets.kernel import kid_scores
 from unclip.images.files import grid, to_pictures
 from unclip.judges.judge import Judge
+from unclip.judges.shipped import TRAINED
 
 from .drawing import DRAWN
 from .protocol import Job
 
-JUDGES = ("supervised", "self-supervised")
 SHOWN = 16
 """Pictures in a row of the sheet."""
 Row = dict[str, Any]
@@ -30,7 +30,7 @@ def score(job: Job, out: Path) -> dict[str, Any]:
     """Judges (by name, their hash), the floor (training images) and a row for each set of pictures."""
     real = to_tensor(job.prepared.images[job.splits.test])
     chosen = np.random.default_rng(job.seed).permutation(job.splits.train)[:DRAWN]
-    sets = {judge: judge.features(real) for judge in map(judges.load, JUDGES)}
+    sets = {judge: judge.features(real) for judge in map(judges.load, TRAINED)}
 
     def by_judges(images: np.ndarray) -> Row:
         x = to_tensor(images)

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from unclip.judges.shipped import TRAINED
+
 from .drawing import DRAWN
-from .scoring import JUDGES, Row
+from .scoring import Row
 
 
 def tables(found: dict[str, Any]) -> str:
@@ -85,7 +87,7 @@ def _first(own: dict[float, float], other: dict[float, float]) -> str:
 
 
 def _by_steps(peers: Sequence[Row]) -> str:
-    head = ["peer", "minutes", "sampler", "steps", "pictures", "seconds a picture", *(f"KID ({j})" for j in JUDGES)]
+    head = ["peer", "minutes", "sampler", "steps", "pictures", "seconds a picture", *(f"KID ({j})" for j in TRAINED)]
     return _table(head, (_steps_row(row, p) for row in peers for p in _last(row)))
 
 
@@ -97,5 +99,5 @@ def _last(row: Row) -> list[Row]:
 def _steps_row(row: Row, p: Row) -> list[str]:
     seconds = f"{p['seconds']:.3g}"
     cells = [f"{p['minutes']:g}", row["record"]["sampler"], str(p["steps"]), str(p["pictures"]), seconds]
-    kids = [p[j]["kid"] if j in p else None for j in JUDGES]
+    kids = [p[j]["kid"] if j in p else None for j in TRAINED]
     return [_name(row), *cells, *("too slow" if k is None else f"{k['mean']:.3f} ± {k['error']:.3f}" for k in kids)]

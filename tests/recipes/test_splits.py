@@ -6,8 +6,9 @@ import numpy as np
 from PIL import Image
 
 from unclip.data import World, open_source
-from unclip.data.prepare.splits import copies, split_rows
+from unclip.data.prepare.splits import SHARE, copies, split_rows
 from unclip.data.prepare.write import Prepared, prepare
+from unclip.judges.own_images import OwnImages
 from unclip.recipes.events import Note
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.splits import settle_splits, splits_of
@@ -40,7 +41,7 @@ def test_near_copies_stay_on_one_side_and_are_told_of(tmp_path: Path) -> None:
     splits = splits_of(run, prepared, CONFIG)
     sides = [drawing(prepared, rows) for rows in (splits.train, splits.validation, splits.test)]
     assert len(set.union(*sides)) == sum(map(len, sides)) == 40
-    assert told[0].startswith("! 80 of 120 images are hardly another one") and len(told) == 2
+    assert told[0].startswith("! 80 of 120 images are nearly the same as an earlier one") and len(told) == 2
     by_pixels = split_rows(prepared.keys, copies(prepared), CONFIG.held_out)
     assert drawing(prepared, by_pixels.train) & drawing(prepared, by_pixels.validation)
 
@@ -54,3 +55,10 @@ def test_a_run_of_before_keeps_what_it_was_trained_on(tmp_path: Path) -> None:
     splits, before = splits_of(run, prepared, CONFIG), split_rows(prepared.keys, copies(prepared), CONFIG.held_out)
     assert splits.validation.tolist() == before.validation.tolist() and len(splits.test) == 0
     assert sorted([*splits.train, *splits.validation]) == list(range(120))
+
+
+def test_a_judge_of_ones_own_images_leaves_out_what_a_run_will_hold_out(tmp_path: Path) -> None:
+    prepared = families(tmp_path)
+    own = OwnImages(tmp_path / "data", 8, 0, labelled=False)
+    assert own.rows.tolist() == splits_of(RunFolder(tmp_path / "run"), prepared, RunConfig()).train.tolist()
+    assert own.rows.tolist() != split_rows(prepared.keys, copies(prepared), SHARE).train.tolist()

@@ -23,7 +23,7 @@ from unclip.evaluation.scenes import whole_scenes
 from unclip.evaluation.sets.beside import KernelDistance, Measured, Setting, Values, beside
 from unclip.evaluation.sets.calibration import calibration
 from unclip.evaluation.sets.kernel import kid_scores
-from unclip.evaluation.suite import BATCH, OTHER
+from unclip.evaluation.suite import BATCH, OTHER, prior_embeddings
 from unclip.generation.text_to_image import TextToImage
 from unclip.models.priors.base import PriorModel
 from unclip.models.priors.untrained import ConstantPrior
@@ -110,11 +110,8 @@ def embeddings(model: TextToImage, way: EmbeddingSource, pairs: Pairs) -> tuple[
     """(image embeddings [n, d], seconds for each)."""
     if way.prior is None:
         return pairs.true, 0.0
-    using, start, parts = replace(model, prior=way.prior), time.perf_counter(), []
-    for i in _batches(pairs.captions):
-        some = pairs.captions[i : i + BATCH]
-        parts.append(using.embed_prompts(some, range(pairs.seed + i, pairs.seed + i + len(some))))
-    z = torch.cat(parts)
+    start = time.perf_counter()
+    z = prior_embeddings(replace(model, prior=way.prior), pairs.captions, pairs.seed)
     return z, (time.perf_counter() - start) / len(z)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 
 from unclip.core.shown import printable
 from unclip.core.typing import Float, Images, Tensor, Vectors
@@ -60,3 +61,9 @@ class Judge:
                 f"the images' values reach from {least:.3g} to {most:.3g}; a judge expects [-1, 1]: "
                 "x / 127.5 - 1 for bytes, clamp(-1, 1) for what a model drew"
             )
+
+
+def within(x: Float[Tensor, "n c h w"], low: int, high: int) -> Float[Tensor, "n c _ _"]:
+    """Squares of a side within these, px: smaller images are enlarged by repeating, larger ones shrunk by means."""
+    side = min(max(x.shape[-1], low), high)
+    return x if side == x.shape[-1] else F.adaptive_avg_pool2d(x, side)

@@ -10,8 +10,9 @@ from unclip.core.task import Batch
 from unclip.data.classes import are_classes
 from unclip.data.loader import Order, to_tensor
 from unclip.data.prepare.read import Prepared, load_prepared
-from unclip.data.prepare.splits import SHARE, copies, split_rows
+from unclip.data.prepare.splits import SHARE, split_rows
 from unclip.data.prepare.splits_file import NAME, read_splits
+from unclip.judges.near_copies import groups_of
 from unclip.judges.network import SIDES
 
 
@@ -59,4 +60,4 @@ def _trained_on(place: Path, prepared: Prepared) -> np.ndarray:
     """The training rows of a run; of a data set alone those that a run would have."""
     if (kept := place / NAME).is_file():
         return read_splits(kept, len(prepared)).train
-    return split_rows(prepared.keys, copies(prepared), SHARE).train
+    return split_rows(prepared.keys, groups_of(prepared), SHARE).train

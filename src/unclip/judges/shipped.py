@@ -19,6 +19,8 @@ SHIPPED: dict[str, str] = {
 }
 """Name -> SHA-256 over settings and weights. A published figure names the judge by its hash, so these never change
 without a new name in the tables of docs/judges.md."""
+TRAINED = ("supervised", "self-supervised")
+"""Those that have learned; `random` is the floor beside them."""
 WEIGHTS = Path(__file__).parent / "weights"
 
 

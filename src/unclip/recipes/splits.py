@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 
 from unclip.data.advice import alike
-from unclip.data.prepare.splits import Groups, Splits, copies, split_rows
+from unclip.data.prepare.splits import Splits, copies, split_rows
 from unclip.data.prepare.splits_file import read_splits, write_splits
 from unclip.data.prepare.write import Prepared
-from unclip.data.shapes.world import KIND
-from unclip.evaluation.judging.near_copies import near_copies
+from unclip.judges.near_copies import groups_of
 from unclip.recipes.events import Event, Note, Working
 from unclip.recipes.settings.run import RunConfig
 from unclip.runs.folder import RunFolder
@@ -48,13 +47,6 @@ def splits_of(run: RunFolder, prepared: Prepared, config: RunConfig) -> Splits:
     if "data" in run.state():
         raise ValueError(f"{run.splits}: is gone; the same `unclip train` finds the splits of its images again")
     return split_rows(prepared.keys, groups_of(prepared), config.held_out)
-
-
-def groups_of(prepared: Prepared) -> Groups:
-    """Numbers shared by images that have to be on one side of the splits: near-copies; of drawn shapes, each of which
-    is drawn by itself, equal ones."""
-    same = copies(prepared)
-    return same if prepared.report.kind == KIND else near_copies(prepared.images, same)
 
 
 def _without_test(run: RunFolder) -> bool:

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 
 from unclip.core.noise import Noise
 from unclip.data import World, to_tensor
-from unclip.evaluation.judging.compared import within
 from unclip.evaluation.judging.likeness import SIDES, Likeness, likeness
 from unclip.evaluation.judging.panel import coloured_noise
+from unclip.judges.judge import within
 
 
 def drawn(n: int, seed: int, size: int = 32) -> torch.Tensor:

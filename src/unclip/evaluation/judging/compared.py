@@ -57,12 +57,6 @@ class Compared:
         return Space(made, real, judge.features(self.train) if len(self.train) else made[:0])
 
 
-def within(x: Float[Tensor, "n c h w"], low: int, high: int) -> Float[Tensor, "n c _ _"]:
-    """Squares of a side within these, px: smaller images are enlarged by repeating, larger ones shrunk by means."""
-    side = min(max(x.shape[-1], low), high)
-    return x if side == x.shape[-1] else F.adaptive_avg_pool2d(x, side)
-
-
 def thumbnails(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
     """The pixels of the shrunk images."""
     return F.adaptive_avg_pool2d(x, min(PIXELS, *x.shape[-2:])).flatten(1)

@@ -5,13 +5,11 @@ from math import nan
 
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, Tensor
-from unclip.evaluation.judging.compared import within
-from unclip.evaluation.judging.panel import coloured_noise, some_of, way
-from unclip.evaluation.sets.kernel import kid_estimate
-from unclip.judges.judge import Judge
-from unclip.judges.shipped import load_all
+from unclip.evaluation.judging.compared import Compared
+from unclip.evaluation.judging.panel import between
+from unclip.judges.judge import Judge, within
+from unclip.judges.shipped import TRAINED, load_all
 
-JUDGES = ("supervised", "self-supervised")
 SIDES = (16, 64)
 """Images are shrunk or enlarged to sides within these, px: where the judges are surest, and of a bounded cost."""
 NOISE, COLOURS, OUTLINES = 0.3, 0.55, 0.78
@@ -57,17 +55,15 @@ class Likeness:
 def likeness(made: Images, real: Float[Tensor, "m c h w"], train: Float[Tensor, "k c h w"], seed: int = 0) -> Likeness:
     """By the shipped judges. made, real, train: generated, held-out and training images in [-1, 1], at least 2 each."""
     made, real, train = (within(x, *SIDES) for x in (made, real, train))
-    found = {judge.name: _way(judge, made, real, train, seed) for judge in load_all(JUDGES)}
+    compared = Compared(made, real, train, load_all(TRAINED))
+    found = {judge.name: _way(judge, compared, seed) for judge in compared.able}
     return Likeness({name: share for name, share in found.items() if share is not None})
 
 
-def _way(
-    judge: Judge, made: Images, real: Float[Tensor, "m c h w"], train: Float[Tensor, "k c h w"], seed: int
-) -> float | None:
-    noise, true = Noise.shared(seed, "judge", judge.name), judge.features(real)
-    some = some_of(judge.features(train), len(real), noise)
-    sets = (judge.features(coloured_noise(real, noise)), some, judge.features(made))
-    far, floor, near = (kid_estimate(features, true, noise) for features in sets)
-    if far.value - max(floor.value, 0) < ERRORS * (far.error + floor.error):
+def _way(judge: Judge, compared: Compared, seed: int) -> float | None:
+    noise = Noise.shared(seed, "judge", judge.name)
+    ends = between(judge, compared.spaces[judge.name], compared.real, noise)
+    assert ends.floor is not None
+    if ends.noise.value - max(ends.floor.value, 0) < ERRORS * (ends.noise.error + ends.floor.error):
         return None
-    return way(near.value, floor.value, far.value)
+    return ends.way

@@ -6,7 +6,7 @@
 A distance says little by itself; between floor and noise it says how far a model has come.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from unclip.core.wide import wide
 from unclip.evaluation.judging.compared import Compared, Space
 from unclip.evaluation.judging.copies import score_copies
 from unclip.evaluation.sets.coverage import density_coverage, precision_recall
+from unclip.evaluation.sets.estimate import Estimate
 from unclip.evaluation.sets.frechet import GROUPS, frechet
 from unclip.evaluation.sets.kernel import kernel, kid_estimate
 from unclip.evaluation.sets.spectrum import spectrum
@@ -27,6 +28,21 @@ NEIGHBOURS = 6
 """The fewest images of a set of which precision, recall, density and coverage are taken."""
 SMALL = 16
 """The smallest side of images with a spectrum, px."""
+
+
+@dataclass(frozen=True)
+class Between:
+    """KID of generated images to held-out ones, and its ends: that of coloured noise, and the floor of training images,
+    None where there are not two of them."""
+
+    made: Estimate
+    noise: Estimate
+    floor: Estimate | None
+
+    @property
+    def way(self) -> float:
+        """How far from noise, 0, to the floor, 1 (a floor of 0 where there is none)."""
+        return way(self.made.value, self.floor.value if self.floor else 0.0, self.noise.value)
 
 
 def score_sets(compared: Compared, seed: int) -> dict[str, Any]:
@@ -56,16 +72,10 @@ def by_judge(judge: Judge, seen: Space, real: Images, seed: int) -> dict[str, An
     model has come, by the roots of the distances: 0 noise, 1 like the data.
     """
     noise, fake, true = Noise.shared(seed, "judge", judge.name), seen.made, seen.real
-    some, own = some_of(seen.train, len(fake), noise), kernel(true, true)
-
-    def distance(features: Features) -> dict[str, float]:
-        return kid_estimate(features, true, noise, bb=own).figure()
-
-    scores: dict[str, Any] = {"kid": distance(fake)}
-    scores["kid_noise"] = distance(judge.features(coloured_noise(real, noise)))
-    if len(some) > 1:
-        scores["kid_floor"] = distance(some)
-        scores["way"] = way(*(scores[name]["mean"] for name in ("kid", "kid_floor", "kid_noise")))
+    ends = between(judge, seen, real, noise)
+    scores: dict[str, Any] = {"kid": ends.made.figure(), "kid_noise": ends.noise.figure()}
+    if ends.floor is not None:
+        scores |= {"kid_floor": ends.floor.figure(), "way": ends.way}
     if min(len(fake), len(true)) > max(GROUPS, fake.shape[1]):
         found = frechet(fake, true, noise)
         scores["frechet"] = {**asdict(found), "infinite": found.infinite.figure()}
@@ -74,6 +84,18 @@ def by_judge(judge: Judge, seen: Space, real: Images, seed: int) -> dict[str, An
         parts = {"precision": pr.precision, "recall": pr.recall, "density": dc.density, "coverage": dc.coverage}
         scores |= {name: value.figure() for name, value in parts.items()}
     return scores
+
+
+def between(judge: Judge, seen: Space, real: Images, noise: Noise) -> Between:
+    """The distance and its ends. seen, real: as of `by_judge`."""
+    some, own = some_of(seen.train, len(seen.made), noise), kernel(seen.real, seen.real)
+
+    def distance(features: Features) -> Estimate:
+        return kid_estimate(features, seen.real, noise, bb=own)
+
+    made = distance(seen.made)
+    worst = distance(judge.features(coloured_noise(real, noise)))
+    return Between(made, worst, distance(some) if len(some) > 1 else None)
 
 
 def way(distance: float, floor: float, noise: float) -> float:

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 import torch
 
 from unclip.core.typing import Float, Images, PerSample, Tensor
-from unclip.evaluation.judging.compared import thumbnails, within
+from unclip.evaluation.judging.compared import thumbnails
 from unclip.evaluation.judging.copies import Nearness, nearness
 from unclip.evaluation.sets.nearest import nearest
-from unclip.judges.judge import Judge
+from unclip.judges.judge import Judge, within
 
 SIDE = 32
 """The side to which larger images are shrunk, px: copies are known by it, in less than a millisecond of a judge."""

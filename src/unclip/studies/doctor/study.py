@@ -19,10 +19,10 @@ from unclip.data.source import notes_of
 from unclip.generation.base import ImageModel
 from unclip.generation.captioned import CaptionedModel
 from unclip.generation.settings import Settings
+from unclip.judges.near_copies import groups_of
 from unclip.recipes.events import Event, Gate, Note, Stopped, Working
 from unclip.recipes.foresight import Passes, opinions, too_long
 from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.splits import groups_of
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import read_tokenizer
 from unclip.studies.doctor import room

@@ -1,9 +1,9 @@
-"""Images that are hardly another one than another share a number; others do not."""
+"""Images that are nearly the same share a number; others do not."""
 
 import numpy as np
 
 from unclip.data import World
-from unclip.evaluation.judging.near_copies import MOST, near_copies
+from unclip.judges.near_copies import MOST, near_copies
 
 
 def drawn(n: int, seed: int = 0) -> np.ndarray:
@@ -38,3 +38,9 @@ def test_too_many_and_too_few_are_told_by_their_pixels_alone() -> None:
     for n in (2, MOST + 1):
         same = np.arange(n)
         assert near_copies(np.zeros((n, 32, 32, 3), dtype=np.uint8), same) is same
+
+
+def test_many_equal_images_cost_no_more_than_others() -> None:
+    images = np.concatenate([drawn(1).repeat(300, 0), drawn(1200, 1)])
+    found = near_copies(images, np.arange(1500))
+    assert (found[:300] == 0).all() and len(np.unique(found)) > 600

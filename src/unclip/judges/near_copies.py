@@ -1,4 +1,4 @@
-"""Which images of a data set are hardly another one than another: skin tones, crops, other frames of one scene."""
+"""Which images of a data set are nearly the same: skin tones of one figure, crops, frames of one scene."""
 
 import numpy as np
 import torch
@@ -7,9 +7,10 @@ from jaxtyping import Int64, UInt8
 from unclip.core.noise import derive
 from unclip.core.typing import Float, Tensor
 from unclip.data.loader import to_tensor
-from unclip.data.prepare.read import Pictures
-from unclip.data.prepare.splits import largest
-from unclip.evaluation.judging.compared import within
+from unclip.data.prepare.read import Pictures, Prepared
+from unclip.data.prepare.splits import Groups, copies, largest
+from unclip.data.shapes.world import KIND
+from unclip.judges.judge import within
 from unclip.judges.shipped import load
 
 JUDGE = "supervised"
@@ -25,6 +26,13 @@ MOST = 20_000
 """In larger data sets only equal pixels are looked for: it would take minutes."""
 PAIRS, CHUNK = 100_000, 512
 Pixels = UInt8[np.ndarray, "n h w c"]
+
+
+def groups_of(prepared: Prepared) -> Groups:
+    """Numbers shared by images that have to be on one side of the splits: near-copies; of drawn shapes, each of which
+    is drawn by itself, equal ones."""
+    same = copies(prepared)
+    return same if prepared.report.kind == KIND else near_copies(prepared.images, same)
 
 
 def near_copies(images: Pictures | Pixels, same: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
@@ -57,7 +65,8 @@ def _joined(found: Float[Tensor, "n d"], near: float, group: Int64[np.ndarray, "
     """The groups, joined wherever two images are nearer than `near`; each has the number of its first image's."""
     for first in range(0, len(found), CHUNK):
         far = torch.cdist(found[first : first + CHUNK], found[first:])
-        for a, b in ((far < near).nonzero() + first).tolist():
-            if (x := group[a]) != (y := group[b]):
-                group[group == max(x, y)] = min(x, y)
+        for row in (far < near).numpy():
+            meeting = np.unique(group[first:][row])  # its own among them
+            if len(meeting) > 1:
+                group[np.isin(group, meeting)] = meeting[0]
     return group
