@@ -109,7 +109,7 @@ def test_one_background(value: int, name: str) -> None:
 
 def test_near_copies_are_told_of_where_they_are_many() -> None:
     [line] = alike(np.arange(400) // 4 * 4)
-    assert line.startswith("! 300 of 400 images are hardly another one")
+    assert line.startswith("! 300 of 400 images are nearly the same as an earlier one")
     assert list(alike(np.arange(400))) == []
 
 

@@ -46,13 +46,13 @@ def closer(
 
 
 def alike(groups: Int64[np.ndarray, " n"]) -> Iterator[str]:
-    """A line that begins with "!" where many images are hardly another one than an earlier. groups: a number for each
+    """A line that begins with "!" where many images are nearly the same as an earlier one. groups: a number for each
     image, shared by near-copies."""
     images = len(groups)
     near_copies = images - len(np.unique(groups))
     if near_copies > NEAR * images:
         yield (
-            f"! {near_copies:,} of {images:,} images are hardly another one than an earlier: they stay together in the "
+            f"! {near_copies:,} of {images:,} images are nearly the same as an earlier one: they stay together in the "
             "splits, and are the first to be learned by heart; leave one of each where their captions are alike, too"
         )
 
