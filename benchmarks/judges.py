@@ -181,11 +181,13 @@ def plot_rows(path: Path, found: dict[str, list[Row]]) -> None:
     figure, panels = plt.subplots(
         len(found), len(checks), figsize=(13, 2.4 * len(found)), layout="constrained", sharey=True, squeeze=False
     )
+    sources = list(dict.fromkeys(row.data for rows in found.values() for row in rows))
     for line, (judge, rows) in zip(panels, found.items(), strict=True):
         for panel, name in zip(line, checks, strict=True):
             for row in (r for r in rows if r.name == name):
                 values = np.array(row.frechet) / max(row.frechet)
-                panel.plot(np.linspace(0, 1, len(values)), values, marker=".", label=row.data)
+                colour = f"C{sources.index(row.data)}"  # one source, one colour, also where a check lacks a source
+                panel.plot(np.linspace(0, 1, len(values)), values, marker=".", label=row.data, color=colour)
             panel.set_title(f"{judge}: {name}", fontsize=8)
             panel.set_yscale("log")
             panel.set_xticks([0, 1], ["real", "worst"])
