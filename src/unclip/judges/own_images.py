@@ -37,7 +37,7 @@ class OwnImages:
             raise ValueError(
                 f"{printable(path)}: its images are of {self.prepared.size} px; a judge sees {SIDES[0]} to {SIDES[1]}"
             )
-        self.rows = _trained_on(place, self.prepared)
+        self.rows = trained_on(place, self.prepared)
         self.order = Order(len(self.rows), batch, seed)
         captions = [(self.prepared.captions[row] or ("",))[0] for row in self.rows]
         self.names = sorted(set(captions)) if labelled else []
@@ -56,8 +56,8 @@ class OwnImages:
         return Batch(images=images, labels=None if self.labels is None else self.labels[torch.from_numpy(chosen)])
 
 
-def _trained_on(place: Path, prepared: Prepared) -> np.ndarray:
-    """The training rows of a run; of a data set alone those that a run would have."""
+def trained_on(place: Path, prepared: Prepared) -> np.ndarray:
+    """The training rows of a run; of a data set alone those that a run of its own would have."""
     if (kept := place / NAME).is_file():
         return read_splits(kept, len(prepared)).train
     return split_rows(prepared.keys, groups_of(prepared), SHARE).train

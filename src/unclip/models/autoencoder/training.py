@@ -9,6 +9,10 @@
 
 Means over pixels (LDM's code sums and divides by the batch; the ratio of the parts is the same), nats a pixel for KL.
 
+In a share `equivariance` of the steps codes and image are mirrored, or both halved in side, before z is decoded, so
+that codes are pictures of their picture: smooth where it is smooth, and easier to denoise (EQ-VAE, Kouzelis et al.
+2025, Eq. 4; rotations are left out).
+
 A GAN has two players, and a trainer here has one loss. Both fit into it: L_adv reaches the autoencoder through the
 images alone (`steered`), L_critic reaches the critic alone because it sees a detached copy, so that one backward of
 the sum trains each by its own.
@@ -37,7 +41,8 @@ HEAVIEST = 1e4
 
 @dataclass(frozen=True)
 class AutoencoderLoss(Config):
-    """Weights of the parts; critic_from: share of the run after which the critic enters, at 1 never.
+    """Weights of the parts; critic_from: share of the run after which the critic enters, at 1 never; equivariance:
+    share of the steps in which a mirrored or halved code must decode to the mirrored or halved image.
 
     The defaults are those of LDM's KL autoencoders, but for critic_from, which is a step number there.
     """
@@ -47,6 +52,7 @@ class AutoencoderLoss(Config):
     adversarial: Weight = 0.5
     critic_from: Fraction = 0.5
     learn_scale: bool = False
+    equivariance: Fraction = 0.0
     critic: PatchCriticConfig = field(default_factory=PatchCriticConfig)
 
 
@@ -73,16 +79,26 @@ class AutoencoderTraining(nn.Module):
         assert batch.images is not None
         x = batch.images
         posterior = self.autoencoder.encode(x)
-        y = self.autoencoder.decode(posterior.sample(noise))
+        x, z = self._seen_otherwise(x, posterior.sample(noise), noise)
+        y = self.autoencoder.decode(z)
         error, seen = (x - y).abs().mean(), self._seen(x, y)
         rec = (error + self.weights.perceptual * seen) * torch.exp(-self.log_scale) + self.log_scale
-        kl = posterior.kl().mean() / x[0].numel()
+        kl = posterior.kl().mean() / batch.images[0].numel()
         total = rec + self.weights.kl * kl
         parts = {"pixels": error.item(), "perceptual": seen.item(), "kl": kl.item()}
         if self.judging and self.weights.adversarial:
             against = self._against(x, y, rec)
             return Losses(total + against.total, parts | against.parts)
         return Losses(total, parts)
+
+    def _seen_otherwise(self, x: Images, z: Images, noise: Noise) -> tuple[Images, Images]:
+        """Images and codes as they are, or both mirrored, or both halved."""
+        if not self.weights.equivariance:
+            return x, z
+        u = noise.fork("equivariance").uniform((1,)).item() / self.weights.equivariance
+        if u < 0.5 and z.shape[-1] % 2 == 0:
+            return F.avg_pool2d(x, 2), F.avg_pool2d(z, 2)
+        return (x.flip(-1), z.flip(-1)) if u < 1 else (x, z)
 
     def _seen(self, x: Images, y: Images) -> Scalar:
         eyes = self.eyes[0]

@@ -18,7 +18,8 @@ from unclip.core.config.ranges import Count, Depth, Patch, Widths
 from unclip.core.typing import Float, Images, Tensor
 from unclip.nn.blocks.attention import ImageAttention
 from unclip.nn.blocks.checks import check_size
-from unclip.nn.blocks.resblock import ResBlock
+from unclip.nn.blocks.norm import Norm, norm_of
+from unclip.nn.blocks.resblock import ResBlock, ResBlockConfig
 
 HEAD = 32
 """Channels of one attention head."""
@@ -38,6 +39,8 @@ class CoderConfig(Config):
         blocks: residual blocks of each level.
         attention: whether the core has attention.
         fine: channels of the decoder's last convolution at full resolution.
+        norm: "group", over the whole image, or "position": then, without attention, no part of an image or code depends
+            on what is far from it, and any size is treated alike.
 
     Raises:
         ValueError: for widths that the group norms cannot divide.
@@ -50,6 +53,7 @@ class CoderConfig(Config):
     blocks: Depth = 1
     attention: bool = True
     fine: Count = 16
+    norm: Norm = "group"
 
     def __post_init__(self) -> None:
         if any((w > 16 and w % 16 and w % (w // 16)) for w in self.widths):
@@ -60,6 +64,11 @@ class CoderConfig(Config):
         """How many times smaller the code's side is than the image's; sides of images must be divisible by it."""
         return self.patch * 2 ** (len(self.widths) - 1)
 
+    @property
+    def block(self) -> ResBlockConfig:
+        """Settings of the residual blocks."""
+        return ResBlockConfig(norm=self.norm)
+
 
 class Core(nn.Module):
     """Residual block, attention, residual block at the coarsest level."""
@@ -67,7 +76,7 @@ class Core(nn.Module):
     def __init__(self, config: CoderConfig) -> None:
         super().__init__()
         width = config.widths[-1]
-        self.blocks = nn.ModuleList(ResBlock(width, 0) for _ in range(2))
+        self.blocks = nn.ModuleList(ResBlock(width, 0, config=config.block) for _ in range(2))
         self.attention = ImageAttention(width, HEAD, None) if config.attention else None
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
@@ -85,12 +94,12 @@ class CodeEncoder(nn.Module):
         self.stem = nn.Conv2d(config.channels * config.patch**2, came, 3, padding=1)
         parts: list[nn.Module] = []
         for i, width in enumerate(config.widths):
-            parts += [ResBlock(came, 0, width, how="down")] if i else []
-            parts += [ResBlock(width, 0) for _ in range(config.blocks)]
+            parts += [ResBlock(came, 0, width, config.block, "down")] if i else []
+            parts += [ResBlock(width, 0, config=config.block) for _ in range(config.blocks)]
             came = width
         self.parts = nn.ModuleList(parts)
         self.core = Core(config)
-        self.norm, self.out = _norm(came), nn.Conv2d(came, 2 * config.latent, 3, padding=1)
+        self.norm, self.out = norm_of(config.norm, came), nn.Conv2d(came, 2 * config.latent, 3, padding=1)
         assert self.out.bias is not None
         with torch.no_grad():  # nearly certain from the first step on: no steps are lost under unit noise
             self.out.bias[config.latent :] = CERTAIN
@@ -115,11 +124,11 @@ class CodeDecoder(nn.Module):
         self.core = Core(config)
         parts: list[nn.Module] = []
         for i, width in enumerate(reversed(config.widths)):
-            parts += [ResBlock(came, 0, width, how="up")] if i else []
-            parts += [ResBlock(width, 0) for _ in range(config.blocks)]
+            parts += [ResBlock(came, 0, width, config.block, "up")] if i else []
+            parts += [ResBlock(width, 0, config=config.block) for _ in range(config.blocks)]
             came = width
         self.parts = nn.ModuleList(parts)
-        self.norm, self.out = _norm(came), nn.Conv2d(came, config.fine * config.patch**2, 3, padding=1)
+        self.norm, self.out = norm_of(config.norm, came), nn.Conv2d(came, config.fine * config.patch**2, 3, padding=1)
         self.last = nn.Conv2d(config.fine, config.channels, 3, padding=1)
 
     def forward(self, z: Float[Tensor, "b c2 h2 w2"]) -> Images:
@@ -128,7 +137,3 @@ class CodeDecoder(nn.Module):
             h = part(h)
         h = F.pixel_shuffle(self.out(F.silu(self.norm(h))), self.config.patch)
         return self.last(F.silu(h)).float()
-
-
-def _norm(width: int) -> nn.GroupNorm:
-    return nn.GroupNorm(max(1, width // 16), width)
