@@ -3,12 +3,15 @@ r"""Trains the autoencoder that ships (docs/decoder.md): once, for hours, on ima
     python benchmarks/train_autoencoder.py train OUT --images ../shared/data/emoji:128 ../shared/data/cifar10:32 \
         shapes:64 [--hours 2] [--latent 12] [--seed 0]
     python benchmarks/train_autoencoder.py score OUT [--images DATA:SIZE ...]
+    python benchmarks/train_autoencoder.py ship OUT
 
 train: every batch holds crops of 32 px, or at every fourth step of 64, from each data set that is named (at a size that
 it is prepared at; only the rows that a run would train on) and as many that are drawn on the way: shapes, letters,
 textures, gradients. Stopped and called again it goes on. OUT/autoencoder is what `unclip` reads.
 
 score: PSNR on rows that it never saw, at the size of the data, and on drawn images of another seed.
+
+ship: puts it, in float16, where the package has it, and prints the hash that `models/autoencoder/shipped.py` names.
 """
 
 import argparse
@@ -32,6 +35,7 @@ from unclip.data.source import open_source
 from unclip.evaluation.fidelity.reconstruction import score_reconstruction
 from unclip.judges.own_images import trained_on
 from unclip.judges.procedural import scenes
+from unclip.models.autoencoder import shipped
 from unclip.models.autoencoder.model import Autoencoder
 from unclip.models.autoencoder.training import AutoencoderLoss, AutoencoderTraining
 from unclip.nn.autoencoder.coder import CoderConfig
@@ -147,11 +151,18 @@ def keep(asked: argparse.Namespace, trainer: Trainer) -> None:
     weights = {key[len(name) :]: value for key, value in average.items() if key.startswith(name)}
     about = {"steps": trainer.step, "seconds": round(trainer.elapsed), "seed": asked.seed, "images": asked.images}
     assert isinstance(trainer.task, AutoencoderTraining)
-    store.save(asked.out / "autoencoder", "autoencoder", trainer.task.autoencoder.config.to_dict(), weights, about)
+    store.save(asked.out / "autoencoder", shipped.KIND, trainer.task.autoencoder.config.to_dict(), weights, about)
+
+
+def ship(asked: argparse.Namespace) -> None:
+    stored = store.load(asked.out / "autoencoder", shipped.KIND)
+    halves = {name: value.half() for name, value in stored.tensors.items()}
+    store.save(shipped.FOLDER, shipped.KIND, stored.config, halves, stored.extra)
+    print(store.load(shipped.FOLDER, shipped.KIND).identity)
 
 
 def score(asked: argparse.Namespace) -> None:
-    stored = store.load(asked.out / "autoencoder", "autoencoder")
+    stored = store.load(asked.out / "autoencoder", shipped.KIND)
     model = Autoencoder(CoderConfig.from_dict(stored.config))
     model.load_state_dict({k: v.float() for k, v in stored.tensors.items()})
     model.eval().requires_grad_(False)
@@ -165,7 +176,7 @@ def score(asked: argparse.Namespace) -> None:
 
 def told(name: str, images: Images, model: Autoencoder) -> None:
     parts = images.split(32)
-    metrics = score_reconstruction(lambda _: torch.cat([model.reconstruct(part) for part in parts]), images)
+    metrics = score_reconstruction(model.reconstruct, images)
     each = [(model.reconstruct(part) - part).square().mean((1, 2, 3)) for part in parts]
     worst = -10 * math.log10(float(torch.cat(each).max()) / 4)
     print(f"| {name} | {images.shape[-1]} | {metrics['psnr']:.1f} (worst {worst:.1f}) | {metrics['roughness']:.2f} |")
@@ -173,14 +184,14 @@ def told(name: str, images: Images, model: Autoencoder) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["train", "score"])
+    parser.add_argument("what", choices=["train", "score", "ship"])
     parser.add_argument("out", type=Path)
     parser.add_argument("--images", nargs="+", default=[])
     parser.add_argument("--hours", type=float, default=2.0)
     parser.add_argument("--latent", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    (train if asked.what == "train" else score)(asked)
+    {"train": train, "score": score, "ship": ship}[asked.what](asked)
 
 
 if __name__ == "__main__":

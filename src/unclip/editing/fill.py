@@ -137,8 +137,8 @@ class Painter:
             how = model.guided(how, z, ids, seen)
             return require(model.inpainter, "inpaint").sample(z, ids, seen, given, noise, how)
         decoder, how = require(model.decoder, "decoder"), model.guided(how, z, ids, seen)
-        start = noise.normal(given.images.shape)
-        return decoder.diffusion.walk(start, *decoder.conditions(z, ids, seen), noise, how, repaint(given, how.steps))
+        branches = decoder.conditions(z, ids, seen)
+        return decoder.fill(given, branches, noise, how, lambda known: repaint(known, how.steps))
 
     def about(self, seed: int, asked: TypedCommand) -> dict[str, Any]:
         """What made the image of this seed, and the command that makes it again, with the others."""

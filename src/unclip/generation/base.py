@@ -15,7 +15,7 @@ from unclip.core.typing import Float, Tensor
 from unclip.data.images.colours import WHITE
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
-from unclip.generation.settings import Settings
+from unclip.generation.settings import RANGE, Settings
 from unclip.images.files import KEY, to_pictures
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import UNSAVED, Stages
@@ -69,6 +69,11 @@ class ImageModel(ABC):
     def sampling(self) -> Sampling:
         """How it samples by default."""
 
+    @property
+    def limit(self) -> float | None:
+        """What it denoises lives in [-limit, limit] when clean; None: it has no range."""
+        return RANGE
+
     @abstractmethod
     def stages_used(self, how: Sampling) -> list[str]:
         """The stages that take part in an image, those that guide among them."""
@@ -83,7 +88,7 @@ class ImageModel(ABC):
 
     def resolved(self, settings: Settings | None) -> Sampling:
         """The sampling that these settings mean for this model. Raises ValueError where they cannot work."""
-        return (settings or Settings()).apply(self.sampling)
+        return (settings or Settings()).apply(self.sampling, self.limit)
 
     def truncated(self, prompts: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Maps each prompt that is longer than the model reads to (what it reads of it, what it does not)."""

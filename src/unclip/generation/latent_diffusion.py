@@ -1,8 +1,7 @@
 """A prompt becomes a code, a code becomes an image: the finished latent diffusion (Rombach et al. 2022)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import torch
 
@@ -15,6 +14,7 @@ from unclip.generation.captioned import CaptionedModel
 from unclip.generation.require import require
 from unclip.generation.settings import Settings
 from unclip.models.autoencoder.model import Autoencoder
+from unclip.models.autoencoder.space import DecodedStep
 from unclip.models.latent import LatentDiffusion
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import Stages
@@ -44,11 +44,15 @@ class LatentPipeline(CaptionedModel):
     def sampling(self) -> Sampling:
         return require(self.latent, "latent").config.sampling
 
+    @property
+    def limit(self) -> None:
+        return None  # codes have no range
+
     def resolved(self, settings: Settings | None) -> Sampling:
         settings = settings or Settings()
         if settings.clip is not None or settings.classifier is not None:
             raise ValueError("CLIP and classifier guidance see images, this model denoises codes; here: --guidance")
-        return settings.apply(self.sampling, limit=None)  # codes have no range
+        return settings.apply(self.sampling, self.limit)
 
     def stages_used(self, how: Sampling) -> list[str]:
         """The stages that take part in an image. CLIP is none of them, because the diffusion has its own text tower."""
@@ -80,20 +84,3 @@ class LatentPipeline(CaptionedModel):
         """Encodes and decodes images, [b, c, h, w] in [-1, 1]: what the autoencoder leaves of them."""
         with torch.no_grad(), self.autocast():
             return self.autoencoder.reconstruct(images.to(self.device))
-
-
-class DecodedStep(Step):
-    """A step over codes, seen as images: who takes only the last step pays for one decoding."""
-
-    def __init__(self, step: Step, decode: Callable[[Images], Images]) -> None:
-        vars(self).update(log_snr=step.log_snr, step=step, decode=decode)  # a Step is frozen
-
-    @cached_property
-    def x(self) -> Images:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The state, decoded; before the last step a noisy code, and so no image."""
-        return vars(self)["decode"](vars(self)["step"].x)
-
-    @cached_property
-    def x0(self) -> Images:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The clean estimate, decoded: the preview."""
-        return vars(self)["decode"](vars(self)["step"].x0)

@@ -44,7 +44,7 @@ class Settings(Config):
                 f"{type(self.guidance).__name__}; leave one of them out"
             )
 
-    def apply(self, how: Sampling, limit: float | None = RANGE) -> Sampling:
+    def apply(self, how: Sampling, limit: float | None) -> Sampling:
         """A stored sampling with these changes; what it samples lives in [-limit, limit] when clean (None: anywhere).
 
         Raises ValueError for an unknown name or bad numbers.

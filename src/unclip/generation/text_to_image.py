@@ -81,6 +81,10 @@ class TextToImage(CaptionedModel):
     def sampling(self) -> Sampling:
         return require(self.decoder, "decoder").config.sampling
 
+    @property
+    def limit(self) -> float | None:
+        return require(self.decoder, "decoder").space.limit
+
     def embed_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> Vectors:
         """Samples the prior: image embeddings of the prompts, unit vectors [b, d], one for each seed."""
         ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
@@ -111,6 +115,11 @@ class TextToImage(CaptionedModel):
             early = self.stages.early(Decoder)
             parts["worse"] = under(early.diffusion.denoiser, early.conditions(z, ids, mask)[0])
         if "log_p" in lacks:
+            if self.limit is None:
+                raise ValueError(
+                    "CLIP guidance sees noisy images, and this decoder denoises codes; take --guidance, or train a run "
+                    "with --set decoder.space=pixels"
+                )
             if self.noisy_clip is None:
                 raise ValueError(
                     "CLIP guidance: this run has no noise-aware CLIP; train one: unclip add noisy_clip --run RUN"

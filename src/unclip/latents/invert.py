@@ -68,8 +68,8 @@ def exact_sampling(model: TextToImage, settings: Settings | None = None, base: S
     settings = settings or Settings()
     if settings.sampler not in (None, "ddim", DDIM(0.0)):
         raise ValueError(f"sampler = {settings.sampler!r}: only ddim can be walked backwards; leave it out")
-    plain = replace(model.sampling, steps=STEPS, sampler=DDIM(0.0), guidance=ClassifierFree(1.0, RANGE))
-    return replace(settings.apply(base or plain), sampler=DDIM(0.0))
+    plain = replace(model.sampling, steps=STEPS, sampler=DDIM(0.0), guidance=ClassifierFree(1.0, model.limit))
+    return replace(settings.apply(base or plain, model.limit), sampler=DDIM(0.0))
 
 
 @checked
@@ -102,7 +102,8 @@ def invert_images(
         some = images[rows].to(model.device)
         z = _seen(model, some)
         cond, null, led = _led(model, z, captions[rows], how)
-        *_, last = _decoder(model).diffusion.invert(some, cond, null, led, INVERSION)
+        decoder = _decoder(model)
+        *_, last = decoder.diffusion.invert(decoder.space.encode(some), cond, null, led, INVERSION)
         parts.append((z, last.x))
     z, x = (torch.cat(tensors).cpu() for tensors in zip(*parts, strict=True))
     return Inverted(z, x, images.cpu(), tuple(captions), how, model.hash, tuple(names))
@@ -114,15 +115,15 @@ def paint(model: TextToImage, start: Start, how: Sampling, seeds: Sequence[int])
     for rows in _batches(len(start.z), model.batch):
         some, noise = start[rows], _noise(model, seeds[rows])
         cond, null, led = _led(model, some.z.to(model.device), some.captions, how)
-        *_, last = _decoder(model).diffusion.walk(some.x.to(model.device), cond, null, noise, led)
+        decoder = _decoder(model)
+        *_, last = decoder.space.seen(decoder.diffusion.walk(some.x.to(model.device), cond, null, noise, led))
         parts.append(last.x.float().clamp(-RANGE, RANGE).cpu())
     return torch.cat(parts)
 
 
 def draw_noise(model: TextToImage, seeds: Sequence[int]) -> Images:
     """x_T of these seeds, on the CPU."""
-    shape = (len(seeds), _decoder(model).config.network.channels, model.size, model.size)
-    return _noise(model, seeds).fork("start").normal(shape).cpu()
+    return _noise(model, seeds).fork("start").normal((len(seeds), *_decoder(model).shape)).cpu()
 
 
 def _noise(model: TextToImage, seeds: Sequence[int]) -> Noise:

@@ -8,9 +8,11 @@ standardised image embedding or, where it is dropped, a learned null:
 
 GLIDE (Nichol et al. 2021, section 4.1) adds y_end and attends to y; unCLIP (Ramesh et al. 2022, section 2.1) adds z to
 both. A projection of tokens stands in each attention of the network.
+
+It denoises the codes of a frozen autoencoder (`CodeSpace`), or pixels, as the paper's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -22,14 +24,18 @@ from unclip.core.config.base import Config
 from unclip.core.config.ranges import Count, Depth, Fraction, Side
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
-from unclip.core.typing import Bool, Ids, Mask, Vectors
+from unclip.core.typing import Bool, Ids, Images, Mask, Vectors
 from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.parameterization import Eps
 from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
-from unclip.diffusion.samplers import DDIM, Ancestral, Step
+from unclip.diffusion.samplers import DDIM, Ancestral, Step, Walk
 from unclip.diffusion.schedules import CosineBeta, LogNormal
 from unclip.diffusion.weighting import Simple
+from unclip.models.autoencoder.space import CodeSpace, PixelSpace
+from unclip.models.codes import check_codes, check_unlimited
+from unclip.models.known_region import KnownRegion
 from unclip.models.network import check_network
+from unclip.nn.autoencoder.coder import CoderConfig
 from unclip.nn.backbones.config import ImageNetworkConfig
 from unclip.nn.blocks.embed import Standardize
 
@@ -72,20 +78,30 @@ class DecoderOptions(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderConfig(DecoderOptions):
-    """A whole decoder. size: side of its images, px; embedding_width: of its CLIP; text: the decoder's own tower.
+    """A whole decoder. size: side of its images, px; embedding_width: of its CLIP; text: the decoder's own tower;
+    coder: of the autoencoder whose codes it denoises, None: pixels.
 
-    Raises ValueError where size, conditions or a learned variance do not fit the network.
+    Raises ValueError where size, conditions, codes or a learned variance do not fit the network.
     """
 
     size: Side
     embedding_width: Count
     text: TextEncoderConfig
+    coder: CoderConfig | None = None
 
     def __post_init__(self) -> None:
-        check_network(self.network, self.size, self.diffusion)
+        if self.coder is not None:
+            check_codes(self.size, self.coder.factor, self.network)
+            check_unlimited(self.diffusion)
+        check_network(self.network, self.side, self.diffusion)
         vector, tokens = self.embedding_width + self.text.width, self.text.width
         if (self.network.vector_width, self.network.token_width) != (vector, tokens):
             raise ValueError(f"network vector_width, token_width must be {vector}, {tokens} for this decoder")
+
+    @property
+    def side(self) -> int:
+        """Of what is denoised: pixels, or cells of a code."""
+        return self.size // (self.coder.factor if self.coder else 1)
 
 
 class Decoder(nn.Module):
@@ -102,6 +118,12 @@ class Decoder(nn.Module):
         self.null_embedding = nn.Parameter(torch.zeros(d))
         self.to_tokens = nn.Linear(d, config.image_tokens * width)
         self.diffusion = Diffusion(config.network.build(), config.diffusion)
+        self.space = CodeSpace(config.coder) if config.coder else PixelSpace(config.network.channels)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of what is denoised."""
+        return self.space.channels, self.config.side, self.config.side
 
     def condition(self, z: Vectors, keep: Bool[torch.Tensor, " b"], ids: Ids, mask: Mask) -> Condition:
         """z: unit image embeddings; where not `keep`, the learned null stands in. Captions come already dropped."""
@@ -117,8 +139,11 @@ class Decoder(nn.Module):
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
         """The diffusion loss, `told` what training tells."""
-        assert batch.images is not None
-        return Losses(self.diffusion.loss(batch.images, self.training_condition(batch, noise), noise).mean())
+        return Losses(self.diffusion.loss(self.clean(batch), self.training_condition(batch, noise), noise).mean())
+
+    def clean(self, batch: Batch) -> Images:
+        """What is denoised of a batch: its images, or their codes."""
+        return self.space.clean(batch.images, batch.latents)
 
     def training_condition(self, batch: Batch, noise: Noise) -> Condition:
         """A batch's embeddings and captions, dropped independently; a dropped caption is the empty one."""
@@ -136,9 +161,25 @@ class Decoder(nn.Module):
 
     def sample(self, z: Vectors, ids: Ids, mask: Mask, noise: Noise, how: Sampling | None = None) -> Iterator[Step]:
         """Images for unit embeddings and captions; every step's x0 is a preview in [-1, 1]."""
-        c, s = self.config.network.channels, self.config.size
-        shape, (cond, null) = (len(z), c, s, s), self.conditions(z, ids, mask)
-        yield from self.diffusion.sample(shape, cond, null, noise, how or self.config.sampling)
+        cond, null = self.conditions(z, ids, mask)
+        steps = self.diffusion.sample((len(z), *self.shape), cond, null, noise, how or self.config.sampling)
+        yield from self.space.seen(steps)
+
+    def fill(
+        self,
+        given: KnownRegion,
+        branches: tuple[Condition, Condition],
+        noise: Noise,
+        how: Sampling,
+        by: Callable[[KnownRegion], Walk],
+    ) -> Iterator[Step]:
+        """Images that keep what is given, to the last bit, and are painted elsewhere.
+
+        branches: of guidance. by: the walk about what is known of the images, or of their codes.
+        """
+        known = self.space.known(given)
+        start = noise.normal(known.images.shape)
+        yield from self.space.seen(self.diffusion.walk(start, *branches, noise, how, by(known)), given)
 
 
 def drop_captions(ids: Ids, mask: Mask, keep: Bool[torch.Tensor, " b"]) -> tuple[Ids, Mask]:

@@ -61,8 +61,9 @@ class Inpainter(nn.Module):
         assert batch.images is not None
         height, width = batch.images.shape[2:]
         mask = random_masks(len(batch.images), height, width, noise.fork("mask"), self.config.masks)
-        cond = replace(self.decoder.training_condition(batch, noise), image=KnownRegion(batch.images, mask).shown())
-        return Losses(self.decoder.diffusion.loss(batch.images, cond, noise, 1 - mask).mean())
+        known = self.decoder.space.known(KnownRegion(batch.images, mask))
+        cond = replace(self.decoder.training_condition(batch, noise), image=known.shown())
+        return Losses(self.decoder.diffusion.loss(self.decoder.clean(batch), cond, noise, 1 - known.mask).mean())
 
     def sample(
         self, z: Vectors, ids: Ids, mask: Mask, given: KnownRegion, noise: Noise, how: Sampling | None = None
@@ -71,7 +72,10 @@ class Inpainter(nn.Module):
 
         Both branches of guidance see what is given.
         """
-        how, image = how or self.config.decoder.sampling, given.shown()
+        how, image = how or self.config.decoder.sampling, self.decoder.space.known(given).shown()
         cond, null = (replace(c, image=image) for c in self.decoder.conditions(z, ids, mask))
-        start, by = noise.normal(given.images.shape), Anchored(given.images, given.mask, how.sampler)
-        yield from self.decoder.diffusion.walk(start, cond, null, noise, how, by)
+
+        def by(known: KnownRegion) -> Anchored:
+            return Anchored(known.images, known.mask, how.sampler)
+
+        yield from self.decoder.fill(given, (cond, null), noise, how, by)

@@ -18,26 +18,13 @@ from unclip.core.config.ranges import Fraction, Side
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Ids, Images, Mask
-from unclip.diffusion.guidance import ClassifierFree
-from unclip.diffusion.parameterization import EDM
 from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
-from unclip.diffusion.samplers import DDIM, Step
-from unclip.diffusion.schedules import LogNormal
-from unclip.diffusion.weighting import EDMWeight
+from unclip.diffusion.samplers import Step
 from unclip.models.autoencoder.model import Posterior
+from unclip.models.autoencoder.standardize import StandardizeCodes
+from unclip.models.codes import check_unlimited, latent_diffusion, latent_sampling
 from unclip.models.decoder import drop_captions
 from unclip.nn.backbones.config import ImageNetworkConfig
-from unclip.nn.blocks.embed import Standardize
-
-
-def latent_diffusion() -> DiffusionConfig:
-    """EDM preconditioning of data of unit variance. No limit: codes have no range."""
-    return DiffusionConfig(LogNormal(mean=0.3, std=1.4, s_min=0.01, s_max=80.0), EDM(1.0), EDMWeight(1.0))
-
-
-def latent_sampling() -> Sampling:
-    """24 ancestral steps, guidance 2, as the decoder's; nothing is clamped."""
-    return Sampling(steps=24, sampler=DDIM(eta=1.0), guidance=ClassifierFree(2.0))
 
 
 @dataclass(frozen=True)
@@ -69,24 +56,18 @@ class LatentConfig(LatentOptions):
             raise ValueError(
                 f"network vector_width, token_width must be {width}, {width}: the caption's feature, its tokens"
             )
-        if network.learned_variance or self.diffusion.vlb_weight:
-            raise ValueError(f"diffusion.vlb_weight = {self.diffusion.vlb_weight}: a learned variance needs the "
-                             "likelihood of pixels, which codes have not; leave it 0")  # fmt: skip
+        check_unlimited(self.diffusion)
 
 
 class LatentDiffusion(nn.Module):
-    """`Diffusion` over codes of mean 0 and variance 1 in each channel.
-
-    LDM divides by one measured standard deviation (appendix G; Stable Diffusion's 1 / 0.18215); here each channel has
-    its own, and its own mean. They are measured on the training codes and stored.
-    """
+    """`Diffusion` over codes of mean 0 and variance 1 in each channel (`StandardizeCodes`)."""
 
     per_sample = True
 
     def __init__(self, config: LatentConfig) -> None:
         super().__init__()
         self.config = config
-        self.statistics = Standardize(config.network.channels)
+        self.statistics = StandardizeCodes(config.network.channels)
         self.text = config.text.build()
         self.diffusion = Diffusion(config.network.build(), config.diffusion)
 
@@ -97,15 +78,15 @@ class LatentDiffusion(nn.Module):
 
     def fit(self, codes: Images) -> None:
         """Measures mean and standard deviation of each channel."""
-        self.statistics.fit(codes.movedim(1, -1).flatten(0, 2))
+        self.statistics.fit(codes)
 
     def standardized(self, codes: Images) -> Images:
         """Codes as the autoencoder gives them -> as the diffusion sees them."""
-        return self.statistics(codes.movedim(1, -1).flatten(0, 2)).view(*_last(codes)).movedim(-1, 1)
+        return self.statistics(codes)
 
     def codes(self, x: Images) -> Images:
         """The inverse: what the autoencoder decodes."""
-        return self.statistics.inverse(x.movedim(1, -1).flatten(0, 2)).view(*_last(x)).movedim(-1, 1)
+        return self.statistics.inverse(x)
 
     def condition(self, ids: Ids, mask: Mask) -> Condition:
         """The caption's feature and tokens."""
@@ -126,8 +107,3 @@ class LatentDiffusion(nn.Module):
             cond = self.condition(ids, mask)
             null = self.condition(*drop_captions(ids, mask, torch.zeros_like(ids[:, 0], dtype=torch.bool)))
         yield from self.diffusion.sample((len(ids), *self.shape), cond, null, noise, how or self.config.sampling)
-
-
-def _last(x: Images) -> tuple[int, int, int, int]:
-    b, c, h, w = x.shape
-    return b, h, w, c

@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 from torch import nn
 
 from unclip.clip.model import CLIP
+from unclip.core.disk import store
 from unclip.core.typing import Images, Vectors
 from unclip.data.prepare.splits import Splits
 from unclip.data.prepare.write import Prepared, load_prepared, prepare
 from unclip.data.source import Source
 from unclip.models.autoencoder.model import Autoencoder
+from unclip.models.autoencoder.shipped import shipped_autoencoder
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.splits import splits_of
 from unclip.runs.embeddings import run_embeddings, run_latents
@@ -110,6 +112,13 @@ class Context:
 
     @cached_property
     def latents(self) -> Images:
-        """Means and log-variances of the codes of all images, kept in the same way."""
+        """Means and log-variances of the codes of all images by the run's autoencoder, kept in the same way."""
         autoencoder = self.finished("autoencoder", Autoencoder)
-        return run_latents(self.folder, autoencoder, self.prepared, self.device, self.precision)
+        sha = store.sha256(self.folder.root / "autoencoder" / store.WEIGHTS)
+        return run_latents(self.folder, autoencoder, sha, self.prepared, self.device, self.precision)
+
+    @cached_property
+    def shipped_latents(self) -> Images:
+        """The same by the autoencoder that ships."""
+        autoencoder, sha = shipped_autoencoder()
+        return run_latents(self.folder, autoencoder.to(self.device), sha, self.prepared, self.device, self.precision)

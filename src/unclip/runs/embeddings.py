@@ -18,25 +18,34 @@ BATCH = 256
 
 def run_embeddings(folder: RunFolder, clip: CLIP, prepared: Prepared, device: str, precision: str) -> Vectors:
     """[n, d] on the CPU, in the data's order; made once, and again where CLIP or the data changed."""
-    return _kept(folder, ("embeddings", "clip"), prepared, clip.embed_images, (device, precision))
+    by = {"clip": store.sha256(folder.root / "clip" / store.WEIGHTS)}
+    return _kept(folder, "embeddings", by, prepared, clip.embed_images, (device, precision))
 
 
-def run_latents(folder: RunFolder, autoencoder: Autoencoder, prepared: Prepared, device: str, precision: str) -> Images:
-    """Means and log-variances of all images' codes, stacked, [n, 2 c, h, w] on the CPU; kept in the same way."""
-    what = ("latents", "autoencoder")
-    return _kept(folder, what, prepared, lambda images: autoencoder.encode(images).moments, (device, precision))
+def run_latents(
+    folder: RunFolder, autoencoder: Autoencoder, sha256: str, prepared: Prepared, device: str, precision: str
+) -> Images:
+    """Means and log-variances of all images' codes, stacked, [n, 2 c, h, w] on the CPU; kept in the same way.
+
+    sha256: of the autoencoder's weights.
+    """
+
+    def look(images: Images) -> Tensor:
+        return autoencoder.encode(images).moments
+
+    return _kept(folder, "latents", {"autoencoder": sha256}, prepared, look, (device, precision))
 
 
 def _kept(
     folder: RunFolder,
-    what: tuple[str, str],
+    name: str,
+    by: dict[str, str],
     prepared: Prepared,
     look: Callable[[Images], Tensor],
     on: tuple[str, str],
 ) -> Tensor:
-    """what: the name of what is kept, and the stage whose weights make it. on: device and precision."""
-    name, stage = what
-    made_from = {stage: store.sha256(folder.root / stage / store.WEIGHTS), "pictures": len(prepared)}
+    """name: of what is kept. by: the network that makes it, and its weights' SHA-256. on: device and precision."""
+    made_from = {**by, "pictures": len(prepared)}
     place = folder.root / "checkpoints" / name
     with suppress(store.Damaged):  # or not there: made anew
         kept = store.load(place, name.capitalize())
@@ -45,8 +54,8 @@ def _kept(
     seen = _look(prepared, look, *on)
     if not bool(torch.isfinite(seen).all()):
         raise ValueError(
-            f"{folder.root / stage}: what it makes of the images is not finite, so nothing can be trained on it; its "
-            "training diverged: train it with a lower learning rate and another --out"
+            f"{folder.root}: what its {' and '.join(by)} makes of the images is not finite, so nothing can be trained "
+            "on it; its training diverged: train it with a lower learning rate and another --out"
         )
     with suppress(OSError, ValueError), folder.writing():  # of use, not needed: the run may be read-only, or busy
         store.save(place, name.capitalize(), made_from, {name: seen})

@@ -110,7 +110,6 @@ def _batch(model: TextToImage, who: str, given: KnownRegion, z: Vectors, caption
             *_, last = require(model.inpainter, "inpaint").sample(z, ids, seen, given, noise, how)
             return last.x
         decoder = require(model.decoder, "decoder")
-        once = RePaint(given.images, given.mask, resamples=1)
-        start = noise.normal(given.images.shape)
-        *_, last = decoder.diffusion.walk(start, *decoder.conditions(z, ids, seen), noise, how, once)
+        branches = decoder.conditions(z, ids, seen)
+        *_, last = decoder.fill(given, branches, noise, how, lambda k: RePaint(k.images, k.mask, resamples=1))
         return last.x

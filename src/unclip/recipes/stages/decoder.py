@@ -19,6 +19,9 @@ from unclip.evaluation import suite
 from unclip.evaluation.alignment import matched_against_shuffled
 from unclip.generation.captioned import CaptionedModel
 from unclip.generation.text_to_image import TextToImage
+from unclip.models.autoencoder.shipped import shipped_autoencoder, shipped_coder
+from unclip.models.autoencoder.space import CodeSpace
+from unclip.models.codes import check_codes, check_unlimited
 from unclip.models.decoder import Decoder, DecoderConfig, DecoderOptions, decoder_diffusion
 from unclip.models.network import fitted
 from unclip.models.priors.diffusion import Prior
@@ -44,6 +47,7 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
     """network: any of the family; what follows from CLIP, text and loss (its vector_width, token_width,
     learned_variance) is filled in, and a learned variance is sampled with.
 
+    space: what it denoises, the codes of the autoencoder that ships, or pixels.
     text: "clip" starts as a copy of CLIP's tower, which knows the words; "own" from random weights, as the paper's, of
     text_width, text_layers and heads of 64 channels.
     """
@@ -56,6 +60,7 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
         default_factory=lambda: UNetConfig(patch=2, widths=(32, 64), blocks=(1, 4), attention=(False, True))
     )
     diffusion: DiffusionConfig = field(default_factory=lambda: decoder_diffusion(0.8, 1.2))
+    space: Literal["codes", "pixels"] = "pixels"
     text: Literal["clip", "own"] = "clip"
     text_width: Count = 128
     text_layers: Depth = 3
@@ -69,16 +74,24 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
                 f"size = {size}: the decoder draws 32 or 64 px; for larger images train with size 64, then "
                 f"`{larger}` draws on"
             )
-        check_multiple(size, self.network)
+        if self.space == "pixels":
+            check_multiple(size, self.network)
+            return
+        check_codes(size, shipped_coder().factor, self.network)
+        check_unlimited(self.diffusion, "decoder.diffusion")
 
     def config(self, size: int, clip: CLIPConfig) -> DecoderConfig:
         """The decoder that fits this CLIP. Raises ValueError where the settings do not go together."""
         text, learned = self._text(clip), self.diffusion.vlb_weight > 0
         vector, tokens = clip.width + text.width, text.width
-        network = fitted(self.network, vector_width=vector, token_width=tokens, learned_variance=learned)
+        coder = shipped_coder() if self.space == "codes" else None
+        channels = coder.latent if coder else self.network.channels
+        network = fitted(
+            self.network, channels=channels, vector_width=vector, token_width=tokens, learned_variance=learned
+        )
         sampling = with_learned_variance(self.sampling) if learned else self.sampling
         chosen = options(self, DecoderOptions, network=network, sampling=sampling)
-        return DecoderConfig(**chosen, size=size, embedding_width=clip.width, text=text)
+        return DecoderConfig(**chosen, size=size, embedding_width=clip.width, text=text, coder=coder)
 
     def _text(self, clip: CLIPConfig) -> TextEncoderConfig:
         """The text tower: CLIP's, or one of its own on the same tokens."""
@@ -100,6 +113,9 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
             module.text.load_state_dict(ctx.clip.text.state_dict())
         batches = feed(ctx, self.train)
         batches.embeddings = ctx.embeddings
+        if isinstance(module.space, CodeSpace):
+            batches.with_images, batches.latents = False, ctx.shipped_latents
+            module.space.start(shipped_autoencoder()[0], ctx.shipped_latents[torch.from_numpy(ctx.splits.train)])
 
         def whole(decoder: Decoder) -> TextToImage:
             return assembled(ctx, clip=ctx.clip, prior=ctx.finished("prior", Prior), decoder=decoder)

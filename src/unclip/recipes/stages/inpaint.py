@@ -14,6 +14,7 @@ from unclip.data.masks import MaskConfig, random_masks
 from unclip.evaluation.fidelity.inpainting import HOLES, score_inpainting
 from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import grid, to_pictures
+from unclip.models.autoencoder.space import CodeSpace
 from unclip.models.decoder import Decoder
 from unclip.models.inpainter import Inpainter
 from unclip.models.known_region import KnownRegion
@@ -53,6 +54,8 @@ class InpaintRecipe(StageRecipe):
         decoder, prior = ctx.finished("decoder", Decoder), ctx.finished("prior", Prior)
         batches = feed(ctx, self.train)
         batches.embeddings = ctx.embeddings
+        if isinstance(decoder.space, CodeSpace):
+            batches.latents = ctx.shipped_latents
 
         def whole(inpainter: Inpainter) -> TextToImage:
             return assembled(ctx, clip=ctx.clip, prior=prior, decoder=decoder, stages=Stages.of(inpaint=inpainter))

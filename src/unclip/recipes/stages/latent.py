@@ -48,19 +48,10 @@ class LatentRecipe(LatentOptions, StageRecipe):
 
     def check(self, size: int, recipes: Mapping[str, Recipe]) -> None:
         """Raises ValueError where images of `size` px cannot pass through both networks."""
-        autoencoder, multiple = recipes[AutoencoderRecipe.name], self.network.multiple
+        autoencoder = recipes[AutoencoderRecipe.name]
         assert isinstance(autoencoder, AutoencoderRecipe)
-        factor = autoencoder.coder.factor
-        if size < 1 or size % (factor * multiple):
-            raise ValueError(
-                f"size = {size}: the side of a code is 1/{factor} of it, and the latent network needs multiples "
-                f"of {multiple} cells; take a multiple of {factor * multiple} px"
-            )
-        if self.diffusion.vlb_weight:
-            raise ValueError(
-                f"latent.diffusion.vlb_weight = {self.diffusion.vlb_weight}: a learned variance needs the likelihood "
-                "of pixels, which codes have not; leave it 0"
-            )
+        check_codes(size, autoencoder.coder.factor, self.network)
+        check_unlimited(self.diffusion, "latent.diffusion")
 
     def config(self, size: int, coder: CoderConfig, clip: CLIPConfig) -> LatentConfig:
         """The diffusion that fits this autoencoder and this CLIP."""

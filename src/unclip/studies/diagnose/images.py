@@ -28,6 +28,7 @@ from unclip.studies.diagnose.check import Check, Fault, above, compared, unknown
 from unclip.studies.diagnose.subject import Subject
 from unclip.studies.diagnose.words import loaded_clip
 
+BATCH = 64
 COUNT = 32
 LEVELS = (-4.0, -2.0, 0.0, 2.0, 4.0)
 BAND = (0.85, 0.97)
@@ -92,6 +93,7 @@ def denoising(run: Subject, name: str) -> tuple[Diffusion, State, State, Conditi
             return latent.diffusion, codes[rows], codes, latent.condition(ids, mask)
     decoder = ctx.finished(name, Decoder)
     z = ctx.embeddings[rows].to(ctx.device)
+    every = torch.cat([decoder.space.encode(part) for part in every.split(BATCH)])
     return decoder.diffusion, every[rows], every, decoder.conditions(z, ids, mask)[0]
 
 

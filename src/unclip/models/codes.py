@@ -1,0 +1,40 @@
+"""How codes are denoised, by the decoder as by a latent diffusion: they have unit variance and no range."""
+
+from unclip.diffusion.guidance import ClassifierFree
+from unclip.diffusion.parameterization import EDM
+from unclip.diffusion.process import DiffusionConfig, Sampling
+from unclip.diffusion.samplers import DDIM
+from unclip.diffusion.schedules import LogNormal
+from unclip.diffusion.weighting import EDMWeight
+from unclip.nn.backbones.config import ImageNetworkConfig
+
+
+def latent_diffusion() -> DiffusionConfig:
+    """EDM preconditioning of data of unit variance. No limit: codes have no range."""
+    return DiffusionConfig(LogNormal(mean=0.3, std=1.4, s_min=0.01, s_max=80.0), EDM(1.0), EDMWeight(1.0))
+
+
+def latent_sampling() -> Sampling:
+    """24 ancestral steps, guidance 2; nothing is clamped."""
+    return Sampling(steps=24, sampler=DDIM(eta=1.0), guidance=ClassifierFree(2.0))
+
+
+def check_codes(size: int, factor: int, network: ImageNetworkConfig) -> None:
+    """Raises ValueError where images of `size` px cannot pass through an autoencoder of this factor and the network."""
+    cells = factor * network.multiple
+    if size < 1 or size % cells:
+        raise ValueError(
+            f"size = {size}: the side of a code is 1/{factor} of it, and the network of the codes needs multiples of "
+            f"{network.multiple} cells; take a multiple of {cells} px, or another network"
+        )
+
+
+def check_unlimited(diffusion: DiffusionConfig, name: str = "diffusion") -> None:
+    """Raises ValueError where a diffusion of codes has a limit, or learns a variance. name: of its settings."""
+    if diffusion.vlb_weight:
+        raise ValueError(
+            f"{name}.vlb_weight = {diffusion.vlb_weight}: a learned variance needs the likelihood of pixels, which "
+            "codes have not; leave it 0"
+        )
+    if diffusion.limit is not None:
+        raise ValueError(f"{name}.limit = {diffusion.limit}: codes have no range; leave it out")
