@@ -9,7 +9,7 @@ from unclip.nn.autoencoder.coder import CoderConfig
 
 KIND = "autoencoder"
 FOLDER = Path(__file__).parent / "weights"
-SHIPPED = "30d89abee16e4c8b44b15b7eabe759068bf9d1b5bdee77648ab32285df25dc14"
+SHIPPED = "dafe76db2bc8028131976557fcc7c879791214bcf2b47f75a5b25526d6b7c4e6"
 """SHA-256 over settings and weights. Each run keeps a copy of its own, so a later one does not change what it draws."""
 
 

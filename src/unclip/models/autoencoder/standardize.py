@@ -1,6 +1,6 @@
 """Codes to mean 0 and variance 1 in each channel, and back."""
 
-from unclip.core.typing import Images, Vectors
+from unclip.core.typing import Float, Images, Tensor
 from unclip.nn.blocks.embed import Standardize
 
 
@@ -23,6 +23,6 @@ class StandardizeCodes(Standardize):
         return x * wide(self.std) + wide(self.mean)
 
 
-def wide(channels: Vectors) -> Images:
+def wide(channels: Float[Tensor, " c"]) -> Float[Tensor, "1 c 1 1"]:
     """A number a channel, laid over all cells."""
     return channels.view(1, -1, 1, 1)
