@@ -16,6 +16,7 @@ from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM, Ancestral
 from unclip.diffusion.schedules import CosineBeta, LogNormal
+from unclip.models.autoencoder.shipped import shipped_coder
 from unclip.models.decoder import Decoder, DecoderConfig
 from unclip.models.network import fitted
 from unclip.nn.backbones.diffusion_unet import DiffusionUNetConfig
@@ -32,13 +33,26 @@ from unclip.text.tokenizer import Tokenizer
 CLIPS = CLIPConfig(TextConfig(300, 20, 128, 3, 4), VisionConfig(32), width=128)
 
 
+def test_above_32_px_the_tiny_preset_denoises_codes_at_8_positions():
+    assert PRESETS["tiny"](32) == PRESETS["pixels-tiny"](32) and PRESETS["tiny"](64) == PRESETS["codes-tiny"](64)
+    for size, patch in ((32, 1), (64, 2), (128, 4)):
+        config = PRESETS["codes-tiny"](size).of(DecoderRecipe).config(size, replace(CLIPS, vision=VisionConfig(size)))
+        assert isinstance(config.network, UNetConfig) and config.coder == shipped_coder()
+        assert (config.network.patch, config.network.channels, config.side) == (
+            patch,
+            shipped_coder().latent,
+            size // 4,
+        )
+        assert config.side // config.network.multiple == 8
+
+
 @pytest.mark.parametrize(
     "config, size, network, mean, std, train",
     [
         (PRESETS["tiny"](32), 32, UNetConfig(3, 2, (32, 64), (1, 4), (False, True)), 0.8, 1.2, (32, 2e-3, 3e-3)),
         (demo_config(60.0), 32, UNetConfig(3, 2, (32, 48), (1, 4), (False, True)), 0.8, 1.2, (32, 2e-3, 3e-3)),
         (
-            PRESETS["tiny"](64),
+            PRESETS["pixels-tiny"](64),
             64,
             UNetConfig(3, 2, (24, 48, 96), (1, 1, 4), (False, False, True)),
             0.6,
@@ -54,7 +68,7 @@ CLIPS = CLIPConfig(TextConfig(300, 20, 128, 3, 4), VisionConfig(32), width=128)
             (256, 5e-4, 0.0),
         ),
     ],
-    ids=["tiny32", "demo", "tiny64", "small"],
+    ids=["tiny32", "demo", "pixels64", "small"],
 )
 def test_the_presets_keep_their_numbers(
     config: RunConfig, size: int, network: UNetConfig, mean: float, std: float, train: tuple[float, ...]

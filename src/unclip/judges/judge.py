@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from unclip.core.shown import printable
 from unclip.core.typing import Float, Images, Tensor, Vectors
 
-BATCH = 256
+BATCH = 64
 EDGE = 1e-3
 """How far beyond [-1, 1] a rounding may go."""
 
