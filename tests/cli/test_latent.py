@@ -21,7 +21,8 @@ from unclip.generation.latent_diffusion import LatentPipeline
 from unclip.generation.settings import Settings
 from unclip.images.files import KEY, read_about
 from unclip.models.autoencoder.training import AutoencoderLoss
-from unclip.models.latent import LatentDiffusion, latent_sampling
+from unclip.models.codes import latent_sampling
+from unclip.models.latent import LatentDiffusion
 from unclip.nn.autoencoder.coder import CoderConfig
 from unclip.nn.autoencoder.patch_critic import PatchCriticConfig
 from unclip.nn.backbones.unet import UNetConfig

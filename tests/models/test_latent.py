@@ -13,7 +13,8 @@ from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import DDIM
 from unclip.models.autoencoder.model import Posterior
-from unclip.models.latent import LatentConfig, LatentDiffusion, latent_diffusion
+from unclip.models.codes import latent_diffusion
+from unclip.models.latent import LatentConfig, LatentDiffusion
 from unclip.nn.backbones.config import ImageNetworkConfig
 from unclip.nn.backbones.dit import DiTConfig
 

@@ -44,7 +44,7 @@ class Settings(Config):
                 f"{type(self.guidance).__name__}; leave one of them out"
             )
 
-    def apply(self, how: Sampling, limit: float | None) -> Sampling:
+    def apply(self, how: Sampling, limit: float | None = RANGE) -> Sampling:
         """A stored sampling with these changes; what it samples lives in [-limit, limit] when clean (None: anywhere).
 
         Raises ValueError for an unknown name or bad numbers.
@@ -63,7 +63,7 @@ class Settings(Config):
             how = replace(how, guidance=StaticThreshold(CLIPGuidance(self.clip, of=how.guidance), RANGE))
         return how
 
-    def _guidance(self, now: Guidance, limit: float | None) -> Guidance:
+    def _guidance(self, now: Guidance, limit: float | None = RANGE) -> Guidance:
         if isinstance(self.guidance, Guidance):
             return self.guidance
         form, scale = guidances.name_of(now) or ("cfg", 1.0)

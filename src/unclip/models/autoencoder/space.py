@@ -7,6 +7,7 @@ yet right (LDM, Rombach et al. 2022, section 3; the embedding beside it as in Ka
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,7 @@ from unclip.models.autoencoder.standardize import StandardizeCodes
 from unclip.models.known_region import KnownRegion
 from unclip.nn.autoencoder.coder import CoderConfig
 
+M = TypeVar("M", bound=nn.Module)
 Codes = Float[Tensor, "b c2 h2 w2"]
 
 
@@ -117,7 +119,7 @@ class DecodedStep(Step):
         return vars(self)["decode"](vars(self)["step"].x0)
 
 
-def frozen(module: nn.Module) -> nn.Module:
+def frozen(module: M) -> M:
     """The module with its parameters turned into buffers, under the same names."""
     for part in module.modules():
         for name, parameter in list(part.named_parameters(recurse=False)):

@@ -14,6 +14,7 @@ from unclip.core.config.ranges import Share
 from unclip.core.noise import Noise
 from unclip.generation.latent_diffusion import LatentPipeline
 from unclip.models.autoencoder.model import Autoencoder, Posterior
+from unclip.models.codes import check_codes, check_unlimited
 from unclip.models.latent import LatentConfig, LatentDiffusion, LatentOptions
 from unclip.models.network import fitted
 from unclip.nn.autoencoder.coder import CoderConfig
