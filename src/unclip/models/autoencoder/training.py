@@ -11,7 +11,7 @@ Means over pixels (LDM's code sums and divides by the batch; the ratio of the pa
 
 In a share `equivariance` of the steps codes and image are mirrored, or both halved in side, before z is decoded, so
 that codes are pictures of their picture: smooth where it is smooth, and easier to denoise (EQ-VAE, Kouzelis et al.
-2025, Eq. 4; rotations are left out).
+2025; rotations are left out).
 
 A GAN has two players, and a trainer here has one loss. Both fit into it: L_adv reaches the autoencoder through the
 images alone (`steered`), L_critic reaches the critic alone because it sees a detached copy, so that one backward of
