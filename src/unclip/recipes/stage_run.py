@@ -27,6 +27,7 @@ from unclip.recipes.more import End
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.stages.base import Preview, build
 from unclip.recipes.stages.copies import CopyWatch, copied
+from unclip.recipes.start.weights import take_start
 from unclip.training.checkpoint import Log, check_room, load_checkpoint, save_checkpoint
 from unclip.training.plan import Plan
 from unclip.training.trainer import Diverged, Report, Trainer
@@ -94,6 +95,9 @@ class StageRun:
     def _start(self) -> Iterator[str]:
         """From the last checkpoint; in a further training from where that has come, or else from the stage's end."""
         yield from load_checkpoint(self.checkpoint, self.trainer)
+        if self.ctx.config.start and not self.trainer.step and self.name in self.ctx.config.stages:
+            yield take_start(self.ctx, self.name, self.stage)
+            self.trainer.restart(0, 0.0)
         self.kept = self.trainer.step
         trainer, end = self.trainer, self.time.end
         if end is None:

@@ -67,9 +67,12 @@ def choose(
     Raises ValueError where something was asked for that differs from what the run was begun with.
     """
     from unclip.cli.arguments import settings
+    from unclip.recipes.start.origin import check_apart
     from unclip.runs.folder import RunFolder
 
     run = RunFolder(out)
+    if given.start is not None:
+        check_apart(given.start, out)
     if run.settings.exists() and run.begun:
         return _begun(data, run.root, given, split, settings.layers(given, environ))
     return settled(data, given, split, environ)
@@ -81,6 +84,8 @@ def settled(data: str, given: TrainOptions, split: str, environ: Mapping[str, st
     from unclip.recipes.api.data import mirrors, natural_size, open_data
 
     said = settings.layers(given, environ)
+    if given.start is not None:
+        return _started(data, given, split, said)
     size = settings.last(said, "size")
     first = settings.resolve(settings.base(given, said, size or 32, True), said)
     source = open_data(data, first, split)
@@ -90,11 +95,34 @@ def settled(data: str, given: TrainOptions, split: str, environ: Mapping[str, st
     return source, config
 
 
+def _started(data: str, given: TrainOptions, split: str, said: list) -> "tuple[Source, RunConfig]":
+    """The same of a new run that starts from the weights of another."""
+    from unclip.cli.arguments import settings
+    from unclip.recipes.api.data import mirrored, open_data
+    from unclip.recipes.settings.run import stored_config
+    from unclip.recipes.start.origin import run_of
+    from unclip.recipes.start.settings import check_kind, check_weights_fit, settings_from
+
+    assert given.start is not None
+    if given.preset:
+        raise ValueError(f"--preset {given.preset}: the networks are those of --from {given.start}; leave --preset out")
+    origin = run_of(given.start)
+    base, there = settings_from(origin, given.start), stored_config(origin.settings)
+    said = [*said, settings.SettingsLayer("--from", {"start_hash": base.start_hash})]
+    check_kind(there, given.start, **{name: settings.last(said, name) for name in ("model", "size")})
+    source = open_data(data, settings.resolve(base, said), split)
+    config = settings.resolve(mirrored(base, source), said)
+    check_weights_fit(config, there)
+    settings.check_fit(config, said)
+    return source, config
+
+
 def _begun(data: str, out: Path, given: TrainOptions, split: str, said: list) -> "tuple[Source, RunConfig]":
     from unclip.cli.arguments import settings
     from unclip.data.prepare.identity import is_prepared
     from unclip.recipes.api.data import mirrors, open_data
     from unclip.recipes.settings.run import stored_config
+    from unclip.recipes.start.origin import check_begun
     from unclip.runs.folder import RunFolder
 
     run = RunFolder(out)
@@ -103,6 +131,8 @@ def _begun(data: str, out: Path, given: TrainOptions, split: str, said: list) ->
     if given.preset:
         base = settings.base(given, said, stored.size, mirrors(source))
         said = [settings.SettingsLayer(f"--preset {given.preset}", base.to_dict()), *said]
+    if given.start is not None:
+        check_begun(stored, given.start, out)
     settings.check_same(stored, said, out)
     if not is_prepared(source, run.data, stored.captioned):
         raise ValueError(f"{data}: {out} was begun with other data (or it has changed since); name another --out")
