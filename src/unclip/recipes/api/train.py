@@ -31,14 +31,17 @@ def train(
     size: int | None = None,
     budget: str | float | None = None,
     start: str | Path | None = None,
+    more: str | float | None = None,
     config: RunConfig | None = None,
     force: bool = False,
     on_event: Callable[[Event], object] | None = None,
 ) -> Path:
-    """Trains a model on a data set, or continues a run that is unfinished, and returns the run's folder.
+    """Trains a model on a data set, or goes on with a run that was begun, and returns the run's folder.
 
         run = unclip.train("photos", "runs/mine", budget="30m")
         unclip.load(run).generate(["a red cup"])
+        unclip.train("photos", run, more="30m")                               # half an hour more, from its end
+        unclip.train("holidays", "runs/holidays", start=run, budget="10m")    # a new run, from its weights
 
     Ctrl-C finishes the step, saves, and raises KeyboardInterrupt; the same call continues. What `on_event` raises ends
     the training in the same way.
@@ -50,7 +53,8 @@ def train(
         size: the side of the images in pixels; None: what suits the data.
         budget: time for the whole run, as "90s", "30m", "2h", or in seconds; None: the preset's.
         start: a finished run whose trained weights it starts from; sizes and networks are that run's.
-        config: all settings, in the place of the four above.
+        more: for how long a finished run is trained on, each stage from its end.
+        config: all settings, in the place of preset, size, budget and start.
         force: goes on after a stage that did not pass.
         on_event: is called with each event (`unclip.recipes.events`): `Note`, `Progress`, `ImageSaved`, `Gate`, ...
 
@@ -58,12 +62,12 @@ def train(
         ValueError: for data or settings that cannot work, for others than those that the run was begun with, and after
             a stage that did not pass (unless `force`). What was trained before stays.
     """
-    length, origin = None if budget is None else _length(budget), None if start is None else str(start)
-    run, asked = RunFolder(Path(out)), _Asked(preset, size, length, origin, config)
+    run, longer = RunFolder(Path(out)), _length("more", more)
+    asked = _Asked(preset, size, _length("budget", budget), None if start is None else str(start), config)
     failed: list[Gate] = []
     with run.writing(), stopping() as stop:
         data, settings = asked.settled(source, run)
-        with closing(recipe.train_stages(data, run.root, settings, stop, force)) as events:
+        with closing(recipe.train_stages(data, run.root, settings, stop, force, longer)) as events:
             for event in events:
                 _tell(event, on_event, events, stop)
                 failed += [event] if isinstance(event, Gate) and not event.passed else []
@@ -96,11 +100,13 @@ def _judge(gate: Gate, run: RunFolder, goes_on: bool) -> None:
     warnings.warn(text, stacklevel=3)
 
 
-def _length(budget: str | float) -> float:
+def _length(name: str, value: str | float | None) -> float | None:
+    if value is None:
+        return None
     try:
-        return seconds(budget) if isinstance(budget, str) else seconds(f"{budget:f}s")
+        return seconds(value) if isinstance(value, str) else seconds(f"{value:f}s")
     except ValueError as error:
-        raise ValueError(f"budget: {error}") from error
+        raise ValueError(f"{name}: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ class RunConfig(Config):
     for small networks). held_out: share of the pairs kept for validation, and as much for the test. captions,
     caption_column: how the data were read. background: the colour behind images that are transparent.
     stop_at_copies: the share of near-copies in a preview at which a stage begins its cooldown early; 0: none.
-    start, start_hash: the run whose trained weights it starts from, as it was named, and the hash of its model; "": random
-    weights.
+    start, start_hash: the run whose trained weights it starts from, as it was named, and the hash of its model; "":
+    random weights.
     recipes: stage -> its settings, for the stages of the model and those added; one that is left out has its defaults.
     """
 

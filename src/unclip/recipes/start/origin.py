@@ -1,7 +1,7 @@
 """The run whose weights another one starts from: found by what was typed, checked, and kept beside the new run.
 
-Its settings, tokenizer and weights are copied to RUN/checkpoints/start before anything else is written: from then on the
-new run needs it no more, and a change there changes nothing here.
+Its settings, tokenizer and weights are copied to RUN/checkpoints/start before anything else is written: from then on
+the new run needs it no more, and a change there changes nothing here.
 """
 
 from dataclasses import replace
@@ -46,7 +46,8 @@ def check_apart(text: str, out: Path) -> None:
     if Path(text).resolve() == out.resolve():
         more = shell_command("unclip", "train", "DATA", "--out", out, "--more", "30m")
         raise ValueError(
-            f"--from {printable(text)}: is the folder of --out, too; name another --out, or go on with that run: `{more}`"
+            f"--from {printable(text)}: is the folder of --out, too; name another --out, or go on with that run: "
+            f"`{more}`"
         )
 
 
@@ -97,7 +98,10 @@ def origin_of(run: RunFolder, config: RunConfig) -> RunFolder:
 
 
 def start_tokenizer(run: RunFolder, config: RunConfig) -> Tokenizer:
-    """The tokenizer that a run starts from, with the context that its weights have. Raises ValueError as `origin_of`."""
+    """The tokenizer that a run starts from, with the context that its weights have.
+
+    Raises ValueError as `origin_of` does.
+    """
     origin = origin_of(run, config)
     record = origin.state()["tokenizer"]
     return read_tokenizer(origin, int(record["metrics"]["context"]), record.get("sha256"))[0]
