@@ -58,7 +58,8 @@ def _learned(base: Tokenizer, captions: list[str], room: int) -> list[tuple[str,
     trainer = trainers.BpeTrainer(vocab_size=len(seen) + room, initial_alphabet=seen, show_progress=False)
     backend.train_from_iterator(words, trainer)
     rules = json.loads(backend.to_str())["model"]["merges"]
-    spelled = [(_spelled(base, left), _spelled(base, right)) for left, right in rules]
+    token = {chr(FIRST + number): name for name, number in base.backend.get_vocab().items()}
+    spelled = [("".join(map(token.__getitem__, left)), "".join(map(token.__getitem__, right))) for left, right in rules]
     return list(dict.fromkeys(spelled))
 
 
@@ -70,10 +71,6 @@ def _words(base: Tokenizer, captions: list[str]) -> Iterator[str]:
             if word not in known:
                 known[word] = "".join(chr(FIRST + token.id) for token in backend.model.tokenize(word))
             yield known[word]
-
-
-def _spelled(base: Tokenizer, letters: str) -> str:
-    return "".join(base.backend.id_to_token(ord(letter) - FIRST) for letter in letters)
 
 
 def pieces(base: Tokenizer, made: Tokenizer) -> list[list[int]]:
