@@ -77,14 +77,6 @@ class TrainOptions(ReadOptions):
             "ddpm-fast or ddpm-cifar10. Example: --preset small"
         ),
     ] = None
-    start: Annotated[
-        str | None,
-        Parameter(
-            name="--from",
-            help="A finished run whose trained weights it starts from; sizes and networks are that run's. "
-            "Example: --from runs/mine",
-        ),
-    ] = None
     config: Annotated[
         Path | None,
         Parameter(help="A settings file, in the form of a run's run.toml. Example: --config runs/mine/run.toml"),

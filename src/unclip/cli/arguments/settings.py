@@ -76,7 +76,6 @@ def _from_options(given: TrainOptions) -> list[SettingsLayer]:
     said = {name: getattr(given, name) for name in (*NAMED, "max_bad")}
     named = [_named(k, v, f"--{k.replace('_', '-')}") for k, v in said.items() if v is not None]
     named += [SettingsLayer("--classes", {"ddpm": {"classes": True}})] if given.classes else []
-    named += [SettingsLayer("--from", {"start": given.start})] if given.start is not None else []
     return named + as_ddpm(given) + [assignment(pair, "--set") for pair in given.set or []]
 
 

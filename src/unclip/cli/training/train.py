@@ -28,6 +28,14 @@ def train(
     *,
     out: Annotated[Path, Parameter(help="The run folder; one that is unfinished is continued.")],
     given: TrainOptions = TrainOptions(),
+    start: Annotated[
+        str | None,
+        Parameter(
+            name="--from",
+            help="A finished run whose trained weights it starts from; sizes and networks are that run's. "
+            "Example: --from runs/other",
+        ),
+    ] = None,
     split: Annotated[str, Parameter(help=SPLIT)] = "train",
     force: Annotated[bool, Parameter(help="Go on after a stage that did not pass.", negative="")] = False,
     more: Annotated[
@@ -51,7 +59,7 @@ def train(
 
     longer = None if more is None else length(more, "--more")
     with RunFolder(out).writing(), stopping() as stop:
-        source, config = choose(data, out, given, split, os.environ)
+        source, config = choose(data, out, given, split, os.environ, start)
         code = follow(run.train_stages(source, out, config, stop, force, longer), console := stdout(), force)
     if code == 0:
         words = ["a prompt"] if config.model != "ddpm" else []
@@ -60,21 +68,28 @@ def train(
 
 
 def choose(
-    data: str, out: Path, given: TrainOptions, split: str, environ: Mapping[str, str]
+    data: str, out: Path, given: TrainOptions, split: str, environ: Mapping[str, str], start: str | None = None
 ) -> "tuple[Source, RunConfig]":
-    """The data and the settings of a new run, or those of the run that `out` holds.
+    """The data and the settings of a new run, or those of the run that `out` holds. start: the run whose weights it
+    starts from.
 
     Raises ValueError where something was asked for that differs from what the run was begun with.
     """
     from unclip.cli.arguments import settings
-    from unclip.recipes.start.origin import check_apart
+    from unclip.recipes.settings.run import stored_config
+    from unclip.recipes.start.origin import check_apart, check_begun
     from unclip.runs.folder import RunFolder
 
     run = RunFolder(out)
-    if given.start is not None:
-        check_apart(given.start, out)
+    said = settings.layers(given, environ)
+    if start is not None:
+        check_apart(start, out)
     if run.settings.exists() and run.begun:
-        return _begun(data, run.root, given, split, settings.layers(given, environ))
+        if start is not None:
+            check_begun(stored_config(run.settings), start, out)
+        return _begun(data, run.root, given, split, said)
+    if start is not None:
+        return _started(data, given, split, said, start)
     return settled(data, given, split, environ)
 
 
@@ -84,8 +99,6 @@ def settled(data: str, given: TrainOptions, split: str, environ: Mapping[str, st
     from unclip.recipes.api.data import mirrors, natural_size, open_data
 
     said = settings.layers(given, environ)
-    if given.start is not None:
-        return _started(data, given, split, said)
     size = settings.last(said, "size")
     first = settings.resolve(settings.base(given, said, size or 32, True), said)
     source = open_data(data, first, split)
@@ -95,7 +108,7 @@ def settled(data: str, given: TrainOptions, split: str, environ: Mapping[str, st
     return source, config
 
 
-def _started(data: str, given: TrainOptions, split: str, said: list) -> "tuple[Source, RunConfig]":
+def _started(data: str, given: TrainOptions, split: str, said: list, start: str) -> "tuple[Source, RunConfig]":
     """The same of a new run that starts from the weights of another."""
     from unclip.cli.arguments import settings
     from unclip.recipes.api.data import mirrored, open_data
@@ -103,13 +116,12 @@ def _started(data: str, given: TrainOptions, split: str, said: list) -> "tuple[S
     from unclip.recipes.start.origin import run_of
     from unclip.recipes.start.settings import check_kind, check_weights_fit, settings_from
 
-    assert given.start is not None
     if given.preset:
-        raise ValueError(f"--preset {given.preset}: the networks are those of --from {given.start}; leave --preset out")
-    origin = run_of(given.start)
-    base, there = settings_from(origin, given.start), stored_config(origin.settings)
-    said = [*said, settings.SettingsLayer("--from", {"start_hash": base.start_hash})]
-    check_kind(there, given.start, **{name: settings.last(said, name) for name in ("model", "size")})
+        raise ValueError(f"--preset {given.preset}: the networks are those of --from {start}; leave --preset out")
+    origin = run_of(start)
+    base, there = settings_from(origin, start), stored_config(origin.settings)
+    said = [*said, settings.SettingsLayer("--from", {"start": start, "start_hash": base.start_hash})]
+    check_kind(there, start, **{name: settings.last(said, name) for name in ("model", "size")})
     source = open_data(data, settings.resolve(base, said), split)
     config = settings.resolve(mirrored(base, source), said)
     check_weights_fit(config, there)
@@ -122,7 +134,6 @@ def _begun(data: str, out: Path, given: TrainOptions, split: str, said: list) ->
     from unclip.data.prepare.identity import is_prepared
     from unclip.recipes.api.data import mirrors, open_data
     from unclip.recipes.settings.run import stored_config
-    from unclip.recipes.start.origin import check_begun
     from unclip.runs.folder import RunFolder
 
     run = RunFolder(out)
@@ -131,8 +142,6 @@ def _begun(data: str, out: Path, given: TrainOptions, split: str, said: list) ->
     if given.preset:
         base = settings.base(given, said, stored.size, mirrors(source))
         said = [settings.SettingsLayer(f"--preset {given.preset}", base.to_dict()), *said]
-    if given.start is not None:
-        check_begun(stored, given.start, out)
     settings.check_same(stored, said, out)
     if not is_prepared(source, run.data, stored.captioned):
         raise ValueError(f"{data}: {out} was begun with other data (or it has changed since); name another --out")

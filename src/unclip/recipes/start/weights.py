@@ -28,7 +28,8 @@ def take_start(ctx: Context, name: str, stage: Stage[nn.Module]) -> str:
     origin = origin_of(ctx.folder, config)
     stored = store.load(origin.root / name, name)
     check_finite(origin.root / name, stored.tensors)
-    check_alike(name, stage.config.to_dict(), stored.config, config.start)
+    there = type(stage.config).from_dict(stored.config, str(origin.root / name / store.HEAD))
+    check_alike(name, stage.config.to_dict(), there.to_dict(), config.start)
     words = pieces(start_tokenizer(ctx.folder, config), ctx.tokenizer) if config.reads_captions else []
     try:
         kept.load_state_dict(grown(kept, stored.tensors, words))
