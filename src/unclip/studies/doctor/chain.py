@@ -91,7 +91,8 @@ def few_rows(prepared: Prepared, batch: int, captioned: bool = True) -> list[int
 
 
 def brief(config: RunConfig) -> RunConfig:
-    """The user's settings with few steps, from random weights; what is told in steps (warm-up, a fixed average) is shortened with them.
+    """The user's settings with few steps, from random weights; what is told in steps (warm-up, a fixed average) is
+    shortened with them.
 
     Previews on the way are drawn in a few steps, too; images that are judged are drawn in as many as a run's.
     """
