@@ -22,7 +22,8 @@ HERE = Path(__file__).parent
 OF_A_RUN = ("docs/evaluate.md", "README.md", "docs/clip.md", "docs/terminal.md", "docs/tutorial.md")
 """Pages whose Python loads a text-to-image run and is through in seconds."""
 TYPED_ONLY = tuple(
-    f"docs/{name}.md" for name in ("ddpm", "inpainting", "judges", "latent", "manipulate", "priors", "upsamplers")
+    f"docs/{name}.md"
+    for name in ("ddpm", "finetune", "inpainting", "judges", "latent", "manipulate", "priors", "upsamplers")
 )
 """Pages whose Python takes many steps, a run of another kind or a file: the tests of these functions run them."""
 FILES = "docs/extending.md"

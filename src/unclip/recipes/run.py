@@ -26,8 +26,10 @@ from unclip.recipes.more import check_more, train_on
 from unclip.recipes.settings.changes import changed, with_changes
 from unclip.recipes.settings.run import RunConfig, stored_config, write_settings
 from unclip.recipes.splits import settle_splits
+from unclip.recipes.start.origin import begin, start_tokenizer
 from unclip.runs.drawn import unseen_record
 from unclip.runs.folder import RunFolder
+from unclip.text.extend import extended
 from unclip.text.tokenizer import Tokenizer
 
 
@@ -60,6 +62,7 @@ def _train(
     machine.prepare_memory()
     check_more(run, config, more)
     changes = changes_of(run, config)
+    config = begin(run, config)
     config = settle(run, config, more)
     for path, (before, now) in changes.items():
         yield Note("settings", f"{path} = {now} from here on, {before} before")
@@ -170,8 +173,7 @@ def _tokenizer(ctx: Context) -> Iterator[Event]:
     if known is None or not run.tokenizer.is_file() or store.sha256(run.tokenizer) != known:
         if known is not None:
             yield Note("tokenizer", f"{run.tokenizer}: damaged or gone; made again from the captions")
-        captions = [c for row in ctx.prepared.captions for c in row]
-        made = Tokenizer.train(captions, config.vocabulary, config.longest_caption)
+        made = _made(ctx)
         made.save(run.tokenizer)
         _finish_data(ctx)
         metrics = {"tokens": made.size, "context": made.context}
@@ -180,6 +182,15 @@ def _tokenizer(ctx: Context) -> Iterator[Event]:
     yield Note("tokenizer", f"{ctx.tokenizer.size} tokens, captions of at most {ctx.tokenizer.context}")
     for line in too_long(ctx.tokenizer, (caption for row in ctx.prepared.captions for caption in row), config):
         yield Note("tokenizer", line)
+
+
+def _made(ctx: Context) -> Tokenizer:
+    """The tokenizer of the captions; of a run that starts from another that one's, with more words."""
+    captions, config = [c for row in ctx.prepared.captions for c in row], ctx.config
+    if not config.start:
+        return Tokenizer.train(captions, config.vocabulary, config.longest_caption)
+    base = start_tokenizer(ctx.folder, config)
+    return extended(base, captions, config.vocabulary, config.longest_caption)
 
 
 def _classes(ctx: Context) -> Iterator[Event]:

@@ -27,6 +27,7 @@ from unclip.recipes.more import End
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.stages.base import Preview, build
 from unclip.recipes.stages.copies import CopyWatch, copied
+from unclip.recipes.start.weights import take_start
 from unclip.training.checkpoint import Log, check_room, load_checkpoint, save_checkpoint
 from unclip.training.plan import Plan
 from unclip.training.trainer import Diverged, Report, Trainer
@@ -92,13 +93,18 @@ class StageRun:
         return Plan(seconds=self.time.from_nothing, cooldown=train.cooldown)
 
     def _start(self) -> Iterator[str]:
-        """From the last checkpoint; in a further training from where that has come, or else from the stage's end."""
+        """From the last checkpoint; in a further training from where that has come, or else from the stage's end; at
+        step 0 from the weights of another run, where the run starts from one."""
         yield from load_checkpoint(self.checkpoint, self.trainer)
         self.kept = self.trainer.step
-        trainer, end = self.trainer, self.time.end
-        if end is None:
-            return
-        further = Plan(seconds=self.time.further, cooldown=self.recipe.train.cooldown)
+        if self.time.end is not None:
+            yield from self._go_on(self.time.end)
+        if self.ctx.config.start and not self.trainer.step and self.name in self.ctx.config.stages:
+            yield take_start(self.ctx, self.name, self.stage)
+            self.trainer.restart(0, 0.0)
+
+    def _go_on(self, end: End) -> Iterator[str]:
+        trainer, further = self.trainer, Plan(seconds=self.time.further, cooldown=self.recipe.train.cooldown)
         if trainer.plan.first == end.steps:  # the checkpoint is of this further training, and so is its plan
             further.load(trainer.plan.state())
             trainer.plan = further

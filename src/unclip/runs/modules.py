@@ -91,7 +91,7 @@ def _read(folder: RunFolder, name: str, kind: type[torch.nn.Module], device: str
     provide(folder.settings)
     stage = name.rpartition("/")[2]
     stored = store.load(folder.root / name, stage)
-    _check_finite(folder.root / name, stored.tensors)
+    check_finite(folder.root / name, stored.tensors)
     with initial_weights("read", name):  # what is built to be filled must not draw from what others draw from
         module = built(kind, stored, folder.root / name / "config.json")
     try:
@@ -127,7 +127,7 @@ def built(kind: type[M], stored: store.Stored, file: Path) -> M:
         ) from error
 
 
-def _check_finite(place: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+def check_finite(place: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     """Raises ValueError where a weight is not a number: all that such a model draws is void."""
     for name, value in tensors.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):

@@ -48,6 +48,8 @@ def show_run(path: Path, show: Any) -> None:
     state, settings = run.state(), settings_table(run.settings)
     show(f"{path}: {_state(run)}")
     show(stages_table(state, weights(run)))
+    if start := settings.get("start"):
+        show(f"started from the weights of {printable(start)}, model {printable(settings.get('start_hash', ''))}")
     for line in other_lines(run, state, settings):
         show(line)
     for note in noted.read_notes(run.settings):

@@ -28,6 +28,14 @@ def train(
     *,
     out: Annotated[Path, Parameter(help="The run folder; one that is unfinished is continued.")],
     given: TrainOptions = TrainOptions(),
+    start: Annotated[
+        str | None,
+        Parameter(
+            name="--from",
+            help="A finished run whose trained weights it starts from; sizes and networks are that run's. "
+            "Example: --from runs/other",
+        ),
+    ] = None,
     split: Annotated[str, Parameter(help=SPLIT)] = "train",
     force: Annotated[bool, Parameter(help="Go on after a stage that did not pass.", negative="")] = False,
     more: Annotated[
@@ -51,7 +59,7 @@ def train(
 
     longer = None if more is None else length(more, "--more")
     with RunFolder(out).writing(), stopping() as stop:
-        source, config = choose(data, out, given, split, os.environ)
+        source, config = choose(data, out, given, split, os.environ, start)
         code = follow(run.train_stages(source, out, config, stop, force, longer), console := stdout(), force)
     if code == 0:
         words = ["a prompt"] if config.model != "ddpm" else []
@@ -60,18 +68,28 @@ def train(
 
 
 def choose(
-    data: str, out: Path, given: TrainOptions, split: str, environ: Mapping[str, str]
+    data: str, out: Path, given: TrainOptions, split: str, environ: Mapping[str, str], start: str | None = None
 ) -> "tuple[Source, RunConfig]":
-    """The data and the settings of a new run, or those of the run that `out` holds.
+    """The data and the settings of a new run, or those of the run that `out` holds. start: the run whose weights it
+    starts from.
 
     Raises ValueError where something was asked for that differs from what the run was begun with.
     """
     from unclip.cli.arguments import settings
+    from unclip.recipes.settings.run import stored_config
+    from unclip.recipes.start.origin import check_apart, check_begun
     from unclip.runs.folder import RunFolder
 
     run = RunFolder(out)
+    said = settings.layers(given, environ)
+    if start is not None:
+        check_apart(start, out)
     if run.settings.exists() and run.begun:
-        return _begun(data, run.root, given, split, settings.layers(given, environ))
+        if start is not None:
+            check_begun(stored_config(run.settings), start, out)
+        return _begun(data, run.root, given, split, said)
+    if start is not None:
+        return _started(data, given, split, said, start)
     return settled(data, given, split, environ)
 
 
@@ -86,6 +104,27 @@ def settled(data: str, given: TrainOptions, split: str, environ: Mapping[str, st
     source = open_data(data, first, split)
     base = settings.base(given, said, size or natural_size(source, first.captioned), mirrors(source))
     config = settings.resolve(base, said)
+    settings.check_fit(config, said)
+    return source, config
+
+
+def _started(data: str, given: TrainOptions, split: str, said: list, start: str) -> "tuple[Source, RunConfig]":
+    """The same of a new run that starts from the weights of another."""
+    from unclip.cli.arguments import settings
+    from unclip.recipes.api.data import mirrored, open_data
+    from unclip.recipes.settings.run import stored_config
+    from unclip.recipes.start.origin import run_of
+    from unclip.recipes.start.settings import check_kind, check_weights_fit, settings_from
+
+    if given.preset:
+        raise ValueError(f"--preset {given.preset}: the networks are those of --from {start}; leave --preset out")
+    origin = run_of(start)
+    base, there = settings_from(origin, start), stored_config(origin.settings)
+    said = [*said, settings.SettingsLayer("--from", {"start": start, "start_hash": base.start_hash})]
+    check_kind(there, start, **{name: settings.last(said, name) for name in ("model", "size")})
+    source = open_data(data, settings.resolve(base, said), split)
+    config = settings.resolve(mirrored(base, source), said)
+    check_weights_fit(config, there)
     settings.check_fit(config, said)
     return source, config
 

@@ -1,5 +1,6 @@
 """The data set that a run is trained on, or judged by: a path to images, or the word `shapes` for drawn ones."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from unclip.data.item import Scalable
@@ -7,6 +8,7 @@ from unclip.data.prepare.inspect import inspect_source
 from unclip.data.shapes.world import World
 from unclip.data.source import Source, open_source
 from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.stages.ddpm import DDPMRecipe
 
 SHAPES = "shapes"
 LOOK = 1000
@@ -26,6 +28,13 @@ def open_data(data: str | Path, config: RunConfig, split: str = "train") -> Sour
 def mirrors(source: Source) -> bool:
     """Whether a mirrored image is as good: not where captions were written, which may speak of left and right."""
     return source.kind in ("parquet", "class folders", "images without captions")
+
+
+def mirrored(config: RunConfig, source: Source) -> RunConfig:
+    """The settings of a DDPM with mirrored images where they are as good; others as they are."""
+    if config.model != "ddpm":
+        return config
+    return config.using(ddpm=replace(config.of(DDPMRecipe), flip=mirrors(source)))
 
 
 def natural_size(source: Source, captioned: bool = True) -> int:

@@ -12,13 +12,14 @@ from unclip.core.config.ranges import quote
 from unclip.core.signals import stopping
 from unclip.data.item import Source
 from unclip.recipes import run as recipe
-from unclip.recipes.api.data import mirrors, natural_size, open_data
+from unclip.recipes.api.data import mirrored, natural_size, open_data
 from unclip.recipes.events import Event, Gate
 from unclip.recipes.fits import check_networks
 from unclip.recipes.presets import PRESETS
 from unclip.recipes.settings.changes import leaves, may_change
 from unclip.recipes.settings.run import RunConfig, stored_config
-from unclip.recipes.stages.ddpm import DDPMRecipe
+from unclip.recipes.start.origin import check_apart, check_begun, run_of
+from unclip.recipes.start.settings import check_kind, settings_from
 from unclip.runs.folder import RunFolder
 
 
@@ -29,14 +30,18 @@ def train(
     preset: str | None = None,
     size: int | None = None,
     budget: str | float | None = None,
+    start: str | Path | None = None,
+    more: str | float | None = None,
     config: RunConfig | None = None,
     force: bool = False,
     on_event: Callable[[Event], object] | None = None,
 ) -> Path:
-    """Trains a model on a data set, or continues a run that is unfinished, and returns the run's folder.
+    """Trains a model on a data set, or goes on with a run that was begun, and returns the run's folder.
 
         run = unclip.train("photos", "runs/mine", budget="30m")
         unclip.load(run).generate(["a red cup"])
+        unclip.train("photos", run, more="30m")                               # half an hour more, from its end
+        unclip.train("holidays", "runs/holidays", start=run, budget="10m")    # a new run, from its weights
 
     Ctrl-C finishes the step, saves, and raises KeyboardInterrupt; the same call continues. What `on_event` raises ends
     the training in the same way.
@@ -47,7 +52,9 @@ def train(
         preset: "tiny" (where it is None), "small", "paper", "latent-tiny", "ddpm-fast" or "ddpm-cifar10".
         size: the side of the images in pixels; None: what suits the data.
         budget: time for the whole run, as "90s", "30m", "2h", or in seconds; None: the preset's.
-        config: all settings, in the place of the three above.
+        start: a finished run whose trained weights it starts from; sizes and networks are that run's.
+        more: for how long a finished run is trained on, each stage from its end.
+        config: all settings, in the place of preset, size, budget and start.
         force: goes on after a stage that did not pass.
         on_event: is called with each event (`unclip.recipes.events`): `Note`, `Progress`, `ImageSaved`, `Gate`, ...
 
@@ -55,11 +62,12 @@ def train(
         ValueError: for data or settings that cannot work, for others than those that the run was begun with, and after
             a stage that did not pass (unless `force`). What was trained before stays.
     """
-    run, asked = RunFolder(Path(out)), _Asked(preset, size, None if budget is None else _length(budget), config)
+    run, longer = RunFolder(Path(out)), _length("more", more)
+    asked = _Asked(preset, size, _length("budget", budget), None if start is None else str(start), config)
     failed: list[Gate] = []
     with run.writing(), stopping() as stop:
         data, settings = asked.settled(source, run)
-        with closing(recipe.train_stages(data, run.root, settings, stop, force)) as events:
+        with closing(recipe.train_stages(data, run.root, settings, stop, force, longer)) as events:
             for event in events:
                 _tell(event, on_event, events, stop)
                 failed += [event] if isinstance(event, Gate) and not event.passed else []
@@ -92,57 +100,74 @@ def _judge(gate: Gate, run: RunFolder, goes_on: bool) -> None:
     warnings.warn(text, stacklevel=3)
 
 
-def _length(budget: str | float) -> float:
+def _length(name: str, value: str | float | None) -> float | None:
+    if value is None:
+        return None
     try:
-        return seconds(budget) if isinstance(budget, str) else seconds(f"{budget:f}s")
+        return seconds(value) if isinstance(value, str) else seconds(f"{value:f}s")
     except ValueError as error:
-        raise ValueError(f"budget: {error}") from error
+        raise ValueError(f"{name}: {error}") from error
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """What a caller said of the settings; None: nothing. budget: in seconds."""
+    """What a caller said of the settings; None: nothing. budget: in seconds; start: a run, as `run_of` takes it."""
 
     preset: str | None
     size: int | None
     budget: float | None
+    start: str | None
     config: RunConfig | None
 
     def __post_init__(self) -> None:
-        short = {"preset": self.preset, "size": self.size, "budget": self.budget}
+        short = {"preset": self.preset, "size": self.size, "budget": self.budget, "start": self.start}
         named = [name for name, value in short.items() if value is not None]
         if self.config is not None and named:
             raise ValueError(f"{', '.join(named)}: config says this, too; leave one of them out")
+        if self.start is not None and self.preset is not None:
+            raise ValueError(f"preset = {quote(self.preset)}: the networks are those of start; leave one of them out")
         if self.preset is not None and self.preset not in PRESETS:
             raise ValueError(f"preset = {quote(self.preset)}: known are {', '.join(PRESETS)}")
 
     def settled(self, source: str | Path | Source, run: RunFolder) -> tuple[Source, RunConfig]:
         """The data, and the settings to train with. Raises ValueError where those of a begun run are others."""
         stored = stored_config(run.settings) if run.begun and run.settings.exists() else None
-        first = self.config or stored or PRESETS[self.preset or "tiny"](self.size or 32)
+        if self.start is not None:
+            check_apart(self.start, run.root)
+            if stored is not None:
+                check_begun(stored, self.start, run.root)
+        first = self.config or stored or self._started() or PRESETS[self.preset or "tiny"](self.size or 32)
         data = open_data(source, first) if isinstance(source, str | Path) else source
         if not isinstance(data, Source):
             raise ValueError(
                 f"source = {quote(data)}: give a path, 'shapes', or an object that is a unclip.data.Source (root, "
                 "kind, fingerprint and __iter__)"
             )
-        config = self.config or self._fitted(data, stored)
+        config = self.config or self._fitted(data, first, stored)
         if stored is None:
             check_networks(config)
         else:
             _check_same(stored, config, run)
         return data, config
 
-    def _fitted(self, data: Source, stored: RunConfig | None) -> RunConfig:
+    def _started(self) -> RunConfig | None:
+        """The settings of a run that starts from another, where that was asked for."""
+        if self.start is None:
+            return None
+        origin = run_of(self.start)
+        check_kind(stored_config(origin.settings), self.start, size=self.size)
+        return settings_from(origin, self.start)
+
+    def _fitted(self, data: Source, first: RunConfig, stored: RunConfig | None) -> RunConfig:
         if stored is not None and self.preset is None:
             size, budget = self.size or stored.size, self.budget or stored.budget
             return replace(stored, size=size, budget=budget)
+        if self.start is not None:
+            return mirrored(first if self.budget is None else replace(first, budget=self.budget), data)
         make = PRESETS[self.preset or "tiny"]
         captioned = make(32).captioned
         size = self.size or (stored.size if stored else natural_size(data, captioned))
-        config = replace(make(size), size=size)
-        if config.model == "ddpm":
-            config = config.using(ddpm=replace(config.of(DDPMRecipe), flip=mirrors(data)))
+        config = mirrored(replace(make(size), size=size), data)
         return config if self.budget is None else replace(config.timed(), budget=self.budget)
 
 

@@ -33,6 +33,8 @@ class RunConfig(Config):
     for small networks). held_out: share of the pairs kept for validation, and as much for the test. captions,
     caption_column: how the data were read. background: the colour behind images that are transparent.
     stop_at_copies: the share of near-copies in a preview at which a stage begins its cooldown early; 0: none.
+    start, start_hash: the run whose trained weights it starts from, as it was named, and the hash of its model; "":
+    random weights.
     recipes: stage -> its settings, for the stages of the model and those added; one that is left out has its defaults.
     """
 
@@ -51,6 +53,8 @@ class RunConfig(Config):
     max_bad: Fraction = 0.01
     checkpoint_seconds: Annotated[float, Range(0, 1e9)] = 60.0
     stop_at_copies: Fraction = 0.0
+    start: str = ""
+    start_hash: str = ""
     added: tuple[str, ...] = ()
     recipes: Mapping[str, Recipe] = field(default_factory=dict[str, Recipe], hash=False, metadata={"stored": False})
 

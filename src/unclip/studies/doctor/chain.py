@@ -91,7 +91,8 @@ def few_rows(prepared: Prepared, batch: int, captioned: bool = True) -> list[int
 
 
 def brief(config: RunConfig) -> RunConfig:
-    """The user's settings with few steps; what is told in steps (warm-up, a fixed average) is shortened with them.
+    """The user's settings with few steps, from random weights; what is told in steps (warm-up, a fixed average) is
+    shortened with them.
 
     Previews on the way are drawn in a few steps, too; images that are judged are drawn in as many as a run's.
     """
@@ -100,7 +101,7 @@ def brief(config: RunConfig) -> RunConfig:
     if isinstance(sampling := getattr(short[last], "sampling", None), Sampling):
         hasty = replace(sampling, steps=min(sampling.steps, HASTY))
         short[last] = replace(short[last], sampling=hasty)  # pyright: ignore[reportArgumentType]
-    return replace(config.using(**short), max_bad=1.0, budget=BUDGET)
+    return replace(config.using(**short), max_bad=1.0, budget=BUDGET, start="", start_hash="")
 
 
 def _brief(name: str, recipe: Recipe) -> Recipe:

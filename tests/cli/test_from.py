@@ -1,0 +1,60 @@
+"""`unclip train --from` as it is typed: what cannot be is one line with the fix, before anything is written."""
+
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Call
+from tests.cli.test_ddpm import config, events, folder
+
+from unclip.core.disk import store
+from unclip.recipes.settings.run import stored_config
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return folder(tmp_path_factory.mktemp("from") / "data", each=4)
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path) -> Path:
+    """A DDPM with classes, of four steps."""
+    list(events(data, data.parent / "run", config(4)))
+    return data.parent / "run"
+
+
+def test_a_run_from_another_one(data: Path, trained: Path, tmp_path: Path, call: Call) -> None:
+    out, same = tmp_path / "out", ("--set", "ddpm.train.steps=2", "--force")
+    done = call("train", data, "--from", trained, "--out", out, *same)
+    assert done.code == 0 and "starts from the weights of" in done.out, done.err
+    assert stored_config(out / "run.toml").start == str(trained)
+    assert "started from" in call("info", out).out
+    assert call("train", data, "--from", trained, "--out", out, *same).code == 0  # tells how it ended
+    done = call("train", data, "--from", tmp_path, "--out", out, *same)
+    assert done.code == 2 and f"was begun from {trained}; leave --from out" in done.err.replace("\n", " ")
+    fewer = folder(tmp_path / "fewer", each=4)
+    for image in (fewer / "white").iterdir():
+        image.unlink()
+    done = call("train", fewer, "--from", trained, "--out", tmp_path / "fewer-out", *same)
+    assert done.code == 2 and "ddpm.classes = ['blue', 'red']: the weights of" in done.err.replace("\n", " "), done.err
+
+
+def test_what_cannot_be(data: Path, trained: Path, tmp_path: Path, call: Call) -> None:
+    out = tmp_path / "typed"
+    for words, error in (
+        (("--from", trained, "--out", trained), "is the folder of --out, too; name another --out, or go on with"),
+        (("--from", tmp_path / "no", "--out", out), "no: no such run"),
+        (("--from", trained, "--out", out, "--preset", "ddpm-fast"), "the networks are those of --from"),
+        (("--from", trained, "--out", out, "--size", 64), "size = 64: the weights of"),
+        (("--from", trained, "--out", out, "--model", "unclip"), "model = 'unclip': the weights of"),
+        (("--from", trained, "--out", out, "--T", 9), "ddpm.diffusion."),
+        (("--from", trained, "--out", out, "--more", "3m"), "holds no finished run; leave it out to train one"),
+    ):
+        done = call("train", data, *words)
+        assert done.code == 2 and error in done.err.replace("\n", " "), (words, done.err)
+    assert not (out / "run.toml").exists() and not (out / "data").exists()
+    weights = trained / "ddpm" / store.WEIGHTS
+    before = weights.read_bytes()
+    weights.write_bytes(before[:-1])
+    done = call("train", data, "--from", trained, "--out", out)
+    weights.write_bytes(before)
+    assert done.code == 2 and f"--from {weights}: damaged" in done.err.replace("\n", ""), done.err
