@@ -19,12 +19,14 @@ class Condition:
         mask: which tokens are real, bool [b, n]; None: all of them.
         image: seen beside the network's input, [b, c, h, w] at the input's height and width; a low-resolution image,
             say, or a mask.
+        guidance: (scale, jump) as a distilled network is told them, [b, 2]: see `GuidanceInput`.
     """
 
     vector: Vectors | None = None
     tokens: Tokens | None = None
     mask: Mask | None = None
     image: Images | None = None
+    guidance: Vectors | None = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Condition":
         """Applies `change` to every part that is there and returns the new condition."""

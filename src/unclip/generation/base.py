@@ -69,6 +69,10 @@ class ImageModel(ABC):
     def sampling(self) -> Sampling:
         """How it samples by default."""
 
+    def drawing(self, settings: Settings) -> Sampling:
+        """How it draws new images where these settings say nothing else: as `sampling` says, or in fewer steps."""
+        return self.sampling
+
     @abstractmethod
     def stages_used(self, how: Sampling) -> list[str]:
         """The stages that take part in an image, those that guide among them."""
@@ -83,7 +87,8 @@ class ImageModel(ABC):
 
     def resolved(self, settings: Settings | None) -> Sampling:
         """The sampling that these settings mean for this model. Raises ValueError where they cannot work."""
-        return (settings or Settings()).apply(self.sampling)
+        settings = settings or Settings()
+        return settings.apply(self.drawing(settings))
 
     def truncated(self, prompts: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Maps each prompt that is longer than the model reads to (what it reads of it, what it does not)."""
