@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,16 +11,22 @@ from tests.short import events, short
 
 import unclip
 from unclip.core.disk import store
+from unclip.data.shapes.world import World
 from unclip.diffusion.guidance import GuidanceInput, StaticThreshold
 from unclip.diffusion.samplers import DDIM, Consistency
 from unclip.generation.settings import Settings
 from unclip.images.files import KEY
+from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.add import add_stage, with_stage
 from unclip.recipes.events import Gate, Progress
+from unclip.recipes.run import train_stages
 from unclip.recipes.settings.run import RunConfig, retrained
-from unclip.recipes.stages import DistilledRecipe
+from unclip.recipes.stages import DDPMRecipe, DistilledRecipe
+from unclip.recipes.stages.ddpm import fast_sampling
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import model_hash
+from unclip.training.optim import OptimConfig
+from unclip.training.trainer import TrainConfig
 
 __all__ = ["call"]
 
@@ -90,7 +97,8 @@ def test_it_draws_by_default_and_is_named_in_what_it_draws(run: Path, distilled:
 
 def test_more_steps_are_those_of_the_decoder_as_before(run: Path, distilled: Path):
     for settings in (Settings(steps=9), Settings(sampler="ancestral"), Settings(form="cfg", guidance=3.0)):
-        [before], [after] = (unclip.load(folder).generate(["a red circle"], settings=settings) for folder in (run, distilled))  # fmt: skip
+        models = (unclip.load(folder) for folder in (run, distilled))
+        before, after = (model.generate(["a red circle"], settings=settings)[0] for model in models)
         assert before.tobytes() == after.tobytes()
         assert "distilled" not in after.info[KEY]["stages"]
 
@@ -141,3 +149,25 @@ def test_an_unfinished_run_is_refused(run: Path, tmp_path: Path, call: Call):
         RunFolder(half).reopen("decoder")
     done = call("distill", half)
     assert done.code == 2 and "unfinished, the stage 'decoder' is missing" in done.err
+
+
+def test_a_plain_ddpm_is_distilled_likewise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Without classes it learns jumps alone, of the data's own path."""
+    monkeypatch.setattr("unclip.recipes.stages.distilled.PICTURES", 8)
+    few = TrainConfig(4, OptimConfig(lr=1e-3, muon_lr=1e-3, warmup=2), steps=2)
+    network = UNetConfig(patch=2, widths=(8, 16), blocks=(1, 1), attention=(False, True), fine=8)
+    recipe = DDPMRecipe(network=network, sampling=replace(fast_sampling(), steps=2), train=few)
+    begun = RunConfig(model="ddpm", size=32, precision="float32", recipes={"ddpm": recipe})
+    list(train_stages(World(32, scenes=64), tmp_path / "run", begun, threading.Event(), force=True))
+    [before] = unclip.load(tmp_path / "run").generate(settings=Settings(steps=9))
+    told = list(add_stage(tmp_path / "run", "distilled", config(tmp_path / "run", 4), threading.Event()))
+    [gate] = [e for e in told if isinstance(e, Gate)]
+    assert {"way", "teacher_way"} <= set(gate.metrics) and "2 steps of its teacher" in gate.why
+    accept(tmp_path / "run")
+    model = unclip.load(tmp_path / "run")
+    [picture] = model.generate()
+    assert picture.info[KEY]["sampling"]["sampler"]["kind"] == "Consistency"
+    assert list(picture.info[KEY]["stages"]) == ["ddpm", "distilled"]
+    assert model.generate(settings=Settings(steps=9))[0].tobytes() == before.tobytes()
+    with pytest.raises(ValueError, match="guidance = 3.0: this model knows no classes"):
+        model.generate(settings=Settings(guidance=3.0))

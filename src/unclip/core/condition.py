@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from unclip.core.typing import Bool, Images, Mask, Tokens, Vectors
+from unclip.core.typing import Bool, Float, Images, Mask, Tokens, Vectors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Condition:
     tokens: Tokens | None = None
     mask: Mask | None = None
     image: Images | None = None
-    guidance: Vectors | None = None
+    guidance: Float[Tensor, "b 2"] | None = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Condition":
         """Applies `change` to every part that is there and returns the new condition."""

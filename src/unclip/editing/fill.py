@@ -89,7 +89,9 @@ class Painter:
         self.model.resolved(self.request.settings)  # raises for what no text-to-image model can do
         how = self.request.settings.apply(self.model.sampling)
         if "student" in how.guidance.missing_models():
-            raise ValueError("guidance form input or jump: the distilled network sees no hole; leave --guidance-form out")
+            raise ValueError(
+                "guidance form input or jump: the distilled network sees no hole; leave --guidance-form out"
+            )
         return how
 
     @property

@@ -6,7 +6,7 @@ from unclip.diffusion.guidance import Guidance
 from unclip.diffusion.process import Sampling
 from unclip.generation.settings import Settings
 from unclip.models.distillation import Student
-from unclip.runs.modules import UNSAVED, Stages
+from unclip.runs.modules import Stages
 
 STAGE = "distilled"
 MOST = 8
@@ -28,14 +28,15 @@ def drawing(own: Sampling, settings: Settings, student: Student | None) -> Sampl
 
 def usable(stages: Stages, teacher: str) -> Student | None:
     """The student of a run that draws unless it is told otherwise: it passed its gate, and the teacher is its own."""
-    student = stages.added(STAGE, Student)
-    passed = stages.folder is None or stages.folder.state()[STAGE]["passed"]
-    return student if student is not None and passed and fits(student, stages, teacher) else None
+    student, folder = stages.added(STAGE, Student), stages.folder
+    if student is None or not fits(student, stages, teacher):
+        return None
+    return student if folder is None or folder.state()[STAGE]["passed"] else None
 
 
 def fits(student: Student, stages: Stages, teacher: str) -> bool:
     """Whether it was distilled from the stage `teacher` as that is now."""
-    return student.config.teacher in (UNSAVED, stages.hashes([teacher])[teacher])
+    return stages.folder is None or student.config.teacher == stages.hashes([teacher])[teacher]
 
 
 def required(stages: Stages, teacher: str) -> ConditionalDenoise:

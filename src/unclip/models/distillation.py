@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from unclip.core.condition import Condition
 from unclip.core.config.base import Config
-from unclip.core.config.ranges import Fraction, Length, Positive, Range
+from unclip.core.config.ranges import Length, Positive, Range
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import LogSNR, PerSample, State
@@ -112,14 +112,18 @@ class DistillationOptions(Config):
     """
 
     scales: Scales = (1.0, 4.0)
-    guide: Fraction = 0.25
+    guide: Annotated[float, Range(0, 1, below=True)] = 0.25
     anchor: Annotated[float, Range(0, 1, below=True)] = 0.25
     q: Annotated[tuple[Annotated[float, Range(1, 1e6, above=True)], ...], Length(1, 32)] = (4.0, 16.0, 64.0)
     error: ErrorForm = field(default_factory=PseudoHuber)
 
+    def __post_init__(self) -> None:
+        if self.scales[0] > self.scales[1]:
+            raise ValueError(f"scales = {self.scales}: the smaller one first")
+
 
 def earlier(t: Tensor, q: float) -> Tensor:
-    """r(t) = t (1 - (1 + k sigmoid(-b t))/q), 0 at least: where the step from t ends (Geng et al. 2024, Eq. 17)."""
+    """r(t) = t (1 - (1 + k sigmoid(-b t))/q), 0 at least: where the step from t ends (Geng et al. 2024)."""
     return (t * (1 - (1 + K * torch.sigmoid(-B * t)) / q)).clamp(min=0)
 
 
@@ -187,7 +191,9 @@ class Distillation(nn.Module):
         with torch.no_grad():
             lesson = self.lesson(batch, noise)
         n, q = len(lesson.x0), self.q
-        anchors = round((self.options.anchor if q else 1.0) * n) if lesson.null is not None else 0
+        anchors = round((self.options.anchor if q else 1.0) * n)
+        if lesson.null is None:  # nothing guides: jumps are all that there is to learn
+            anchors, q = 0, q or self.options.q[0]
         guided = self.guide(lesson.rows(slice(anchors)), noise.fork("guide")) if anchors else lesson.x0.new_zeros(0)
         jumps = self.jump(lesson.rows(slice(anchors, n)), noise.fork("jump"), q) if anchors < n else guided[:0]
         return Losses(torch.cat([guided, jumps]).mean())
@@ -219,7 +225,7 @@ class Distillation(nn.Module):
         x = like(alpha(level), p.x0) * p.x0 + like(sigma(level), p.x0) * p.eps
         finite = level.clamp(max=ends(self.student.config.diffusion.schedule)[1])
         says = within(lambda x, log_snr: self.student.diffusion.denoiser(x, log_snr, cond), self.limit)(x, finite).x0
-        return torch.where(like(r > 0, says), says, p.x0)
+        return torch.where(like(r, says) > 0, says, p.x0)
 
     def taught(self, lesson: Lesson, x: State, level: PerSample, scale: PerSample) -> Prediction:
         """The teacher's guided prediction within the range of the data.

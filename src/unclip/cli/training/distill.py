@@ -15,15 +15,13 @@ LEAST = 30.0
 @guarded
 @on_device
 def distill(
-    run: Annotated[Path, Parameter(help="A finished run folder, of --model unclip.")],
+    run: Annotated[Path, Parameter(help="A finished run folder, of --model unclip or ddpm.")],
     /,
     *,
     budget: Annotated[str | None, Parameter(help="Time for it, with its unit. Example: --budget 10m")] = None,
     set: Annotated[
         list[str] | None,
-        Parameter(
-            help="A setting, as distilled.train.batch=16; may be repeated.", negative="", consume_multiple=False
-        ),
+        Parameter(help="A setting, as distilled.train.batch=16; may be repeated.", negative="", consume_multiple=False),
     ] = None,
     restart: Annotated[
         bool, Parameter(help="Distil it again from nothing; the old one stays until then.", negative="")

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unclip.core.condition import Condition
-from unclip.core.typing import PerSample, State, Vectors
+from unclip.core.typing import Float, PerSample, State, Vectors
 
 HIDDEN = 64
 WAVES = (1.0, 2.0, 4.0)
@@ -44,7 +44,7 @@ class Steered(nn.Module):
             return self.network(x, log_snr, cond)
         return self.network(x, log_snr, replace(cond, vector=cond.vector + self.offset(cond.guidance)))
 
-    def offset(self, guidance: Vectors) -> Vectors:
+    def offset(self, guidance: Float[Tensor, "b 2"]) -> Vectors:
         """What is added to the condition's vector, [b, vector_width], for (scale, jump), [b, 2]."""
         assert self.out is not None
         angle = guidance[:, :1].clamp(min=1e-3).log() * guidance.new_tensor(WAVES)
