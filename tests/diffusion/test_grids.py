@@ -13,6 +13,7 @@ from unclip.diffusion.grids import (
     NAMES,
     FixedLevels,
     Grid,
+    Jumps,
     KarrasSteps,
     QuadraticTime,
     Sections,
@@ -43,7 +44,7 @@ ENTRIES = LinearBeta().table.float()
 
 
 def test_the_family_is_whole():
-    assert set(family(Grid)) == {UniformTime, QuadraticTime, Sections, UniformLogSNR, KarrasSteps, FixedLevels}
+    assert set(family(Grid)) == {UniformTime, QuadraticTime, Sections, UniformLogSNR, KarrasSteps, FixedLevels, Jumps}
 
 
 @pytest.mark.parametrize("grid", ANY)
@@ -103,6 +104,16 @@ def test_quadratic_time_on_a_table_never_repeats_an_entry():
 def test_sections_of_a_table():
     found = Sections((2, 0, 1))(LinearBeta(T=300), 3)[:-1]
     assert torch.equal(found, LinearBeta(T=300).table.float()[torch.tensor([300, 100, 50]) - 1])
+
+
+def test_jumps_are_the_noisy_end_and_the_middles_of_equal_parts():
+    schedule = LogNormal(s_max=80.0)
+    noisy = -2 * math.log(80.0)
+    for steps, middles in ((1, []), (2, [-0.5]), (4, [-4 + 7 / 6, -0.5, 3 - 7 / 6])):
+        found = Jumps(-4.0, 3.0)(schedule, steps).tolist()
+        assert found == pytest.approx([noisy, *middles, math.inf], abs=1e-4)
+    with pytest.raises(ValueError, match=r"low = 1.0, high = 1.0: the noisier level first"):
+        Jumps(1.0, 1.0)
 
 
 def test_uniform_log_snr():

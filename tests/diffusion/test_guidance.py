@@ -106,7 +106,8 @@ every = pytest.mark.parametrize("member", MEMBERS)
 
 
 def ready(member: type[Guidance], log_p: Callable = bumpy, worse: Denoiser | None = None) -> Guidance:
-    return member().using(log_p=log_p, worse=worse or bent(0.3))
+    other = worse or bent(0.3)
+    return member().using(log_p=log_p, worse=other, student=other)
 
 
 def walk(denoise: Denoise, levels: tuple[float, ...] = (-3.0, -1.0, 0.3)) -> list[Prediction]:

@@ -15,6 +15,7 @@ from unclip.diffusion.guidance import (
     ClassifierGuidance,
     DynamicThreshold,
     Guidance,
+    GuidanceInput,
     LimitedInterval,
     Rescale,
     StaticThreshold,
@@ -42,6 +43,13 @@ def bent(form: Parameterization = EDM()) -> Denoiser:
         return torch.sin(3 * x + l) + c * torch.cos(5 * x) - 0.3 * c
 
     return Denoiser(Function(network), form)
+
+
+def student(x: torch.Tensor, log_snr: torch.Tensor, cond: Condition) -> Prediction:
+    """A distilled network's denoiser: what it says hangs on what it is told of its guidance."""
+    assert cond.guidance is not None
+    scale, jump = (part.view(-1, 1, 1, 1) for part in cond.guidance.unbind(1))
+    return Prediction.from_x0(torch.sin(scale * x) + jump * torch.cos(x), x, log_snr)
 
 
 def pair(x: torch.Tensor = X, level: torch.Tensor = LEVEL) -> tuple[torch.Tensor, torch.Tensor]:
@@ -270,6 +278,30 @@ def test_an_error_that_is_twice_as_large_in_the_worse_model_is_taken_back():
     assert torch.allclose(found, truth(x, LEVEL, COND).x0, atol=1e-6)
 
 
+# A distilled network
+
+
+@pytest.mark.parametrize("scale, jump", [(1.0, False), (2.5, False), (2.5, True)])
+def test_a_distilled_network_is_told_its_guidance_and_asked_once_a_step(scale: float, jump: bool):
+    asked = []
+
+    def recorded(x: torch.Tensor, log_snr: torch.Tensor, cond: Condition) -> Prediction:
+        asked.append(cond)
+        return student(x, log_snr, cond)
+
+    guidance = GuidanceInput(scale, jump).using(student=recorded)
+    assert isinstance(guidance, GuidanceInput) and GuidanceInput().missing_models() == {"student"}
+    found = at(guidance)
+    [cond] = asked
+    assert cond.vector is COND.vector and torch.equal(cond.guidance, torch.tensor([[scale, jump]] * 4))
+    assert torch.equal(found, torch.sin(scale * X) + jump * torch.cos(X))
+
+
+def test_without_a_distilled_network_it_says_what_is_missing():
+    with pytest.raises(ValueError, match="no distilled network; `unclip distill RUN` trains one"):
+        at(GuidanceInput())
+
+
 # Wrappers compose
 
 
@@ -297,11 +329,14 @@ def test_every_name_there_and_back(form: str, limit: float | None):
     assert name_of(guidance) == (form, 2.0)
     assert guidance != by_name(form, 3.0, limit)
     if limit:
-        assert at(by_name(form, 9.0, limit).using(worse=bent()), torch.tensor(-5.0), LEVEL).abs().max() <= 1.0001
+        assert (
+            at(by_name(form, 9.0, limit).using(worse=bent(), student=student), torch.tensor(-5.0), LEVEL).abs().max()
+            <= 1.0001
+        )
 
 
 def test_the_names_mean_different_things():
-    named = [by_name(form, 3.0, 1.0).using(worse=bent()) for form in FORMS if form != "interval"]
+    named = [by_name(form, 3.0, 1.0).using(worse=bent(), student=student) for form in FORMS if form != "interval"]
     found = [at(guidance, torch.tensor(-5.0), LEVEL) for guidance in named]
     for i, a in enumerate(found):
         assert all((a - b).abs().max() > 0.01 for b in found[:i])

@@ -18,6 +18,7 @@ from unclip.diffusion.samplers import (
     NAMES,
     AnalyticDPM,
     Ancestral,
+    Consistency,
     DPMSolverPP2M,
     DPMSolverPP3M,
     Euler,
@@ -69,7 +70,7 @@ def of_both(x: torch.Tensor, log_snr: torch.Tensor) -> Prediction:
     return Prediction(torch.stack([p.x0, q.x0], 1), torch.stack([p.eps, q.eps], 1), torch.full_like(x, 0.3))
 
 
-@pytest.mark.parametrize("sampler", NAMED)
+@pytest.mark.parametrize("sampler", [s for s in NAMED if not isinstance(s.values[0], Consistency)])
 def test_mean_and_spread_at_1000_steps(sampler: Sampler):
     """DDPM's own table, 16 000 draws. Tolerance 2.5 % of the spread: 1 % of the steps, 3 standard errors of 0.5 %.
 

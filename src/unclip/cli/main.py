@@ -27,6 +27,7 @@ from unclip.cli.measurement.study import study
 from unclip.cli.screen.console import ERR, OUT, Screen, line
 from unclip.cli.training.add import add
 from unclip.cli.training.demo import demo
+from unclip.cli.training.distill import distill
 from unclip.cli.training.train import train
 
 WORDS = ("generate", "edit", "extend", "search")
@@ -58,7 +59,7 @@ app = App(
     error_formatter=usage_error,
 )
 GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Train": (doctor, train, add, demo),
+    "Train": (doctor, train, add, distill, demo),
     "Look at data, pack it, draw some": (data, pack, shapes),
     "Draw": (generate, upsample),
     "Work on images": (edit, extend, vary, blend, diff, invert),

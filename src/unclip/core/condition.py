@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from unclip.core.typing import Bool, Images, Mask, Tokens, Vectors
+from unclip.core.typing import Bool, Float, Images, Mask, Tokens, Vectors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +19,14 @@ class Condition:
         mask: which tokens are real, bool [b, n]; None: all of them.
         image: seen beside the network's input, [b, c, h, w] at the input's height and width; a low-resolution image,
             say, or a mask.
+        guidance: (scale, jump) as a distilled network is told them, [b, 2]: see `GuidanceInput`.
     """
 
     vector: Vectors | None = None
     tokens: Tokens | None = None
     mask: Mask | None = None
     image: Images | None = None
+    guidance: Float[Tensor, "b 2"] | None = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Condition":
         """Applies `change` to every part that is there and returns the new condition."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from unclip.diffusion.empirical import Empirical as Empirical
     from unclip.diffusion.grids import FixedLevels as FixedLevels
     from unclip.diffusion.grids import Grid as Grid
+    from unclip.diffusion.grids import Jumps as Jumps
     from unclip.diffusion.grids import KarrasSteps as KarrasSteps
     from unclip.diffusion.grids import QuadraticTime as QuadraticTime
     from unclip.diffusion.grids import Sections as Sections
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from unclip.diffusion.guidance import CLIPGuidance as CLIPGuidance
     from unclip.diffusion.guidance import DynamicThreshold as DynamicThreshold
     from unclip.diffusion.guidance import Guidance as Guidance
+    from unclip.diffusion.guidance import GuidanceInput as GuidanceInput
     from unclip.diffusion.guidance import LimitedInterval as LimitedInterval
     from unclip.diffusion.guidance import Rescale as Rescale
     from unclip.diffusion.guidance import StaticThreshold as StaticThreshold
@@ -94,6 +96,7 @@ if TYPE_CHECKING:
     from unclip.diffusion.samplers import AnalyticDPM as AnalyticDPM
     from unclip.diffusion.samplers import Ancestral as Ancestral
     from unclip.diffusion.samplers import Anchored as Anchored
+    from unclip.diffusion.samplers import Consistency as Consistency
     from unclip.diffusion.samplers import DDIMInversion as DDIMInversion
     from unclip.diffusion.samplers import DPMSolverPP2M as DPMSolverPP2M
     from unclip.diffusion.samplers import DPMSolverPP2S as DPMSolverPP2S
@@ -151,16 +154,16 @@ else:
             "unclip.diffusion.losses": "ErrorForm Squared Huber PseudoHuber LevelSampling Stratified LossAware",
             "unclip.diffusion.samplers": (
                 "Sampler Step Ancestral AnalyticDPM mean_square_eps DDIM DDIMInversion Euler Heun DPMSolverPP2M "
-                "DPMSolverPP3M DPMSolverPP2S UniPC LMS DEIS IPNDM RePaint Anchored"
+                "DPMSolverPP3M DPMSolverPP2S UniPC LMS DEIS IPNDM RePaint Anchored Consistency"
             ),
             "unclip.diffusion.grids": (
-                "Grid UniformTime QuadraticTime UniformLogSNR KarrasSteps Sections FixedLevels ends"
+                "Grid UniformTime QuadraticTime UniformLogSNR KarrasSteps Sections Jumps FixedLevels ends"
             ),
             "unclip.diffusion.guidance.base": "Guide Guided branches guided",
             "unclip.diffusion.search": "Search",
             "unclip.diffusion.guidance": (
-                "Guidance Unguided ClassifierFree ZeroStar APG Autoguidance ClassifierGuidance CLIPGuidance "
-                "LimitedInterval Rescale StaticThreshold DynamicThreshold"
+                "Guidance Unguided ClassifierFree ZeroStar APG Autoguidance GuidanceInput ClassifierGuidance "
+                "CLIPGuidance LimitedInterval Rescale StaticThreshold DynamicThreshold"
             ),
             "unclip.diffusion.likelihood": (
                 "BoundSettings Bound BoundSummary variational_bound summarise continuous_bound FlowSettings FlowBits "

@@ -5,6 +5,7 @@ QuadraticTime  t = (i/N)^2: more steps near the clean end (DDIM, Song et al. 202
 Sections       equal sections of time with a number of steps each (Nichol & Dhariwal 2021; GLIDE's 27 steps)
 UniformLogSNR  even steps of log-SNR (DPM-Solver, Lu et al. 2022)
 KarrasSteps    even steps of (sigma/alpha)^(1/rho) (Karras et al. 2022, Eq. 5)
+Jumps          few levels between two, for consistency models
 Given          a list of levels: searched, or taken from another model
 """
 
@@ -139,6 +140,29 @@ class KarrasSteps(Grid):
 
 
 @dataclass(frozen=True)
+class Jumps(Grid):
+    """For few steps of `Consistency`: the noisy end, then the middles of equal parts of log-SNR between two levels.
+
+    Outside them nothing is decided: before, the first step has seen nothing but noise; beyond, the image is there.
+
+    Args:
+        low: the noisier of the two.
+        high: the cleaner of the two.
+    """
+
+    low: Signed = -4.0
+    high: Signed = 3.0
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"low = {self.low}, high = {self.high}: the noisier level first, so low < high")
+
+    def levels(self, schedule: Schedule, steps: int) -> Levels:
+        middles = (torch.arange(steps - 1, dtype=torch.float64) + 0.5) / max(1, steps - 1)
+        return torch.cat([torch.tensor(ends(schedule)[:1]).double(), self.low + (self.high - self.low) * middles])
+
+
+@dataclass(frozen=True)
 class FixedLevels(Grid):
     """A grid that is written out level by level.
 
@@ -166,6 +190,7 @@ NAMES: dict[str, Grid] = {
     "log-snr": UniformLogSNR(),
     "karras": KarrasSteps(),
     "sections": Sections(),
+    "jumps": Jumps(),
 }
 """Names that a person types, as --grid karras. sections: 27 steps. Searched levels are `FixedLevels`."""
 

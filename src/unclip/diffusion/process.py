@@ -137,6 +137,19 @@ class Diffusion(nn.Module):
         self.levels.record(drawn, loss, noise)
         return loss if drawn.weight is None else drawn.weight * loss
 
+    def regress(self, x0: State, x: State, log_snr: PerSample, cond: Condition) -> PerSample:
+        """The loss of each sample, [b], against a clean estimate that is given, such as another model's.
+
+        Args:
+            x0: what the estimate should be, [b, ...].
+            x: states, [b, ...].
+            log_snr: their levels, [b].
+            cond: what they are conditioned on, b rows.
+        """
+        level = resolvable(log_snr)
+        out, _ = self.denoiser.output(x, level, cond)
+        return self._weight(log_snr) * self.config.error(out - self._target(x0, x, level))
+
     def _target(self, x0: State, x: State, log_snr: PerSample) -> State:
         """What F should have been."""
         c_skip, c_out = self.config.parameterization.scalings(log_snr)

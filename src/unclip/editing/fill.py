@@ -85,8 +85,14 @@ class Painter:
 
     @property
     def how(self) -> Sampling:
-        """The model's own sampling with the changes asked for."""
-        return self.model.resolved(self.request.settings)
+        """The decoder's own sampling with the changes asked for: what was distilled from it sees no hole."""
+        self.model.resolved(self.request.settings)  # raises for what no text-to-image model can do
+        how = self.request.settings.apply(self.model.sampling)
+        if "student" in how.guidance.missing_models():
+            raise ValueError(
+                "guidance form input or jump: the distilled network sees no hole; leave --guidance-form out"
+            )
+        return how
 
     @property
     def notes(self) -> list[str]:

@@ -74,6 +74,10 @@ class ImageModel(ABC):
         """What it denoises lives in [-limit, limit] when clean; None: it has no range."""
         return RANGE
 
+    def drawing(self, settings: Settings) -> Sampling:
+        """How it draws new images where these settings say nothing else: as `sampling` says, or in fewer steps."""
+        return self.sampling
+
     @abstractmethod
     def stages_used(self, how: Sampling) -> list[str]:
         """The stages that take part in an image, those that guide among them."""
@@ -88,7 +92,8 @@ class ImageModel(ABC):
 
     def resolved(self, settings: Settings | None) -> Sampling:
         """The sampling that these settings mean for this model. Raises ValueError where they cannot work."""
-        return (settings or Settings()).apply(self.sampling, self.limit)
+        settings = settings or Settings()
+        return settings.apply(self.drawing(settings), self.limit)
 
     def truncated(self, prompts: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Maps each prompt that is longer than the model reads to (what it reads of it, what it does not)."""

@@ -10,6 +10,7 @@ from unclip.diffusion.guidance import FORMS, Guidance, LogLikelihood
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.generation.base import ImageModel
+from unclip.generation.distilled import STAGE, drawing, required, usable
 from unclip.generation.settings import Settings
 from unclip.models.classifier import NoisyClassifier
 from unclip.models.ddpm import DDPM, NO_CLASS, Labels
@@ -36,6 +37,10 @@ class DDPMPipeline(ImageModel):
     @property
     def sampling(self) -> Sampling:
         return self.model.config.sampling
+
+    def drawing(self, settings: Settings) -> Sampling:
+        """How it draws: as it was trained to, or, after `unclip distill`, in fewer steps."""
+        return drawing(self.sampling, settings, usable(self.stages, "ddpm"))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -74,16 +79,18 @@ class DDPMPipeline(ImageModel):
         settings = settings or Settings()
         if settings.clip is not None:
             raise ValueError("CLIP guidance is for a text-to-image run; here: --classifier-guidance")
-        how = settings.apply(self.sampling)
+        how = settings.apply(self.drawing(settings))
         own = isinstance(settings.guidance, Guidance) or (settings.form or "cfg") not in FORMS  # may need no class
         asked = not own and (settings.form is not None or settings.guidance not in (None, 1))
-        if asked and not self.classes and "worse" not in how.guidance.missing_models():
+        lacks = how.guidance.missing_models()
+        free = "worse" in lacks or ("student" in lacks and settings.guidance is None)
+        if asked and not self.classes and not free:
             said = settings.guidance or settings.form
             raise ValueError(f"guidance = {said}: this model knows no classes to follow; leave it out")
         return how
 
     def stages_used(self, how: Sampling) -> list[str]:
-        lacks, guides = how.guidance.missing_models(), {"worse": "early/ddpm", "log_p": "classifier"}
+        lacks, guides = how.guidance.missing_models(), {"worse": "early/ddpm", "log_p": "classifier", "student": STAGE}
         return ["ddpm", *(stage for what, stage in guides.items() if what in lacks)]
 
     def _guided(self, how: Sampling, prompts: Sequence[str]) -> Sampling:
@@ -91,6 +98,8 @@ class DDPMPipeline(ImageModel):
         lacks, parts = how.guidance.missing_models(), dict[str, object]()
         if "worse" in lacks:
             parts["worse"] = self.stages.early(DDPM).diffusion.denoiser
+        if "student" in lacks:
+            parts["student"] = required(self.stages, "ddpm")
         if "log_p" in lacks:
             parts["log_p"] = self._log_p(prompts, self.labels(prompts))
         return replace(how, guidance=how.guidance.using(**parts))

@@ -15,6 +15,7 @@ from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.generation.base import ImageModel
 from unclip.generation.captioned import CaptionedModel
+from unclip.generation.distilled import STAGE, drawing, required, usable
 from unclip.generation.require import require
 from unclip.generation.settings import Settings
 from unclip.generation.upsampling import Enlarger, load_enlargers, upsampled, way
@@ -85,6 +86,10 @@ class TextToImage(CaptionedModel):
     def limit(self) -> float | None:
         return require(self.decoder, "decoder").space.limit
 
+    def drawing(self, settings: Settings) -> Sampling:
+        """How it draws new images: as its decoder, or, after `unclip distill`, in fewer steps."""
+        return drawing(self.sampling, settings, usable(self.stages, "decoder"))
+
     def embed_prompts(self, prompts: Sequence[str], seeds: Sequence[int]) -> Vectors:
         """Samples the prior: image embeddings of the prompts, unit vectors [b, d], one for each seed."""
         ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
@@ -125,6 +130,8 @@ class TextToImage(CaptionedModel):
                     "CLIP guidance: this run has no noise-aware CLIP; train one: unclip add noisy_clip --run RUN"
                 )
             parts["log_p"] = self.noisy_clip.log_p(ids, mask)
+        if "student" in lacks:
+            parts["student"] = required(self.stages, "decoder")
         return replace(how, guidance=how.guidance.using(**parts))
 
     def stages_used(self, how: Sampling, prior: bool = True, painter: str = "decoder") -> list[str]:
@@ -135,7 +142,10 @@ class TextToImage(CaptionedModel):
             prior: whether the embedding comes from the prior; otherwise it is that of an image.
             painter: the stage that decodes it.
         """
-        lacks, guides = how.guidance.missing_models(), {"worse": "early/decoder", "log_p": "noisy_clip"}
+        lacks, guides = (
+            how.guidance.missing_models(),
+            {"worse": "early/decoder", "log_p": "noisy_clip", "student": STAGE},
+        )
         guide = [stage for what, stage in guides.items() if what in lacks]
         return ["clip", *(self.prior_stages if prior else ()), painter, *guide]
 

@@ -1,5 +1,6 @@
 """`unclip add`: a further stage on a finished run."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,22 +51,40 @@ def add(
 
     Ctrl-C saves and ends; the same command continues.
     """
+    said = [*(set or []), *([] if size is None else [f"{stage}.size={size}"])]
+
+    def opened(config: "RunConfig") -> "Source | None":
+        return None if data is None else open_run_data(data, run, config, split, how)
+
+    raise SystemExit(train_added(run, stage, budget, said, restart, opened))
+
+
+def train_added(
+    run: Path,
+    stage: str,
+    budget: str | None,
+    said: list[str],
+    restart: bool,
+    opened: Callable[["RunConfig"], "Source | None"] = lambda config: None,
+) -> int:
+    """Trains a stage of a finished run on the screen; returns the exit code.
+
+    said: its settings, as `--set` takes them. opened: the run's data at their source, where they were named.
+    """
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.progress import follow
     from unclip.core.signals import stopping
     from unclip.recipes.add import add_stage
     from unclip.runs.folder import RunFolder
 
-    said = [*(set or []), *([] if size is None else [f"{stage}.size={size}"])]
     folder = RunFolder(run)
     folder.require()
     with folder.writing(), stopping() as stop:
         config = choose(run, stage, budget, said, restart)
-        source = None if data is None else open_run_data(data, run, config, split, how)
+        source = opened(config)
         if restart:
             folder.forget(stage)
-        code = follow(add_stage(run, stage, config, stop, source), stdout())
-    raise SystemExit(code)
+        return follow(add_stage(run, stage, config, stop, source), stdout())
 
 
 def choose(run: Path, stage: str, budget: str | None, said: list[str], restart: bool) -> "RunConfig":

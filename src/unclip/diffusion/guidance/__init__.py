@@ -1,9 +1,11 @@
 """Guidance: turns a conditional denoiser into a plain one, one file an idea. Formulas: docs/guidance.md.
 
-Two branches: `ClassifierFree`, `ZeroStar`, `APG`. A worse model: `Autoguidance`. A gradient: `ClassifierGuidance`,
+Two branches: `ClassifierFree`, `ZeroStar`, `APG`. A worse model: `Autoguidance`. A distilled
+one: `GuidanceInput`. A gradient: `ClassifierGuidance`,
 `CLIPGuidance`. Around another one: `LimitedInterval`, `Rescale`, `StaticThreshold`, `DynamicThreshold`.
 """
 
+from unclip.diffusion.guidance.as_input import GuidanceInput
 from unclip.diffusion.guidance.autoguidance import Autoguidance, under
 from unclip.diffusion.guidance.base import Guidance, Guided, Unguided
 from unclip.diffusion.guidance.classifier_free import ClassifierFree
@@ -23,6 +25,7 @@ __all__ = [
     "ZeroStar",
     "APG",
     "Autoguidance",
+    "GuidanceInput",
     "GradientGuidance",
     "LogLikelihood",
     "ClassifierGuidance",

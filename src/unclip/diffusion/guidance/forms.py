@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from unclip.core.config import families
 from unclip.core.config.base import stored
+from unclip.diffusion.guidance.as_input import GuidanceInput
 from unclip.diffusion.guidance.autoguidance import Autoguidance
 from unclip.diffusion.guidance.base import Guidance
 from unclip.diffusion.guidance.classifier_free import ClassifierFree
@@ -38,6 +39,8 @@ FORMS: Mapping[str, Callable[[float, float | None], Guidance]] = MappingProxyTyp
         "apg": lambda scale, limit: _within(APG(scale), limit),
         "dynamic": _dynamic,
         "auto": lambda scale, limit: _within(Autoguidance(scale), limit),
+        "input": lambda scale, limit: _within(GuidanceInput(scale), limit),
+        "jump": lambda scale, limit: _within(GuidanceInput(scale, jump=True), limit),
     }
 )
 """Name -> guidance from a scale and the range of the data."""

@@ -5,6 +5,7 @@ from unclip.diffusion.samplers.analytic import AnalyticDPM, mean_square_eps
 from unclip.diffusion.samplers.ancestral import Ancestral
 from unclip.diffusion.samplers.anchored import Anchored
 from unclip.diffusion.samplers.base import Sampler, Step, Walk
+from unclip.diffusion.samplers.consistency import Consistency
 from unclip.diffusion.samplers.ddim import DDIM, step
 from unclip.diffusion.samplers.dpm_solver import DPMSolverPP2M, DPMSolverPP2S, DPMSolverPP3M
 from unclip.diffusion.samplers.edm import Euler, Heun
@@ -20,6 +21,7 @@ __all__ = [
     "step",
     "Ancestral",
     "AnalyticDPM",
+    "Consistency",
     "mean_square_eps",
     "DDIM",
     "DDIMInversion",

@@ -7,6 +7,7 @@ from unclip.core.config import families
 from unclip.diffusion.samplers.adams import DEIS, IPNDM, LMS
 from unclip.diffusion.samplers.ancestral import Ancestral
 from unclip.diffusion.samplers.base import Sampler
+from unclip.diffusion.samplers.consistency import Consistency
 from unclip.diffusion.samplers.ddim import DDIM
 from unclip.diffusion.samplers.dpm_solver import DPMSolverPP2M, DPMSolverPP2S, DPMSolverPP3M
 from unclip.diffusion.samplers.edm import Euler, Heun
@@ -30,6 +31,7 @@ NAMES: dict[str, Sampler] = {
     "lms": LMS(),
     "deis": DEIS(),
     "ipndm": IPNDM(),
+    "consistency": Consistency(),
 }
 """ddpm: variance beta, wants all T steps. ancestral: beta-tilde, any number. heun-churn: EDM's table 5, ImageNet-64."""
 

@@ -5,6 +5,7 @@ from unclip.recipes.stages.classifier import ClassifierRecipe
 from unclip.recipes.stages.clip import CLIPRecipe
 from unclip.recipes.stages.ddpm import DDPMRecipe
 from unclip.recipes.stages.decoder import DecoderRecipe
+from unclip.recipes.stages.distilled import DistilledRecipe
 from unclip.recipes.stages.inpaint import InpaintRecipe
 from unclip.recipes.stages.inpaint_upsampler import InpaintUpsamplerRecipe
 from unclip.recipes.stages.latent import LatentRecipe
@@ -22,6 +23,7 @@ __all__ = [
     "ContrastivePriorRecipe",
     "DDPMRecipe",
     "DecoderRecipe",
+    "DistilledRecipe",
     "InpaintRecipe",
     "InpaintUpsamplerRecipe",
     "LatentRecipe",

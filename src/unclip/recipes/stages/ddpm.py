@@ -18,6 +18,7 @@ from unclip.diffusion.schedules import LogNormal
 from unclip.evaluation import likelihood
 from unclip.evaluation import pictures as scores
 from unclip.generation.ddpm import DDPMPipeline
+from unclip.generation.settings import Settings
 from unclip.images.files import grid, to_pictures
 from unclip.models.ddpm import DDPM, DDPMConfig, DDPMOptions
 from unclip.models.network import fitted
@@ -115,11 +116,14 @@ def labels(ctx: Context) -> np.ndarray:
     return np.array([numbers[captions[0]] for captions in ctx.prepared.captions], dtype=np.int64)
 
 
-def ddpm_preview(ctx: Context, model: DDPMPipeline) -> Preview:
-    """A row a class (the first eight of them), or a sheet of images, in which copies are looked for, too."""
+def ddpm_preview(ctx: Context, model: DDPMPipeline, how: Settings | None = None) -> Preview:
+    """A row a class (the first eight of them), or a sheet of images, in which copies are looked for, too.
+
+    how: None: in few of the model's own steps.
+    """
     rows = list(model.classes[:ROWS]) or [""] * ROWS
     seeds = [j + (0 if model.classes else i * COLUMNS) for i in range(len(rows)) for j in range(COLUMNS)]
-    *_, last = model.steps([c for c in rows for _ in range(COLUMNS)], seeds, scores.quick(model.sampling))
+    *_, last = model.steps([c for c in rows for _ in range(COLUMNS)], seeds, how or scores.quick(model.sampling))
     drawn = to_pictures(last.x.cpu())
     picture = grid([drawn[i : i + COLUMNS] for i in range(0, len(drawn), COLUMNS)], rows if model.classes else None)
     return Preview(picture, drawn_anew(ctx, model) if model.classes else last.x)

@@ -1,0 +1,171 @@
+"""The stage that draws a finished run's images, distilled to few steps: what `unclip distill` trains."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from unclip.core.condition import Condition
+from unclip.core.config.base import options
+from unclip.core.config.ranges import Share
+from unclip.core.noise import Noise
+from unclip.core.task import Batch
+from unclip.diffusion.grids import Jumps
+from unclip.diffusion.guidance import by_name, name_of
+from unclip.diffusion.process import Diffusion, Sampling
+from unclip.diffusion.samplers import Consistency
+from unclip.evaluation import pictures as scores
+from unclip.evaluation import suite
+from unclip.evaluation.alignment import matched_against_shuffled
+from unclip.evaluation.sets.paired import paired_difference
+from unclip.generation.base import ImageModel
+from unclip.generation.ddpm import DDPMPipeline
+from unclip.generation.distilled import STAGE
+from unclip.generation.settings import Settings
+from unclip.generation.text_to_image import TextToImage
+from unclip.models.ddpm import DDPM, NO_CLASS, DDPMConfig
+from unclip.models.decoder import Decoder, DecoderConfig
+from unclip.models.distillation import Distillation, DistillationOptions, Lesson, Student, StudentConfig
+from unclip.models.priors.diffusion import Prior
+from unclip.recipes.context import Context
+from unclip.recipes.events import Gate
+from unclip.recipes.gates import judge, likeness_of, pairs_of
+from unclip.recipes.stages.base import Stage, StageRecipe
+from unclip.recipes.stages.batches import assembled, caption_preview, feed
+from unclip.recipes.stages.ddpm import DDPMRecipe, ddpm_preview, pictures
+from unclip.runs.modules import DIGITS, Stages
+from unclip.training.optim import OptimConfig
+from unclip.training.trainer import TrainConfig
+
+Taught = Callable[[Batch, Noise], Lesson]
+PICTURES = 96
+"""That the gate draws, by student and by teacher."""
+KEPT = 0.95
+"""Of what the teacher's images gain from the right caption over a wrong one, so much must be left."""
+
+
+LOST = 0.1
+"""So much of the way from noise to the data a plain DDPM's student may lose."""
+
+
+@dataclass(frozen=True)
+class DistilledRecipe(DistillationOptions, StageRecipe):
+    """The student of what draws a run's images, at a fifth of its rates. sampling: its own, but for the guidance."""
+
+    name: ClassVar[str] = STAGE
+    added_to: ClassVar[tuple[str, ...]] = ("unclip", "ddpm")
+    gate_previews: ClassVar[float] = 8.0
+
+    sampling: Sampling = field(default_factory=lambda: Sampling(4, Consistency(), grid=Jumps()))
+    share: Share = 0.5
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=4e-4, muon_lr=6e-4)))
+
+    def build(self, ctx: Context, name: str) -> Stage[Distillation]:
+        """Starts as the stage that draws, and sees the same data, embeddings and dropouts."""
+        stage = _of_ddpm(self, ctx) if ctx.config.model == "ddpm" else _of_decoder(self, ctx)
+        stage.module.to(ctx.device)
+        return stage
+
+    def taught(self, ctx: Context, teacher: Diffusion, of: DecoderConfig | DDPMConfig, lesson: Taught) -> Distillation:
+        """The student of a stage with these settings, with what teaches it; it draws with the stage's own scale."""
+        named, (low, high) = name_of(of.sampling.guidance), self.scales
+        scale = min(high, max(low, 1.0 if named is None else named[1]))
+        sampling = replace(self.sampling, guidance=by_name("jump", scale, of.diffusion.limit))
+        sha = ctx.folder.state()[ctx.folder.drawing].get("sha256", "")[:DIGITS]
+        config = StudentConfig(of.network, of.diffusion, sampling, self.scales, sha)
+        return Distillation(
+            Student.of(teacher, config),
+            lambda x, log_snr, cond: teacher.denoiser(x, log_snr, cond),
+            lesson,
+            DistillationOptions(**options(self, DistillationOptions)),
+        )
+
+
+def _of_decoder(recipe: DistilledRecipe, ctx: Context) -> Stage[Distillation]:
+    decoder, prior = ctx.finished("decoder", Decoder), ctx.finished("prior", Prior)
+    batches = feed(ctx, recipe.train)
+    batches.embeddings = ctx.embeddings
+
+    def whole(module: Distillation) -> TextToImage:
+        stages = Stages.of(**{STAGE: module.student})
+        return assembled(ctx, clip=ctx.clip, prior=prior, decoder=decoder, stages=stages)
+
+    return Stage(
+        recipe.taught(ctx, decoder.diffusion, decoder.config, lambda batch, noise: lesson(decoder, batch, noise)),
+        batches,
+        gate=lambda m: judge(ctx, distilled_gate, whole(m)),
+        preview=lambda m: caption_preview(ctx, whole(m)),
+        kept=lambda m: m.student,
+    )
+
+
+def lesson(decoder: Decoder, batch: Batch, noise: Noise) -> Lesson:
+    """A batch as the decoder's training sees it, and what its guidance leads away from."""
+    assert batch.images is not None and batch.image_embedding is not None
+    assert batch.ids is not None and batch.mask is not None
+    _, null = decoder.conditions(batch.image_embedding, batch.ids, batch.mask)
+    return Lesson(batch.images, decoder.training_condition(batch, noise), null)
+
+
+def _of_ddpm(recipe: DistilledRecipe, ctx: Context) -> Stage[Distillation]:
+    ddpm = ctx.finished("ddpm", DDPM)
+
+    def whole(module: Distillation) -> DDPMPipeline:
+        stages = Stages.of(**{STAGE: module.student})
+        return DDPMPipeline(ddpm, device=ctx.device, precision=ctx.precision, stages=stages)
+
+    def asked(batch: Batch, noise: Noise) -> Lesson:
+        assert batch.images is not None
+        if batch.labels is None:
+            return Lesson(batch.images, Condition())
+        none = torch.full_like(batch.labels, NO_CLASS)
+        return Lesson(batch.images, ddpm.condition(batch.labels), ddpm.condition(none))
+
+    return Stage(
+        recipe.taught(ctx, ddpm.diffusion, ddpm.config, asked),
+        pictures(ctx, ctx.config.of(DDPMRecipe), recipe.train.batch),
+        gate=lambda m: judge(ctx, distilled_ddpm_gate, whole(m)),
+        preview=lambda m: ddpm_preview(ctx, whole(m), Settings()),
+        kept=lambda m: m.student,
+    )
+
+
+def distilled_gate(ctx: Context, rows: np.ndarray, model: TextToImage) -> Gate:
+    """Its images fit their captions nearly as well as its teacher's of the same seeds, and are no noise."""
+    real, captions = pairs_of(ctx, rows, PICTURES)
+    texts, seed = model.embed_captions(captions), ctx.config.seed
+    made = suite.generate_for_captions(model, captions, seed)
+    taught = suite.generate_for_captions(model, captions, seed, teacher_settings(model))
+    score, of_teacher = (matched_against_shuffled(model.embed_images(x), texts, captions) for x in (made, taught))
+    a, b = ((model.embed_images(x) * texts).sum(1) for x in (made, taught))
+    less = paired_difference(a, b, captions, Noise.shared(seed, "distilled"))
+    like, kept = likeness_of(ctx, made, real), score["gap"] / max(1e-6, of_teacher["gap"])
+    why = (
+        f"{model.drawing(Settings()).steps} steps: CLIP score {score['matched']:.3f}, {model.sampling.steps} steps of "
+        f"its teacher {of_teacher['matched']:.3f} (difference {less.value:+.3f} +- {less.error:.3f}); {like.said()}"
+    )
+    metrics = {**score, **like.metrics, "teacher_matched": of_teacher["matched"], "kept": kept}
+    metrics |= {"difference": less.value, "difference_error": less.error}
+    return Gate(STAGE, kept >= KEPT and not like.noise, why, metrics)
+
+
+def distilled_ddpm_gate(ctx: Context, rows: np.ndarray, model: DDPMPipeline) -> Gate:
+    """Its images have come nearly as far from noise to the data as its teacher's of the same seeds."""
+    real, own = scores.held_out(model, ctx.prepared, rows[:PICTURES])
+    made, taught = (
+        scores.generate_images(model, own, ctx.config.seed, how) for how in (Settings(), teacher_settings(model))
+    )
+    like, of_teacher = likeness_of(ctx, made, real), likeness_of(ctx, taught, real)
+    why = (
+        f"{model.drawing(Settings()).steps} steps: {like.said()}; {model.sampling.steps} steps of its teacher: "
+        f"{of_teacher.way:.0%}"
+    )
+    good = not like.noise and like.way >= of_teacher.way - LOST
+    return Gate(STAGE, good, why, {**like.metrics, "way": like.way, "teacher_way": of_teacher.way})
+
+
+def teacher_settings(model: ImageModel) -> Settings:
+    """Settings with which its teacher draws, as it did before."""
+    return Settings(guidance=model.sampling.guidance)
