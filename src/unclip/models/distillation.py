@@ -43,8 +43,6 @@ K, B = 8.0, 1.0
 """Of r(t) (Geng et al. 2024, their CIFAR-10 settings)."""
 CLEANEST = 6.0
 """The log-SNR up to which jumps are learned: what they would change beyond it nobody sees."""
-UNITS = EDM()
-"""Whose c_out measures how far two clean estimates differ, whatever the network predicts."""
 
 
 @dataclass(frozen=True)
@@ -216,7 +214,7 @@ class Distillation(nn.Module):
         r = torch.where(r > math.exp(-clean / 2), r, 0.0)
         with torch.no_grad():
             goal = self.goal(self.taught(lesson, x, level, scale), r, cond)
-        error = (self.student.diffusion.denoiser(x, level, cond).x0 - goal) / like(UNITS.scalings(level)[1], x)
+        error = (self.student.diffusion.denoiser(x, level, cond).x0 - goal) / like(self.units.scalings(level)[1], x)
         return self.options.error(error) * t / (q * (t - r))
 
     def goal(self, p: Prediction, r: PerSample, cond: Condition) -> State:
@@ -238,6 +236,12 @@ class Distillation(nn.Module):
         with_cond, without = branches(self.teacher, lesson.cond, lesson.null)(x, level)
         x0 = without.x0 + like(scale, x) * (with_cond.x0 - without.x0)
         return Prediction.from_x0(x0 if self.limit is None else x0.clamp(-self.limit, self.limit), x, level)
+
+    @property
+    def units(self) -> EDM:
+        """Whose c_out measures how far two clean estimates differ, whatever the network predicts."""
+        own = self.student.config.diffusion.parameterization
+        return own if isinstance(own, EDM) else EDM()
 
     @property
     def limit(self) -> float | None:

@@ -14,6 +14,8 @@ from unclip.generation.ddpm import DDPMPipeline
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import grid, to_pictures
+from unclip.models.autoencoder.space import CodeSpace
+from unclip.models.decoder import Decoder
 from unclip.nn.backbones.config import ImageNetworkConfig
 from unclip.recipes.context import Context
 from unclip.recipes.feed import Feed, distinct_captions
@@ -27,6 +29,18 @@ DRAWN, QUICK = 24, 12
 def feed(ctx: Context, train: TrainConfig) -> Feed:
     """Batches of the training split."""
     return Feed(ctx.prepared, ctx.splits.train, ctx.tokenizer, train.batch, ctx.config.seed)
+
+
+def decoder_feed(ctx: Context, train: TrainConfig, decoder: Decoder, images: bool = False) -> Feed:
+    """Batches for a decoder, or what is made of one: with embeddings, and images or, where it denoises those, codes.
+
+    images: whether they are wanted beside the codes.
+    """
+    batches = feed(ctx, train)
+    batches.embeddings = ctx.embeddings
+    if isinstance(decoder.space, CodeSpace):
+        batches.with_images, batches.latents = images, ctx.shipped_latents
+    return batches
 
 
 def check_multiple(size: int, network: ImageNetworkConfig) -> None:

@@ -33,7 +33,7 @@ from unclip.recipes.gates import PICTURES, clear, judge, likeness_of, pairs_of
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages.base import Stage, StageRecipe, TokenizerSize
-from unclip.recipes.stages.batches import assembled, caption_preview, check_multiple, feed
+from unclip.recipes.stages.batches import assembled, caption_preview, check_multiple, decoder_feed
 from unclip.recipes.stages.clip import clip_of, heads
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
@@ -111,10 +111,7 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
         module.statistics.fit(ctx.embeddings[torch.from_numpy(ctx.splits.train)])
         if self.text == "clip":
             module.text.load_state_dict(ctx.clip.text.state_dict())
-        batches = feed(ctx, self.train)
-        batches.embeddings = ctx.embeddings
         if isinstance(module.space, CodeSpace):
-            batches.with_images, batches.latents = False, ctx.shipped_latents
             module.space.start(shipped_autoencoder()[0], ctx.shipped_latents[torch.from_numpy(ctx.splits.train)])
 
         def whole(decoder: Decoder) -> TextToImage:
@@ -122,7 +119,7 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
 
         return Stage(
             module.to(ctx.device),
-            batches,
+            decoder_feed(ctx, self.train, module),
             gate=lambda decoder: judge(ctx, decoder_gate, whole(decoder)),
             preview=lambda decoder: caption_preview(ctx, whole(decoder)),
         )

@@ -33,7 +33,7 @@ from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 from unclip.recipes.gates import judge, likeness_of, pairs_of
 from unclip.recipes.stages.base import Stage, StageRecipe
-from unclip.recipes.stages.batches import assembled, caption_preview, feed
+from unclip.recipes.stages.batches import assembled, caption_preview, decoder_feed
 from unclip.recipes.stages.ddpm import DDPMRecipe, ddpm_preview, pictures
 from unclip.runs.modules import DIGITS, Stages
 from unclip.training.optim import OptimConfig
@@ -44,8 +44,6 @@ PICTURES = 96
 """That the gate draws, by student and by teacher."""
 KEPT = 0.95
 """Of what the teacher's images gain from the right caption over a wrong one, so much must be left."""
-
-
 LOST = 0.1
 """So much of the way from noise to the data a plain DDPM's student may lose."""
 
@@ -85,8 +83,6 @@ class DistilledRecipe(DistillationOptions, StageRecipe):
 
 def _of_decoder(recipe: DistilledRecipe, ctx: Context) -> Stage[Distillation]:
     decoder, prior = ctx.finished("decoder", Decoder), ctx.finished("prior", Prior)
-    batches = feed(ctx, recipe.train)
-    batches.embeddings = ctx.embeddings
 
     def whole(module: Distillation) -> TextToImage:
         stages = Stages.of(**{STAGE: module.student})
@@ -94,7 +90,7 @@ def _of_decoder(recipe: DistilledRecipe, ctx: Context) -> Stage[Distillation]:
 
     return Stage(
         recipe.taught(ctx, decoder.diffusion, decoder.config, lambda batch, noise: lesson(decoder, batch, noise)),
-        batches,
+        decoder_feed(ctx, recipe.train, decoder),
         gate=lambda m: judge(ctx, distilled_gate, whole(m)),
         preview=lambda m: caption_preview(ctx, whole(m)),
         kept=lambda m: m.student,
@@ -103,10 +99,10 @@ def _of_decoder(recipe: DistilledRecipe, ctx: Context) -> Stage[Distillation]:
 
 def lesson(decoder: Decoder, batch: Batch, noise: Noise) -> Lesson:
     """A batch as the decoder's training sees it, and what its guidance leads away from."""
-    assert batch.images is not None and batch.image_embedding is not None
+    assert batch.image_embedding is not None
     assert batch.ids is not None and batch.mask is not None
     _, null = decoder.conditions(batch.image_embedding, batch.ids, batch.mask)
-    return Lesson(batch.images, decoder.training_condition(batch, noise), null)
+    return Lesson(decoder.clean(batch), decoder.training_condition(batch, noise), null)
 
 
 def _of_ddpm(recipe: DistilledRecipe, ctx: Context) -> Stage[Distillation]:

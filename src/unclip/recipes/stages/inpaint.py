@@ -14,7 +14,6 @@ from unclip.data.masks import MaskConfig, random_masks
 from unclip.evaluation.fidelity.inpainting import HOLES, score_inpainting
 from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import grid, to_pictures
-from unclip.models.autoencoder.space import CodeSpace
 from unclip.models.decoder import Decoder
 from unclip.models.inpainter import Inpainter
 from unclip.models.known_region import KnownRegion
@@ -24,7 +23,7 @@ from unclip.recipes.events import Gate
 from unclip.recipes.feed import distinct_captions
 from unclip.recipes.gates import judge
 from unclip.recipes.stages.base import Stage, StageRecipe
-from unclip.recipes.stages.batches import assembled, feed
+from unclip.recipes.stages.batches import assembled, decoder_feed
 from unclip.runs.modules import Stages
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
@@ -52,17 +51,13 @@ class InpaintRecipe(StageRecipe):
     def build(self, ctx: Context, name: str) -> Stage[Inpainter]:
         """Starts as the run's decoder, and sees its data, embeddings and dropouts; only what is hidden is new."""
         decoder, prior = ctx.finished("decoder", Decoder), ctx.finished("prior", Prior)
-        batches = feed(ctx, self.train)
-        batches.embeddings = ctx.embeddings
-        if isinstance(decoder.space, CodeSpace):
-            batches.latents = ctx.shipped_latents
 
         def whole(inpainter: Inpainter) -> TextToImage:
             return assembled(ctx, clip=ctx.clip, prior=prior, decoder=decoder, stages=Stages.of(inpaint=inpainter))
 
         return Stage(
             Inpainter.start(decoder, self.masks).to(ctx.device).requires_grad_(True),
-            batches,
+            decoder_feed(ctx, self.train, decoder, images=True),
             gate=lambda inpainter: judge(ctx, inpaint_gate, whole(inpainter)),
             preview=lambda inpainter: inpaint_preview(ctx, whole(inpainter)),
         )
