@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.short import STAGES, events, losses, short
+from tests.short import STAGES, losses, short
 
 import unclip
 from unclip.clip.model import CLIP
@@ -27,6 +27,8 @@ from unclip.runs.folder import RunFolder
 from unclip.runs.modules import load_stage, model_hash
 
 STEPS = 2
+SCENES = 24
+"""Too few to be looked through for copies, which takes longest."""
 STILL = 1e-12
 """A learning rate at which nothing moves."""
 
@@ -36,7 +38,7 @@ class Renamed:
 
     root, kind = Path("renamed"), "renamed"
 
-    def __init__(self, scenes: int = 48) -> None:
+    def __init__(self, scenes: int = SCENES) -> None:
         self.world = World(32, scenes=scenes)
 
     def __iter__(self) -> Iterator[Item]:
@@ -50,7 +52,7 @@ class Renamed:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("start") / "trained"
-    list(events(folder, short(STEPS)))
+    train(World(32, scenes=SCENES), folder, short(STEPS))
     return folder
 
 
@@ -81,7 +83,7 @@ def notes(told: list[Event]) -> str:
 def test_at_step_0_it_is_the_run_that_it_started_from(trained: Path, tmp_path: Path) -> None:
     """At a rate of nothing, on the same data, every stage keeps the other's averaged weights, and so their losses."""
     out = tmp_path / "still"
-    told = train(World(32, scenes=64), out, begun(trained, 1, lr=STILL, muon_lr=STILL))
+    told = train(World(32, scenes=SCENES), out, begun(trained, 1, lr=STILL, muon_lr=STILL))
     assert f"starts from the weights of {trained}, model {model_hash(RunFolder(trained))}" in notes(told)
     for name in STAGES:
         before, after = (store.load(folder / name).tensors for folder in (trained, out))
@@ -89,7 +91,7 @@ def test_at_step_0_it_is_the_run_that_it_started_from(trained: Path, tmp_path: P
         for key, value in before.items():
             torch.testing.assert_close(after[key], value, rtol=0, atol=1e-6)
     again = tmp_path / "again"  # the same batches once more: the first losses are those of its weights, not of random
-    train(World(32, scenes=64), again, begun(out, 1, lr=STILL, muon_lr=STILL))
+    train(World(32, scenes=SCENES), again, begun(out, 1, lr=STILL, muon_lr=STILL))
     for name in STAGES:
         was, now, random = (losses(folder, name) for folder in (out, again, trained))
         assert [loss for _, loss in now] == pytest.approx([loss for _, loss in was], abs=1e-6)
@@ -97,7 +99,7 @@ def test_at_step_0_it_is_the_run_that_it_started_from(trained: Path, tmp_path: P
 
 
 def test_words_and_lengths_are_added_and_what_was_known_stays_to_the_bit(trained: Path, tmp_path: Path) -> None:
-    out, known = tmp_path / "out", [c for item in World(32, scenes=20) for c in item.captions]
+    out, known = tmp_path / "out", [c for item in World(32, scenes=SCENES) for c in item.captions]
     train(Renamed(), out, begun(trained, 1, lr=STILL, muon_lr=STILL))
     old, new = unclip.load(trained), unclip.load(out)
     assert new.tokenizer.size > old.tokenizer.size and new.tokenizer.context > old.tokenizer.context
@@ -114,8 +116,8 @@ def test_words_and_lengths_are_added_and_what_was_known_stays_to_the_bit(trained
     table = wider.text.state_dict()["embedding.weight"]
     assert torch.equal(table[-1], table[[5, 6]].mean(0))
     prior, was = load_stage(out, "prior", Prior), load_stage(trained, "prior", Prior)
-    longer = prior.state_dict()["diffusion.network.position"]
-    short_ = was.state_dict()["diffusion.network.position"]
+    longer = prior.state_dict()["diffusion.denoiser.network.position"]
+    short_ = was.state_dict()["diffusion.denoiser.network.position"]
     torch.testing.assert_close(longer[-4:], short_[-4:], rtol=0, atol=1e-6)
     assert len(longer) - len(short_) == new.tokenizer.context - old.tokenizer.context
 
@@ -150,7 +152,7 @@ def test_gentler_rates_and_the_other_runs_networks(trained: Path) -> None:
 
 def wrong(config: RunConfig, out: Path) -> str:
     with pytest.raises(ValueError, match=str(config.start)) as error:
-        train(World(32, scenes=64), out, config)
+        train(World(32, scenes=SCENES), out, config)
     assert not (out / "run.toml").exists() and not (out / "data").exists()
     return str(error.value)
 
@@ -189,4 +191,4 @@ def test_in_python_start_and_more(trained: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="--more: .*x holds no finished run"):
         unclip.train("shapes", tmp_path / "x", more="3m")
     with pytest.raises(ValueError, match="was begun from random weights; leave --from out"):
-        unclip.train(World(32, scenes=64), trained, start=tmp_path / "other")
+        unclip.train(World(32, scenes=SCENES), trained, start=tmp_path / "other")

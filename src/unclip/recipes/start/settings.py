@@ -63,7 +63,7 @@ def check_kind(there: RunConfig, start: str, **wanted: Any) -> None:
 def check_alike(stage: str, wanted: Mapping[str, Any], has: Mapping[str, Any], start: str) -> None:
     """Raises ValueError for the first setting that weights depend on and that is not the same."""
     before, now = dict(_fixed(has)), dict(_fixed(wanted))
-    for path in [*now, *before]:
+    for path in sorted([*now, *before], key=lambda name: name != "classes"):  # whose number other settings follow
         if now.get(path) != before.get(path):
             raise ValueError(_unlike(f"{stage}.{path}", now.get(path), before.get(path), start))
 
@@ -78,5 +78,5 @@ def _fixed(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _unlike(path: str, wanted: Any, has: Any, start: str) -> str:
     return (
         f"{path} = {quote(wanted)}: the weights of {printable(start)} were trained with {path} = {quote(has)} and fit "
-        "nothing else; leave it out, or train without --from"
+        "nothing else; take that, or train without --from"
     )
