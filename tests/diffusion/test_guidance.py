@@ -105,7 +105,7 @@ MEMBERS = [pytest.param(m, id=m.__name__) for m in family(Guidance)]
 every = pytest.mark.parametrize("member", MEMBERS)
 
 
-def ready(member: type[Guidance], log_p: Callable = bumpy, worse: Denoiser | None = None) -> Guidance:
+def ready(member: type[Guidance], log_p: Callable = bumpy, worse: Callable | None = None) -> Guidance:
     other = worse or bent(0.3)
     return member().using(log_p=log_p, worse=other, student=other)
 
@@ -176,7 +176,7 @@ def test_a_learned_variance_is_the_conditionals(member: type[Guidance]):
     def denoiser(x: torch.Tensor, log_snr: torch.Tensor, cond: Condition) -> Prediction:
         return replace(bent()(x, log_snr, cond), variance_mix=cond.vector.expand_as(x))  # pyright: ignore
 
-    for p in walk(ready(member)(denoiser, COND, NULL)):
+    for p in walk(ready(member, worse=denoiser)(denoiser, COND, NULL)):
         assert p.variance_mix is not None
         assert torch.equal(p.variance_mix, COND.vector.expand_as(X))  # pyright: ignore[reportOptionalMemberAccess]
 

@@ -10,6 +10,7 @@ from tests.cli.conftest import Call, call
 from tests.short import events, short
 
 import unclip
+from unclip.cli.provenance import command
 from unclip.core.disk import store
 from unclip.data.shapes.world import World
 from unclip.diffusion.guidance import GuidanceInput, StaticThreshold
@@ -91,6 +92,10 @@ def test_it_draws_by_default_and_is_named_in_what_it_draws(run: Path, distilled:
     shas = {name: store.load(distilled / name).sha256[:12] for name in ("clip", "prior", "decoder", "distilled")}
     assert about["stages"] == shas
     assert model.hash == model_hash(RunFolder(run)) == about["model"]
+    words = command({**about, "n": 1}, str(distilled))
+    assert words.endswith("--steps 4 --guidance 2.0 --guidance-form jump --sampler consistency --grid jumps")
+    again = Settings(steps=4, guidance=2.0, form="jump", sampler="consistency", grid="jumps")
+    assert model.generate(["a red circle"], settings=again)[0].tobytes() == picture.tobytes()
     [two] = model.generate(["a red circle"], settings=Settings(steps=2))
     assert two.info[KEY]["sampling"]["steps"] == 2 and two.tobytes() != picture.tobytes()
 

@@ -150,8 +150,8 @@ class Jumps(Grid):
         high: the cleaner of the two.
     """
 
-    low: Signed = -4.0
-    high: Signed = 3.0
+    low: Signed = -6.0
+    high: Signed = 0.0
 
     def __post_init__(self) -> None:
         if not self.low < self.high:

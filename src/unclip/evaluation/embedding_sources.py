@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-import torch
 import torch.nn.functional as F
 
 from unclip.core.typing import Float, Images, Tensor, Vectors
@@ -23,7 +22,7 @@ from unclip.evaluation.scenes import whole_scenes
 from unclip.evaluation.sets.beside import KernelDistance, Measured, Setting, Values, beside
 from unclip.evaluation.sets.calibration import calibration
 from unclip.evaluation.sets.kernel import kid_scores
-from unclip.evaluation.suite import BATCH, OTHER, prior_embeddings
+from unclip.evaluation.suite import BATCH, OTHER, decode_embeddings, prior_embeddings
 from unclip.generation.text_to_image import TextToImage
 from unclip.models.priors.base import PriorModel
 from unclip.models.priors.untrained import ConstantPrior
@@ -115,17 +114,9 @@ def embeddings(model: TextToImage, way: EmbeddingSource, pairs: Pairs) -> tuple[
     return z, (time.perf_counter() - start) / len(z)
 
 
-@torch.no_grad()
 def draw_images(model: TextToImage, way: EmbeddingSource, z: Vectors, pairs: Pairs) -> Images:
     """An image for each embedding with the run's own sampling, in [-1, 1] on the CPU."""
-    captions, parts = captions_for(way, pairs.captions), []
-    for i in _batches(captions):
-        some = captions[i : i + BATCH]
-        *_, last = model.decode(
-            z[i : i + BATCH], some, range(pairs.seed + i, pairs.seed + i + len(some)), model.sampling
-        )
-        parts.append(last.x.float().clamp(-1, 1).cpu())
-    return torch.cat(parts)
+    return decode_embeddings(model, z, captions_for(way, pairs.captions), pairs.seed)
 
 
 def captions_for(way: EmbeddingSource, captions: Sequence[str]) -> list[str]:

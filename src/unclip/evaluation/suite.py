@@ -17,6 +17,7 @@ from unclip.data.shapes.pairs import by_shape, named, pool
 from unclip.data.shapes.rates import geneval, rates
 from unclip.data.shapes.score import Score, score_each
 from unclip.data.shapes.world import World
+from unclip.diffusion.process import Sampling
 from unclip.evaluation.alignment import matched_against_shuffled
 from unclip.evaluation.fidelity.reconstruction import score_reconstruction
 from unclip.evaluation.fidelity.texture import roughness
@@ -174,5 +175,21 @@ def generate_for_captions(
     for i in range(0, len(captions), BATCH):
         some = captions[i : i + BATCH]
         *_, last = model.steps(some, range(seed + i, seed + i + len(some)), settings)
+        parts.append(last.x.float().clamp(-1, 1).cpu())
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def decode_embeddings(
+    model: TextToImage, z: Vectors, captions: Sequence[str], seed: int, how: Sampling | None = None
+) -> Images:
+    """One image for each embedding and caption as tensors in [-1, 1] on the CPU; image i has seed + i.
+
+    how: None: as the decoder was stored.
+    """
+    parts = []
+    for i in range(0, len(captions), BATCH):
+        some = captions[i : i + BATCH]
+        *_, last = model.decode(z[i : i + BATCH], some, range(seed + i, seed + i + len(some)), how or model.sampling)
         parts.append(last.x.float().clamp(-1, 1).cpu())
     return torch.cat(parts)

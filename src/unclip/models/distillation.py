@@ -197,8 +197,13 @@ class Distillation(nn.Module):
         return Losses(torch.cat([guided, jumps]).mean())
 
     def guide(self, lesson: Lesson, noise: Noise) -> PerSample:
-        """The loss of guidance as an input, [b], at the levels that the teacher was trained at."""
-        level = resolvable(self.student.config.diffusion.schedule.draw(len(lesson.x0), noise))
+        """The loss of guidance as an input, [b]: half at the levels that the teacher was trained at, half at all alike.
+
+        A schedule may hardly ever draw the least noise, and there the jumps would undo what nothing keeps.
+        """
+        schedule, half = self.student.config.diffusion.schedule, len(lesson.x0) // 2
+        usual = resolvable(schedule.draw(len(lesson.x0) - half, noise))
+        level = torch.cat([usual, self._anywhere(half, ends(schedule)[1], noise.fork("anywhere"))])
         x, scale = self._noised(lesson, level, noise)
         with torch.no_grad():
             goal = self.taught(lesson, x, level, scale).x0
@@ -206,8 +211,8 @@ class Distillation(nn.Module):
 
     def jump(self, lesson: Lesson, noise: Noise, q: float) -> PerSample:
         """The loss of a jump, [b], at levels that are uniform in log-SNR."""
-        noisy, clean = ends(self.student.config.diffusion.schedule)
-        level = noisy + (min(clean, CLEANEST) - noisy) * stratified(len(lesson.x0), noise)
+        clean = ends(self.student.config.diffusion.schedule)[1]
+        level = self._anywhere(len(lesson.x0), min(clean, CLEANEST), noise)
         x, scale = self._noised(lesson, level, noise)
         cond, t = told(lesson.cond, scale, jump=True), torch.exp(-level / 2)
         r = earlier(t, q)
@@ -247,6 +252,11 @@ class Distillation(nn.Module):
     def limit(self) -> float | None:
         """The range of clean data."""
         return self.student.config.diffusion.limit
+
+    def _anywhere(self, n: int, clean: float, noise: Noise) -> PerSample:
+        """Levels that are uniform in log-SNR, from the noisy end to `clean`."""
+        noisy = ends(self.student.config.diffusion.schedule)[0]
+        return noisy + (clean - noisy) * stratified(n, noise)
 
     def _noised(self, lesson: Lesson, level: PerSample, noise: Noise) -> tuple[State, PerSample]:
         """States at these levels, and a scale of guidance for each."""

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
+from PIL import Image
 from torch import nn
 
 from unclip.core.config.base import options
 from unclip.core.config.ranges import Share
+from unclip.core.typing import Images
 from unclip.diffusion.guidance import ClassifierFree, Unguided
 from unclip.diffusion.likelihood import summarise
 from unclip.diffusion.process import DiffusionConfig, Sampling
@@ -116,17 +118,20 @@ def labels(ctx: Context) -> np.ndarray:
     return np.array([numbers[captions[0]] for captions in ctx.prepared.captions], dtype=np.int64)
 
 
-def ddpm_preview(ctx: Context, model: DDPMPipeline, how: Settings | None = None) -> Preview:
-    """A row a class (the first eight of them), or a sheet of images, in which copies are looked for, too.
+def ddpm_preview(ctx: Context, model: DDPMPipeline) -> Preview:
+    """A sheet in few steps; without classes copies are looked for in it, with them in images of held-out classes."""
+    picture, drawn = ddpm_sheet(model, scores.quick(model.sampling))
+    return Preview(picture, drawn_anew(ctx, model) if model.classes else drawn)
 
-    how: None: in few of the model's own steps.
-    """
+
+def ddpm_sheet(model: DDPMPipeline, how: Settings) -> tuple[Image.Image, Images]:
+    """A row a class (the first eight of them), or images of none, and the same as tensors."""
     rows = list(model.classes[:ROWS]) or [""] * ROWS
     seeds = [j + (0 if model.classes else i * COLUMNS) for i in range(len(rows)) for j in range(COLUMNS)]
-    *_, last = model.steps([c for c in rows for _ in range(COLUMNS)], seeds, how or scores.quick(model.sampling))
+    *_, last = model.steps([c for c in rows for _ in range(COLUMNS)], seeds, how)
     drawn = to_pictures(last.x.cpu())
-    picture = grid([drawn[i : i + COLUMNS] for i in range(0, len(drawn), COLUMNS)], rows if model.classes else None)
-    return Preview(picture, drawn_anew(ctx, model) if model.classes else last.x)
+    lines = [drawn[i : i + COLUMNS] for i in range(0, len(drawn), COLUMNS)]
+    return grid(lines, rows if model.classes else None), last.x
 
 
 def ddpm_gate(ctx: Context, rows: np.ndarray, model: DDPMPipeline) -> Gate:

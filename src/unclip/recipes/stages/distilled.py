@@ -6,12 +6,14 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from PIL import Image
 
 from unclip.core.condition import Condition
 from unclip.core.config.base import options
 from unclip.core.config.ranges import Share
 from unclip.core.noise import Noise
 from unclip.core.task import Batch
+from unclip.data.loader import to_tensor
 from unclip.diffusion.grids import Jumps
 from unclip.diffusion.guidance import by_name, name_of
 from unclip.diffusion.process import Diffusion, Sampling
@@ -20,29 +22,32 @@ from unclip.evaluation import pictures as scores
 from unclip.evaluation import suite
 from unclip.evaluation.alignment import matched_against_shuffled
 from unclip.evaluation.sets.paired import paired_difference
-from unclip.generation.base import ImageModel
 from unclip.generation.ddpm import DDPMPipeline
 from unclip.generation.distilled import STAGE
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
+from unclip.images.files import grid, to_pictures
 from unclip.models.ddpm import DDPM, NO_CLASS, DDPMConfig
 from unclip.models.decoder import Decoder, DecoderConfig
 from unclip.models.distillation import Distillation, DistillationOptions, Lesson, Student, StudentConfig
 from unclip.models.priors.diffusion import Prior
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
-from unclip.recipes.gates import judge, likeness_of, pairs_of
+from unclip.recipes.feed import distinct_captions
+from unclip.recipes.gates import judge, judged_rows, likeness_of, pairs_of
 from unclip.recipes.stages.base import Stage, StageRecipe
-from unclip.recipes.stages.batches import assembled, caption_preview, decoder_feed
-from unclip.recipes.stages.ddpm import DDPMRecipe, ddpm_preview, pictures
+from unclip.recipes.stages.batches import assembled, decoder_feed
+from unclip.recipes.stages.ddpm import DDPMRecipe, ddpm_sheet, pictures
 from unclip.runs.modules import DIGITS, Stages
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
 
 Taught = Callable[[Batch, Noise], Lesson]
-PICTURES = 96
+PICTURES = 64
 """That the gate draws, by student and by teacher."""
-KEPT = 0.95
+ROWS, COLUMNS = 6, 3
+"""Of a preview."""
+KEPT = 0.9
 """Of what the teacher's images gain from the right caption over a wrong one, so much must be left."""
 LOST = 0.1
 """So much of the way from noise to the data a plain DDPM's student may lose."""
@@ -50,15 +55,15 @@ LOST = 0.1
 
 @dataclass(frozen=True)
 class DistilledRecipe(DistillationOptions, StageRecipe):
-    """The student of what draws a run's images, at a fifth of its rates. sampling: its own, but for the guidance."""
+    """The student of what draws a run's images, at 0.3 times its rates. sampling: its own, but for the guidance."""
 
     name: ClassVar[str] = STAGE
     added_to: ClassVar[tuple[str, ...]] = ("unclip", "ddpm")
-    gate_previews: ClassVar[float] = 8.0
+    gate_previews: ClassVar[float] = 40.0
 
     sampling: Sampling = field(default_factory=lambda: Sampling(4, Consistency(), grid=Jumps()))
     share: Share = 0.5
-    train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=4e-4, muon_lr=6e-4)))
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=6e-4, muon_lr=9e-4)))
 
     def build(self, ctx: Context, name: str) -> Stage[Distillation]:
         """Starts as the stage that draws, and sees the same data, embeddings and dropouts."""
@@ -92,7 +97,7 @@ def _of_decoder(recipe: DistilledRecipe, ctx: Context) -> Stage[Distillation]:
         recipe.taught(ctx, decoder.diffusion, decoder.config, lambda batch, noise: lesson(decoder, batch, noise)),
         decoder_feed(ctx, recipe.train, decoder),
         gate=lambda m: judge(ctx, distilled_gate, whole(m)),
-        preview=lambda m: caption_preview(ctx, whole(m)),
+        preview=lambda m: distilled_preview(ctx, whole(m)),
         kept=lambda m: m.student,
     )
 
@@ -123,17 +128,20 @@ def _of_ddpm(recipe: DistilledRecipe, ctx: Context) -> Stage[Distillation]:
         recipe.taught(ctx, ddpm.diffusion, ddpm.config, asked),
         pictures(ctx, ctx.config.of(DDPMRecipe), recipe.train.batch),
         gate=lambda m: judge(ctx, distilled_ddpm_gate, whole(m)),
-        preview=lambda m: ddpm_preview(ctx, whole(m), Settings()),
+        preview=lambda m: ddpm_sheet(whole(m), Settings())[0],
         kept=lambda m: m.student,
     )
 
 
 def distilled_gate(ctx: Context, rows: np.ndarray, model: TextToImage) -> Gate:
-    """Its images fit their captions nearly as well as its teacher's of the same seeds, and are no noise."""
+    """Its images fit their captions nearly as well as its teacher's of the same seeds, and are no noise.
+
+    Both see the embeddings of the true images: the prior is not what is judged.
+    """
     real, captions = pairs_of(ctx, rows, PICTURES)
-    texts, seed = model.embed_captions(captions), ctx.config.seed
-    made = suite.generate_for_captions(model, captions, seed)
-    taught = suite.generate_for_captions(model, captions, seed, teacher_settings(model))
+    texts, z, seed = model.embed_captions(captions), model.embed_images(real), ctx.config.seed
+    made = suite.decode_embeddings(model, z, captions, seed, model.drawing(Settings()))
+    taught = suite.decode_embeddings(model, z, captions, seed)
     score, of_teacher = (matched_against_shuffled(model.embed_images(x), texts, captions) for x in (made, taught))
     a, b = ((model.embed_images(x) * texts).sum(1) for x in (made, taught))
     less = paired_difference(a, b, captions, Noise.shared(seed, "distilled"))
@@ -150,9 +158,8 @@ def distilled_gate(ctx: Context, rows: np.ndarray, model: TextToImage) -> Gate:
 def distilled_ddpm_gate(ctx: Context, rows: np.ndarray, model: DDPMPipeline) -> Gate:
     """Its images have come nearly as far from noise to the data as its teacher's of the same seeds."""
     real, own = scores.held_out(model, ctx.prepared, rows[:PICTURES])
-    made, taught = (
-        scores.generate_images(model, own, ctx.config.seed, how) for how in (Settings(), teacher_settings(model))
-    )
+    before = Settings(guidance=model.sampling.guidance)  # a guidance of its own: the teacher draws
+    made, taught = (scores.generate_images(model, own, ctx.config.seed, how) for how in (Settings(), before))
     like, of_teacher = likeness_of(ctx, made, real), likeness_of(ctx, taught, real)
     why = (
         f"{model.drawing(Settings()).steps} steps: {like.said()}; {model.sampling.steps} steps of its teacher: "
@@ -162,6 +169,11 @@ def distilled_ddpm_gate(ctx: Context, rows: np.ndarray, model: DDPMPipeline) -> 
     return Gate(STAGE, good, why, {**like.metrics, "way": like.way, "teacher_way": of_teacher.way})
 
 
-def teacher_settings(model: ImageModel) -> Settings:
-    """Settings with which its teacher draws, as it did before."""
-    return Settings(guidance=model.sampling.guidance)
+@torch.no_grad()
+def distilled_preview(ctx: Context, model: TextToImage) -> Image.Image:
+    """A row a held-out image: it, and three that are drawn from its own embedding and caption."""
+    rows = distinct_captions(ctx.prepared, judged_rows(ctx.splits)[0], ROWS)
+    captions, real = [ctx.prepared.captions[r][0] for r in rows], to_tensor(ctx.prepared.images[rows])
+    z, how = model.embed_images(real), model.drawing(Settings())
+    columns = [real, *(suite.decode_embeddings(model, z, captions, seed, how) for seed in range(COLUMNS))]
+    return grid([list(row) for row in zip(*map(to_pictures, columns), strict=True)], captions)
