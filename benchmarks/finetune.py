@@ -5,7 +5,7 @@
 
 A file name's first part, up to "_" or ".", is an emoji's first code point: its skin tones and genders stay together.
 Losses: of each run's decoder, told the embeddings of its own CLIP, with the same noise for all runs; and how often its
-CLIP finds the caption of an image. The prior is judged by `unclip evaluate`: its loss is in units of its own embeddings.
+CLIP finds the caption of an image. `unclip evaluate` judges the prior: its loss is in units of its own embeddings.
 """
 
 import hashlib
