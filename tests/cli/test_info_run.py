@@ -33,10 +33,10 @@ def test_stages_that_were_begun_and_that_could_be_added(call: Call, tmp_path: Pa
     told = " ".join(call("info", run.root).out.split())
     assert "early weights of decoder, for --guidance-form auto: none" in told
     assert f"inpaint: begun, not finished; `unclip add inpaint --run {run.root}` goes on" in told
-    assert "can be added: autoregressive_prior, contrastive_prior, upsampler" in told
+    assert "can be added: autoregressive_prior, contrastive_prior, distilled, upsampler" in told
     run.finish("upsampler", {"passed": True, "why": "", "metrics": {}})
     told = " ".join(call("info", run.root).out.split())
-    assert "can be added: autoregressive_prior, contrastive_prior, inpaint_upsampler, upsampler2" in told
+    assert "can be added: autoregressive_prior, contrastive_prior, distilled, inpaint_upsampler, upsampler2" in told
     told = call("info", run.root / "clip").out
     assert "3 numbers" in told and "steps 7" in told and "of        Plain" in told
     (run.root / "clip" / store.WEIGHTS).write_bytes(b"cut")

@@ -144,6 +144,7 @@ class Jumps(Grid):
     """For few steps of `Consistency`: the noisy end, then the middles of equal parts of log-SNR between two levels.
 
     Outside them nothing is decided: before, the first step has seen nothing but noise; beyond, the image is there.
+    Where the schedule ends within them, its end takes their place.
 
     Args:
         low: the noisier of the two.
@@ -158,8 +159,10 @@ class Jumps(Grid):
             raise ValueError(f"low = {self.low}, high = {self.high}: the noisier level first, so low < high")
 
     def levels(self, schedule: Schedule, steps: int) -> Levels:
+        noisy, clean = ends(schedule)
+        low, high = max(self.low, noisy), min(self.high, clean)
         middles = (torch.arange(steps - 1, dtype=torch.float64) + 0.5) / max(1, steps - 1)
-        return torch.cat([torch.tensor(ends(schedule)[:1]).double(), self.low + (self.high - self.low) * middles])
+        return torch.cat([torch.tensor([noisy], dtype=torch.float64), low + (high - low) * middles])
 
 
 @dataclass(frozen=True)
