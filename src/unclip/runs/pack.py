@@ -1,17 +1,25 @@
 """A run without the images that it was trained on: what generation needs, and no more, to be given to others."""
 
 import shutil
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
+
+import torch
 
 from unclip.core.disk import store
 from unclip.core.disk.new import new_folder
 from unclip.core.plugins.noted import NOTE
+from unclip.core.typing import Tensor
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import model_hash
 
 
-def pack_run(root: str | Path, out: str | Path) -> int:
+def pack_run(root: str | Path, out: str | Path, half: bool = False) -> int:
     """Copies settings, plugins, tokenizer and weights of a finished run to the new folder `out`; returns its bytes.
+
+    half: matrices and kernels are stored in bfloat16 (they are loaded into float32 again), and the early weights are
+    left out.
 
     Raises ValueError for an unfinished or damaged run, one that another process writes into, and where `out` is there
     already; what was copied is loaded before it gets its name.
@@ -20,23 +28,41 @@ def pack_run(root: str | Path, out: str | Path) -> int:
     run.require()
     if place.resolve().is_relative_to(run.root.resolve()):
         raise ValueError(f"{place}: lies in the run itself; name a folder outside")
-    with run.writing(), new_folder(place) as folder:  # a stage that is being added would be there in half
-        for name in _copy(run, folder):
+    locked = nullcontext() if run.sealed else run.writing()  # a stage that is being added would be there in half
+    with locked, new_folder(place) as folder:
+        was = model_hash(run)
+        for name in _copy(run, folder, early=not half):
             store.load(folder / name)
-        if model_hash(RunFolder(folder)) != model_hash(run):
+        if model_hash(RunFolder(folder)) != was or model_hash(run) != was:
             raise ValueError(f"{run.root}: has changed while it was copied; try again")
+        if half:
+            _halve(RunFolder(folder))
     return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
 
 
-def _copy(run: RunFolder, folder: Path) -> list[str]:
+def _copy(run: RunFolder, folder: Path, early: bool) -> list[str]:
     """The names of the stages that were copied."""
     for file in (run.settings, run.tokenizer, run.root / "state.json"):
         if file.exists():
             shutil.copyfile(file, folder / file.name)
     if (run.root / NOTE).is_dir():
         shutil.copytree(run.root / NOTE, folder / NOTE, ignore=shutil.ignore_patterns("__pycache__"))
-    names = [*run.networks(), f"early/{run.drawing}"]
+    names = [*run.networks(), *([f"early/{run.drawing}"] if early else [])]
     found = [name for name in names if (run.root / name).is_dir()]
     for name in found:
         shutil.copytree(run.root / name, folder / name)
     return found
+
+
+def _halve(run: RunFolder) -> None:
+    """Stores the matrices of each stage in bfloat16, and notes the new hashes."""
+    for name in run.networks():
+        kept = store.load(run.root / name)
+        sha = store.save(run.root / name, kept.kind, kept.config, halved(kept.tensors), kept.extra)
+        run.finish(name, {**run.state()[name], "sha256": sha})
+
+
+def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of two and more dimensions in bfloat16; biases, gains and statistics are few and stay as they are."""
+    wide = {name for name, value in tensors.items() if value.dtype == torch.float32 and value.ndim > 1}
+    return {name: value.to(torch.bfloat16) if name in wide else value for name, value in tensors.items()}
