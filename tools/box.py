@@ -1,9 +1,9 @@
 """`make box`: a finished run becomes a model of the box, in src/unclip/box/models/NAME.
 
-    python -m tools.box emoji runs/emoji --about "Noto Color Emoji (Apache 2.0) with their names" --command "unclip train ..."
+    python -m tools.box emoji runs/emoji --about "Noto Color Emoji (Apache-2.0) with their names" --machine "2 cores"
     python -m tools.box shapes runs/demo --scores runs/demo/scores.json
 
-What is written: the run as `pack_run(half=True)` packs it, some of its images with their splits, a model card (card.md),
+What is written: the run as `pack_run(half=True)` packs it, some of its images with their splits, a model card (card.md)
 and box.json, with how it was made, its scores, and the SHA-256 of each file. Scores are those of RUN/evaluation, and of
 each file of `--scores`. A run that is larger than `--megabytes` leaves room for is refused.
 """
@@ -12,13 +12,13 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from unclip.box.shipped import BOX, FORMAT, PLACE
+from unclip.box.shipped import BOX, CARD, FORMAT, PLACE
 from unclip.core.config.duration import words
 from unclip.core.config.tables import is_table, read_json, read_toml
 from unclip.core.disk import store
@@ -32,7 +32,6 @@ from unclip.runs.modules import model_hash
 from unclip.runs.pack import pack_run
 
 MEGA = 1_000_000
-CARD = "card.md"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -100,10 +99,19 @@ def describe(run: RunFolder, packed: RunFolder, asked: argparse.Namespace) -> di
         "about": asked.about,
         "size": settings["size"],
         "model": model_hash(packed),
+        "prompts": asked.prompt or _held_captions(packed)[:12],
         "parameters": {name: each.get("parameters") for name, each in metrics.items()},
         "made": made,
         "scores": dict(_scores(run, asked.scores)),
     }
+
+
+def _held_captions(packed: RunFolder) -> list[str]:
+    """The first captions of its images of the test split."""
+    if not packed.splits.exists():
+        return []
+    prepared = load_prepared(packed.data)
+    return [prepared.captions[row][0] for row in read_splits(packed.splits, len(prepared)).test.tolist()]
 
 
 def _command(settings: Mapping[str, Any]) -> str:
@@ -127,8 +135,8 @@ def card(sheet: Mapping[str, Any]) -> str:
     made = {name: _told(value) for name, value in sheet["made"].items() if value not in ("", None)}
     parts = [
         f"# {BOX}:{sheet['name']}\n\n{sheet['about']}\n",
-        f"Images of {sheet['size']} px; parameters: {_told(sheet['parameters'])}. Weights: matrices in bfloat16, "
-        f"the rest in float32. Model hash `{sheet['model']}`.\n",
+        f"Images of {sheet['size']} px; parameters: {_told(sheet['parameters'])}. Model hash `{sheet['model']}`.\n",
+        "Weights: matrices in bfloat16, the rest in float32.\n",
         "## How it was made\n\n" + _table(("", ""), made.items()),
     ]
     for name, found in sheet["scores"].items():
@@ -137,11 +145,11 @@ def card(sheet: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def _told(value: Any) -> str:
+def _told(value: object) -> str:
     return ", ".join(f"{name} {part:,}" for name, part in value.items()) if is_table(value) else f"{value}"
 
 
-def _table(head: Sequence[str], lines: Any) -> str:
+def _table(head: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
     body = [head, ["---"] * len(head), *lines]
     return "".join(f"| {' | '.join(str(cell).replace('|', '/') for cell in line)} |\n" for line in body)
 
@@ -175,6 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--about", default="", help="the data and their licence, in a sentence")
     parser.add_argument("--command", default="", help="what trained it")
     parser.add_argument("--machine", default="", help="what it was trained on")
+    parser.add_argument("--prompt", action="append", default=[], help="what `unclip demo` draws with it; repeat it")
     parser.add_argument("--scores", type=Path, action="append", default=[], help="a further file of scores")
     parser.add_argument("--images", type=int, default=120, help="how many of the run's images ship with it")
     parser.add_argument("--megabytes", type=float, default=24.0, help="what all models may take together")

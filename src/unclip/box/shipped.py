@@ -2,7 +2,7 @@
 
 Each is a packed run in `models/NAME`, with a sheet beside it that `tools/box.py` wrote:
 
-    box.json    {"format": 1, "size": 64, "model": "<hash>", "about": "...", ..., "files": {"run.toml": "<SHA-256>", ...}}
+    box.json    {"format": 1, "size": 64, "model": "<hash>", "about": "...", "files": {"run.toml": "<SHA-256>", ...}, ...}
 
 Nothing is ever written into one (`RunFolder.sealed`).
 """
@@ -25,6 +25,10 @@ PLACE = Path(__file__).parent / "models"
 FIRST = ("emoji", "shapes")
 """The order in which they are offered: the first that is installed is `box`."""
 FORMAT = 1
+CARD = "card.md"
+"""The model card, beside box.json."""
+MADE = ("command", "seed", "pairs", "time", "machine")
+"""Of how it was made, what is shown in a line."""
 AGAIN = "install unclip again"
 
 
@@ -128,8 +132,7 @@ def _sheet(path: Path) -> dict[str, Any]:
 
 
 def check_files(folder: Path, files: Mapping[str, Any]) -> None:
-    """Raises Damaged (a ValueError) that names the file that is missing or changed.
-    """
+    """Raises Damaged (a ValueError) that names the file that is missing or changed."""
     for name, promised in files.items():
         path = folder / name
         if not path.is_file():
@@ -143,7 +146,7 @@ def check_files(folder: Path, files: Mapping[str, Any]) -> None:
 def lines(model: Shipped) -> Iterable[str]:
     """What is to be known of it, for people."""
     yield f"ships with unclip as {model.called}: {printable(model.sheet.get('about', ''), 400)}"
-    for key in ("made", "judged"):
-        facts = model.sheet.get(key)
-        if is_table(facts):
-            yield f"{key:<9} " + ", ".join(f"{name} {printable(value, 200)}" for name, value in facts.items())
+    made = model.sheet.get("made")
+    if is_table(made):
+        yield "made      " + ", ".join(f"{name} {printable(made[name], 200)}" for name in MADE if made.get(name))
+    yield f"card      {model.folder / CARD}"
