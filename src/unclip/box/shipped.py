@@ -2,7 +2,7 @@
 
 Each is a packed run in `models/NAME`, with a sheet beside it that `tools/box.py` wrote:
 
-    box.json    {"format": 1, "size": 64, "model": "<hash>", "about": "...", "files": {"run.toml": "<SHA-256>", ...}, ...}
+    box.json    {"format": 1, "size": 64, "model": "<hash>", "about": "...", "files": {"run.toml": "<SHA-256>", ...}}
 
 Nothing is ever written into one (`RunFolder.sealed`).
 """

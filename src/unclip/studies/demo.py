@@ -180,8 +180,8 @@ def verdict(scores: dict[str, Any]) -> str:
 
 COMING = "A model of drawn shapes is being trained here; this page will show what it draws, and how much is right."
 GRID = (
-    "Drawn by the model that was trained here, from nothing. Four seeds a prompt. No training image shows these pairs of "
-    "colour and shape."
+    "Drawn by the model that was trained here, from nothing; four seeds a prompt. No training image shows these pairs "
+    "of colour and shape."
 )
 SCORE = (
     "Each generated image is read back by a parser into objects with shape, colour, size and place; a scene counts "
