@@ -1,6 +1,6 @@
 # make demo: from nothing to pictures.  make test: every check there is.  Another interpreter: make PYTHON=python3.12 demo
 .DEFAULT_GOAL := help
-.PHONY: demo test lint docs lock clean help
+.PHONY: demo test lint docs box lock clean help
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +11,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 # Byte-compiling all of torch takes longer than installing it: Python compiles what it imports, once, if it is allowed to.
 unexport PYTHONDONTWRITEBYTECODE
 
-demo: $(VENV)/.installed  ## install into .venv, then train and sample a tiny model on drawn shapes
+demo: $(VENV)/.installed  ## install into .venv, show what ships, then train and sample a tiny model on drawn shapes
 	$(BIN)/unclip demo
 
 test: $(VENV)/.installed-test  ## install the test tools, then run every test (ruff, pyright and the layers are tests too)
@@ -45,6 +45,10 @@ $(VENV)/.installed-test: $(VENV)/.made pyproject.toml constraints.txt
 	@echo "installing unclip and its test tools into $(VENV) (torch is large: this takes a while the first time)"
 	@$(PIP_INSTALL) -e '.[plots,parquet,test]'
 	@touch $@ $(VENV)/.installed
+
+box: $(VENV)/.installed  ## two finished runs become the models that ship: make box EMOJI=runs/emoji SHAPES=runs/shapes
+	$(BIN)/python -m tools.box emoji $(EMOJI) --about "Noto Color Emoji (Apache-2.0) with their names" $(EMOJI_ARGS)
+	$(BIN)/python -m tools.box shapes $(SHAPES) --about "drawn shapes with captions" $(SHAPES_ARGS)
 
 lock: $(VENV)/.made  ## constraints-hashed.txt from constraints.txt: the SHA-256 of each wheel, for pip --require-hashes
 	@mkdir -p build

@@ -67,7 +67,7 @@ def test_help_takes_half_a_second_at_the_most():
 
 
 @pytest.mark.parametrize(
-    "words", [["train", "data"], ["trian"], ["train", "data", "--out", "x", "--size", "big"], ["info"]]
+    "words", [["train", "data"], ["trian"], ["train", "data", "--out", "x", "--size", "big"], ["explain"]]
 )
 def test_usage_errors(call: Call, words: list[str]):
     done = call(*words)

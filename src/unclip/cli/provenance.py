@@ -35,9 +35,11 @@ PAINTING = ("edit", "extend")
 
 def picture_lines(about: About, runs: Path) -> list[str]:
     """What made an image, and the command that makes it again, or why there is none."""
+    from unclip.box.shipped import find
+
     run = find_run(about.get("model"), runs)
     lines = ["the image says of itself:", *(printable(line) for line in _facts(about))]
-    for name in changed(about, Path(run)):
+    for name in changed(about, find(run)):
         lines.append(f"! {name} of {printable(run)} has changed since: the command draws another image")
     try:
         return [*lines, "again:", f"  {command(about, run)}"]
@@ -95,9 +97,12 @@ def command(about: About, run: str) -> str:
 
     Raises ValueError, or what comes of values of the wrong kind, where what the image says makes none.
     """
+    from unclip.box.shipped import find
+
+    place = find(run)
     if "made" in about:
         if table_in(about, "made").get("command") in PAINTING:
-            check_own(table_in(about, "sampling"), Path(run))
+            check_own(table_in(about, "sampling"), place)
         return made_again(about["made"], run)
     sampling = about["sampling"]
     words = ["--run", run, "--seed", _number(about["seed"])]
@@ -105,7 +110,7 @@ def command(about: About, run: str) -> str:
     words += ["--size", _number(about["size"])] if "size" in about else []
     words += ["--steps", _number(sampling["steps"])]
     words += ["--prior", _name(about["prior"])] if "prior" in about else []
-    words += sampling_words(sampling, Path(run))
+    words += sampling_words(sampling, place)
     return command_line("generate", [prompt for prompt in _prompts(about) if prompt], words)
 
 
@@ -168,7 +173,8 @@ def _name(value: object) -> str:
 
 
 def find_run(model: object, runs: Path) -> str:
-    """The run below `runs` whose model has this hash, else a word that stands for it."""
+    """The run below `runs`, or the name of the model that ships, with this hash; else a word that stands for it."""
+    from unclip.box.shipped import BOX, drew
     from unclip.runs.folder import RunFolder
     from unclip.runs.modules import model_hash
 
@@ -180,4 +186,4 @@ def find_run(model: object, runs: Path) -> str:
                 return str(folder)
         except (OSError, ValueError):  # no run, an unfinished or a damaged one
             continue
-    return f"RUN-{model}"
+    return f"{BOX}:{name}" if (name := drew(model)) else f"RUN-{model}"

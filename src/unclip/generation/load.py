@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TypeVar, overload
 
+from unclip.box.shipped import find
 from unclip.core import machine
 from unclip.generation.base import ImageModel
 from unclip.generation.ddpm import DDPMPipeline
@@ -26,31 +27,35 @@ CALLED: dict[type[ImageModel], str] = {
 
 
 @overload
-def load(run: str | Path, device: str | None = None) -> ImageModel: ...
+def load(run: str | Path | None = None, device: str | None = None) -> ImageModel: ...
 @overload
-def load(run: str | Path, device: str | None = None, *, kind: type[M]) -> M: ...
-def load(run: str | Path, device: str | None = None, *, kind: type[ImageModel] = ImageModel) -> ImageModel:
+def load(run: str | Path | None = None, device: str | None = None, *, kind: type[M]) -> M: ...
+def load(
+    run: str | Path | None = None, device: str | None = None, *, kind: type[ImageModel] = ImageModel
+) -> ImageModel:
     """Loads a finished run. What it returns generates images; a text-to-image model edits and varies them, too.
 
         model = unclip.load("runs/mine")
         [image] = model.generate(["a red heart"])
 
+        model = unclip.load()    # the model that ships with unclip; unclip.load("box:shapes"): another that does
+
     Nothing of your process is changed: no number of threads, no seed, no allocator.
 
     Args:
-        run: the run's folder.
+        run: the run's folder; "box:NAME": a model that ships with unclip; None: the first of those.
         device: "cpu", "cuda", "cuda:1" or "mps"; None: the best at hand.
         kind: the class that it has to be, where only that will do: `TextToImage`, `LatentPipeline`, `DDPMPipeline`.
 
     Raises:
-        ValueError: names the missing stage, the damaged file, the device that is not there, or what the run holds
-            instead.
+        ValueError: names the missing stage, the damaged file, the device that is not there, what the run holds
+            instead, or that no such model ships.
     """
     if device is not None:
         machine.check_device(device)
-    folder = RunFolder(Path(run))
+    folder = RunFolder(find(run))
     folder.require()
-    return _only(kind, PIPELINES[folder.model].load(folder, device or machine.device()), run)
+    return _only(kind, PIPELINES[folder.model].load(folder, device or machine.device()), run or folder.root)
 
 
 def _only(kind: type[M], model: ImageModel, run: str | Path) -> M:

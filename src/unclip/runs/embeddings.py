@@ -72,6 +72,8 @@ def _look(prepared: Prepared, look: Callable[[Images], Tensor], device: str, pre
 def data_folder(folder: RunFolder | None) -> RunFolder:
     """A model's run folder, which has its data. Raises ValueError where there is none, or the data are gone."""
     if folder is None or not (folder.data / "prepared.json").exists():
+        if folder is not None and folder.sealed:
+            raise ValueError(f"{folder.root}: ships without images, and this needs a run's own; name a run of yours")
         place = "this model" if folder is None else str(folder.data)
         raise ValueError(
             f"{place}: the run's prepared images are gone, and this needs them; the same `unclip train` command "

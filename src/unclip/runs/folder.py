@@ -11,6 +11,7 @@ splits.json                                                      which of its im
 priors/                                                          what `unclip compare-priors` found
 evaluation/                                                      what `unclip evaluate` found, a folder a split
 .unclip                                                          the mark of a folder of unclip's, and its lock
+box.json                                                         the run ships with unclip: nothing is written into it
 
 Which stages a run has is read from its run.toml: `stages`, what its model is made of, in order, the last of which draws
 its images; `added`, what `unclip add` trained beside it.
@@ -36,6 +37,8 @@ from unclip.runs.records import check_record, records_before
 
 STAGE_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 """What a stage may be called: its name is that of a folder."""
+SEAL = "box.json"
+"""The file beside a run that ships with unclip."""
 BESIDE = ("data", "tokenizer", "more")
 """Records of state.json that are not stages: the data, the tokenizer, a further training."""
 
@@ -165,12 +168,20 @@ class RunFolder:
         """Whether the folder holds a run, even where its mark is gone."""
         return self.settings.is_file() and ((self.root / "state.json").is_file() or self.begun)
 
+    @property
+    def sealed(self) -> bool:
+        """Whether the run ships with unclip, so that nothing is written into it."""
+        return (self.root / SEAL).is_file()
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Inside, no other process writes into the run; what a killed one left half done is put right.
 
-        Raises ValueError for a folder that is not empty and no run, and where another process is at work in it.
+        Raises ValueError for a folder that is not empty and no run, where another process is at work in it, and for a
+        run that ships with unclip.
         """
+        if self.sealed:
+            raise ValueError(f"{self.root}: ships with unclip, which writes nothing into it; name a run of your own")
         with lock.hold(self.root, known=self.is_run):
             for path in (self.settings, self.root / "state.json", self.tokenizer):
                 atomic.recover(path)

@@ -1,18 +1,25 @@
 """A run without the images that it was trained on: what generation needs, and no more, to be given to others."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
+
+import torch
 
 from unclip.core.disk import store
 from unclip.core.disk.new import new_folder
 from unclip.core.plugins.noted import NOTE
+from unclip.core.typing import Tensor
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import model_hash
 
 
-def pack_run(root: str | Path, out: str | Path) -> int:
+def pack_run(root: str | Path, out: str | Path, half: bool = False) -> int:
     """Copies settings, plugins, tokenizer and weights of a finished run to the new folder `out`; returns its bytes.
+
+    half: matrices and kernels are stored in bfloat16 (they are loaded into float32 again), and the early weights are
+    left out.
 
     Raises ValueError for an unfinished or damaged run, one that another process writes into, and where `out` is there
     already; what was copied is loaded before it gets its name.
@@ -21,11 +28,16 @@ def pack_run(root: str | Path, out: str | Path) -> int:
     run.require()
     if place.resolve().is_relative_to(run.root.resolve()):
         raise ValueError(f"{place}: lies in the run itself; name a folder outside")
-    with run.writing(), new_folder(place) as folder:  # a stage that is being added would be there in half
-        for name in copy_model(run, folder, [*run.networks(), f"early/{run.drawing}"]):
+    locked = nullcontext() if run.sealed else run.writing()  # a stage that is being added would be there in half
+    with locked, new_folder(place) as folder:
+        was = model_hash(run)
+        names = [*run.networks(), *([] if half else [f"early/{run.drawing}"])]
+        for name in copy_model(run, folder, names):
             store.load(folder / name)
-        if model_hash(RunFolder(folder)) != model_hash(run):
+        if model_hash(RunFolder(folder)) != was or model_hash(run) != was:
             raise ValueError(f"{run.root}: has changed while it was copied; try again")
+        if half:
+            _halve(RunFolder(folder))
     return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
 
 
@@ -40,3 +52,17 @@ def copy_model(run: RunFolder, folder: Path, names: Iterable[str]) -> list[str]:
     for name in found:
         shutil.copytree(run.root / name, folder / name)
     return found
+
+
+def _halve(run: RunFolder) -> None:
+    """Stores the matrices of each stage in bfloat16, and notes the new hashes."""
+    for name in run.networks():
+        kept = store.load(run.root / name)
+        sha = store.save(run.root / name, kept.kind, kept.config, halved(kept.tensors), kept.extra)
+        run.finish(name, {**run.state()[name], "sha256": sha})
+
+
+def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of two and more dimensions in bfloat16; biases, gains and statistics are few and stay as they are."""
+    wide = {name for name, value in tensors.items() if value.dtype == torch.float32 and value.ndim > 1}
+    return {name: value.to(torch.bfloat16) if name in wide else value for name, value in tensors.items()}

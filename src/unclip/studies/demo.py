@@ -1,4 +1,6 @@
-"""`unclip demo`: draws a world of captioned shapes, trains every stage on it, scores it exactly, writes a report."""
+"""`unclip demo`: shows what the models that ship draw, then draws a world of captioned shapes, trains every stage on it
+from nothing, scores it exactly, and writes a report with both.
+"""
 
 import math
 import threading
@@ -28,10 +30,12 @@ from unclip.recipes.run import train_stages
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages import CLIPRecipe, DecoderRecipe, PriorRecipe
 from unclip.runs.folder import RunFolder
+from unclip.studies.shown_box import box_pictures, box_sections
 
 AROUND = 3.0
 """Minutes that drawing the world, the gates and the scores take on two CPU cores."""
 
+TITLE = "unclip demo: your own DALL-E 2, in miniature"
 TITLES = {
     "one_seen": "one object, colour and shape seen together in training",
     "one_unseen": "one object, colour and shape never seen together",
@@ -61,6 +65,10 @@ def demo(folder: Path, budget: float, stop: threading.Event, n: int = 200) -> It
 
 
 def _demo(folder: Path, budget: float, stop: threading.Event, n: int) -> Iterator[Event]:
+    for path in box_pictures(folder, [p.text for p in unseen_prompts()]):
+        yield ImageSaved("box", path)
+    if first := box_sections(folder):
+        yield ImageSaved("box", write_report(folder, TITLE, [*first, Section("From nothing, here", text=COMING)]))
     world = World(32)
     minutes = math.ceil(budget / 60 + AROUND)
     yield Note("demo", f"takes about {minutes} minutes: {budget / 60:.1f} of training, then the scores")
@@ -112,6 +120,7 @@ def _report(folder: Path, scores: dict[str, Any]) -> Path:
     rows = [["stage", "gate", "why"]]
     rows += [[name, "pass" if s["passed"] else "FAIL", s["why"]] for name, s in state.items()]
     sections = [
+        *box_sections(folder),
         Section("Images for combinations it never saw", text=GRID, pictures=[folder / "grid.png"]),
         Section("Exact score", text=SCORE, table=score_table(scores), pictures=_there(folder / "scores.png")),
         Section("Pair by pair", text=PAIRS, table=pair_table(scores)),
@@ -122,7 +131,7 @@ def _report(folder: Path, scores: dict[str, Any]) -> Path:
         Section("Denoising: from noise to image", text=DENOISING, pictures=[folder / "denoising.png"]),
         Section("Some of the training images", pictures=[folder / "samples" / "data.png"]),
     ]
-    return write_report(folder, "unclip demo: your own DALL-E 2, in miniature", sections)
+    return write_report(folder, TITLE, sections)
 
 
 def _there(path: Path) -> list[Path]:
@@ -169,7 +178,11 @@ def verdict(scores: dict[str, Any]) -> str:
     return "Less than half of the scenes are right for: " + "; ".join(weak) + ". Longer training (--budget) helps."
 
 
-GRID = "Four seeds a prompt. No training image shows these pairs of colour and shape."
+COMING = "A model of drawn shapes is being trained here; this page will show what it draws, and how much is right."
+GRID = (
+    "Drawn by the model that was trained here, from nothing; four seeds a prompt. No training image shows these pairs "
+    "of colour and shape."
+)
 SCORE = (
     "Each generated image is read back by a parser into objects with shape, colour, size and place; a scene counts "
     "only when all of it is right. The error is the binomial standard error; for pairs never seen it is that of the "

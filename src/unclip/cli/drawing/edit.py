@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
-from unclip.cli.arguments.model import open_model
+from unclip.cli.arguments.model import Run, chosen, open_model
 from unclip.cli.arguments.options import FIRST_SEED
 from unclip.cli.arguments.output import check_folder, slug, write_picture
 from unclip.cli.errors import guarded
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class EditOptions:
     """What both commands take."""
 
-    run: Annotated[Path, Parameter(help="A finished run folder.")]
+    run: Run = None
     n: Annotated[int, Parameter(name="-n", help="Pictures.")] = 4
     seed: Annotated[int, Parameter(help=FIRST_SEED)] = 0
     out: Annotated[Path, Parameter(help="Where the images go.")] = Path("out")
@@ -81,7 +81,7 @@ def edit(
     ] = "",
     /,
     *,
-    how: EditOptions,
+    how: EditOptions = EditOptions(),
     mask: Annotated[
         Path | None,
         Parameter(help="An image of the same size, white where to paint; without one, where IMAGE is transparent."),
@@ -91,7 +91,7 @@ def edit(
     from unclip.editing.inpaint import fill_hole
 
     request = how.request(prompt)
-    with open_for_edit(how, prompt) as model:
+    with open_for_edit(how, image, prompt) as model:
         show(fill_hole(model, image, mask, request, print_note), f"{image.stem}-edit", how.out)
 
 
@@ -104,28 +104,28 @@ def extend(
     ] = "",
     /,
     *,
-    how: EditOptions,
+    how: EditOptions = EditOptions(),
     growth: GrowthOptions = GrowthOptions(),
 ) -> None:
     """Paint on beyond the borders of an image, which is kept as it is."""
     from unclip.editing.inpaint import grow
 
     sides, request = growth.sides(), how.request(prompt)
-    with open_for_edit(how, prompt) as model:
+    with open_for_edit(how, image, prompt) as model:
         show(grow(model, image, sides, request, print_note), f"{image.stem}-extend", how.out)
 
 
 @contextmanager
-def open_for_edit(how: EditOptions, prompt: str) -> "Iterator[TextToImage]":
+def open_for_edit(how: EditOptions, image: Path, prompt: str) -> "Iterator[TextToImage]":
     """The run's model; warns of a prompt that it cannot read. Raises ValueError for another kind of model."""
     check_folder(how.out)
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.waiting import waiting
     from unclip.generation.text_to_image import TextToImage
 
-    console = stdout()
-    with waiting(f"loading {how.run}", console) as tell:
-        model = open_model(how.run, TextToImage)
+    console, run = stdout(), chosen(how.run, [image])
+    with waiting(f"loading {run}", console) as tell:
+        model = open_model(run, TextToImage)
         warn(console, model, [prompt] if prompt.strip() else [])
         tell("painting")
         yield model

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
-from unclip.cli.arguments.model import open_model
+from unclip.cli.arguments.model import Run, chosen, open_model
 from unclip.cli.arguments.options import FIRST_SEED
 from unclip.cli.arguments.output import check_folder, slug, write_picture
 from unclip.cli.errors import guarded
@@ -69,7 +69,7 @@ def generate(
     *prompts: Annotated[
         str, Parameter(help="What to draw, in words like those of the captions; ddpm: classes, or none.")
     ],
-    run: Annotated[Path, Parameter(help="A finished run folder.")],
+    run: Run = None,
     n: Annotated[int, Parameter(name="-n", help="Images a prompt; without prompts (ddpm), images in all.")] = 1,
     seed: Annotated[int, Parameter(help=FIRST_SEED)] = 0,
     out: Annotated[Path, Parameter(help="Where the images go.")] = Path("out"),
@@ -85,9 +85,9 @@ def generate(
     from unclip.cli.screen.waiting import waiting
     from unclip.generation.base import ImageModel
 
-    console = stdout()
-    with waiting(f"loading {run}", console) as say:
-        model = using(open_model(run, ImageModel), prior)
+    console, place = stdout(), chosen(run)
+    with waiting(f"loading {place}", console) as say:
+        model = using(open_model(place, ImageModel), prior)
         warn(console, model, prompts)
         say("drawing")
         start, done = time.perf_counter(), list["Image.Image"]()

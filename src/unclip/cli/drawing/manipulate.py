@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 import unclip
 from unclip.cli.arguments.device import on_device
-from unclip.cli.arguments.model import open_model
+from unclip.cli.arguments.model import Run, chosen, open_model
 from unclip.cli.arguments.options import FIRST_SEED, SEED
 from unclip.cli.arguments.output import check_folder, slug, write_picture
 from unclip.cli.errors import guarded
@@ -39,7 +39,7 @@ Prompt = Annotated[str, Parameter(help="A caption for the decoder; by default it
 class ManipulateOptions:
     """What all these commands take."""
 
-    run: Annotated[Path, Parameter(help="A finished run folder.")]
+    run: Run = None
     out: Annotated[Path, Parameter(help="Where the images go.")] = Path("out")
     steps: Annotated[int | None, Parameter(help="DDIM steps; by default 50 with the image's own noise.")] = None
     guidance: Annotated[
@@ -74,9 +74,9 @@ class Bench:
         from unclip.images.read import ImageInput
         from unclip.latents.invert import read_source
 
-        console = stdout()
-        with waiting(f"loading {how.run}", console) as say:
-            model = open_model(how.run, TextToImage)
+        console, run = stdout(), chosen(how.run, pictures)
+        with waiting(f"loading {run}", console) as say:
+            model = open_model(run, TextToImage)
             sources = [read_source(model, picture) for picture in pictures]
             for source in sources:
                 if isinstance(source, ImageInput):
@@ -111,7 +111,7 @@ def vary(
     picture: Picture,
     /,
     *,
-    how: ManipulateOptions,
+    how: ManipulateOptions = ManipulateOptions(),
     n: Count = 4,
     seed: Annotated[int, Parameter(help=FIRST_SEED)] = 0,
     eta: Annotated[float, Parameter(help="Fresh noise in each step: 0 is the image again, 1 as much as DDPM's.")] = 1.0,
@@ -133,7 +133,7 @@ def blend(
     b: Picture,
     /,
     *,
-    how: ManipulateOptions,
+    how: ManipulateOptions = ManipulateOptions(),
     n: Count = 7,
     noise: Annotated[
         Literal["slerp", "fixed"], Parameter(help="Interpolated, with the images at the ends; or one for all.")
@@ -152,7 +152,7 @@ def diff(
     picture: Picture,
     /,
     *,
-    how: ManipulateOptions,
+    how: ManipulateOptions = ManipulateOptions(),
     to: Annotated[str, Parameter(help="What it should show.")],
     before: Annotated[str, Parameter(name="--from", help="What it shows now; by default the empty caption.")] = "",
     n: Count = 6,
@@ -166,7 +166,7 @@ def diff(
 
 @guarded
 @on_device
-def invert(picture: Picture, /, *, how: ManipulateOptions, prompt: Prompt = "") -> None:
+def invert(picture: Picture, /, *, how: ManipulateOptions = ManipulateOptions(), prompt: Prompt = "") -> None:
     """Find the embedding and the noise that an image is drawn from; says how near it comes when drawn again."""
     from unclip.images.files import KEY
 
@@ -187,7 +187,7 @@ def probe(
     picture: Picture,
     /,
     *,
-    how: ManipulateOptions,
+    how: ManipulateOptions = ManipulateOptions(),
     labels: Annotated[
         list[str] | None,
         Parameter(

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 import unclip
 from unclip.cli.arguments.device import on_device
-from unclip.cli.arguments.model import open_model
+from unclip.cli.arguments.model import Run, chosen, open_model
 from unclip.cli.arguments.options import SEED
 from unclip.cli.arguments.output import check_folder, slug, write_picture
 from unclip.cli.errors import guarded
@@ -18,7 +18,7 @@ from unclip.cli.errors import guarded
 @on_device
 def upsample(
     *pictures: Annotated[Path, Parameter(help="Images of any size.")],
-    run: Annotated[Path, Parameter(help="A finished run with an upsampler.")],
+    run: Run = None,
     size: Annotated[
         int | None,
         Parameter(help="Which of the run's sizes an image as small as the decoder's would get; the largest."),
@@ -37,14 +37,13 @@ def upsample(
     from unclip.cli.screen.waiting import waiting
     from unclip.generation.text_to_image import TextToImage
 
-    console = stdout()
-    with waiting(f"loading {run}", console) as say:
-        model = open_model(run, TextToImage)
+    console, place = stdout(), chosen(run, pictures)
+    with waiting(f"loading {place}", console) as say:
+        model = open_model(place, TextToImage)
         start = time.perf_counter()
         for path in pictures:
             say(f"enlarging {path}")
             done = unclip.upsample(model, path, seed, size, strength)
-            place = write_picture(done, out, f"{slug(path.stem)}-{done.width}x{done.height}")
-            console.print(str(place))
+            console.print(str(write_picture(done, out, f"{slug(path.stem)}-{done.width}x{done.height}")))
         took = time.perf_counter() - start
     console.print(f"{len(pictures)} image{'s' * (len(pictures) > 1)} in {took:.1f} s")

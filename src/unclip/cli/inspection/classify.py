@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
-from unclip.cli.arguments.model import open_model
+from unclip.cli.arguments.model import Run, chosen, open_model
 from unclip.cli.errors import guarded
 from unclip.cli.screen.warnings import warn, warn_size
 from unclip.core.shown import printable
@@ -23,7 +23,7 @@ def classify(
         list[str],
         Parameter(help="What to tell apart, in words like those of the captions.", negative="", consume_multiple=True),
     ],
-    run: Annotated[Path, Parameter(help="A finished text-to-image run.")],
+    run: Run = None,
     template: Annotated[
         list[str] | None,
         Parameter(
@@ -47,9 +47,9 @@ def classify(
     if not pictures:
         raise ValueError('no image: unclip classify heart.png --labels "a red heart" "a blue heart" --run runs/mine')
     texts = zero_shot.prompts(labels, templates)
-    console = stdout()
-    with waiting(f"loading {run}", console):
-        model = open_model(run, CaptionedModel)
+    console, place = stdout(), chosen(run, pictures)
+    with waiting(f"loading {place}", console):
+        model = open_model(place, CaptionedModel)
         warn(console, model, texts)
         taken = [read_image(path, model.clip.config.vision.size, model.background) for path in pictures]
         for one in taken:

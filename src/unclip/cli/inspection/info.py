@@ -21,11 +21,18 @@ LONGEST = 10_000
 
 
 @guarded
-def info(path: Annotated[Path, Parameter(help="A run folder, or a PNG that unclip wrote.")], /) -> None:
+def info(
+    path: Annotated[
+        Path | None,
+        Parameter(help="A run folder, box:NAME, or a PNG that unclip wrote; by default the model that ships."),
+    ] = None,
+    /,
+) -> None:
     """Show what a run or a generated image is made of."""
+    from unclip.box.shipped import find
     from unclip.cli.screen.console import stdout
 
-    console = stdout()
+    console, path = stdout(), find(path)
     if not path.exists():
         raise ValueError(f"{path}: there is no such file or folder; give a run folder or a PNG that unclip wrote")
     if path.is_dir():
@@ -39,14 +46,17 @@ def info(path: Annotated[Path, Parameter(help="A run folder, or a PNG that uncli
 
 def show_run(path: Path, show: Any) -> None:
     """A run: hash, stages with their gates and figures, settings. Raises ValueError where the folder holds no run."""
+    from unclip.box.shipped import lines, shipped_as
     from unclip.recipes.settings.run import settings_table
     from unclip.runs.folder import RunFolder
 
-    run = RunFolder(path)
+    run, ships = RunFolder(path), shipped_as(path)
     if not run.settings.exists():
         raise ValueError(f"{path}: holds no run (no run.toml) and no stage of one; {_hint(path)}")
     state, settings = run.state(), settings_table(run.settings)
     show(f"{path}: {_state(run)}")
+    for line in lines(ships) if ships else ():
+        show(line)
     show(stages_table(state, weights(run)))
     if start := settings.get("start"):
         show(f"started from the weights of {printable(start)}, model {printable(settings.get('start_hash', ''))}")
@@ -94,7 +104,7 @@ def other_lines(run: "RunFolder", state: Iterable[str], settings: Mapping[str, A
     """What there is beside the finished stages, and what could be."""
     from unclip.recipes.settings.recipe import next_additions
 
-    if run.drawing in state:
+    if run.drawing in state and not run.sealed:
         kept = (run.early / run.drawing).exists()
         yield f"early weights of {run.drawing}, for --guidance-form auto: {'kept' if kept else 'none'}"
     begun = [name for name in settings.get("added", ()) if name not in state]
@@ -102,7 +112,7 @@ def other_lines(run: "RunFolder", state: Iterable[str], settings: Mapping[str, A
         again = shell_command("unclip", "add", name, "--run", run.root)
         yield f"{name}: begun, not finished; `{again}` goes on (DATA as before)"
     more = [name for name in next_additions(run.model, state) if name not in begun]
-    if more and run.drawing in state:
+    if more and run.drawing in state and not run.sealed:
         yield f"can be added: {', '.join(more)}"
 
 

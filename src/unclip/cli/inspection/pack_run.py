@@ -14,7 +14,7 @@ MEGA = 1_000_000
 
 @guarded
 def pack_run(
-    run: Annotated[Path, Parameter(help="A finished run folder.")],
+    run: Annotated[Path, Parameter(help="A finished run folder, or box:NAME.")],
     out: Annotated[Path, Parameter(help="A new folder for the copy.")],
     /,
 ) -> None:
@@ -24,9 +24,10 @@ def pack_run(
     evaluate without --data) needs the whole run.
     """
     check_folder(out, "OUT")
+    from unclip.box.shipped import find
     from unclip.cli.screen.console import stdout
     from unclip.runs.pack import pack_run as pack
 
-    size = pack(run, out)
+    size = pack(find(run), out)
     console = stdout()
     console.print(f"{out}: {size / MEGA:,.1f} MB; a tar file of it: {shell_command('tar', 'czf', f'{out}.tgz', out)}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
-from unclip.cli.arguments.model import open_model
+from unclip.cli.arguments.model import Run, chosen, open_model
 from unclip.cli.arguments.output import check_folder, slug, write_picture
 from unclip.cli.errors import guarded
 from unclip.cli.screen.warnings import warn, warn_size
@@ -23,7 +23,7 @@ def search(
     query: Annotated[str, Parameter(help="Words, or an image file.")],
     /,
     *,
-    run: Annotated[Path, Parameter(help="A finished text-to-image run; its own images are searched.")],
+    run: Run = None,
     n: Annotated[int, Parameter(name="-n", help="How many.")] = 8,
     out: Annotated[Path, Parameter(help="Where the sheet goes.")] = Path("out"),
 ) -> None:
@@ -40,7 +40,7 @@ def search(
     from unclip.latents.search import captions_near, embed_query, nearest_rows, read_query
     from unclip.runs.embeddings import data_folder, run_embeddings
 
-    model, console = open_model(run, CaptionedModel), stdout()
+    model, console = open_model(chosen(run, [Path(query)]), CaptionedModel), stdout()
     wanted = read_query(model, query, model.background)
     seen = isinstance(wanted, ImageInput)
     if seen:

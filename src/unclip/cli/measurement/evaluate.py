@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
-from unclip.cli.arguments.model import open_model
+from unclip.cli.arguments.model import Run, chosen, open_model
 from unclip.cli.arguments.options import SEED, FeatureNets, JudgeRuns, ReadOptions
 from unclip.cli.arguments.output import check_file
 from unclip.cli.errors import guarded
@@ -46,7 +46,7 @@ class Judged(ReadOptions):
 @guarded
 @on_device
 def evaluate(
-    run: Annotated[Path, Parameter(help="A finished run folder.")],
+    run: Run = None,
     *,
     data: Annotated[
         str | None, Parameter(help="Captioned images; `shapes`: the exact score. Default: the run's own test split.")
@@ -63,7 +63,8 @@ def evaluate(
 ) -> None:
     """Score a finished run on images that it was not trained on.
 
-    Writes RUN/evaluation/SPLIT/report.html, with plots and images, and scores.json.
+    Writes RUN/evaluation/SPLIT/report.html, with plots and images, and scores.json;
+    of a model that ships with unclip to runs/box/NAME.
     """
     if json is not None:
         check_file(json, "--json")
@@ -81,7 +82,8 @@ def evaluate(
     if json is not None:
         check_written(json)
     asked = Scoring(n, seed, bpd_pictures if bpd else 0, how.split, how.features, how.judge)
-    console, page, about = stdout(), None, {"run": str(run), "data": data, "split": how.split, "n": n, "seed": seed}
+    console, run, page = stdout(), chosen(run), None
+    about = {"run": str(run), "data": data, "split": how.split, "n": n, "seed": seed}
     with waiting(f"loading {run}", console) as say:
         model = open_model(run, ImageModel)
         about |= {"model": model.hash, "unclip": unclip.__version__}
@@ -93,7 +95,7 @@ def evaluate(
         else:
             source = None if data is None else open_again(data, settings_of(RunFolder(run)), how.split, how)
             found = score(model, RunFolder(run), source, asked)
-            scores, page = found.scores, write_page(RunFolder(run).evaluation / how.split, about, found)
+            scores, page = found.scores, write_page(pages(run) / how.split, about, found)
             shown = table(scores)
     console.print(shown)
     plot = plot_rate_distortion(scores[CURVE], run) if CURVE in scores else None
@@ -101,6 +103,14 @@ def evaluate(
         console.print(f"wrote {path}")
     if json is not None:
         write_atomic(json, to_json({**about, "scores": scores}))
+
+
+def pages(run: Path) -> Path:
+    """Where the pages of a run's evaluations go: into its folder, unless it ships with unclip."""
+    from unclip.runs.folder import RunFolder
+
+    folder = RunFolder(run)
+    return Path("runs") / "box" / run.name / "evaluation" if folder.sealed else folder.evaluation
 
 
 def traced(run: Path, data: str | None, n: int, seed: int) -> "Trace":

@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.model import Run, chosen
 from unclip.cli.arguments.options import SEED
 from unclip.cli.arguments.output import check_folder
 from unclip.cli.errors import guarded
@@ -14,7 +15,7 @@ from unclip.cli.errors import guarded
 @guarded
 @on_device
 def explain(
-    run: Annotated[Path, Parameter(help="A finished run folder.")],
+    run: Run = None,
     *,
     out: Annotated[Path, Parameter(help="Where the images and explain.html go.")],
     steps: Annotated[
@@ -37,7 +38,7 @@ def explain(
     from unclip.studies.explain.study import explain as recipe
 
     ask = ExplainRequest(asked, tuple(_parts(samplers or "")), n, seed)
-    code = follow(recipe(run, out, ask), console := stdout())
+    code = follow(recipe(chosen(run), out, ask), console := stdout())
     console.print(f"done: open {out / 'explain.html'}")
     raise SystemExit(code)
 

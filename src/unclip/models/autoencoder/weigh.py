@@ -25,8 +25,8 @@ class WeighedCodes(nn.Module):
         M[i, j] = mean((D(z + s n e_i) - D(z)) (D(z + s n e_j) - D(z))) / s^2,      x = M^(1/2) (z - mean) / r
 
     M is the metric of images, pulled back to codes and averaged. KL makes all channels of a code equally wide, those
-    that carry colour and those that carry the last grain; a loss in x weighs an error in each by what it does to pixels,
-    and noise hides grain before colour, as it does in images.
+    that carry colour and those that carry the last grain; a loss in x weighs an error in each by what it does to
+    pixels, and noise hides grain before colour, as it does in images.
     """
 
     def __init__(self, width: int) -> None:

@@ -7,6 +7,7 @@ the new run needs it no more, and a change there changes nothing here.
 from dataclasses import replace
 from pathlib import Path
 
+from unclip.box.shipped import find
 from unclip.core.disk import atomic, store
 from unclip.core.disk.new import new_folder
 from unclip.core.shown import printable, shell_command
@@ -23,13 +24,13 @@ KEPT = "start"
 
 
 def run_of(text: str) -> RunFolder:
-    """The finished run that is meant by `text`, as typed after --from: the path of its folder.
+    """The finished run that is meant by `text`, as typed after --from: the path of its folder, or a model that ships.
 
     Raises ValueError that names the file and the fix where there is none, where it is unfinished or damaged, and where
     its tokenizer is not the one that its weights learned with.
     """
-    run = RunFolder(Path(text))
     try:
+        run = RunFolder(find(text))
         run.require()
         for name in run.stages:
             store.check(run.root / name)

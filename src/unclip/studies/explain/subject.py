@@ -24,6 +24,7 @@ from unclip.recipes.context import Context
 from unclip.recipes.gates import judged_rows
 from unclip.recipes.settings.run import stored_config
 from unclip.runs.drawn import drawn_world
+from unclip.runs.embeddings import data_folder
 from unclip.runs.folder import RunFolder
 
 
@@ -149,12 +150,7 @@ def open_run(root: Path) -> OpenedRun:
         raise ValueError(
             f"{root}: denoises codes, and this looks at how images are denoised; take a run of another --model"
         )
-    if not (run.data / "prepared.json").exists():
-        raise ValueError(
-            f"{run.data}: the run's prepared images are gone; the same `unclip train` command again prepares them "
-            "(what is trained stays)"
-        )
-    config, prepared = stored_config(run.settings), load_prepared(run.data)
+    config, prepared = stored_config(run.settings), load_prepared(data_folder(run).data)
     rows, note = judged_rows(Context(run, config, prepared, model.device, model.precision).splits)
     subject = UnclipSubject(model, prepared) if isinstance(model, TextToImage) else DDPMSubject(model, prepared)
     return OpenedRun(subject, prepared, rows, note, model.device, drawn_world(run, prepared.size))
