@@ -137,7 +137,7 @@ def test_every_line_finds_what_it_needs(page: str) -> None:
         if command in ("vary", "blend", "diff", "edit", "extend", "train", "data", "info"):
             assert words[1] in there, shlex.join(words)
         if command == "generate":
-            prompts = words[1 : words.index("--run")]
+            prompts = list(itertools.takewhile(lambda word: not word.startswith("-"), words[1:]))
             first, out = int(options.get("--seed", "0")), options.get("--out", "out")
             there |= {f"{out}/{slug(p)}-{first + i}.png" for p in prompts for i in range(int(options.get("-n", "1")))}
         there |= {options["--out"]} if "--out" in options else set()

@@ -17,6 +17,7 @@ from unclip.box import shipped
 from unclip.core.disk import store
 from unclip.generation.text_to_image import TextToImage
 from unclip.runs.folder import RunFolder
+from unclip.studies.shown_box import box_pictures, box_sections
 
 RED = "a large red circle"
 
@@ -197,3 +198,10 @@ def test_what_ships_is_whole():
     models = [shipped.shipped(name) for name in shipped.names()]
     assert sum(file.stat().st_size for model in models for file in model.folder.rglob("*") if file.is_file()) < 24e6
     assert all((model.folder / "card.md").is_file() for model in models)
+
+
+def test_the_demo_shows_what_ships(models: Path, tmp_path: Path):
+    drawn = list(box_pictures(tmp_path, [RED]))
+    assert drawn == [tmp_path / "box-emoji.png", tmp_path / "box-shapes.png"]
+    heads = [section.heading for section in box_sections(tmp_path)]
+    assert heads == [f"Drawn by the model that ships: {name}, 32 px" for name in ("emoji", "shapes")]

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from unclip.box.shipped import Shipped, names, shipped
 from unclip.core import machine
+from unclip.core.shown import shell_command
 from unclip.figures.report import Section
 from unclip.generation.load import load
 from unclip.generation.text_to_image import TextToImage
@@ -53,7 +54,7 @@ def box_sections(folder: Path) -> list[Section]:
         Section(
             f"Drawn by the model that ships: {ships.name}, {ships.size} px",
             f"{ships.sheet.get('about', '')}. Trained before, for longer ({made(ships)}); "
-            f'yours to use: unclip generate "..." --run {ships.called}',
+            f"yours to use: {shell_command('unclip', 'generate', 'PROMPT', '--run', ships.called)}",
             pictures=[sheet_path(folder, ships.name)],
         )
         for ships in there
