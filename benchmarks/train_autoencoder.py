@@ -157,7 +157,8 @@ def keep(asked: argparse.Namespace, trainer: Trainer) -> None:
 def ship(asked: argparse.Namespace) -> None:
     stored = store.load(asked.out / "autoencoder", shipped.KIND)
     halves = {name: value.half() for name, value in stored.tensors.items()}
-    store.save(shipped.FOLDER, shipped.KIND, stored.config, halves, stored.extra)
+    about = {**stored.extra, "images": [Path(name).name for name in stored.extra["images"]]}
+    store.save(shipped.FOLDER, shipped.KIND, stored.config, halves, about)
     print(store.load(shipped.FOLDER, shipped.KIND).identity)
 
 

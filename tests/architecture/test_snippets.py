@@ -23,7 +23,9 @@ OF_A_RUN = ("docs/evaluate.md", "README.md", "docs/clip.md", "docs/terminal.md",
 """Pages whose Python loads a text-to-image run and is through in seconds."""
 TYPED_ONLY = tuple(
     f"docs/{name}.md"
-    for name in ("ddpm", "finetune", "inpainting", "judges", "latent", "manipulate", "priors", "upsamplers")
+    for name in (
+        *("box", "ddpm", "distill", "finetune", "inpainting", "judges", "latent", "manipulate", "priors", "upsamplers"),
+    )
 )
 """Pages whose Python takes many steps, a run of another kind or a file: the tests of these functions run them."""
 FILES = "docs/extending.md"

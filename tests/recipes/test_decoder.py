@@ -23,7 +23,7 @@ from unclip.nn.backbones.diffusion_unet import DiffusionUNetConfig
 from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.context import Context
 from unclip.recipes.presets import PRESETS
-from unclip.recipes.settings.run import RunConfig, merge
+from unclip.recipes.settings.run import RunConfig, merge, read_settings, write_settings
 from unclip.recipes.stages import CLIPRecipe, DecoderRecipe
 from unclip.recipes.stages.base import build
 from unclip.runs.folder import RunFolder
@@ -44,6 +44,15 @@ def test_above_32_px_the_tiny_preset_denoises_codes_at_8_positions():
             size // 4,
         )
         assert config.side // config.network.multiple == 8
+
+
+def test_settings_of_codes_come_back_from_a_file_without_the_limits_of_images(tmp_path: Path):
+    asked = PRESETS["codes-tiny"](64)
+    write_settings(tmp_path / "run.toml", asked)
+    back = RunConfig.from_dict(read_settings(tmp_path / "run.toml"))
+    assert back == asked
+    r = back.of(DecoderRecipe)
+    assert r.diffusion.limit is None and r.sampling.guidance == ClassifierFree(2.0)
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ class TextToImage(CaptionedModel):
             if self.limit is None:
                 raise ValueError(
                     "CLIP guidance sees noisy images, and this decoder denoises codes; take --guidance, or train a run "
-                    "with --set decoder.space=pixels"
+                    "with --preset pixels-tiny"
                 )
             if self.noisy_clip is None:
                 raise ValueError(

@@ -1,5 +1,7 @@
 """How codes are denoised, by the decoder as by a latent diffusion: they have unit variance and no range."""
 
+from dataclasses import replace
+
 from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.parameterization import EDM
 from unclip.diffusion.process import DiffusionConfig, Sampling
@@ -17,6 +19,14 @@ def latent_diffusion() -> DiffusionConfig:
 def latent_sampling() -> Sampling:
     """24 ancestral steps, guidance 2; nothing is clamped."""
     return Sampling(steps=24, sampler=DDIM(eta=1.0), guidance=ClassifierFree(2.0))
+
+
+def without_range(diffusion: DiffusionConfig, sampling: Sampling) -> tuple[DiffusionConfig, Sampling]:
+    """The same without the limits of images: a table of settings cannot say "none" over a default of 1."""
+    guidance = sampling.guidance
+    if isinstance(guidance, ClassifierFree):
+        sampling = replace(sampling, guidance=replace(guidance, limit=None))
+    return replace(diffusion, limit=None), sampling
 
 
 def check_codes(size: int, factor: int, network: ImageNetworkConfig) -> None:

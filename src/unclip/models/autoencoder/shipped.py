@@ -9,7 +9,7 @@ from unclip.nn.autoencoder.coder import CoderConfig
 
 KIND = "autoencoder"
 FOLDER = Path(__file__).parent / "weights"
-SHIPPED = "dafe76db2bc8028131976557fcc7c879791214bcf2b47f75a5b25526d6b7c4e6"
+SHIPPED = "17ab90dab9b33f1b7173b83854ba3b2246867919e0270339cdbe3c01d2190d88"
 """SHA-256 over settings and weights. Each run keeps a copy of its own, so a later one does not change what it draws."""
 
 

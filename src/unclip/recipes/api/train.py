@@ -49,7 +49,7 @@ def train(
     Args:
         source: a path to images, the word "shapes" for drawn ones, or any object that is a `unclip.data.Source`.
         out: the run's folder, a new one or one that a run was begun in.
-        preset: "tiny" (where it is None), "small", "paper", "latent-tiny", "ddpm-fast" or "ddpm-cifar10".
+        preset: a name of `recipes.presets.PRESETS`, as "small", "paper" or "ddpm-fast"; None: "tiny".
         size: the side of the images in pixels; None: what suits the data.
         budget: time for the whole run, as "90s", "30m", "2h", or in seconds; None: the preset's.
         start: a finished run whose trained weights it starts from; sizes and networks are that run's.

@@ -21,7 +21,7 @@ from unclip.generation.captioned import CaptionedModel
 from unclip.generation.text_to_image import TextToImage
 from unclip.models.autoencoder.shipped import shipped_autoencoder, shipped_coder
 from unclip.models.autoencoder.space import CodeSpace
-from unclip.models.codes import check_codes, check_unlimited
+from unclip.models.codes import check_codes, check_unlimited, without_range
 from unclip.models.decoder import Decoder, DecoderConfig, DecoderOptions, decoder_diffusion
 from unclip.models.network import fitted
 from unclip.models.priors.diffusion import Prior
@@ -47,7 +47,8 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
     """network: any of the family; what follows from CLIP, text and loss (its vector_width, token_width,
     learned_variance) is filled in, and a learned variance is sampled with.
 
-    space: what it denoises, the codes of the autoencoder that ships, or pixels.
+    space: what it denoises, the codes of the autoencoder that ships, or pixels; codes have no range, so limits of
+    the diffusion and of its guidance are left out.
     text: "clip" starts as a copy of CLIP's tower, which knows the words; "own" from random weights, as the paper's, of
     text_width, text_layers and heads of 64 channels.
     """
@@ -66,6 +67,12 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
     text_layers: Depth = 3
     share: Share = 0.75
     train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
+
+    def __post_init__(self) -> None:
+        if self.space == "codes":  # they have no range, so limits of images are left out
+            diffusion, sampling = without_range(self.diffusion, self.sampling)
+            object.__setattr__(self, "diffusion", diffusion)
+            object.__setattr__(self, "sampling", sampling)
 
     def check(self, size: int, recipes: Mapping[str, Recipe]) -> None:
         if size not in (32, 64):
