@@ -16,7 +16,7 @@ from torch import nn
 from unclip.core.typing import Float, Images, Tensor
 from unclip.diffusion.samplers import Step
 from unclip.models.autoencoder.model import Autoencoder, Posterior
-from unclip.models.autoencoder.weigh import WeighedCodes
+from unclip.models.autoencoder.standardize import StandardizeCodes
 from unclip.models.known_region import KnownRegion
 from unclip.nn.autoencoder.coder import CoderConfig
 
@@ -56,7 +56,7 @@ class PixelSpace(nn.Module):
 
 
 class CodeSpace(PixelSpace):
-    """Codes of a frozen autoencoder, in units of what they change in the image (`WeighedCodes`).
+    """Codes of a frozen autoencoder, of mean 0 and variance 1 in each channel.
 
     The autoencoder has no parameters, only buffers: nothing trains, averages or thaws it, and it is kept with the
     weights of the decoder, so that a run needs nothing beside itself.
@@ -68,12 +68,12 @@ class CodeSpace(PixelSpace):
         super().__init__(config.latent)
         self.factor = config.factor
         self.autoencoder = frozen(Autoencoder(config))
-        self.statistics = WeighedCodes(config.latent)
+        self.statistics = StandardizeCodes(config.latent)
 
     def start(self, autoencoder: Autoencoder, moments: Images) -> None:
         """Takes over a trained autoencoder, and measures the codes of the training images."""
         self.autoencoder.load_state_dict(autoencoder.state_dict())
-        self.statistics.fit(Posterior.of(moments).mean, self.autoencoder.decode)
+        self.statistics.fit(Posterior.of(moments).mean)
 
     @torch.no_grad()
     def encode(self, images: Images) -> Codes:
