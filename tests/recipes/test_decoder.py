@@ -12,11 +12,18 @@ from unclip.clip.model import CLIP, CLIPConfig
 from unclip.clip.text import TextConfig
 from unclip.clip.vision import VisionConfig
 from unclip.core.noise import Noise, initial_weights
+from unclip.data.loader import to_tensor
+from unclip.data.prepare.write import prepare
+from unclip.data.shapes.world import World
 from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM, Ancestral
 from unclip.diffusion.schedules import CosineBeta, LogNormal
-from unclip.models.autoencoder.shipped import shipped_coder
+from unclip.evaluation.fidelity.reconstruction import score_reconstruction
+from unclip.generation.settings import Settings
+from unclip.generation.text_to_image import TextToImage
+from unclip.models.autoencoder.shipped import shipped_autoencoder, shipped_coder
+from unclip.models.autoencoder.space import CodeSpace
 from unclip.models.decoder import Decoder, DecoderConfig
 from unclip.models.network import fitted
 from unclip.nn.backbones.diffusion_unet import DiffusionUNetConfig
@@ -26,6 +33,7 @@ from unclip.recipes.presets import PRESETS
 from unclip.recipes.settings.run import RunConfig, merge, read_settings, write_settings
 from unclip.recipes.stages import CLIPRecipe, DecoderRecipe
 from unclip.recipes.stages.base import build
+from unclip.recipes.stages.noisy_clip import NoisyCLIPRecipe
 from unclip.runs.folder import RunFolder
 from unclip.studies.demo import demo_config
 from unclip.text.tokenizer import Tokenizer
@@ -174,3 +182,37 @@ def test_the_text_tower_starts_as_clips_or_on_its_own(tmp_path: Path, text: str)
     loss = stage.module.loss(stage.feed(0), Noise.shared(0)).total
     loss.backward()
     assert torch.isfinite(loss)
+
+
+def test_a_decoder_of_codes_takes_the_autoencoder_that_ships_and_codes_made_once(tmp_path: Path):
+    network = UNetConfig(patch=1, widths=(16,), blocks=(1,), attention=(True,), head_width=16, embedding=32, fine=0)
+    ctx = context(tmp_path, DecoderRecipe(network=network, space="codes"))
+    ctx.folder.root.mkdir(exist_ok=True)
+    stage = build(ctx, "decoder")
+    assert isinstance(stage.module, Decoder) and isinstance(stage.module.space, CodeSpace)
+    shipped, _ = shipped_autoencoder()
+    images = to_tensor(ctx.prepared.images[:4])
+    moments = shipped.encode(images).moments
+    torch.testing.assert_close(ctx.shipped_latents[:4], moments, atol=1e-4, rtol=1e-4)
+    batch = stage.feed(0)
+    assert batch.images is None and batch.latents is not None
+    loss = stage.module.loss(batch, Noise.shared(0)).total
+    loss.backward()
+    assert torch.isfinite(loss)
+    made = stage.module.space.decode(stage.module.space.encode(images))
+    torch.testing.assert_close(made, shipped.reconstruct(images), atol=1e-3, rtol=0)
+    ctx.modules["decoder"] = stage.module
+    with pytest.raises(ValueError, match="guides a decoder of pixels, and this run's denoises codes"):
+        NoisyCLIPRecipe().build(ctx, "noisy_clip")
+    model = TextToImage(ctx.tokenizer, ctx.clip, decoder=stage.module)
+    assert model.limit is None and model.resolved(Settings(guidance=3.0)).guidance == ClassifierFree(3.0)
+    how, words = model.resolved(Settings(clip=2.0)), ctx.tokenizer(["a red heart"])
+    with pytest.raises(ValueError, match="CLIP guidance sees noisy images"):
+        model.guided(how, torch.zeros(1, 16), *words)
+
+
+def test_the_autoencoder_that_ships_keeps_images_that_it_never_saw(tmp_path: Path):
+    shipped, _ = shipped_autoencoder()
+    world = prepare(World(32, scenes=64, seed=17), tmp_path, 32)
+    found = score_reconstruction(shipped.reconstruct, to_tensor(world.images[:64]))
+    assert found["psnr"] > 32 and 0.9 < found["roughness"] < 1.15

@@ -39,9 +39,17 @@ class NoisyCLIPRecipe(StageRecipe):
     train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=5e-4, muon_lr=5e-4, decay=0.05)))
 
     def build(self, ctx: Context, name: str) -> Stage[NoisyCLIP]:
-        """Starts as the run's CLIP, whatever the level; trained on the run's pairs at the decoder's levels."""
-        levels = ctx.finished("decoder", Decoder).config.diffusion.schedule
-        module = NoisyCLIP(NoisyCLIPConfig(ctx.clip.config, levels))
+        """Starts as the run's CLIP, whatever the level; trained on the run's pairs at the decoder's levels.
+
+        Raises ValueError where the decoder denoises codes, which no CLIP of images can guide.
+        """
+        decoder = ctx.finished("decoder", Decoder)
+        if decoder.space.limit is None:
+            raise ValueError(
+                "noisy_clip guides a decoder of pixels, and this run's denoises codes; train a run with "
+                "`--preset pixels-tiny` for CLIP guidance"
+            )
+        module = NoisyCLIP(NoisyCLIPConfig(ctx.clip.config, decoder.config.diffusion.schedule))
         module.clip.load_state_dict(ctx.clip.state_dict())
         return Stage(module.to(ctx.device), feed(ctx, self.train), lambda model: judge(ctx, noisy_clip_gate, model))
 
