@@ -190,10 +190,10 @@ def test_a_decoder_of_codes_takes_the_autoencoder_that_ships_and_codes_made_once
     ctx.folder.root.mkdir(exist_ok=True)
     stage = build(ctx, "decoder")
     assert isinstance(stage.module, Decoder) and isinstance(stage.module.space, CodeSpace)
-    shipped, _ = shipped_autoencoder()
+    shipped = shipped_autoencoder()
     images = to_tensor(ctx.prepared.images[:4])
     moments = shipped.encode(images).moments
-    torch.testing.assert_close(ctx.shipped_latents[:4], moments, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(ctx.codes_by(shipped)[:4], moments, atol=1e-4, rtol=1e-4)
     batch = stage.feed(0)
     assert batch.images is None and batch.latents is not None
     loss = stage.module.loss(batch, Noise.shared(0)).total
@@ -212,7 +212,7 @@ def test_a_decoder_of_codes_takes_the_autoencoder_that_ships_and_codes_made_once
 
 
 def test_the_autoencoder_that_ships_keeps_images_that_it_never_saw(tmp_path: Path):
-    shipped, _ = shipped_autoencoder()
+    shipped = shipped_autoencoder()
     world = prepare(World(32, scenes=64, seed=17), tmp_path, 32)
     found = score_reconstruction(shipped.reconstruct, to_tensor(world.images[:64]))
     assert found["psnr"] > 32 and 0.9 < found["roughness"] < 1.15

@@ -1,5 +1,6 @@
 """What every stage of one run shares: folder, settings, data, and what is finished already."""
 
+import hashlib
 import threading
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,7 +16,6 @@ from unclip.data.prepare.splits import Splits
 from unclip.data.prepare.write import Prepared, load_prepared, prepare
 from unclip.data.source import Source
 from unclip.models.autoencoder.model import Autoencoder
-from unclip.models.autoencoder.shipped import shipped_autoencoder
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.splits import splits_of
 from unclip.runs.embeddings import run_embeddings, run_latents
@@ -117,8 +117,10 @@ class Context:
         sha = store.sha256(self.folder.root / "autoencoder" / store.WEIGHTS)
         return run_latents(self.folder, autoencoder, sha, self.prepared, self.device, self.precision)
 
-    @cached_property
-    def shipped_latents(self) -> Images:
-        """The same by the autoencoder that ships."""
-        autoencoder, sha = shipped_autoencoder()
+    def codes_by(self, autoencoder: Autoencoder) -> Images:
+        """The same by an autoencoder that is no stage of the run: the one that its decoder holds."""
+        digest = hashlib.sha256()
+        for name, value in sorted(autoencoder.state_dict().items()):
+            digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+        sha = digest.hexdigest()
         return run_latents(self.folder, autoencoder.to(self.device), sha, self.prepared, self.device, self.precision)

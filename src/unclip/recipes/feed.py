@@ -1,6 +1,6 @@
 """Batches of a run: batch number n is a function of (seed, n) alone, so resuming needs no loader state."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,8 +19,8 @@ from unclip.text.tokenizer import Tokenizer
 class Feed:
     """step -> Batch with images, one caption each (drawn where there are several), and what else was given.
 
-    embeddings: image embeddings of the whole data set; latents: its codes' means and log-variances; clip: adds its text
-    features, computed without gradient.
+    embeddings: image embeddings of the whole data set; latents: its codes' means and log-variances, or encode: what
+    makes them, asked at the first batch; clip: adds its text features, computed without gradient.
     """
 
     def __init__(self, prepared: Prepared, rows: np.ndarray, tokenizer: Tokenizer, batch: int, seed: int) -> None:
@@ -30,9 +30,14 @@ class Feed:
         self.numbers = {c: i for i, c in enumerate(distinct)}
         self.ids, self.mask = tokenizer(distinct)  # once: its threads would disturb torch's at each step
         self.embeddings: Vectors | None = None
-        self.latents: Images | None = None
+        self.encode: Callable[[], Images] | None = None
         self.clip: CLIP | None = None
         self.with_images = True
+
+    @cached_property
+    def latents(self) -> Images | None:
+        """Of the whole data set."""
+        return None if self.encode is None else self.encode()
 
     def __call__(self, step: int) -> Batch:
         rows = self.rows[self.order.indices(step)]

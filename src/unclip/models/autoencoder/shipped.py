@@ -19,12 +19,12 @@ def shipped_coder() -> CoderConfig:
     return CoderConfig.from_dict(_stored().config, str(FOLDER / store.HEAD))
 
 
-def shipped_autoencoder() -> tuple[Autoencoder, str]:
-    """It, frozen, and the SHA-256 of its weights. Raises ValueError where this installation's is damaged."""
+def shipped_autoencoder() -> Autoencoder:
+    """It, frozen. Raises ValueError where this installation's is damaged."""
     stored = _stored()
     autoencoder = Autoencoder(shipped_coder())
     autoencoder.load_state_dict({name: value.float() for name, value in stored.tensors.items()})
-    return autoencoder.eval().requires_grad_(False), stored.sha256
+    return autoencoder.eval().requires_grad_(False)
 
 
 @cache

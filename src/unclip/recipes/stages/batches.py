@@ -39,7 +39,8 @@ def decoder_feed(ctx: Context, train: TrainConfig, decoder: Decoder, images: boo
     batches = feed(ctx, train)
     batches.embeddings = ctx.embeddings
     if isinstance(decoder.space, CodeSpace):
-        batches.with_images, batches.latents = images, ctx.shipped_latents
+        own = decoder.space.autoencoder  # looked at when training begins: by then it is that of the run it starts from
+        batches.with_images, batches.encode = images, lambda: ctx.codes_by(own)
     return batches
 
 

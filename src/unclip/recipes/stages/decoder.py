@@ -119,7 +119,8 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
         if self.text == "clip":
             module.text.load_state_dict(ctx.clip.text.state_dict())
         if isinstance(module.space, CodeSpace):
-            module.space.start(shipped_autoencoder()[0], ctx.shipped_latents[torch.from_numpy(ctx.splits.train)])
+            shipped = shipped_autoencoder()
+            module.space.start(shipped, ctx.codes_by(shipped)[torch.from_numpy(ctx.splits.train)])
 
         def whole(decoder: Decoder) -> TextToImage:
             return assembled(ctx, clip=ctx.clip, prior=ctx.finished("prior", Prior), decoder=decoder)
