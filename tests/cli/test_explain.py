@@ -90,7 +90,7 @@ def test_runs_that_cannot_be_explained(call: Call, tiny: Path, tmp_path: Path):
     shutil.rmtree(tmp_path / "cut" / "data")
     done = call("explain", tmp_path / "cut", "--out", tmp_path / "out")
     assert done.code == 2
-    assert "the run's prepared images are gone; the same `unclip train` command again" in done.err
+    assert "the run's prepared images are gone, and this needs them; the same `unclip train` command again" in done.err
     state = json.loads((tmp_path / "cut" / "state.json").read_text(encoding="utf-8"))
     del state["decoder"]
     (tmp_path / "cut" / "state.json").write_text(json.dumps(state), encoding="utf-8")

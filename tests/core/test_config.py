@@ -24,7 +24,8 @@ from unclip.diffusion.samplers import AnalyticDPM, Ancestral, Sampler
 from unclip.diffusion.schedules import Cosine, LogNormal, Schedule
 from unclip.models.classifier import ClassifierConfig
 from unclip.models.ddpm import DDPMConfig, DDPMOptions
-from unclip.models.decoder import DecoderConfig, DecoderOptions
+from unclip.models.decoder import DecoderConfig, DecoderOptions, decoder_diffusion, decoder_sampling
+from unclip.models.distillation import StudentConfig
 from unclip.models.inpainter import InpainterConfig
 from unclip.models.latent import LatentConfig, LatentOptions
 from unclip.models.priors.autoregressive import AutoregressivePriorConfig
@@ -57,6 +58,7 @@ NEEDY["InpainterConfig"] = InpainterConfig.of(
     DecoderConfig(tiny_unet(vector_width=136, token_width=128), size=16, embedding_width=8, text=TEXT)
 )
 NEEDY["LatentConfig"] = LatentConfig(tiny_unet(vector_width=128, token_width=128), side=16, text=TEXT)
+NEEDY["StudentConfig"] = StudentConfig(tiny_unet(vector_width=8), decoder_diffusion(), decoder_sampling())
 NEEDY["UpsamplerConfig"] = UpsamplerConfig(low=16, size=32, crop=16)
 NEEDY["ClassifierConfig"] = ClassifierConfig(classes=3)
 NEEDY["PluginNote"] = PluginNote("mine.py", "9f2c", kinds=("Midpoint",))

@@ -44,7 +44,7 @@ def test_what_can_be_added_next_follows_from_what_is_there():
     more = next_additions("unclip", (*built, "upsampler", "noisy_clip"))
     assert {"upsampler2", "inpaint_upsampler"} <= set(more) and not {"upsampler", "noisy_clip"} & set(more)
     assert next_additions("unclip", ("clip",)) == ["autoregressive_prior", "contrastive_prior"]
-    assert additions("ddpm") == ["classifier"] and additions("latent") == []
+    assert additions("ddpm") == ["classifier", "distilled"] and additions("latent") == []
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def tiny(size: int = 64) -> RunConfig:
 
 def codes_tiny(size: int = 64) -> RunConfig:
     """Two CPU cores, minutes: the decoder denoises codes, at 8 x 8 positions of 128 channels, stepped by Muon."""
-    network = UNetConfig(patch=max(1, size // 32), widths=(128,), blocks=(6,), attention=(True,))
+    network = UNetConfig(patch=1 if size == 32 else 2, widths=(128,), blocks=(6,), attention=(True,))
     diffusion, sampling = latent_diffusion(), latent_sampling()
     return _clipped(size, DecoderRecipe(network=network, diffusion=diffusion, sampling=sampling, space="codes"))
 
@@ -41,9 +41,9 @@ def pixels_tiny(size: int = 64) -> RunConfig:
 
 
 def _clipped(size: int, decoder: DecoderRecipe) -> RunConfig:
-    """With a small CLIP for images of this size."""
+    """With a small CLIP for images of 32 px, or of 64: another size is asked for later, and refused by its name."""
     clip = CLIPRecipe(vision_stem=(32, 64), vision_width=128) if size == 32 else CLIPRecipe()
-    return RunConfig(size=size, recipes={"clip": clip, "decoder": decoder})
+    return RunConfig(size=32 if size == 32 else 64, recipes={"clip": clip, "decoder": decoder})
 
 
 def small(size: int = 64) -> RunConfig:
@@ -130,13 +130,13 @@ def latent_tiny(size: int = 64) -> RunConfig:
 
 PRESETS: dict[str, Callable[[int], RunConfig]] = {
     "tiny": tiny,
-    "codes-tiny": codes_tiny,
-    "pixels-tiny": pixels_tiny,
     "small": small,
     "paper": paper,
     "latent-tiny": latent_tiny,
     "ddpm-fast": ddpm_fast,
     "ddpm-cifar10": ddpm_cifar10,
+    "codes-tiny": codes_tiny,
+    "pixels-tiny": pixels_tiny,
 }
 """Preset name -> settings for an image size."""
 DEFAULTS = {"unclip": "tiny", "latent": "latent-tiny", "ddpm": "ddpm-fast"}

@@ -35,6 +35,7 @@ from unclip.nn.autoencoder.coder import CoderConfig
 from unclip.nn.autoencoder.patch_critic import PatchCritic, PatchCriticConfig
 
 Scalar = Float[Tensor, ""]
+Codes = Float[Tensor, "b c2 h2 w2"]
 HEAVIEST = 1e4
 """Largest lambda."""
 
@@ -91,7 +92,7 @@ class AutoencoderTraining(nn.Module):
             return Losses(total + against.total, parts | against.parts)
         return Losses(total, parts)
 
-    def _seen_otherwise(self, x: Images, z: Images, noise: Noise) -> tuple[Images, Images]:
+    def _seen_otherwise(self, x: Images, z: Codes, noise: Noise) -> tuple[Tensor, Tensor]:
         """Images and codes as they are, or both mirrored, or both halved."""
         if not self.weights.equivariance:
             return x, z

@@ -135,13 +135,16 @@ def additions(model: str) -> list[str]:
 
 
 def next_additions(model: str, finished: Iterable[str]) -> list[str]:
-    """What can be added to a run of this model now; finished: the stages that it has. Of numbered ones the next."""
+    """What can be added to a run of this model now; finished: the stages that it has. Of numbered ones the next.
+
+    A stage that follows none by name follows the one that draws.
+    """
     there, found = set(finished), list[str]()
     for stage in additions(model):
         kind, _ = _must(stage)
         names = (numbered(stage, n) for n in itertools.count(1)) if kind.numbered else (stage,)
         new = next((name for name in names if name not in there), None)
-        if new is not None and there.issuperset(stages_before(new)):
+        if new is not None and there.issuperset(stages_before(new) or stages_of(model)[-1:]):
             found.append(new)
     return found
 

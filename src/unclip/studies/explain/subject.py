@@ -146,9 +146,10 @@ class OpenedRun:
 def open_run(root: Path) -> OpenedRun:
     """A finished run with its data. Raises ValueError for one that is unfinished, damaged, or without its data."""
     model, run = load(root), RunFolder(root)
-    if not isinstance(model, TextToImage | DDPMPipeline):
+    if not isinstance(model, TextToImage | DDPMPipeline) or model.limit is None:
         raise ValueError(
-            f"{root}: denoises codes, and this looks at how images are denoised; take a run of another --model"
+            f"{root}: denoises codes, and this looks at how images are denoised; take a run of --model ddpm, or one of "
+            "`--preset pixels-tiny`"
         )
     config, prepared = stored_config(run.settings), load_prepared(data_folder(run).data)
     rows, note = judged_rows(Context(run, config, prepared, model.device, model.precision).splits)
