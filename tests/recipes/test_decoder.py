@@ -19,6 +19,7 @@ from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM, Ancestral
 from unclip.diffusion.schedules import CosineBeta, LogNormal
+from unclip.editing.fill import Painter, Request
 from unclip.evaluation.fidelity.reconstruction import score_reconstruction
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
@@ -206,6 +207,8 @@ def test_a_decoder_of_codes_takes_the_autoencoder_that_ships_and_codes_made_once
         NoisyCLIPRecipe().build(ctx, "noisy_clip")
     model = TextToImage(ctx.tokenizer, ctx.clip, decoder=stage.module)
     assert model.limit is None and model.resolved(Settings(guidance=3.0)).guidance == ClassifierFree(3.0)
+    painter = Painter(model, Request(settings=Settings(guidance=3.0)), torch.zeros(1, 16), "repaint")
+    assert painter.how.guidance == ClassifierFree(3.0)
     how, words = model.resolved(Settings(clip=2.0)), ctx.tokenizer(["a red heart"])
     with pytest.raises(ValueError, match="CLIP guidance sees noisy images"):
         model.guided(how, torch.zeros(1, 16), *words)

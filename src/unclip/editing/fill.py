@@ -87,7 +87,7 @@ class Painter:
     def how(self) -> Sampling:
         """The decoder's own sampling with the changes asked for: what was distilled from it sees no hole."""
         self.model.resolved(self.request.settings)  # raises for what no text-to-image model can do
-        how = self.request.settings.apply(self.model.sampling)
+        how = self.request.settings.apply(self.model.sampling, self.model.limit)
         if "student" in how.guidance.missing_models():
             raise ValueError(
                 "guidance form input or jump: the distilled network sees no hole; leave --guidance-form out"

@@ -63,7 +63,7 @@ class Settings(Config):
             how = replace(how, guidance=StaticThreshold(CLIPGuidance(self.clip, of=how.guidance), RANGE))
         return how
 
-    def _guidance(self, now: Guidance, limit: float | None = RANGE) -> Guidance:
+    def _guidance(self, now: Guidance, limit: float | None) -> Guidance:
         if isinstance(self.guidance, Guidance):
             return self.guidance
         form, scale = guidances.name_of(now) or ("cfg", 1.0)
