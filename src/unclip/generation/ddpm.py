@@ -79,7 +79,7 @@ class DDPMPipeline(ImageModel):
         settings = settings or Settings()
         if settings.clip is not None:
             raise ValueError("CLIP guidance is for a text-to-image run; here: --classifier-guidance")
-        how = settings.apply(self.drawing(settings))
+        how = super().resolved(settings)
         own = isinstance(settings.guidance, Guidance) or (settings.form or "cfg") not in FORMS  # may need no class
         asked = not own and (settings.form is not None or settings.guidance not in (None, 1))
         lacks = how.guidance.missing_models()

@@ -52,7 +52,7 @@ class LatentPipeline(CaptionedModel):
         settings = settings or Settings()
         if settings.clip is not None or settings.classifier is not None:
             raise ValueError("CLIP and classifier guidance see images, this model denoises codes; here: --guidance")
-        return settings.apply(self.sampling, self.limit)
+        return super().resolved(settings)
 
     def stages_used(self, how: Sampling) -> list[str]:
         """The stages that take part in an image. CLIP is none of them, because the diffusion has its own text tower."""

@@ -142,10 +142,8 @@ class TextToImage(CaptionedModel):
             prior: whether the embedding comes from the prior; otherwise it is that of an image.
             painter: the stage that decodes it.
         """
-        lacks, guides = (
-            how.guidance.missing_models(),
-            {"worse": "early/decoder", "log_p": "noisy_clip", "student": STAGE},
-        )
+        guides = {"worse": "early/decoder", "log_p": "noisy_clip", "student": STAGE}
+        lacks = how.guidance.missing_models()
         guide = [stage for what, stage in guides.items() if what in lacks]
         return ["clip", *(self.prior_stages if prior else ()), painter, *guide]
 

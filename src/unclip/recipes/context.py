@@ -32,7 +32,7 @@ MOST_CLASSES = 1000
 class Context:
     """One training run in progress. source: where its data come from, where it was named.
 
-    modules: the finished stages that were asked for.
+    modules: the finished stages that were asked for. coded: SHA-256 of an autoencoder -> the codes by it, of the last.
     """
 
     folder: RunFolder
@@ -43,6 +43,7 @@ class Context:
     stop: threading.Event = field(default_factory=threading.Event)
     source: Source | None = None
     modules: dict[str, nn.Module] = field(default_factory=dict[str, nn.Module])
+    coded: dict[str, Images] = field(default_factory=dict[str, Images])
 
     @cached_property
     def splits(self) -> Splits:
@@ -123,4 +124,8 @@ class Context:
         for name, value in sorted(autoencoder.state_dict().items()):
             digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
         sha = digest.hexdigest()
-        return run_latents(self.folder, autoencoder.to(self.device), sha, self.prepared, self.device, self.precision)
+        if sha not in self.coded:
+            looks = autoencoder.to(self.device)
+            found = run_latents(self.folder, looks, sha, self.prepared, self.device, self.precision)
+            self.coded = {sha: found}
+        return self.coded[sha]

@@ -21,7 +21,7 @@ from unclip.training.trainer import TrainConfig
 
 
 def tiny(size: int = 64) -> RunConfig:
-    """Two CPU cores, minutes: a decoder of pixels at 32 px, of codes above, which is what each was measured best at."""
+    """Two CPU cores, minutes: a decoder of codes above 32 px, where it was measured to be better than one of pixels."""
     return pixels_tiny(size) if size == 32 else codes_tiny(size)
 
 
