@@ -38,12 +38,12 @@ $(VENV)/.made:
 
 $(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
 	@echo "installing unclip into $(VENV) (torch is large: this takes a while the first time)"
-	@$(PIP_INSTALL) -e '.[plots,parquet]'
+	@$(PIP_INSTALL) -e '.[plots,parquet,serve]'
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.made pyproject.toml constraints.txt
 	@echo "installing unclip and its test tools into $(VENV) (torch is large: this takes a while the first time)"
-	@$(PIP_INSTALL) -e '.[plots,parquet,test]'
+	@$(PIP_INSTALL) -e '.[test]'
 	@touch $@ $(VENV)/.installed
 
 box: $(VENV)/.installed  ## two finished runs become the models that ship: make box EMOJI=runs/emoji SHAPES=runs/shapes

@@ -25,6 +25,7 @@ from unclip.cli.measurement.evaluate import evaluate
 from unclip.cli.measurement.explain import explain
 from unclip.cli.measurement.study import study
 from unclip.cli.screen.console import ERR, OUT, Screen, line
+from unclip.cli.serving.serve import serve
 from unclip.cli.training.add import add
 from unclip.cli.training.demo import demo
 from unclip.cli.training.distill import distill
@@ -62,6 +63,7 @@ GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "Train": (doctor, train, add, distill, demo),
     "Look at data, pack it, draw some": (data, pack, shapes),
     "Draw": (generate, upsample),
+    "Serve": (serve,),
     "Work on images": (edit, extend, vary, blend, diff, invert),
     "Ask a model about images": (classify, search, probe),
     "Measure, explain, hand on": (info, diagnose, evaluate, compare, compare_priors, study, explain, pack_run),

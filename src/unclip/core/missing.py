@@ -5,6 +5,6 @@ import sys
 from unclip.core.shown import shell_command
 
 
-def install(what: str, package: str) -> str:
+def install(what: str, *packages: str) -> str:
     """ "plots need matplotlib: /path/to/python -m pip install matplotlib"."""
-    return f"{what} {package}: {shell_command(sys.executable, '-m', 'pip', 'install', package)}"
+    return f"{what} {', '.join(packages)}: {shell_command(sys.executable, '-m', 'pip', 'install', *packages)}"

@@ -7,13 +7,17 @@ command line watches from outside, so that nothing in between has to pass a bar 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 Watch = Callable[[int, int], None]
 """Told (steps done, steps in all) of a walk after each of them."""
 
+Look = Callable[[int, Any], None]
+"""Told (number of the step from 1, the step) of the walk that draws images."""
+
 _watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
+_look: ContextVar[Look | None] = ContextVar("look", default=None)
 
 
 @contextmanager
@@ -32,3 +36,24 @@ def watched(steps: Iterator[T], total: int) -> Iterator[T]:
         if (watch := _watch.get()) is not None:
             watch(done, total)
         yield step
+
+
+@contextmanager
+def looking(look: Look) -> Generator[None, None, None]:
+    """Shows `look` each step of what is drawn inside, for previews."""
+    before = _look.set(look)
+    try:
+        yield
+    finally:
+        _look.reset(before)
+
+
+def last_of(steps: Iterator[T]) -> T:
+    """Walks to the end and returns the last step; whoever looks on sees each. Raises ValueError for no steps."""
+    last = None
+    for number, last in enumerate(steps, 1):
+        if (look := _look.get()) is not None:
+            look(number, last)
+    if last is None:
+        raise ValueError("a walk without steps draws nothing")
+    return last

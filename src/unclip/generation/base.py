@@ -12,6 +12,7 @@ import unclip
 from unclip.core import machine
 from unclip.core.config.arguments import checked, texts
 from unclip.core.typing import Float, Tensor
+from unclip.core.watching import last_of
 from unclip.data.images.colours import WHITE
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
@@ -140,7 +141,7 @@ class ImageModel(ABC):
         """Generates a batch, [b, c, h, w] in [-1, 1], on the CPU. Raises ValueError for a size it does not have."""
         if settings.size not in (None, self.size):
             raise ValueError(f"size = {settings.size} px: this model draws {self.size}")
-        *_, last = self.steps(prompts, seeds, settings)
+        last = last_of(self.steps(prompts, seeds, settings))
         return last.x.cpu()
 
     def _batch(self, wanted: Sequence[tuple[str, int]], settings: Settings) -> list[Image.Image]:

@@ -10,6 +10,7 @@ import torch
 from unclip.clip.noisy import NoisyCLIP
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Ids, Mask, Tensor, Vectors
+from unclip.core.watching import last_of
 from unclip.diffusion.guidance import under
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
@@ -172,7 +173,7 @@ class TextToImage(CaptionedModel):
     ) -> Float[Tensor, "b c h w"]:
         """Generates a batch, [b, c, h, w] in [-1, 1]: the decoder's images, enlarged to `settings.size`."""
         stages = way(self.enlargers, settings.size, self.size)
-        *_, last = self.steps(prompts, seeds, settings)
+        last = last_of(self.steps(prompts, seeds, settings))
         with self.autocast():
             return upsampled(stages, last.x.float().clamp(-1, 1).cpu(), seeds)
 

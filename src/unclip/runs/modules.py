@@ -1,7 +1,7 @@
 """The stages of a run as they lie on disk: their modules, and the hashes that name them and the whole model."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar, cast, get_type_hints
@@ -163,6 +163,10 @@ class Stages:
         module = self._kept[name].module
         assert isinstance(module, kind), f"{name} is a {type(module).__name__}"
         return module
+
+    def read(self) -> Iterator[torch.nn.Module]:
+        """The modules that were read so far."""
+        return (kept.module for kept in self._kept.values())
 
     def added(self, name: str, kind: type[M]) -> M | None:
         """A stage that `unclip add` trained, or None where the run has none (yet)."""

@@ -1,0 +1,1 @@
+"""`unclip serve`: finished models behind the OpenAI Images API (docs/serve.md)."""

@@ -1,0 +1,79 @@
+"""One evaluation of a network that a job waits for, and how several become one batch.
+
+A network of ours treats the samples of a batch apart, so evaluations of the same network with the same shapes may be
+done together, whatever noise level each of them is at: a request joins those that run between any two steps.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unclip.core.condition import Condition
+
+Part = Tensor | Condition
+
+
+@dataclass(eq=False)
+class Call:
+    """network: what is evaluated. parts: its arguments, each with the batch first. autocast: the caller's precision."""
+
+    network: Callable[..., Tensor]
+    parts: tuple[Part, ...]
+    autocast: torch.dtype | None = None
+    result: Tensor | None = None
+    error: BaseException | None = None
+
+    @property
+    def rows(self) -> int:
+        """Samples in its batch."""
+        return len(_tensors(self.parts[0])[0])
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Calls with the same one may be joined."""
+        shapes = tuple((t is None, *(() if t is None else (t.shape[1:], t.dtype))) for p in self.parts for t in _all(p))
+        return id(self.network), self.autocast, shapes
+
+    def value(self) -> Tensor:
+        """What the network returned, or raises what it raised."""
+        if self.error is not None:
+            raise self.error
+        assert self.result is not None
+        return self.result
+
+
+def autocast_now(device: str) -> torch.dtype | None:
+    """The precision that this thread computes in; None: as the tensors are."""
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+
+
+def evaluate(calls: Sequence[Call]) -> None:
+    """Evaluates calls of one key as one batch, and gives each its rows, or the error."""
+    first = calls[0]
+    device = _tensors(first.parts[0])[0].device.type
+    try:
+        with torch.no_grad(), torch.autocast(device, first.autocast, enabled=first.autocast is not None):
+            out = first.network(*(_join(parts) for parts in zip(*(call.parts for call in calls), strict=True)))
+        for call, rows in zip(calls, out.split([call.rows for call in calls]), strict=True):
+            call.result = rows.clone()  # a row must not keep the whole batch alive
+    except Exception as error:
+        for call in calls:
+            call.error = error
+
+
+def _join(parts: Sequence[Part]) -> Part:
+    if len(parts) == 1:
+        return parts[0]
+    tensors = [part for part in parts if isinstance(part, Tensor)]
+    return torch.cat(tensors) if tensors else Condition.cat([part for part in parts if isinstance(part, Condition)])
+
+
+def _all(part: Part) -> list[Tensor | None]:
+    return [part] if isinstance(part, Tensor) else list(vars(part).values())
+
+
+def _tensors(part: Part) -> list[Tensor]:
+    return [tensor for tensor in _all(part) if tensor is not None]
