@@ -50,7 +50,7 @@ class Guard:
 
     def _check_key(self, said: str) -> None:
         scheme, _, key = said.partition(" ")
-        right = hmac.compare_digest(key.strip().encode(), self._options.api_key.encode())
+        right = hmac.compare_digest(key.strip().encode("latin-1"), self._options.api_key.encode())
         if scheme.lower() != "bearer" or not right:
             told = "no valid API key: send the header 'Authorization: Bearer KEY' with the key that --api-key gave"
             raise APIError(401, told, code="invalid_api_key")

@@ -57,14 +57,18 @@ class Engine:
         with self._change:
             if not self._open:
                 raise Full("the server is shutting down; ask again in a moment", 5)
-            wait = self._wait(self._queue.rows + self._rows)
-            if self._queue.rows + job.rows > self.waiting:
-                raise Full(f"the queue is full ({self._queue.rows} images wait)", wait)
-            if len(self._queue) and self._queue.rows_of(job.client) + job.rows > max(self.waiting // 2, job.rows):
-                raise Full("too many of your images wait already", wait, client=True)
+            self._check_room(job)
             self._queue.add(job)
             self._change.notify_all()
         return job
+
+    def _check_room(self, job: Job) -> None:
+        """Raises Full: all clients together have `waiting` places beside the slots, one of them half of that."""
+        free, wait = max(0, self.slots - self._rows), self._wait(self._queue.rows + self._rows)
+        if self._queue.rows + job.rows > self.waiting + free:
+            raise Full(f"the queue is full ({self._queue.rows} images wait)", wait)
+        if self._queue.rows_of(job.client) + job.rows > max(self.waiting // 2 + free, job.rows):
+            raise Full("too many of your images wait already", wait, client=True)
 
     def cancel(self, job: Job) -> None:
         """Ends a job: at once where it waits, else before its next evaluation."""
