@@ -1,6 +1,7 @@
 """Bodies that no client sends: whatever comes, the answer is a 2xx, or a 4xx in OpenAI's shape."""
 
 import json
+import os
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -31,7 +32,9 @@ PLAUSIBLE = st.fixed_dictionaries(
         "response_format": st.sampled_from(["url", "b64_json", "b64"]),
     },
 )
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(
+    max_examples=int(os.environ.get("UNCLIP_FUZZ", "60")), deadline=None, suppress_health_check=list(HealthCheck)
+)
 
 
 def check(answer: Any) -> None:
