@@ -185,4 +185,4 @@ def test_what_is_not_drawn_from_a_prompt_alone_refuses_it(model: TextToImage):
         invert(model, picture, settings=settings)
     mask = picture.convert("L").point(lambda _: 255)
     with pytest.raises(ValueError, match=why):
-        edit(model, picture, PROMPTS[0], mask, settings=settings)
+        edit(model, picture, mask, PROMPTS[0], settings=settings)
