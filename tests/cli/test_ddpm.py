@@ -112,6 +112,7 @@ def test_it_draws_the_classes_that_are_asked_for(run: Path) -> None:
         (["red"], Settings(sampler="eular"), "sampler = 'eular': did you mean 'euler'"),
         (["red"], Settings(steps=51), "steps = 51: this table has T = 50; ask for at most that many"),
         (["red"], Settings(form="cgf"), "guidance form 'cgf': known are cfg"),
+        (["red"], Settings(negative="blue"), "negative = 'blue': a ddpm reads no captions to lead away from"),
     ],
 )
 def test_requests_that_cannot_be_met(run: Path, asked: list[str], settings: Settings | None, why: str) -> None:

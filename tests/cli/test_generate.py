@@ -108,10 +108,38 @@ def test_unknown_words_are_told(call: Call, out: Path):
     assert "! no caption of the training data has the word 'zebra': 'a zebra'" in done.out
 
 
+def test_unknown_words_of_a_negative_prompt_are_told(call: Call, out: Path):
+    done = call("generate", "a cup", "--run", "runs/x", "--guidance", 2, "--negative", "a zebra")
+    assert done.code == 0, done.err
+    assert "! no caption of the training data has the word 'zebra': 'a zebra'" in done.out
+
+
+@pytest.mark.parametrize("negative", ["blue", "it's, or -5 cats", "-5 cats"])
+def test_info_gives_the_negative_prompt(call: Call, out: Path, negative: str):
+    words = ["generate", "a cup", "--run", "runs/x", "--guidance", "2", f"--negative={negative}"]
+    assert call(*words).code == 0
+    before = (out / "a-cup-0.png").read_bytes()
+    assert read_about(out / "a-cup-0.png")["sampling"]["guidance"]["prompt"] == negative
+    program, *again = shlex.split(call("info", out / "a-cup-0.png").out.splitlines()[-1])
+    assert program == "unclip"
+    (out / "a-cup-0.png").unlink()
+    assert call(*again).code == 0
+    assert (out / "a-cup-0.png").read_bytes() == before
+
+
+def test_an_empty_negative_prompt_is_none(call: Call, out: Path):
+    assert call("generate", "a cup", "--run", "runs/x").code == 0
+    before = (out / "a-cup-0.png").read_bytes()
+    (out / "a-cup-0.png").unlink()
+    assert call("generate", "a cup", "--run", "runs/x", "--negative", "").code == 0
+    assert (out / "a-cup-0.png").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     "words, why",
     [
         (["--run", "runs/x"], "no prompt"),
+        (["x", "--run", "runs/x", "--guidance", "1", "--negative", "y"], "negative = 'y': ClassifierFree(scale=1.0"),
         ([" ", "--run", "runs/x"], "an empty prompt"),
         (["x", "--run", "runs/x", "--sampler", "eular"], f"known are {', '.join(NAMES)}"),
         (["x", "--run", "runs/x", "--grid", "cubic"], f"known are {', '.join(GRIDS)}"),

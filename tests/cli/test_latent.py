@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import threading
 from collections.abc import Iterator
@@ -121,6 +122,21 @@ def test_it_draws_what_is_asked_for(run: Path) -> None:
         model.generate()
     with pytest.raises(ValueError, match="dynamic.* is for data in a known range"):
         model.generate(["red"], settings=Settings(form="dynamic"))
+
+
+def test_a_negative_prompt_leads_elsewhere_and_is_printed(run: Path, call: Call, tmp_path: Path) -> None:
+    words = ("generate", "red", "--run", run, "--guidance", 2, "--negative", "blue", "--out", tmp_path / "out")
+    assert call(*words).code == 0
+    picture = tmp_path / "out" / "red-0.png"
+    again = shlex.split(call("info", picture).out.splitlines()[-1])
+    assert again[again.index("--negative") + 1] == "blue"
+    plain, led = (
+        unclip.load(run).generate(["red"], settings=Settings(guidance=2.0, negative=negative))
+        for negative in (None, "blue")
+    )
+    with Image.open(picture) as written:
+        assert np.array_equal(np.asarray(written), np.asarray(led[0]))
+    assert nearest(led) == [1] and not np.array_equal(np.asarray(led[0]), np.asarray(plain[0]))
 
 
 def test_every_step_is_a_picture_when_looked_at(run: Path) -> None:

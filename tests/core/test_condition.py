@@ -1,5 +1,7 @@
 """Operations on conditions touch every part, in the right place."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tests.fakes import draw
@@ -37,6 +39,15 @@ def test_cat_joins_along_the_batch():
     a, b = condition("a"), condition("b")
     assert_same(rows(Condition.cat([a, b]), [0, 1, 2]), a)
     assert_same(rows(Condition.cat([a, b]), [3, 4, 5]), b)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_cat_fills_up_fewer_tokens_with_masked_ones(masked: bool):
+    long, short = (Condition(tokens=draw(2, n, 6, key=n), mask=torch.ones(2, n).bool()) for n in (5, 3))
+    joined = Condition.cat([long, short] if masked else [replace(c, mask=None) for c in (long, short)])
+    assert_same(rows(joined, [0, 1]), long)
+    assert torch.equal(joined.tokens[2:, :3], short.tokens) and not joined.tokens[2:, 3:].any()  # pyright: ignore
+    assert torch.equal(joined.mask[2:], torch.tensor([[True] * 3 + [False] * 2] * 2))  # pyright: ignore
 
 
 def test_repeat_keeps_copies_together():

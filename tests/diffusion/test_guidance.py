@@ -105,9 +105,11 @@ MEMBERS = [pytest.param(m, id=m.__name__) for m in family(Guidance)]
 every = pytest.mark.parametrize("member", MEMBERS)
 
 
-def ready(member: type[Guidance], log_p: Callable = bumpy, worse: Callable | None = None) -> Guidance:
+def ready(
+    member: type[Guidance], log_p: Callable = bumpy, worse: Callable | None = None, negative: Condition = NULL
+) -> Guidance:
     other = worse or bent(0.3)
-    return member().using(log_p=log_p, worse=other, student=other)
+    return member().using(log_p=log_p, worse=other, student=other, negative=lambda prompt: negative)
 
 
 def walk(denoise: Denoise, levels: tuple[float, ...] = (-3.0, -1.0, 0.3)) -> list[Prediction]:
@@ -156,7 +158,8 @@ def test_a_level_a_sample_is_the_same_as_one_for_all(member: type[Guidance]):
 @every
 def test_a_sample_does_not_depend_on_its_neighbours(member: type[Guidance]):
     together = walk(ready(member)(bent(), COND, NULL))
-    alone = ready(member)(bent(), COND.map(lambda t: t[1:2]), NULL.map(lambda t: t[1:2]))
+    cond, null = (c.map(lambda t: t[1:2]) for c in (COND, NULL))
+    alone = ready(member, negative=null)(bent(), cond, null)
     for p, level in zip(together, (-3.0, -1.0, 0.3), strict=True):
         assert torch.allclose(alone(X[1:2], torch.tensor(level)).x0, p.x0[1:2], atol=1e-6)
 
@@ -222,7 +225,8 @@ def test_a_missing_model_is_named(guidance: Guidance, words: str):
 @pytest.mark.parametrize("wrapper", [m for m in family(Guidance) if "of" in {f.name for f in fields(m)}])
 def test_a_wrapper_evaluates_nothing_twice(wrapper: type[Guidance]):
     network = Recorded()
-    guidance = replace(wrapper(), of=ClassifierFree(3.0)).using(log_p=bumpy)  # pyright: ignore
+    guidance = replace(wrapper(), of=ClassifierFree(3.0))  # pyright: ignore
+    guidance = guidance.using(log_p=bumpy, negative=lambda prompt: NULL)
     walk(guidance(Denoiser(network, EDM()), COND, NULL), (0.3, 0.4))
     assert [len(x) for x, _, _ in network.calls] == [6, 6]
 

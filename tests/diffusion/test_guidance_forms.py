@@ -1,5 +1,7 @@
 """Closed forms of each guidance: on Gaussian data, on made-up estimates, and the names that a person types."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tests.fakes import Function, GaussianData, Recorded, draw
@@ -17,6 +19,7 @@ from unclip.diffusion.guidance import (
     Guidance,
     GuidanceInput,
     LimitedInterval,
+    NegativePrompt,
     Rescale,
     StaticThreshold,
     Unguided,
@@ -32,6 +35,8 @@ from unclip.diffusion.schedules import Cosine, RectifiedFlow
 
 X, LEVEL = draw(4, 3, 6, 6), torch.tensor(-0.4)
 COND, NULL = Condition(vector=torch.ones(4, 1)), Condition(vector=torch.zeros(4, 1))
+AWAY = {"blue": Condition(vector=torch.full((4, 1), -0.6))}
+"""What a negative prompt is read as."""
 
 
 def bent(form: Parameterization = EDM()) -> Denoiser:
@@ -276,6 +281,65 @@ def test_an_error_that_is_twice_as_large_in_the_worse_model_is_taken_back():
     x = draw(4, 1)
     found = Autoguidance(2.0, worse)(good, COND, NULL)(x, LEVEL).x0
     assert torch.allclose(found, truth(x, LEVEL, COND).x0, atol=1e-6)
+
+
+# A negative prompt
+
+
+def negative(guidance: Guidance) -> Guidance:
+    """Led away from a condition of -0.6, in the place of the null."""
+    return NegativePrompt(guidance, "blue").using(negative=lambda prompt: AWAY[prompt])
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.5, 2.0, 7.5])
+def test_a_negative_prompt_is_the_second_branch(scale: float):
+    """x0 = x0_neg + w (x0_c - x0_neg), by hand."""
+    with_cond, away = (bent()(X, LEVEL, cond).x0 for cond in (COND, AWAY["blue"]))
+    found = at(negative(ClassifierFree(scale)))
+    assert torch.allclose(found, away + scale * (with_cond - away), atol=1e-6)
+    assert (found - at(ClassifierFree(scale))).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("guidance", [APG(4.0), ZeroStar(3.0), Rescale(), LimitedInterval(low=-1.0)], ids=repr)
+def test_every_guidance_of_two_branches_can_be_led_away_from_a_prompt(guidance: Guidance):
+    found, by_hand = negative(guidance)(bent(), COND, NULL), guidance(bent(), COND, AWAY["blue"])
+    for level in map(torch.tensor, (-0.9, -0.4, 5.0)):
+        assert torch.equal(found(X, level).x0, by_hand(X, level).x0)
+
+
+def test_what_is_known_of_an_image_is_known_in_the_negative_branch():
+    seen = []
+
+    def recorded(x: torch.Tensor, log_snr: torch.Tensor, cond: Condition) -> Prediction:
+        seen.append(cond.image)
+        return bent()(x, log_snr, replace(cond, image=None))
+
+    cond, null = (replace(c, image=draw(4, 1, 6, 6, key="image")) for c in (COND, NULL))
+    negative(ClassifierFree(2.0))(recorded, cond, null)(X, LEVEL)
+    assert [torch.equal(image, torch.cat([cond.image, null.image])) for image in seen] == [True]  # pyright: ignore
+
+
+@pytest.mark.parametrize(
+    "guidance",
+    [
+        Unguided(),
+        Autoguidance(2.0),
+        GuidanceInput(2.0),
+        ClassifierFree(1.0),
+        StaticThreshold(APG(1.0)),
+        ClassifierGuidance(2.0),
+    ],
+    ids=repr,
+)
+def test_what_has_no_null_branch_cannot_be_led_away_from_a_prompt(guidance: Guidance):
+    with pytest.raises(ValueError, match=r"negative = 'blue': .* take a scale other than 1 and a form of two branches"):
+        NegativePrompt(guidance, "blue")
+
+
+def test_a_negative_prompt_that_nothing_reads_is_told():
+    with pytest.raises(ValueError, match="negative = 'blue': only images that are drawn from a prompt"):
+        at(NegativePrompt(prompt="blue"))
+    assert NegativePrompt(prompt="blue").missing_models() == {"negative"}
 
 
 # A distilled network

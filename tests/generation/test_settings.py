@@ -114,6 +114,7 @@ REFUSED = {
     "sampler=UniformTime()": "sampler = UniformTime(): expected a name, or an object of a class that inherits Sampler",
     "grid=7": "grid = 7: expected a name, or an object of a class that inherits Grid",
     "guidance=Unguided(), form='apg'": "form = 'apg': a form goes with a scale, and guidance is a Unguided",
+    "negative=7": "negative = 7: expected a text",
     "guidance='much'": "guidance = 'much': expected a number",
 }
 

@@ -101,7 +101,8 @@ def test_it_draws_by_default_and_is_named_in_what_it_draws(run: Path, distilled:
 
 
 def test_more_steps_are_those_of_the_decoder_as_before(run: Path, distilled: Path):
-    for settings in (Settings(steps=9), Settings(sampler="ancestral"), Settings(form="cfg", guidance=3.0)):
+    asked = (Settings(form="cfg", guidance=3.0), Settings(negative="blue"))
+    for settings in (Settings(steps=9), Settings(sampler="ancestral"), *asked):
         models = (unclip.load(folder) for folder in (run, distilled))
         before, after = (model.generate(["a red circle"], settings=settings)[0] for model in models)
         assert before.tobytes() == after.tobytes()

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from unclip.cli.sampling_options import About, NoCommand, check_own, describe, nameless, sampling_words, table_in
+from unclip.cli.sampling_options import About, NoCommand, check_own, describe, given, nameless, sampling_words, table_in
 from unclip.core.shown import printable
 
 MOST_LINES, LONGEST = 200, 4000
@@ -128,18 +128,10 @@ def made_again(made: About, run: str) -> str:
         if isinstance(value, bool):
             words += [dashed] * value
         elif value not in ("", []):
-            words += _given(dashed, value)
+            words += given(dashed, value)
     if name == "compare-priors":
         return command_line(name, [run], words)
     return command_line(name, _texts(made, "of"), ["--run", run, *words])
-
-
-def _given(option: str, value: object) -> list[str]:
-    """An option and its value or values; one that begins with a dash is tied to its option."""
-    values = [str(v) for v in (value if isinstance(value, list) else [value]) if isinstance(v, str | int | float)]
-    if any(v.startswith("-") for v in values):
-        return [f"{option}={v}" for v in values]
-    return [option, *values]
 
 
 def command_line(name: str, positional: Sequence[str], options: Sequence[str]) -> str:

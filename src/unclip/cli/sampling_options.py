@@ -45,6 +45,9 @@ def sampling_words(sampling: About, run: Path) -> list[str]:
     from unclip.diffusion import grids, guidance, samplers
 
     own, by = sampling_of(run), _member(guidance.Guidance, "guidance", sampling)
+    if isinstance(by, guidance.NegativePrompt):
+        of = {**sampling, "guidance": sampling["guidance"]["of"]}
+        return [*given("--negative", by.prompt), *sampling_words(of, run)]
     words, used, names = _guidance_words(by, sampling, own), list[Config]([by]), dict[str, str | None]()
     if sampling.get("sampler") is not None:
         used.append(sampler := _member(samplers.Sampler, "sampler", sampling))
@@ -55,6 +58,14 @@ def sampling_words(sampling: About, run: Path) -> list[str]:
     for option, name in names.items():
         words += [f"--{option}", name] if name else _none(option, sampling, own)
     return words + _plugin_words(used)
+
+
+def given(option: str, value: object) -> list[str]:
+    """An option and its value or values; one that begins with a dash is tied to its option."""
+    values = [str(v) for v in (value if isinstance(value, list) else [value]) if isinstance(v, str | int | float)]
+    if any(v.startswith("-") for v in values):
+        return [f"{option}={v}" for v in values]
+    return [option, *values]
 
 
 def _plugin_words(used: Sequence[Config]) -> list[str]:

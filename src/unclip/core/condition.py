@@ -1,9 +1,10 @@
 """What a backbone may be conditioned on, in one type, so that guidance and dropout are written once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from unclip.core.typing import Bool, Float, Images, Mask, Tokens, Vectors
@@ -39,8 +40,17 @@ class Condition:
 
     @staticmethod
     def cat(parts: "list[Condition]") -> "Condition":
-        """Joins conditions along the batch; all must have the same parts."""
-        return _zip(parts, lambda tensors: torch.cat(tensors))
+        """Joins conditions along the batch; all must have the same parts. Fewer tokens are filled up, masked."""
+        lengths = {part.tokens.shape[1] for part in parts if part.tokens is not None}
+        even = [part._filled(max(lengths)) for part in parts] if len(lengths) > 1 else parts
+        return _zip(even, lambda tensors: torch.cat(tensors))
+
+    def _filled(self, n: int) -> "Condition":
+        """With n tokens, those that are not its own masked."""
+        assert self.tokens is not None
+        lacks, real = n - self.tokens.shape[1], torch.ones_like(self.tokens[..., 0], dtype=torch.bool)
+        mask = F.pad(real if self.mask is None else self.mask, (0, lacks))
+        return replace(self, tokens=F.pad(self.tokens, (0, 0, 0, lacks)), mask=mask)
 
     @staticmethod
     def where(keep: Bool[Tensor, " b"], a: "Condition", b: "Condition") -> "Condition":

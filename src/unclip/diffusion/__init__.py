@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from unclip.diffusion.guidance import Guidance as Guidance
     from unclip.diffusion.guidance import GuidanceInput as GuidanceInput
     from unclip.diffusion.guidance import LimitedInterval as LimitedInterval
+    from unclip.diffusion.guidance import NegativePrompt as NegativePrompt
     from unclip.diffusion.guidance import Rescale as Rescale
     from unclip.diffusion.guidance import StaticThreshold as StaticThreshold
     from unclip.diffusion.guidance import Unguided as Unguided
@@ -163,7 +164,7 @@ else:
             "unclip.diffusion.search": "Search",
             "unclip.diffusion.guidance": (
                 "Guidance Unguided ClassifierFree ZeroStar APG Autoguidance GuidanceInput ClassifierGuidance "
-                "CLIPGuidance LimitedInterval Rescale StaticThreshold DynamicThreshold"
+                "CLIPGuidance LimitedInterval Rescale StaticThreshold DynamicThreshold NegativePrompt"
             ),
             "unclip.diffusion.likelihood": (
                 "BoundSettings Bound BoundSummary variational_bound summarise continuous_bound FlowSettings FlowBits "

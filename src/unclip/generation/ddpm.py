@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from unclip.core.config.ranges import quote
 from unclip.core.noise import Noise
 from unclip.diffusion.guidance import FORMS, Guidance, LogLikelihood
 from unclip.diffusion.process import Sampling
@@ -79,6 +80,11 @@ class DDPMPipeline(ImageModel):
         settings = settings or Settings()
         if settings.clip is not None:
             raise ValueError("CLIP guidance is for a text-to-image run; here: --classifier-guidance")
+        if settings.negative is not None:
+            raise ValueError(
+                f"negative = {quote(settings.negative)}: a ddpm reads no captions to lead away from; leave it out, and "
+                "name the classes to draw"
+            )
         how = super().resolved(settings)
         own = isinstance(settings.guidance, Guidance) or (settings.form or "cfg") not in FORMS  # may need no class
         asked = not own and (settings.form is not None or settings.guidance not in (None, 1))

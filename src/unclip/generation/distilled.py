@@ -17,9 +17,9 @@ def drawing(own: Sampling, settings: Settings, student: Student | None) -> Sampl
     """How new images are drawn with these settings on top: as the student does, or as its teacher (`own`).
 
     The teacher draws where there is no student, where more than `MOST` steps are asked for, and where a sampler, a
-    grid, a form of guidance, a guidance of one's own, or guidance by another model is.
+    grid, a form of guidance, a guidance of one's own, guidance by another model, or a negative prompt is.
     """
-    said = (settings.sampler, settings.grid, settings.form, settings.clip, settings.classifier)
+    said = (settings.sampler, settings.grid, settings.form, settings.clip, settings.classifier, settings.negative)
     other = any(part is not None for part in said) or isinstance(settings.guidance, Guidance)
     if student is None or other or (settings.steps or 0) > MOST:
         return own

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from unclip.core.condition import Condition
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Ids, Images, Mask, Tensor
 from unclip.diffusion.guidance import under
@@ -68,12 +69,19 @@ class LatentPipeline(CaptionedModel):
                 yield DecodedStep(step, self.decode)
 
     def _guided(self, how: Sampling, ids: Ids, mask: Mask) -> Sampling:
-        """With the early weights where the guidance leads away from them; they read the caption by their own tower."""
-        if "worse" not in how.guidance.missing_models():
-            return how
-        early = self.stages.early(LatentDiffusion)
-        worse = under(early.diffusion.denoiser, early.condition(ids, mask))
-        return replace(how, guidance=how.guidance.using(worse=worse))
+        """With what the guidance leads away from: the early weights, which read the caption by their own tower, or a
+        negative prompt."""
+        parts: dict[str, object] = {"negative": lambda prompt: self._condition(prompt, len(ids))}
+        if "worse" in how.guidance.missing_models():
+            early = self.stages.early(LatentDiffusion)
+            parts["worse"] = under(early.diffusion.denoiser, early.condition(ids, mask))
+        return replace(how, guidance=how.guidance.using(**parts))
+
+    @torch.no_grad()
+    def _condition(self, prompt: str, n: int) -> Condition:
+        """All that the diffusion is told of one prompt, n times."""
+        ids, mask = (t.to(self.device) for t in self.tokenizer([prompt] * n))
+        return require(self.latent, "latent").condition(ids, mask)
 
     def decode(self, x: Float[Tensor, "b c2 h2 w2"]) -> Images:
         """Decodes standardised codes, [b, c2, h2, w2], to images in [-1, 1]."""

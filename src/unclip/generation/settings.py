@@ -8,7 +8,14 @@ from unclip.core.config.ranges import Side, Signed, Steps, Weight, quote
 from unclip.diffusion import grids, samplers
 from unclip.diffusion import guidance as guidances
 from unclip.diffusion.grids import Grid
-from unclip.diffusion.guidance import ClassifierGuidance, CLIPGuidance, Guidance, StaticThreshold, Unguided
+from unclip.diffusion.guidance import (
+    ClassifierGuidance,
+    CLIPGuidance,
+    Guidance,
+    NegativePrompt,
+    StaticThreshold,
+    Unguided,
+)
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Sampler
 
@@ -23,7 +30,8 @@ class Settings(Config):
     sampler, grid: by name, or one of your own: `Settings(sampler=Midpoint(), grid=KarrasSteps(rho=5.0))`.
     guidance: its scale, or the guidance itself; form: which guidance takes the scale (`guidance.FORMS`); classifier,
     clip: scale of classifier or CLIP guidance on top of it. size: side of the images, px, of those that the model's
-    stages draw (None: the largest). Raises ValueError for what is neither a name nor such an object.
+    stages draw (None: the largest). negative: a prompt that guidance leads away from, in the place of none; None or
+    "": none. Raises ValueError for what is neither a name nor such an object.
     """
 
     steps: Steps | None = None
@@ -34,8 +42,12 @@ class Settings(Config):
     classifier: Weight | None = None
     clip: Weight | None = None
     size: Side | None = None
+    negative: str | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.negative, str | None):
+            raise ValueError(f"negative = {quote(self.negative)}: expected a text, as a prompt is")
+        object.__setattr__(self, "negative", (self.negative or "").strip() or None)
         _check("sampler", self.sampler, str, Sampler)
         _check("grid", self.grid, str, Grid)
         if isinstance(self.guidance, Guidance) and self.form is not None:
@@ -61,6 +73,8 @@ class Settings(Config):
             how = replace(how, guidance=ClassifierGuidance(self.classifier, of=how.guidance))
         if self.clip is not None:
             how = replace(how, guidance=StaticThreshold(CLIPGuidance(self.clip, of=how.guidance), RANGE))
+        if self.negative is not None:
+            how = replace(how, guidance=NegativePrompt(how.guidance, self.negative))
         return how
 
     def _guidance(self, now: Guidance, limit: float | None) -> Guidance:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from unclip.clip.noisy import NoisyCLIP
+from unclip.core.condition import Condition
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Ids, Mask, Tensor, Vectors
 from unclip.core.watching import last_of
@@ -160,8 +161,16 @@ class TextToImage(CaptionedModel):
             )
         ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
         noise = Noise.per_sample(seeds, self.device).fork("decoder")
+        how = self.guided(how, z, ids, mask)
+        how = replace(how, guidance=how.guidance.using(negative=lambda prompt: self._condition(prompt, seeds)))
         with self.autocast():
-            yield from require(self.decoder, "decoder").sample(z, ids, mask, noise, self.guided(how, z, ids, mask))
+            yield from require(self.decoder, "decoder").sample(z, ids, mask, noise, how)
+
+    def _condition(self, prompt: str, seeds: Sequence[int]) -> Condition:
+        """All that the decoder is told of one prompt, with the prior's embedding of it for each seed."""
+        prompts = [prompt] * len(seeds)
+        ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
+        return require(self.decoder, "decoder").conditions(self.embed_prompts(prompts, seeds), ids, mask)[0]
 
     def about(self, prompt: str, seed: int, how: Sampling, by: Sequence[str] | None = None) -> dict[str, Any]:
         """What an image says of how it was made, with the prior where that is another than the run's own."""

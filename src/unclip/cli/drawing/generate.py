@@ -39,6 +39,9 @@ class Drawing:
     clip_guidance: Annotated[
         float | None, Parameter(help="Scale of guidance by the noise-aware CLIP that `unclip add noisy_clip` trained.")
     ] = None
+    negative: Annotated[
+        str | None, Parameter(help='A prompt that guidance leads away from. Example: --negative "blue"')
+    ] = None
     sampler: Annotated[str | None, Parameter(help="ancestral, ddim, dpmpp-2m ...; a wrong name lists them.")] = None
     grid: Annotated[str | None, Parameter(help="Where the steps lie: uniform, karras ...")] = None
     size: Annotated[
@@ -59,6 +62,7 @@ class Drawing:
             "classifier": self.classifier_guidance,
             "clip": self.clip_guidance,
             "size": self.size,
+            "negative": self.negative,
         }
         return Settings.from_dict(said, "")
 
@@ -88,10 +92,11 @@ def generate(
     console, place = stdout(), chosen(run)
     with waiting(f"loading {place}", console) as say:
         model = using(open_model(place, ImageModel), prior)
-        warn(console, model, prompts)
+        settings = how.settings
+        warn(console, model, [*prompts, *filter(None, [settings.negative])])
         say("drawing")
         start, done = time.perf_counter(), list["Image.Image"]()
-        for picture, path in write_each(model.draw(prompts, n, seed, how.settings), out):
+        for picture, path in write_each(model.draw(prompts, n, seed, settings), out):
             console.print(str(path))
             done.append(picture)
             say(f"drawing, {len(done)} done")

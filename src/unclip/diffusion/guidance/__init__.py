@@ -2,7 +2,8 @@
 
 Two branches: `ClassifierFree`, `ZeroStar`, `APG`. A worse model: `Autoguidance`. A distilled
 one: `GuidanceInput`. A gradient: `ClassifierGuidance`,
-`CLIPGuidance`. Around another one: `LimitedInterval`, `Rescale`, `StaticThreshold`, `DynamicThreshold`.
+`CLIPGuidance`. Around another one: `LimitedInterval`, `Rescale`, `StaticThreshold`, `DynamicThreshold`, and
+`NegativePrompt`, which gives it another second branch.
 """
 
 from unclip.diffusion.guidance.as_input import GuidanceInput
@@ -12,6 +13,7 @@ from unclip.diffusion.guidance.classifier_free import ClassifierFree
 from unclip.diffusion.guidance.forms import FORMS, by_name, name_of, takes_scale
 from unclip.diffusion.guidance.gradient import ClassifierGuidance, CLIPGuidance, GradientGuidance, LogLikelihood
 from unclip.diffusion.guidance.interval import LimitedInterval
+from unclip.diffusion.guidance.negative import NegativePrompt
 from unclip.diffusion.guidance.projected import APG
 from unclip.diffusion.guidance.rescale import Rescale
 from unclip.diffusion.guidance.threshold import DynamicThreshold, StaticThreshold
@@ -34,6 +36,7 @@ __all__ = [
     "Rescale",
     "StaticThreshold",
     "DynamicThreshold",
+    "NegativePrompt",
     "FORMS",
     "by_name",
     "name_of",

@@ -36,6 +36,10 @@ class GuidanceInput(Guidance):
     jump: bool = False
     student: ConditionalDenoise | None = runtime()
 
+    @property
+    def sees_null(self) -> bool:
+        return False
+
     def guide(self, denoiser: ConditionalDenoise, cond: Condition, null: Condition) -> Guide:
         """As for every `Guidance`. Raises ValueError without a student."""
         student = self.student

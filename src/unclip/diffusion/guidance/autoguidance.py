@@ -33,6 +33,10 @@ class Autoguidance(Guidance):
     scale: Signed = 2.0
     worse: ConditionalDenoise | None = runtime()
 
+    @property
+    def sees_null(self) -> bool:
+        return False
+
     def guide(self, denoiser: ConditionalDenoise, cond: Condition, null: Condition) -> Guide:
         """As for every `Guidance`. Raises ValueError without a worse model."""
         if self.scale == 1:

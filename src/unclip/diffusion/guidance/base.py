@@ -71,15 +71,29 @@ class Guidance(Config, ABC):
         return cast(G, replace(self, **changes))  # pyright: ignore[reportArgumentType]
 
     def missing_models(self) -> set[str]:
-        """The names of the models that it still needs to be given by `using`: "worse", "log_p"."""
+        """The names of the models that it still needs to be given by `using`: "worse", "log_p", "negative"."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}  # pyright: ignore[reportArgumentType]
         own = {name for name, value in values.items() if value is None and name not in stored(type(self))}
-        return own.union(*(value.missing_models() for value in values.values() if isinstance(value, Guidance)))
+        return own.union(*(inner.missing_models() for inner in self._within()))
+
+    @property
+    def sees_null(self) -> bool:
+        """Whether the null condition has a say: not where the scale is 1, nor where a model is led away from."""
+        inner = self._within()
+        return any(of.sees_null for of in inner) if inner else getattr(self, "scale", None) != 1
+
+    def _within(self) -> "list[Guidance]":
+        values = [getattr(self, f.name) for f in fields(self)]  # pyright: ignore[reportArgumentType]
+        return [value for value in values if isinstance(value, Guidance)]
 
 
 @dataclass(frozen=True)
 class Unguided(Guidance):
     """No guidance: the conditional denoiser as it is."""
+
+    @property
+    def sees_null(self) -> bool:
+        return False
 
     def guide(self, denoiser: ConditionalDenoise, cond: Condition, null: Condition) -> Guide:
         def at(x: State, log_snr: LogSNR) -> Guided:

@@ -179,7 +179,7 @@ def check_recipe(stage: str, recipe: Recipe) -> None:
         raise ValueError(
             f"{stage}.sampling.guidance: {type(guidance).__name__} needs a model ({lacks}), which is not a setting; "
             "train without it and draw with it: unclip generate --guidance-form auto, --clip-guidance, "
-            "--classifier-guidance"
+            "--classifier-guidance, --negative"
         )
     try:
         check_sampling(diffusion, sampling)
