@@ -90,7 +90,12 @@ class ImageRequest(BaseModel):
         if self.eta is not None and sampler not in (None, "ddim"):
             raise ValueError(f"eta = {self.eta:g}: goes with the sampler ddim, not with {sampler}")
         how = DDIM(self.eta) if self.eta is not None else sampler
-        return Settings(steps=self.num_inference_steps, guidance=self.guidance_scale, sampler=how)
+        return Settings(
+            steps=self.num_inference_steps,
+            guidance=self.guidance_scale,
+            sampler=how,
+            negative=self.negative_prompt or None,
+        )
 
 
 class A1111Request(BaseModel):
