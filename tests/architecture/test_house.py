@@ -112,10 +112,33 @@ def requirement_names(requirements: list[str]) -> set[str]:
     return {"PIL" if name == "pillow" else name.replace("-", "_") for name in names}
 
 
+OF_AN_EXTRA = {"serving": "serve"}
+"""Room -> the extra without which it is not imported: its modules need that from their first line on."""
+
+
+def needed_by(path: Path, optional: dict[str, list[str]]) -> set[str]:
+    """What a module may import at its top besides the core: the extra of its room."""
+    extra = OF_AN_EXTRA.get(path.relative_to(PACKAGE).parts[0])
+    return requirement_names(optional[extra]) if extra else set()
+
+
+def test_a_room_that_needs_an_extra_is_imported_only_inside_functions():
+    found = []
+    for path in MODULES:
+        tree = parse(path)
+        if path.relative_to(PACKAGE).parts[0] in OF_AN_EXTRA:
+            continue
+        for node in tree.body:
+            text = ast.unparse(node) if isinstance(node, ast.Import | ast.ImportFrom) else ""
+            found += [where(path, node) for room in OF_AN_EXTRA if f"unclip.{room}" in text]
+    assert not found, "\n".join(found)
+
+
 def test_imports_are_declared():
-    """Core dependencies anywhere; those of an extra only inside a function or a `try`; nothing else."""
+    """Core dependencies anywhere; those of an extra only inside a function, a `try` or its room; nothing else."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = [line for name, lines in project["optional-dependencies"].items() if name != "test" for line in lines]
+    optional = project["optional-dependencies"]
+    extras = [line for name, lines in optional.items() if name != "test" for line in lines]
     core = requirement_names(project["dependencies"]) | set(sys.stdlib_module_names) | {"unclip"}
     anywhere = core | requirement_names(extras)
     found = []
@@ -123,7 +146,7 @@ def test_imports_are_declared():
         tree = parse(path)
         top = {node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)}
         for name, node in imports(tree):
-            if name not in (core if node in top else anywhere):
+            if name not in (core | needed_by(path, optional) if node in top else anywhere):
                 found.append(f"{where(path, node)}: import {name}")
     assert not found, "\n".join(found)
 

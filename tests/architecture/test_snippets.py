@@ -24,7 +24,8 @@ OF_A_RUN = ("docs/evaluate.md", "README.md", "docs/clip.md", "docs/terminal.md",
 TYPED_ONLY = tuple(
     f"docs/{name}.md"
     for name in (
-        *("box", "dalle2", "ddpm", "distill", "finetune", "inpainting", "judges", "latent", "manipulate", "priors", "upsamplers"),
+        *("box", "dalle2", "ddpm", "distill", "finetune", "inpainting", "judges", "latent"),
+        *("manipulate", "priors", "upsamplers"),
     )
 )
 """Pages whose Python takes many steps, a run of another kind or a file: the tests of these functions run them."""

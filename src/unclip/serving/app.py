@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 import unclip
 from unclip.core.machine import prepare_memory
-from unclip.serving.api import a1111, about, errors, images, models
+from unclip.serving.api import a1111, about, errors, images, models, watch
 from unclip.serving.api.desk import Desk
 from unclip.serving.api.guard import Guard
 from unclip.serving.api.metrics import Metrics
@@ -21,6 +21,7 @@ from unclip.serving.engine.job import Job
 from unclip.serving.library import Library
 from unclip.serving.links import Links
 from unclip.serving.options import ServeOptions
+from unclip.serving.watched import Watched
 
 
 @dataclass(frozen=True)
@@ -36,21 +37,27 @@ def create(options: ServeOptions) -> Server:
     engine = Engine(options.slots, options.waiting)
     try:
         library = Library(options.runs, engine.share, options.memory, options.strict)
-        desk = Desk(library, engine, options)
+        desk, watched = Desk(library, engine, options), Watched(library.folders, options.watch)
     except BaseException:
         engine.stop()
         raise
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        engine.submit(Job(lambda: library.open(library.names[0])))
+        engine.submit(Job(lambda: library.model(library.names[0])))
         yield
         engine.stop()
 
     app = FastAPI(title="unclip", version=unclip.__version__, summary="Your own DALL-E 2", lifespan=lifespan)
     errors.install(app)
     metrics = Metrics(engine)
-    for router in (images.routes(desk, Links()), models.routes(desk, metrics), a1111.routes(desk), about.routes(desk)):
+    for router in (
+        images.routes(desk, Links()),
+        models.routes(desk, metrics),
+        a1111.routes(desk),
+        about.routes(desk),
+        watch.routes(watched),
+    ):
         app.include_router(router)
     if options.cors:
         app.add_middleware(CORSMiddleware, allow_origins=options.cors, allow_methods=["*"], allow_headers=["*"])

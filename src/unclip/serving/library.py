@@ -65,7 +65,7 @@ class Library:
             return self.names[0]
         raise UnknownModel(f"The model '{asked[:100]}' does not exist here; served: {', '.join(self.names)}")
 
-    def open(self, name: str) -> ImageModel:
+    def model(self, name: str) -> ImageModel:
         """The model, read if it is not there. Only for one thread at a time: the engine's jobs."""
         if name not in self.models:
             self.models[name] = self._read(self.folders[name])

@@ -7,6 +7,11 @@ MEGA = 1_000_000
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    return host in LOOPBACK or host.startswith("127.")
+
+
 @dataclass(frozen=True)
 class ServeOptions:
     """All that `unclip serve` may be told.
@@ -28,6 +33,7 @@ class ServeOptions:
         pixels: of an uploaded image, and of an answer.
         moderation: "module:function", called with each prompt; what it returns, if anything, is why it is refused.
         log_prompts: whether the log says what was asked for.
+        watch: further runs, which may still train, that the page shows.
     """
 
     runs: tuple[str | Path, ...] = ()
@@ -46,6 +52,7 @@ class ServeOptions:
     pixels: int = 4096 * 4096
     moderation: str = ""
     log_prompts: bool = False
+    watch: tuple[str | Path, ...] = ()
 
     @property
     def known_hosts(self) -> frozenset[str]:

@@ -76,7 +76,7 @@ class Desk:
         """Puts a task in the queue. Raises APIError where it is full."""
 
         def work() -> Drawn:
-            model = self._open(name)
+            model = self._model(name)
             told = warnings(model, task.prompt) if task.prompt.strip() else []
             return Drawn(getattr(task, verb)(model), name, model.size, tokens_of(model, task.prompt), told)
 
@@ -102,9 +102,9 @@ class Desk:
             gone.cancel()
             done.cancel()
 
-    def _open(self, name: str) -> ImageModel:
+    def _model(self, name: str) -> ImageModel:
         try:
-            return self.library.open(name)
+            return self.library.model(name)
         except (ValueError, OSError) as error:  # it names files of the server's: for its log, not for clients
             log.exception("the model %s cannot be read", name)
             raise APIError(503, f"the model {name} cannot be read; the server's log says why") from error
