@@ -9,6 +9,7 @@ from tests.serving.conftest import until
 from torch import Tensor, nn
 
 from unclip.core.condition import Condition
+from unclip.serving.engine.call import PATIENCE, Call, chosen
 from unclip.serving.engine.engine import Engine
 from unclip.serving.engine.job import Cancelled, Full, Job
 
@@ -142,3 +143,12 @@ def test_precision_is_the_callers(engine: Engine):
 
     assert engine.submit(Job(work)).answer.result(5).dtype == torch.bfloat16
     assert engine.submit(Job(lambda: linear(draw(1, 3)))).answer.result(5).dtype == torch.float32
+
+
+def test_the_largest_batch_goes_first_and_nobody_is_passed_over_for_long():
+    small, large = nn.Linear(3, 3), nn.Linear(3, 3)
+    alone, others = Call(small, (draw(1, 3),)), [Call(large, (draw(1, 3, key=i),)) for i in range(3)]
+    for _ in range(PATIENCE):
+        assert chosen([alone, *others]) == others
+        others = [Call(large, call.parts) for call in others]  # each asks again, for its next step
+    assert chosen([alone, *others]) == [alone]

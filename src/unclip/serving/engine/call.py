@@ -14,17 +14,20 @@ from torch import Tensor
 from unclip.core.condition import Condition
 
 Part = Tensor | Condition
+PATIENCE = 8
 
 
 @dataclass(eq=False)
 class Call:
-    """network: what is evaluated. parts: its arguments, each with the batch first. autocast: the caller's precision."""
+    """network: what is evaluated. parts: its arguments, each with the batch first. autocast: the caller's precision.
+    passed: how often others were evaluated while it waited."""
 
     network: Callable[..., Tensor]
     parts: tuple[Part, ...]
     autocast: torch.dtype | None = None
     result: Tensor | None = None
     error: BaseException | None = None
+    passed: int = 0
 
     @property
     def rows(self) -> int:
@@ -48,6 +51,20 @@ class Call:
 def autocast_now(device: str) -> torch.dtype | None:
     """The precision that this thread computes in; None: as the tensors are."""
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+
+
+def chosen(calls: Sequence[Call]) -> list[Call]:
+    """Those that are evaluated next: the largest batch, so that who is ahead waits for the others and then goes with
+    them; but none is passed over more than `PATIENCE` times."""
+    groups = dict[Any, list[Call]]()
+    for call in calls:
+        groups.setdefault(call.key, []).append(call)
+    found = max(
+        groups.values(), key=lambda group: (max(c.passed for c in group) >= PATIENCE, sum(c.rows for c in group))
+    )
+    for call in calls:
+        call.passed += 1
+    return found
 
 
 def evaluate(calls: Sequence[Call]) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from unclip.serving.engine.call import Call, Part, autocast_now, evaluate
+from unclip.serving.engine.call import Call, Part, autocast_now, chosen, evaluate
 from unclip.serving.engine.job import Cancelled, Full, Job
 from unclip.serving.engine.queue import FairQueue
 
@@ -137,7 +137,7 @@ class Engine:
         while self._admit():
             self._resume()
             if calls := [member.call for member in self._running if member.call is not None]:
-                group = [call for call in calls if call.key == calls[0].key]
+                group = chosen(calls)
                 self.sizes.append(sum(call.rows for call in group))
                 evaluate(group)
 
