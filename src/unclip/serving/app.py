@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 import unclip
 from unclip.core.machine import prepare_memory
-from unclip.serving.api import a1111, about, errors, images, models
+from unclip.serving.api import a1111, about, errors, images, models, page
 from unclip.serving.api.desk import Desk
 from unclip.serving.api.guard import Guard
 from unclip.serving.api.metrics import Metrics
@@ -50,7 +50,8 @@ def create(options: ServeOptions) -> Server:
     app = FastAPI(title="unclip", version=unclip.__version__, summary="Your own DALL-E 2", lifespan=lifespan)
     errors.install(app)
     metrics = Metrics(engine)
-    for router in (images.routes(desk, Links()), models.routes(desk, metrics), a1111.routes(desk), about.routes(desk)):
+    sides = images.routes(desk, Links()), models.routes(desk, metrics), a1111.routes(desk)
+    for router in (*sides, about.routes(desk), page.routes()):
         app.include_router(router)
     if options.cors:
         app.add_middleware(CORSMiddleware, allow_origins=options.cors, allow_methods=["*"], allow_headers=["*"])
