@@ -19,7 +19,7 @@ export class Batch {
     this.cancel = make("button", { type: "button", className: "button quiet small", onclick: cancel }, "Cancel");
     this.busy = make("div", { className: "busy" }, this.status, this.bar, this.cancel);
     this.told = make("p", { className: "settings" });
-    this.notes = make("div");
+    this.notes = make("div", { className: "warnings" });
     this.grid = make("div", { className: "grid" }, ...this.tiles);
     this.element = make("article", { className: "batch", "aria-busy": "true" }, this.head(), this.notes, this.busy, this.grid);
   }

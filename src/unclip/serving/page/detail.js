@@ -4,7 +4,7 @@ import { fileName, isSmall } from "./items.js";
 import * as panels from "./panels.js";
 import { facts } from "./settings.js";
 
-const ACTIONS = [["vary", "Vary"], ["edit", "Edit"], ["blend", "Blend"], ["diff", "Change by words"]];
+const ACTIONS = [["vary", "Vary"], ["edit", "Edit"], ["blend", "Blend"], ["diff", "Reword"]];
 
 export class Detail {
   /**
@@ -54,7 +54,8 @@ export class Detail {
     const doing = this.world.editable() ? ACTIONS.map(([name, words]) => button(name, words)) : [];
     const save = make("a", { className: "button", href: this.item.url, download: fileName(this.item) }, "Download");
     const reuse = make("button", { type: "button", className: "button", onclick: () => this.reuse() }, "Reuse settings");
-    byId("actions").replaceChildren(...doing, save, reuse);
+    const rows = [doing, [save, reuse]].filter((row) => row.length);
+    byId("actions").replaceChildren(...rows.map((row) => make("div", { className: row.includes(save) ? "row keep" : "row" }, ...row)));
   }
 
   /** The slider of a blend's or a text diff's frames. */
@@ -94,6 +95,7 @@ export class Detail {
   }
 
   mark() {
+    this.dialog.classList.toggle("doing", this.chosen !== "");
     for (const button of byId("actions").querySelectorAll("[data-action]")) {
       button.setAttribute("aria-expanded", String(button.dataset.action === this.chosen));
     }

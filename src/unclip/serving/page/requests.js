@@ -34,7 +34,7 @@ export function blend(from, to, values, n) {
 export function diff(item, values, before, prompt, n) {
   const fields = upload({ ...common(values), before, prompt, n }, item);
   const told = before ? `${before} → ${prompt}` : prompt;
-  return { path: "v1/images/diffs", fields, kind: "Change", prompt: told, words: prompt, count: n, frames: true };
+  return { path: "v1/images/diffs", fields, kind: "Reworded", prompt: told, words: prompt, count: n, frames: true };
 }
 
 /** Of the form, what all routes take. */
