@@ -2,11 +2,11 @@
 import { events } from "./events.js";
 import { askForKey, authorization } from "./key.js";
 
-/** An answer that is an error. wait: seconds until it makes sense to ask again. */
+/** An answer that is an error. param: the field that it is about; wait: seconds until it makes sense to ask again. */
 export class Refused extends Error {
-  constructor(message, wait = null) {
+  constructor(message, param = null, wait = null) {
     super(message);
-    this.wait = wait;
+    Object.assign(this, { param, wait });
   }
 }
 
@@ -28,7 +28,7 @@ export async function stream(request, signal, told) {
       const [, place, seconds] = /^queue (\d+) eta ([\d.]+)/.exec(event.comment) ?? [];
       if (place !== undefined) told.place(Number(place), Number(seconds));
     } else if (event.name === "error") {
-      throw new Refused(event.data.error?.message ?? "The server made a mistake.");
+      throw new Refused(event.data.error?.message ?? "The server made a mistake.", event.data.error?.param);
     } else if (event.name.endsWith(".partial_image")) {
       told.partial(event.data);
     } else if (event.name.endsWith(".completed")) {
@@ -54,7 +54,8 @@ function body(fields) {
 async function refusal(answer) {
   const wait = Number(answer.headers.get("Retry-After")) || null;
   const said = await answer.json().catch(() => null);
-  return new Refused(said?.error?.message ?? `The server answered ${answer.status} ${answer.statusText}`.trim(), wait);
+  const message = said?.error?.message ?? `The server answered ${answer.status} ${answer.statusText}`.trim();
+  return new Refused(message, said?.error?.param, wait);
 }
 
 function unreachable(error) {

@@ -54,13 +54,24 @@ export function say(kind, words, actions = []) {
 
 /** What went wrong, and when it makes sense to ask again. */
 export function complain(error) {
-  const message = error.message.replace(/[.\s]*$/, ".");
+  const message = named(error).replace(/[.\s]*$/, ".");
   const again = error.wait ? ` Try again in ${error.wait} second${error.wait === 1 ? "" : "s"}.` : "";
   say("error", `${message[0].toUpperCase()}${message.slice(1)}${again}`);
 }
 
-/** Nothing is told any more. */
-export const hush = () => byId("notes").replaceChildren();
+/** Nothing is told any more, no field is wrong. */
+export function hush() {
+  byId("notes").replaceChildren();
+  for (const input of byId("form").querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
+}
+
+/** The message, its field marked and called as its label calls it: the server knows only the names of its own. */
+function named({ message, param }) {
+  const input = param ? byId("form").querySelector(`#${CSS.escape(param)}`) : null;
+  if (!input) return message;
+  input.setAttribute("aria-invalid", "true");
+  return message.startsWith(param) ? input.labels[0].textContent + message.slice(param.length) : message;
+}
 
 const digits = (value) => (/^\d+(\.\d+)?$/.test(value) ? Number(value) : value);
 
