@@ -61,6 +61,7 @@ export class Batch {
     this.items[place] = Object.assign(item, { batch: this, tile });
     show(tile, item.url, item.width);
     tile.disabled = false;
+    tile.removeAttribute("aria-label");
     tile.classList.remove("waiting");
     tile.onclick = () => this.open(item);
     tile.append(make("span", { className: "seed" }, item.seed === undefined ? "" : `seed ${item.seed}`));
@@ -97,7 +98,7 @@ export class Batch {
 
 function tile(prompt) {
   const image = make("img", { alt: prompt, hidden: true, draggable: false });
-  return make("button", { type: "button", className: "tile waiting", disabled: true, tabIndex: -1 }, image);
+  return make("button", { type: "button", className: "tile waiting", disabled: true, tabIndex: -1, "aria-label": "Not drawn yet" }, image);
 }
 
 function show(tile, url, width) {

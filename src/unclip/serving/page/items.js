@@ -23,7 +23,7 @@ async function item(file, bytes, { kind, prompt, words, seed, model }) {
 
 async function sides(file) {
   const bitmap = await createImageBitmap(file).catch(() => {
-    throw new Error(`${file.name ?? "The answer"} is not an image that can be read.`);
+    throw new Error(`${file.name ? `“${file.name}”` : "The answer"} is not an image that can be read.`);
   });
   const { width, height } = bitmap;
   bitmap.close();

@@ -35,6 +35,7 @@ async function start(request) {
   try {
     await api.stream(request, asking.signal, batch);
     await gallery.finish(batch);
+    if (!model().size) learn(); // it has been read now
   } catch (error) {
     await gallery.drop(batch);
     if (error.name === "AbortError") announce("Cancelled");
@@ -55,7 +56,7 @@ async function open(files) {
       const item = await fromFile(file);
       gallery.add(item);
       if (item.made) form.fill(recalled(item.made, samplers()));
-      const told = item.made ? `These are the settings of ${file.name}.` : `${file.name} holds no settings of unclip’s.`;
+      const told = item.made ? `These are the settings of “${file.name}”.` : `“${file.name}” holds no settings of unclip’s.`;
       const offered = [["Vary it", () => detail.open(item, "vary")], ["Edit it", () => detail.open(item, "edit")]];
       form.say("note", told, model().edits === false ? [] : offered);
     } catch (error) {

@@ -80,11 +80,15 @@ export class Mask {
   stroke(to) {
     const { pen, canvas } = this;
     pen.globalCompositeOperation = this.erases ? "destination-out" : "source-over";
-    Object.assign(pen, { strokeStyle: this.colour, lineCap: "round", lineJoin: "round", lineWidth: this.brush * canvas.width });
+    Object.assign(pen, { strokeStyle: this.colour, fillStyle: this.colour, lineCap: "round", lineJoin: "round", lineWidth: this.brush * canvas.width });
+    const [x, y] = [to[0] * canvas.width, to[1] * canvas.height];
     pen.beginPath();
     pen.moveTo(this.last[0] * canvas.width, this.last[1] * canvas.height);
-    pen.lineTo(to[0] * canvas.width, to[1] * canvas.height);
+    pen.lineTo(x, y);
     pen.stroke();
+    pen.beginPath(); // a line of no length draws nothing
+    pen.arc(x, y, pen.lineWidth / 2, 0, 2 * Math.PI);
+    pen.fill();
     this.last = to;
   }
 
