@@ -54,7 +54,7 @@ export class Detail {
     const doing = this.world.editable() ? ACTIONS.map(([name, words]) => button(name, words)) : [];
     const save = make("a", { className: "button", href: this.item.url, download: fileName(this.item) }, "Download");
     const reuse = make("button", { type: "button", className: "button", onclick: () => this.reuse() }, "Reuse settings");
-    const rows = [doing, [save, reuse]].filter((row) => row.length);
+    const rows = [doing, this.item.made || this.item.words ? [save, reuse] : [save]].filter((row) => row.length);
     byId("actions").replaceChildren(...rows.map((row) => make("div", { className: row.includes(save) ? "row keep" : "row" }, ...row)));
   }
 

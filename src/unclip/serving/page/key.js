@@ -15,7 +15,7 @@ export function askForKey() {
   const wrong = sessionStorage.getItem(PLACE) !== null;
   byId("ask-told").textContent = wrong
     ? "The key that was given is not the right one."
-    : "It is the one that the server was started with (--api-key).";
+    : "It is the one that was given to the server when it was started.";
   input.value = "";
   return new Promise((resolve) => {
     let given = false;
