@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 import unclip
 from unclip.core.machine import prepare_memory
-from unclip.serving.api import a1111, about, errors, images, models, watch
+from unclip.serving.api import a1111, about, errors, images, models, page, watch
 from unclip.serving.api.desk import Desk
 from unclip.serving.api.guard import Guard
 from unclip.serving.api.metrics import Metrics
@@ -51,13 +51,8 @@ def create(options: ServeOptions) -> Server:
     app = FastAPI(title="unclip", version=unclip.__version__, summary="Your own DALL-E 2", lifespan=lifespan)
     errors.install(app)
     metrics = Metrics(engine)
-    for router in (
-        images.routes(desk, Links()),
-        models.routes(desk, metrics),
-        a1111.routes(desk),
-        about.routes(desk),
-        watch.routes(watched),
-    ):
+    api = images.routes(desk, Links()), a1111.routes(desk), models.routes(desk, metrics)
+    for router in (*api, page.routes(), about.routes(desk), watch.routes(watched)):
         app.include_router(router)
     if options.cors:
         app.add_middleware(CORSMiddleware, allow_origins=options.cors, allow_methods=["*"], allow_headers=["*"])

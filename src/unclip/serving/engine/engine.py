@@ -65,6 +65,8 @@ class Engine:
     def _check_room(self, job: Job) -> None:
         """Raises Full: all clients together have `waiting` places beside the slots, one of them half of that."""
         free, wait = max(0, self.slots - self._rows), self._wait(self._queue.rows + self._rows)
+        if not self._queue.rows:
+            return  # the next one is always let in, however large it is
         if self._queue.rows + job.rows > self.waiting + free:
             raise Full(f"the queue is full ({self._queue.rows} images wait)", wait)
         if self._queue.rows_of(job.client) + job.rows > max(self.waiting // 2 + free, job.rows):
