@@ -152,3 +152,13 @@ def test_the_largest_batch_goes_first_and_nobody_is_passed_over_for_long():
         assert chosen([alone, *others]) == others
         others = [Call(large, call.parts) for call in others]  # each asks again, for its next step
     assert chosen([alone, *others]) == [alone]
+
+
+def test_a_mistake_of_the_engine_leaves_nobody_waiting(network: Counted, monkeypatch: pytest.MonkeyPatch):
+    engine = Engine(slots=1)
+    engine.share(network)
+    monkeypatch.setattr("unclip.serving.engine.engine.chosen", lambda calls: 1 / 0)
+    jobs = [engine.submit(Job(walk(network, draw(1, 3), 2), client=str(i))) for i in range(2)]
+    assert all(isinstance(job.answer.exception(5), ZeroDivisionError) for job in jobs)
+    with pytest.raises(Full):
+        engine.submit(Job(lambda: None))

@@ -1,5 +1,6 @@
 """POST /v1/images/generations, /edits and /variations; GET /files/..., where an answer is fetched by its address."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -124,6 +125,7 @@ def _files(form: FormData, name: str) -> list[UploadFile]:
 async def _image(file: UploadFile, name: str, desk: Desk) -> Image.Image:
     options = desk.options
     try:
-        return read_upload(await file.read(options.upload + 1), name, options.upload, options.pixels)
+        data = await file.read(options.upload + 1)
+        return await asyncio.to_thread(read_upload, data, name, options.upload, options.pixels)
     except ValueError as error:
         raise APIError(400, str(error), name, "invalid_image") from error

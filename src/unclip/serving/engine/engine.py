@@ -6,6 +6,7 @@ evaluates them as one batch. So a job joins or leaves between any two evaluation
 two threads at once, and a cancelled job ends within one step.
 """
 
+import logging
 import threading
 import time
 from collections import deque
@@ -18,6 +19,7 @@ from unclip.serving.engine.call import Call, Part, autocast_now, chosen, evaluat
 from unclip.serving.engine.job import Cancelled, Full, Job
 from unclip.serving.engine.queue import FairQueue
 
+log = logging.getLogger("unclip.serve")
 SLOWEST = 120
 """Seconds: the longest that `Full` tells a client to wait; the OpenAI client obeys no longer one."""
 
@@ -136,6 +138,22 @@ class Engine:
         return min(max(1, round(rows / self.slots * self.seconds)), SLOWEST)
 
     def _loop(self) -> None:
+        try:
+            self._work_on()
+        except Exception as error:  # a mistake of the engine's own: nobody must wait for ever
+            log.exception("the engine has failed; start the server again")
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        with self._change:
+            self._open = False
+            for job in self._queue.clear():
+                job.settle(error)
+            for member in self._running:
+                if not member.job.answer.done():
+                    member.job.answer.set_exception(error)
+
+    def _work_on(self) -> None:
         while self._admit():
             self._resume()
             if calls := [member.call for member in self._running if member.call is not None]:
@@ -185,6 +203,5 @@ class Engine:
     def _end(self, member: _Member) -> None:
         with self._change:
             self._running.remove(member)
-            if member.job.started is not None and not member.job.cancelled:
-                took = time.monotonic() - member.job.started
-                self.seconds += 0.2 * (took - self.seconds)
+            if member.job.seconds is not None:
+                self.seconds += 0.2 * (member.job.seconds - self.seconds)

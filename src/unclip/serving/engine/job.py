@@ -32,6 +32,8 @@ class Job:
         work: does it, in a thread of the engine; what it returns is the answer.
         rows: how many images it draws at once, which is how many slots it takes.
         client: who asks; clients take turns.
+
+    seconds: from its start to its answer, where it has one.
     """
 
     work: Callable[[], Any]
@@ -41,6 +43,7 @@ class Job:
     number: int = field(default_factory=lambda: next(_numbers))
     asked: float = field(default_factory=time.monotonic)
     started: float | None = None
+    seconds: float | None = None
     _cancelled: threading.Event = field(default_factory=threading.Event)
 
     def cancel(self) -> None:
@@ -62,6 +65,7 @@ class Job:
         except BaseException as error:  # whoever waits for the answer is told, whatever it is
             self.answer.set_exception(error)
         else:
+            self.seconds = time.monotonic() - (self.started or self.asked)
             self.answer.set_result(answer)
 
     def settle(self, error: BaseException) -> None:
