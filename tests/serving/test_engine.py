@@ -158,7 +158,9 @@ def test_a_mistake_of_the_engine_leaves_nobody_waiting(network: Counted, monkeyp
     engine = Engine(slots=1)
     engine.share(network)
     monkeypatch.setattr("unclip.serving.engine.engine.chosen", lambda calls: 1 / 0)
-    jobs = [engine.submit(Job(walk(network, draw(1, 3), 2), client=str(i))) for i in range(2)]
+    both = threading.Event()
+    jobs = [engine.submit(Job(lambda: both.wait() and walk(network, draw(1, 3), 2)(), client=str(i))) for i in range(2)]
+    both.set()
     assert all(isinstance(job.answer.exception(5), ZeroDivisionError) for job in jobs)
     with pytest.raises(Full):
         engine.submit(Job(lambda: None))
