@@ -23,13 +23,14 @@ from unclip.core.config.duration import words
 from unclip.core.config.tables import is_table, read_json, read_toml
 from unclip.core.disk import store
 from unclip.core.shown import shell_command
-from unclip.data.prepare.read import load_prepared, read_about
+from unclip.data.prepare.read import WORDS, load_prepared, read_about, read_captions
 from unclip.data.prepare.splits import by_side
 from unclip.data.prepare.splits_file import read_splits, write_splits
 from unclip.figures.score_rows import rows
 from unclip.runs.folder import SEAL, RunFolder
 from unclip.runs.modules import model_hash
 from unclip.runs.pack import pack_run
+from unclip.text.words import words as words_of
 
 MEGA = 1_000_000
 
@@ -73,6 +74,8 @@ def pack_images(run: RunFolder, out: Path, n: int) -> None:
     lines = (run.data / "captions.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     captions = out / "data" / "captions.jsonl"
     captions.write_text("".join(lines[row] for row in taken.tolist()), encoding="utf-8")
+    every = sorted({word for caption in read_captions(run.data) for word in words_of(caption)})
+    (out / "data" / WORDS).write_text("".join(f"{word}\n" for word in every), encoding="utf-8")
     about = {**(read_about(run.data) or {}), "count": len(taken), "sha256": {captions.name: store.sha256(captions)}}
     (out / "data" / "prepared.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
     write_splits(out / "splits.json", by_side(side), {"of": len(prepared)})

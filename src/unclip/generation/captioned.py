@@ -9,7 +9,7 @@ import torch
 
 from unclip.clip.model import CLIP
 from unclip.core.typing import Images, Vectors
-from unclip.data.prepare.read import read_captions
+from unclip.data.prepare.read import has_words, read_words
 from unclip.generation.base import ImageModel
 from unclip.runs.modules import Stages
 from unclip.text import words
@@ -48,9 +48,9 @@ class CaptionedModel(ImageModel, ABC):
 
     def unknown(self, prompts: Sequence[str]) -> dict[str, list[str]]:
         """Maps each prompt with words that no caption of the run holds to those words; {} where the data are gone."""
-        if self.folder is None or not (self.folder.data / "captions.jsonl").exists():
+        if self.folder is None or not has_words(self.folder.data):
             return {}
-        return words.unseen(prompts, read_captions(self.folder.data))
+        return words.unseen(prompts, read_words(self.folder.data))
 
     def embed_images(self, images: Images) -> Vectors:
         """Embeds images, [b, c, size, size] in [-1, 1], by CLIP: unit vectors, [b, d]."""

@@ -20,6 +20,9 @@ _AGAIN = "prepare the data again"
 Rows = int | np.integer | slice | Sequence[int] | np.ndarray
 """Which images: a number, a part, or a list of numbers."""
 
+WORDS = "words.txt"
+"""A word a line, of all captions, where the data set holds only some of them (a model in the box)."""
+
 
 class Pictures:
     """uint8 [n, size, size, 3] on disk. Each image is compared with the digest that was taken when it was prepared,
@@ -155,6 +158,18 @@ def reusable(out: Path, size: int, fingerprint: str, how: dict[str, Any]) -> Pre
 def read_captions(out: Path) -> Iterator[str]:
     """Every caption of a prepared data set, in its order, without opening the images."""
     return (caption for row in _rows(out / "captions.jsonl") for caption in row["captions"])
+
+
+def has_words(out: Path) -> bool:
+    """Whether it is known which words the captions of a data set have."""
+    return (out / WORDS).exists() or (out / "captions.jsonl").exists()
+
+
+def read_words(out: Path) -> Iterator[str]:
+    """Texts that together have every word of its captions."""
+    if (out / WORDS).exists():
+        return iter((out / WORDS).read_text(encoding="utf-8").splitlines())
+    return read_captions(out)
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
