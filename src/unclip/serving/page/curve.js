@@ -18,12 +18,13 @@ export function curve(points, name) {
 
   const drawn = points.map(([step, loss]) => `${x(step).toFixed(2)} ${y(loss).toFixed(2)}`);
   part(".line").setAttribute("d", `M${drawn.join("L")}${drawn.length === 1 ? "h0" : ""}`);
-  part(".rules").setAttribute("d", (log ? decades(low, high) : []).map((loss) => `M0 ${y(loss).toFixed(2)}H100`).join(""));
+  const rules = log ? decades(low, high) : [];
+  part(".rules").setAttribute("d", rules.map((loss) => `M0 ${y(loss).toFixed(2)}H100`).join(""));
   part(".high").textContent = round.format(high);
   part(".low").textContent = high > low ? round.format(low) : "";
   part(".first").textContent = `step ${whole.format(first)}`;
   part(".last").textContent = last > first ? whole.format(last) : "";
-  part(".scale").textContent = log ? "loss, log scale" : "loss";
+  part(".scale").textContent = log ? `loss (log${rules.length ? `; lines: ${rules.map((loss) => round.format(loss)).join(", ")}` : ""})` : "loss";
   const ends = `from ${round.format(losses[0])} at step ${whole.format(steps[0])} to ${round.format(losses.at(-1))} at step ${whole.format(steps.at(-1))}`;
   part("svg").setAttribute("aria-label", `Loss of ${name}: ${ends}, lowest ${round.format(low)}, highest ${round.format(high)}`);
   return figure;

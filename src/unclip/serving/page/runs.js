@@ -71,7 +71,7 @@ export class Runs {
   }
 
   draw(run) {
-    this.say([this.names.length < 2 ? run.name : "", run.data].filter(Boolean).join(" · "));
+    this.say([this.names.length < 2 ? run.name : "", run.data && `Data: ${run.data}`].filter(Boolean).join(" · "));
     if (this.changed("stages", run)) {
       byId("stages").replaceChildren(...run.stages.map(card));
       this.tell(run.stages);
