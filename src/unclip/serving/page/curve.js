@@ -24,7 +24,7 @@ export function curve(points, name) {
   part(".low").textContent = high > low ? round.format(low) : "";
   part(".first").textContent = `step ${whole.format(first)}`;
   part(".last").textContent = last > first ? whole.format(last) : "";
-  part(".scale").textContent = log ? `loss (log${rules.length ? `; lines: ${rules.map((loss) => round.format(loss)).join(", ")}` : ""})` : "loss";
+  part(".scale").textContent = log ? `loss (log${rules.length ? `; ${rules.length > 1 ? "lines" : "line"}: ${rules.map((loss) => round.format(loss)).join(", ")}` : ""})` : "loss";
   const ends = `from ${round.format(losses[0])} at step ${whole.format(steps[0])} to ${round.format(losses.at(-1))} at step ${whole.format(steps.at(-1))}`;
   part("svg").setAttribute("aria-label", `Loss of ${name}: ${ends}, lowest ${round.format(low)}, highest ${round.format(high)}`);
   return figure;

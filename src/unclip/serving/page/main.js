@@ -31,7 +31,7 @@ const detail = new Detail({
 
 const runs = new Runs((name) => tabs.go("runs", name));
 const tabs = new Tabs(["create", "runs"], (chosen, rest) => {
-  byId("open").hidden = chosen !== "create";
+  byId("open").hidden = byId("which").hidden = chosen !== "create";
   if (chosen === "runs") runs.show(rest);
   else runs.hide();
 });

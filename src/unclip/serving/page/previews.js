@@ -12,7 +12,8 @@ export class Previews {
 
   /** Shows those of a run. Who looks at the newest goes on to see the newest. */
   async show(run, files) {
-    if (run !== this.run) this.forget(run);
+    const grown = this.files.every((file, at) => file === files[at]); // else it was trained anew
+    if (run !== this.run || !grown) this.forget(run);
     const slider = byId("sheet-at"), before = this.files[Number(slider.value)];
     const newest = !before || before === this.files.at(-1);
     this.files = files;
