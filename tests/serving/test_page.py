@@ -234,6 +234,40 @@ def test_a_key_is_asked_for_and_errors_are_told_in_words(chrome: Any, server: st
     assert not page.all(".note.error")
 
 
+@needs_browser
+def test_the_second_tab_shows_a_run(chrome: Any, server: str, run: Path, tmp_path: Path) -> None:
+    from selenium.webdriver import Keys
+
+    report = run / "evaluation" / "validation" / "report.html"
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.write_text("<!doctype html><title>a report</title>", encoding="utf-8")
+    chrome.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    page = Page(chrome, server, KEY)
+    page.one("#tab-create").send_keys(Keys.ARROW_RIGHT)
+    assert chrome.switch_to.active_element == page.one("#tab-runs[aria-selected=true]")
+    until(lambda: len(page.all(".stage")) == 3)
+    assert [card.get_attribute("aria-label") for card in page.all(".stage")] == ["CLIP", "Prior", "Decoder"]
+    assert "Finished" in page.one(".stage").text and "Gate failed: retrieval" in page.one(".stage").text
+    assert len(page.all(".curve .line[d^=M]")) == 3
+    assert page.one(".curve svg").get_attribute("aria-label").startswith("Loss of CLIP: from ")
+    assert not page.one("#form").is_displayed()
+
+    sheet = "return document.querySelector('#sheet').naturalWidth"
+    until(lambda: page.js(sheet) > 0)
+    assert re.fullmatch(r"Decoder, step \d+, the newest", page.one("#sheet-told").text)
+    page.one("#sheet-at").send_keys(Keys.HOME)
+    until(lambda: page.one("#sheet").get_attribute("alt") == "Preview sheet: The training data")
+    page.one("#report-links a").click()
+    saved = until(lambda: list(tmp_path.glob("*-validation-report.html")))[0]
+    assert until(saved.read_text).endswith("<title>a report</title>")
+
+    chrome.refresh()
+    until(lambda: len(page.all(".stage")) == 3)
+    page.one("#tab-create").click()
+    assert page.one("#form").is_displayed() and not page.one("#panel-runs").is_displayed()
+    assert page.errors() == []
+
+
 def test_the_page_and_its_files_are_served(server: str) -> None:
     index = httpx.get(server)
     assert (index.status_code, index.headers["content-type"]) == (200, "text/html; charset=utf-8")

@@ -52,7 +52,7 @@ def create(options: ServeOptions) -> Server:
     errors.install(app)
     metrics = Metrics(engine)
     api = images.routes(desk, Links()), a1111.routes(desk), models.routes(desk, metrics)
-    for router in (*api, page.routes(), about.routes(desk), watch.routes(watched)):
+    for router in (*api, about.routes(desk), page.routes(), watch.routes(watched)):
         app.include_router(router)
     if options.cors:
         app.add_middleware(CORSMiddleware, allow_origins=options.cors, allow_methods=["*"], allow_headers=["*"])

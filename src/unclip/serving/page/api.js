@@ -10,12 +10,26 @@ export class Refused extends Error {
   }
 }
 
+/** Nobody gave the key that the server asks for. */
+export class KeyMissing extends Refused {}
+
 /** What the server says of its models. */
 export async function about() {
   const answer = await fetch("page/about.json", { cache: "no-store" }).catch(unreachable);
   if (!answer.ok) throw await refusal(answer);
   return answer.json();
 }
+
+/** The names of the runs that can be watched. */
+export const runs = async () => (await get("watch/runs")).json();
+
+/** What is known of a run now. */
+export const run = async (name) => (await get(pathOf(name))).json();
+
+/** A file of a run, as a blob: its kind is "images" or "reports". */
+export const file = async (name, kind, file) => (await get(pathOf(name, kind, file))).blob();
+
+export const pathOf = (...parts) => ["watch/runs", ...parts.map(encodeURIComponent)].join("/");
 
 /**
  * Asks for images, and tells what happens until they are there.
@@ -37,12 +51,16 @@ export async function stream(request, signal, told) {
   }
 }
 
-async function post(request, signal) {
+const post = (request, signal) => keyed(request.path, () => ({ method: "POST", signal, ...body(request.fields) }));
+const get = (path) => keyed(path, () => ({ cache: "no-store", headers: authorization() }));
+
+/** Asks with the key, for the key where it is missing. options() holds the key of the moment. */
+async function keyed(path, options) {
   for (;;) {
-    const answer = await fetch(request.path, { method: "POST", signal, ...body(request.fields) }).catch(unreachable);
+    const answer = await fetch(path, options()).catch(unreachable);
     if (answer.ok) return answer;
     if (answer.status !== 401) throw await refusal(answer);
-    if (!(await askForKey())) throw new Refused("This server needs an API key.");
+    if (!(await askForKey())) throw new KeyMissing("This server needs an API key.");
   }
 }
 

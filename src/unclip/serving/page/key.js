@@ -9,8 +9,15 @@ export function authorization() {
   return key ? { Authorization: `Bearer ${key}` } : {};
 }
 
-/** Asks for a key. Resolves to whether one was given. */
+let asking = null;
+
+/** Asks for a key, once for all who wait for it. Resolves to whether one was given. */
 export function askForKey() {
+  asking ??= ask().finally(() => (asking = null));
+  return asking;
+}
+
+function ask() {
   const dialog = byId("ask-key"), form = byId("key-form"), input = byId("key");
   const wrong = sessionStorage.getItem(PLACE) !== null;
   byId("ask-told").textContent = wrong

@@ -7,7 +7,9 @@ import * as form from "./form.js";
 import { Gallery } from "./gallery.js";
 import { fromFile } from "./items.js";
 import { generation } from "./requests.js";
+import { Runs } from "./runs.js";
 import { recalled } from "./settings.js";
+import { Tabs } from "./tabs.js";
 
 const AGAIN = 1500;
 const WIDE = "(min-width: 860px)";
@@ -25,6 +27,13 @@ const detail = new Detail({
   limit: () => about.limits.n,
   start,
   reuse,
+});
+
+const runs = new Runs((name) => tabs.go("runs", name));
+const tabs = new Tabs(["create", "runs"], (chosen, rest) => {
+  byId("open").hidden = byId("which").hidden = chosen !== "create";
+  if (chosen === "runs") runs.show(rest);
+  else runs.hide();
 });
 
 /** Asks for images and shows them as they come. */
@@ -51,6 +60,7 @@ function reuse(item) {
 
 /** An image of a person's own: its settings, where it has some, and itself. */
 async function open(files) {
+  tabs.go("create");
   for (const file of files) {
     try {
       const item = await fromFile(file);
@@ -116,4 +126,5 @@ byId("form").addEventListener("keydown", (event) => {
 byId("model").addEventListener("change", suit);
 byId("more").open = window.matchMedia(WIDE).matches;
 watch(open);
+tabs.read();
 learn();
