@@ -9,6 +9,8 @@ from tests.serving.conftest import until
 from torch import Tensor, nn
 
 from unclip.core.condition import Condition
+from unclip.diffusion.samplers import Step
+from unclip.models.autoencoder.space import DecodedStep
 from unclip.serving.engine.call import PATIENCE, Call, chosen
 from unclip.serving.engine.engine import Engine
 from unclip.serving.engine.job import Cancelled, Full, Job
@@ -164,3 +166,15 @@ def test_a_mistake_of_the_engine_leaves_nobody_waiting(network: Counted, monkeyp
     assert all(isinstance(job.answer.exception(5), ZeroDivisionError) for job in jobs)
     with pytest.raises(Full):
         engine.submit(Job(lambda: None))
+
+
+def test_steps_over_codes_are_decoded_in_one_batch(engine: Engine):
+    """A lock that a job held while it waits would stop all others."""
+    coder = nn.Identity()
+    engine.share(coder)
+    step = Step(draw(1, 3, 2, 2), draw(1, 3, 2, 2), torch.zeros(()))
+    gate = threading.Event()
+    engine.submit(Job(gate.wait))
+    jobs = [engine.submit(Job(lambda: DecodedStep(step, coder).x, client=str(i))) for i in range(3)]
+    gate.set()
+    assert all(torch.equal(job.answer.result(5), step.x) for job in jobs) and max(engine.sizes) == 3

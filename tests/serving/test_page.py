@@ -219,10 +219,6 @@ def test_a_key_is_asked_for_and_errors_are_told_in_words(chrome: Any, server: st
     page.write("#key", f"{KEY}\ue007")
     page.done("Generated")
 
-    page.write("#n", str(WAITING + 1))
-    page.one("#form [type=submit]").click()
-    assert re.search(r"queue is full.*Try again in \d+ second", page.one(".note.error").text)
-    page.write("#n", "1")
     page.write("#num_inference_steps", "0")
     page.one("#form [type=submit]").click()
     until(lambda: page.one(".note.error").text.startswith("Steps: "))

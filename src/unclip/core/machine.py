@@ -27,6 +27,15 @@ def prepare_memory() -> None:
     libc.mallopt(m_trim_threshold, 2**30)
 
 
+def own_threads(number: int) -> None:
+    """How many cores the thread that calls this computes with; threads that have computed before keep their number.
+
+    torch gives a thread the process's number when it first asks; set before that, it would be overwritten.
+    """
+    torch.get_num_threads()
+    torch.set_num_threads(number)
+
+
 def check_device(device: str) -> None:
     """Raises ValueError where a device is unknown, or not there for this build of torch."""
     try:

@@ -6,7 +6,6 @@ yet right (LDM, Rombach et al. 2022, section 3; the embedding beside it as in Ka
 """
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from typing import TypeVar
 
 import torch
@@ -106,17 +105,25 @@ class DecodedStep(Step):
     """A step over codes, seen as images: who takes only the last step pays for one decoding."""
 
     def __init__(self, step: Step, decode: Callable[[Images], Images]) -> None:
-        vars(self).update(log_snr=step.log_snr, step=step, decode=decode)  # a Step is frozen
+        vars(self).update(log_snr=step.log_snr, step=step, decode=decode, seen={})  # a Step is frozen
 
-    @cached_property
+    @property
     def x(self) -> Images:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The state, decoded; before the last step a noisy code, and so no image."""
-        return vars(self)["decode"](vars(self)["step"].x)
+        return self._decoded("x")
 
-    @cached_property
+    @property
     def x0(self) -> Images:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The clean estimate, decoded: the preview."""
-        return vars(self)["decode"](vars(self)["step"].x0)
+        return self._decoded("x0")
+
+    def _decoded(self, of: str) -> Images:
+        """No `cached_property`: up to Python 3.11 that holds a lock of all steps, which the jobs of a server, of which
+        one at a time has the processor, would wait for in vain."""
+        own = vars(self)
+        if of not in own["seen"]:
+            own["seen"][of] = own["decode"](getattr(own["step"], of))
+        return own["seen"][of]
 
 
 def frozen(module: M) -> M:

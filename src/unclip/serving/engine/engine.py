@@ -13,8 +13,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor, nn
 
+from unclip.core import machine
 from unclip.serving.engine.call import Call, Part, autocast_now, chosen, evaluate
 from unclip.serving.engine.job import Cancelled, Full, Job
 from unclip.serving.engine.queue import FairQueue
@@ -138,6 +140,7 @@ class Engine:
         return min(max(1, round(rows / self.slots * self.seconds)), SLOWEST)
 
     def _loop(self) -> None:
+        machine.own_threads(torch.get_num_threads())
         try:
             self._work_on()
         except Exception as error:  # a mistake of the engine's own: nobody must wait for ever
@@ -182,6 +185,9 @@ class Engine:
         threading.Thread(target=self._work, args=(member,), name=f"unclip-job-{job.number}", daemon=True).start()
 
     def _work(self, member: _Member) -> None:
+        machine.own_threads(
+            1
+        )  # with teams of their own the threads of a few jobs would take the cores from the batches
         self._own.member = member
         member.go.acquire()
         try:
