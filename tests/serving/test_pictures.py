@@ -51,7 +51,7 @@ def test_masks_as_openais_clients_and_as_others_make_them():
 
 def test_links_end_after_an_hour_or_where_there_are_too_many():
     now = 0.0
-    links = Links(lifetime=60, most=10, clock=lambda: now)
+    links = Links(lifetime=60.0, most=10, clock=lambda: now)
     first = links.add("image/png", b"12345")
     assert links.get(first) == ("image/png", b"12345") and links.get("other") is None
     second = links.add("image/png", b"123456")
