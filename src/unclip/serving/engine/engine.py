@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,10 +32,17 @@ class _Member:
     """A job that runs. go: the engine lets it run; paused: it waits for its call, or is done."""
 
     job: Job
-    go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    paused: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    go: Any = field(default_factory=lambda: shut())
+    paused: Any = field(default_factory=lambda: shut())
     call: Call | None = None
     done: bool = False
+
+
+def shut() -> Any:
+    """A lock that somebody else opens: plain locks, for the processor is handed over twice an evaluation."""
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
 
 
 class Engine:
