@@ -13,6 +13,7 @@ def png(size: int = 64) -> bytes:
     return data.getvalue()
 
 
+JSON = {"Content-Type": "application/json"}
 BODIES = {
     "Open WebUI": {"model": "dall-e-2", "prompt": "a", "n": 1, "size": "512x512", "response_format": "b64_json"},
     "Open WebUI, no size": {"model": "dall-e-2", "prompt": "a", "n": 1, "response_format": "b64_json"},
@@ -68,7 +69,7 @@ def test_n8n_sends_strings(live: Live):
     words = {"prompt": "a", "n": "2", "size": "64x64", "stream": "false", "output_compression": "80", "quality": "hd"}
     files = {"image": ("a.png", png(), "image/png"), "mask": ("m.png", png(), "image/png")}
     answer = live.ask("POST", "/v1/images/edits", data={**words, "output_format": "webp"}, files=files)
-    assert answer.status_code == 400 and "nothing is kept" not in answer.json()["error"]["type"]  # a mask of one colour
+    assert answer.status_code == 400 and "nothing is to be painted" in answer.json()["error"]["message"]
     answer = live.ask("POST", "/v1/images/variations", data=words, files={"image": ("a.png", png(), "image/png")})
     assert len(answer.json()["data"]) == 2
 
@@ -83,6 +84,11 @@ def test_open_webui_as_a1111(live: Live):
     body = {"prompt": "a red circle", "batch_size": 2, "width": 64, "height": 64, "steps": 3, "negative_prompt": ""}
     found = live.ask("POST", "/sdapi/v1/txt2img", json=body).json()
     assert len(found["images"]) == 2 and '"all_seeds"' in found["info"]
+
+
+def test_a_body_of_the_a1111_that_cannot_be(live: Live):
+    answer = live.ask("POST", "/sdapi/v1/txt2img", content=b'{"prompt": "\\ud800"}', headers=JSON)
+    assert answer.status_code == 400 and answer.json()["error"]["param"] == "prompt"
 
 
 def test_blends_and_diffs(live: Live):

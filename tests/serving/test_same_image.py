@@ -20,7 +20,7 @@ def pixels(live: Live, **more: object) -> list[np.ndarray]:
     answer = live.draw(**ASKED, **more)
     assert answer.status_code == 200, answer.text
     found = [Image.open(io.BytesIO(base64.b64decode(each["b64_json"]))) for each in answer.json()["data"]]
-    assert [image.info["unclip"] is not None for image in found]
+    assert all('"prompt": "a red circle"' in image.info["unclip"] for image in found)
     return [np.asarray(image) for image in found]
 
 

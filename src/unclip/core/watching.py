@@ -21,13 +21,19 @@ _look: ContextVar[Look | None] = ContextVar("look", default=None)
 
 
 @contextmanager
-def watching(watch: Watch) -> Generator[None, None, None]:
-    """Tells `watch` of the steps of all walks inside."""
-    before = _watch.set(watch)
+def _during(variable: ContextVar[T | None], value: T) -> Generator[None, None, None]:
+    before = variable.set(value)
     try:
         yield
     finally:
-        _watch.reset(before)
+        variable.reset(before)
+
+
+@contextmanager
+def watching(watch: Watch) -> Generator[None, None, None]:
+    """Tells `watch` of the steps of all walks inside."""
+    with _during(_watch, watch):
+        yield
 
 
 def watched(steps: Iterator[T], total: int) -> Iterator[T]:
@@ -41,11 +47,8 @@ def watched(steps: Iterator[T], total: int) -> Iterator[T]:
 @contextmanager
 def looking(look: Look) -> Generator[None, None, None]:
     """Shows `look` each step of what is drawn inside, for previews."""
-    before = _look.set(look)
-    try:
+    with _during(_look, look):
         yield
-    finally:
-        _look.reset(before)
 
 
 def last_of(steps: Iterator[T]) -> T:

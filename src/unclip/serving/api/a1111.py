@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from unclip.images.files import KEY
-from unclip.serving.api.desk import Desk
+from unclip.serving.api.desk import Desk, client_of
 from unclip.serving.api.fields import A1111Request
 from unclip.serving.tasks import Task
 
@@ -32,14 +32,10 @@ def routes(desk: Desk) -> APIRouter:
         asked = body.as_images()
         name = desk.check(asked)
         task = Task(asked.prompt, asked.n, asked.first_seed, asked.settings)
-        drawn = await desk.answer(request, desk.job(name, asked, task, "generate", _client(request)))
+        drawn = await desk.answer(request, desk.job(name, asked, task, "generate", client_of(request)))
         seeds = [image.info[KEY]["seed"] for image in drawn.images]
         info = {"prompt": asked.prompt, "seed": seeds[0], "all_seeds": seeds, "sd_model_name": drawn.model}
         images = [asked.encoding.base64(image) for image in drawn.images]
         return {"images": images, "parameters": body.model_dump(), "info": json.dumps(info)}
 
     return router
-
-
-def _client(request: Request) -> str:
-    return request.client.host if request.client else ""

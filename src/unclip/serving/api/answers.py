@@ -43,16 +43,16 @@ class Answers:
 def facts(asked: ImageRequest, drawn: Drawn) -> dict[str, Any]:
     """What an answer says of its images. size: of the file; native_size: as the model drew it."""
     first = drawn.images[0]
-    width, height = asked.side or first.size
-    return {
-        "model": drawn.model,
-        "size": f"{width}x{height}",
-        "native_size": f"{first.width}x{first.height}",
-        "output_format": asked.output_format,
-        "quality": "auto",
-        "background": "opaque",
-        "warnings": drawn.warnings,
-    }
+    native = f"{first.width}x{first.height}"
+    file = of_file(asked.encoding, first)
+    return {"model": drawn.model, "native_size": native, **file, "warnings": drawn.warnings}
+
+
+def of_file(encoding: Encoding, image: Image.Image) -> dict[str, str]:
+    """What is said of an image as it is written."""
+    width, height = encoding.side or image.size
+    size = f"{width}x{height}"
+    return {"size": size, "output_format": encoding.format, "quality": "auto", "background": "opaque"}
 
 
 def usage(drawn: Drawn, uploads: int = 0) -> dict[str, Any]:
@@ -70,14 +70,10 @@ def cells(side: int) -> int:
 
 def preview(encoding: Encoding, image: Image.Image, index: int, number: int) -> dict[str, Any]:
     """The body of a partial image's event: `index` counts the previews, `number` the images of the request."""
-    width, height = encoding.side or image.size
     return {
         "b64_json": encoding.base64(image),
         "partial_image_index": index,
         "image_index": number,
         "created_at": int(time.time()),
-        "size": f"{width}x{height}",
-        "quality": "auto",
-        "background": "opaque",
-        "output_format": encoding.format,
+        **of_file(encoding, image),
     }

@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from unclip.core.shown import printable
 from unclip.generation.base import ImageModel
-from unclip.serving.api.errors import APIError
+from unclip.serving.api.errors import APIError, mistake
 from unclip.serving.api.fields import ImageRequest
 from unclip.serving.engine.engine import Engine
 from unclip.serving.engine.job import Cancelled, Full, Job
@@ -110,6 +110,11 @@ class Desk:
             raise APIError(503, f"the model {name} cannot be read; the server's log says why") from error
 
 
+def client_of(request: Request, user: str = "") -> str:
+    """Who takes turns with others: an address, and the user that is named."""
+    return f"{request.client.host if request.client else ''} {user[:100]}"
+
+
 async def settled(answer: "Future[Any]") -> None:
     """Returns when the answer is there, whatever it is. Cancelling this leaves the answer alone."""
     loop, event = asyncio.get_running_loop(), asyncio.Event()
@@ -138,7 +143,7 @@ def outcome(job: Job) -> Drawn:
             503, "not enough memory for this now; ask for less at a time", code="overloaded", wait=10
         ) from error
     log.error("a job failed", exc_info=error)
-    raise APIError(500, "the server made a mistake; its log says more") from error
+    raise mistake() from error
 
 
 PARAMS = {"steps": "num_inference_steps", "guidance": "guidance_scale"}

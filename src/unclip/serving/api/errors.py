@@ -41,6 +41,11 @@ class APIError(Exception):
         return JSONResponse(self.body, self.status, self.headers)
 
 
+def mistake() -> APIError:
+    """What is answered where the server itself is at fault."""
+    return APIError(500, "the server made a mistake; its log says more")
+
+
 def of_validation(error: RequestValidationError | ValidationError) -> APIError:
     """The first thing that is wrong with a body."""
     found: Sequence[Mapping[str, Any]] = error.errors()
@@ -60,8 +65,9 @@ def install(app: FastAPI) -> None:
     async def known(request: Request, error: APIError) -> JSONResponse:
         return error.response
 
+    @app.exception_handler(ValidationError)  # of a form, or of what a body was turned into
     @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    async def invalid(request: Request, error: RequestValidationError | ValidationError) -> JSONResponse:
         return of_validation(error).response
 
     @app.exception_handler(HTTPException)
@@ -74,4 +80,4 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> JSONResponse:
-        return APIError(500, "the server made a mistake; its log says more").response
+        return mistake().response

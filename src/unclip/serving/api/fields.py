@@ -57,6 +57,12 @@ class ImageRequest(BaseModel):
             raise ValueError("expected WIDTHxHEIGHT in pixels, as 64x64, or auto")
         return value
 
+    @model_validator(mode="after")
+    def _fits(self) -> "ImageRequest":
+        if self.eta is not None and self.sampler not in (None, "ddim"):
+            raise ValueError(f"eta = {self.eta:g}: goes with the sampler ddim, not with {self.sampler}")
+        return self
+
     @field_validator("prompt", "negative_prompt", "before")
     @classmethod
     def _is_text(cls, value: str | None) -> str | None:
@@ -85,11 +91,8 @@ class ImageRequest(BaseModel):
 
     @property
     def settings(self) -> Settings:
-        """How to draw. Raises ValueError for an unknown sampler, and eta for one that takes none."""
-        sampler = self.sampler
-        if self.eta is not None and sampler not in (None, "ddim"):
-            raise ValueError(f"eta = {self.eta:g}: goes with the sampler ddim, not with {sampler}")
-        how = DDIM(self.eta) if self.eta is not None else sampler
+        """How to draw."""
+        how = DDIM(self.eta) if self.eta is not None else self.sampler
         return Settings(
             steps=self.num_inference_steps,
             guidance=self.guidance_scale,

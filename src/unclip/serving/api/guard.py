@@ -8,8 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from unclip.serving.api.errors import APIError
 from unclip.serving.options import MEGA, ServeOptions
 
-OPEN = ("/healthz", "/readyz", "/", "/files/", "/page/", "/favicon.ico")
-"""Paths that need no key: health, the page itself, and answers whose address is the secret."""
+OPEN = ("/healthz", "/readyz", "/files/", "/page/", "/favicon.ico")
+"""How paths begin that need no key, as "/" does not: health, the page's files, answers whose address is the secret."""
 IMAGES = 17
 """Uploads that a body may hold at most: sixteen images and a mask."""
 
@@ -43,7 +43,7 @@ class Guard:
             raise APIError(
                 403, f"pages of {origin[:100]} may not ask this server; allow them with --cors", code="origin"
             )
-        if self._options.api_key and not path.startswith(tuple(p for p in OPEN if len(p) > 1)) and path != "/":
+        if self._options.api_key and path != "/" and not path.startswith(OPEN):
             self._check_key(headers.get("authorization", ""))
         if int(length if (length := headers.get("content-length", "0")).isdigit() else 0) > self._most:
             raise self._too_large

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from PIL import Image
-from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from unclip.serving.api.answers import Answers
-from unclip.serving.api.desk import Desk
-from unclip.serving.api.errors import APIError, of_validation
+from unclip.serving.api.desk import Desk, client_of
+from unclip.serving.api.errors import APIError
 from unclip.serving.api.fields import ImageRequest
 from unclip.serving.api.streaming import Inbox, Stream
 from unclip.serving.links import Links
@@ -25,11 +24,11 @@ FIELDS = 64
 
 @dataclass(frozen=True)
 class Uploaded:
-    """A form: its words, images, and mask."""
+    """A request: its words, and the images and mask of a form."""
 
     asked: ImageRequest
-    images: Sequence[Image.Image]
-    mask: Image.Image | None
+    images: Sequence[Image.Image] = ()
+    mask: Image.Image | None = None
 
 
 def routes(desk: Desk, links: Links) -> APIRouter:
@@ -38,32 +37,19 @@ def routes(desk: Desk, links: Links) -> APIRouter:
 
     @router.post("/v1/images/generations", summary="Draw images of a prompt")
     async def generations(request: Request, asked: ImageRequest) -> Response:
-        name = desk.check(asked)
-        return await _answered(desk, links, request, asked, name, "generate", Uploaded(asked, (), None))
+        return await _answered(desk, links, request, "generate", Uploaded(asked), needs_prompt=True)
 
-    @router.post("/v1/images/edits", summary="Paint a part of an image anew, or change it by a prompt")
-    async def edits(request: Request) -> Response:
-        sent = await _form(request, desk)
-        name = desk.check(sent.asked, needs_prompt=False)
-        return await _answered(desk, links, request, sent.asked, name, "edit", sent)
+    def upload(path: str, verb: str, summary: str, needs_prompt: bool = False) -> None:
+        """A route that takes images, and what `Task` does with them."""
 
-    @router.post("/v1/images/variations", summary="Vary an image: its CLIP embedding, decoded with other noise")
-    async def variations(request: Request) -> Response:
-        sent = await _form(request, desk)
-        name = desk.check(sent.asked, needs_prompt=False)
-        return await _answered(desk, links, request, sent.asked, name, "vary", sent)
+        @router.post(f"/v1/images/{path}", summary=summary, name=path)
+        async def answer(request: Request) -> Response:
+            return await _answered(desk, links, request, verb, await _form(request, desk), needs_prompt)
 
-    @router.post("/v1/images/blends", summary="n images on the way from one image to another")
-    async def blends(request: Request) -> Response:
-        sent = await _form(request, desk)
-        name = desk.check(sent.asked, needs_prompt=False)
-        return await _answered(desk, links, request, sent.asked, name, "blend", sent)
-
-    @router.post("/v1/images/diffs", summary="n images on the way from an image to what a prompt says (text diff)")
-    async def diffs(request: Request) -> Response:
-        sent = await _form(request, desk)
-        name = desk.check(sent.asked)
-        return await _answered(desk, links, request, sent.asked, name, "diff", sent)
+    upload("edits", "edit", "Paint a part of an image anew, or change it by a prompt")
+    upload("variations", "vary", "Vary an image: its CLIP embedding, decoded with other noise")
+    upload("blends", "blend", "n images on the way from one image to another")
+    upload("diffs", "diff", "n images on the way from an image to what a prompt says (text diff)", needs_prompt=True)
 
     @router.get("/files/{name}", include_in_schema=False)
     async def file(name: str) -> Response:
@@ -77,18 +63,13 @@ def routes(desk: Desk, links: Links) -> APIRouter:
 
 
 async def _answered(
-    desk: Desk, links: Links, request: Request, asked: ImageRequest, name: str, verb: str, sent: Uploaded
+    desk: Desk, links: Links, request: Request, verb: str, sent: Uploaded, needs_prompt: bool
 ) -> Response:
+    asked, name = sent.asked, desk.check(sent.asked, needs_prompt)
     inbox, count = Inbox(), asked.partial_images if asked.stream and verb == "generate" else 0
-    try:
-        settings = asked.settings
-    except ValueError as error:
-        raise APIError(400, str(error), code="invalid_value") from error
-    task = Task(
-        asked.prompt, asked.n, asked.first_seed, settings, sent.images, sent.mask, asked.before, inbox.previews(count)
-    )
-    client = f"{request.client.host if request.client else ''} {asked.user[:100]}"
-    job = desk.job(name, asked, task, verb, client)
+    images = sent.images, sent.mask, asked.before
+    task = Task(asked.prompt, asked.n, asked.first_seed, asked.settings, *images, inbox.previews(count))
+    job = desk.job(name, asked, task, verb, client_of(request, asked.user))
     if asked.stream:
         kind = "image_generation" if verb == "generate" else "image_edit"
         stream = Stream(desk.engine, job, asked, inbox, kind, len(sent.images))
@@ -104,10 +85,7 @@ async def _form(request: Request, desk: Desk) -> Uploaded:
         raise APIError(400, "the body: expected multipart/form-data with an image", "image", "invalid_content_type")
     async with request.form(max_files=FIELDS, max_fields=FIELDS) as form:
         words = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-        try:
-            asked = ImageRequest.model_validate(words)
-        except ValidationError as error:
-            raise of_validation(error) from error
+        asked = ImageRequest.model_validate(words)
         images = [await _image(file, "image", desk) for file in _files(form, "image")]
         masks = [await _image(file, "mask", desk) for file in _files(form, "mask")]
     if not images:

@@ -27,22 +27,22 @@ SLOWEST = 120
 """Seconds: the longest that `Full` tells a client to wait; the OpenAI client obeys no longer one."""
 
 
-@dataclass(eq=False)
-class _Member:
-    """A job that runs. go: the engine lets it run; paused: it waits for its call, or is done."""
-
-    job: Job
-    go: Any = field(default_factory=lambda: shut())
-    paused: Any = field(default_factory=lambda: shut())
-    call: Call | None = None
-    done: bool = False
-
-
 def shut() -> Any:
     """A lock that somebody else opens: plain locks, for the processor is handed over twice an evaluation."""
     lock = threading.Lock()
     lock.acquire()
     return lock
+
+
+@dataclass(eq=False)
+class _Member:
+    """A job that runs. go: the engine lets it run; paused: it waits for its call, or is done."""
+
+    job: Job
+    go: Any = field(default_factory=shut)
+    paused: Any = field(default_factory=shut)
+    call: Call | None = None
+    done: bool = False
 
 
 class Engine:
@@ -193,9 +193,7 @@ class Engine:
         threading.Thread(target=self._work, args=(member,), name=f"unclip-job-{job.number}", daemon=True).start()
 
     def _work(self, member: _Member) -> None:
-        machine.own_threads(
-            1
-        )  # with teams of their own the threads of a few jobs would take the cores from the batches
+        machine.own_threads(1)  # teams of threads for each job would take the cores from the batches
         self._own.member = member
         member.go.acquire()
         try:
