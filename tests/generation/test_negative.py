@@ -181,10 +181,21 @@ def test_a_ddpm_refuses_it(classes: tuple[str, ...]):
 
 def test_what_is_not_drawn_from_a_prompt_alone_refuses_it(model: TextToImage):
     [picture] = model.generate(PROMPTS[:1], settings=HOW)
-    settings, why = Settings(steps=2, guidance=2.0, negative=AWAY), "negative = 'blue': only images that are drawn from"
-    with pytest.raises(ValueError, match=why):
-        invert(model, picture, settings=settings)
+    with pytest.raises(ValueError, match="negative = 'blue': only `generate`, `edit` and `extend`"):
+        invert(model, picture, settings=Settings(steps=2, guidance=2.0, negative=AWAY))
+
+
+def test_an_edit_leads_away_from_it_and_its_image_says_so(model: TextToImage):
+    [picture] = model.generate(PROMPTS[:1], settings=HOW)
     mask = Image.new("L", picture.size)
     mask.paste(255, (0, 0, 8, 16))
-    with pytest.raises(ValueError, match=why):
-        edit(model, picture, mask, PROMPTS[0], settings=settings)
+    plain, away, null = (
+        edit(model, picture, mask, PROMPTS[0], 2, settings=Settings(steps=2, guidance=2.0, negative=negative))
+        for negative in (None, AWAY, "")
+    )
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(plain, null, strict=True))
+    assert not any(a.tobytes() == b.tobytes() for a, b in zip(plain, away, strict=True))
+    assert "negative" not in plain[0].info[KEY]["made"]["options"]
+    assert away[0].info[KEY]["made"]["options"]["negative"] == AWAY
+    [alone] = edit(model, picture, mask, PROMPTS[0], 1, 1, Settings(steps=2, guidance=2.0, negative=AWAY))
+    assert alone.tobytes() == away[1].tobytes()

@@ -17,14 +17,15 @@ from unclip.serving.engine.job import Cancelled, Full, Job
 
 
 class Counted(nn.Module):
-    """x + the level, and the sizes of its batches."""
+    """x + the level; the sizes of its batches, and who evaluated them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.batches: list[int] = []
+        self.batches, self.threads = list[int](), list[int]()
 
     def forward(self, x: Tensor, level: Tensor, cond: Condition) -> Tensor:
         self.batches.append(len(x))
+        self.threads.append(threading.get_ident())
         assert cond.vector is not None
         return x + level[:, None] * cond.vector
 
@@ -165,8 +166,24 @@ def test_a_mistake_of_the_engine_leaves_nobody_waiting(network: Counted, monkeyp
     jobs = [engine.submit(Job(lambda: both.wait() and walk(network, draw(1, 3), 2)(), client=str(i))) for i in range(2)]
     both.set()
     assert all(isinstance(job.answer.exception(5), ZeroDivisionError) for job in jobs)
-    with pytest.raises(Full):
-        engine.submit(Job(lambda: None))
+    assert engine.submit(Job(lambda: "goes on")).answer.result(5) == "goes on"
+
+
+def test_a_job_that_is_alone_waits_for_no_other_thread(engine: Engine, network: Counted):
+    work = walk(network, draw(1, 3), 5)
+    job = engine.submit(Job(lambda: (work(), threading.get_ident())[1]))
+    assert network.threads == [job.answer.result(5)] * 5
+
+
+def test_jobs_at_once_are_evaluated_by_one_of_their_threads(engine: Engine, network: Counted):
+    """Each thread that evaluates has a team of its own on the cores."""
+    gate = threading.Event()
+    engine.submit(Job(gate.wait))
+    jobs = [engine.submit(Job(walk(network, draw(1, 3), 20), client=str(i))) for i in range(3)]
+    gate.set()
+    for job in jobs:
+        job.answer.result(5)
+    assert network.batches == [3] * 20 and len(set(network.threads)) == 1
 
 
 def test_steps_over_codes_are_decoded_in_one_batch(engine: Engine):

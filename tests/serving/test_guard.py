@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -86,12 +87,46 @@ def test_moderation(serve: Serve):
     assert code(live.draw(prompt="a red cat")) == (400, "content_policy_violation")
     assert code(live.draw(prompt="a dog", negative_prompt="cat")) == (400, "content_policy_violation")
     assert live.draw(prompt="a red circle").status_code == 200
-    with pytest.raises(ValueError, match="MODULE:FUNCTION"):
-        serve(moderation="tests.serving.test_guard")
+    answer = live.ask(
+        "POST", "/v1/images/diffs", data={"prompt": "a dog", "before": "a cat"}, files={"image": ("a.png", png())}
+    )
+    assert code(answer) == (400, "content_policy_violation")
+
+
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [
+        ("tests.serving.test_guard", "MODULE:FUNCTION, or the name of an entry point .*none is installed"),
+        ("nothing.here:at_all", "--moderation nothing.here:at_all: does not import: ModuleNotFoundError"),
+        ("tests.serving.test_guard:no_dogs", "does not import: AttributeError"),
+    ],
+)
+def test_a_moderation_that_is_not_there(serve: Serve, where: str, why: str):
+    with pytest.raises(ValueError, match=why):
+        serve(moderation=where)
+
+
+def test_a_moderation_by_the_entry_point_of_a_package(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    package = tmp_path / "kind_words-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: kind_words\nVersion: 1.0\n", encoding="utf-8")
+    said = "[unclip.moderation]\nkind = tests.serving.test_guard:no_cats\n"
+    (package / "entry_points.txt").write_text(said, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert code(serve(moderation="kind").draw(prompt="a cat")) == (400, "content_policy_violation")
+
+
+def test_a_moderation_that_fails_lets_nothing_through(serve: Serve):
+    answer = serve(moderation="tests.serving.test_guard:broken").draw(prompt="a dog")
+    assert answer.status_code == 500 and answer.json()["error"]["type"] == "server_error"
 
 
 def no_cats(prompt: str) -> str | None:
     return "no cats here" if "cat" in prompt else None
+
+
+def broken(prompt: str) -> str | None:
+    raise ConnectionError(f"cannot ask about {prompt}")
 
 
 def test_figures_are_counted(live: Live):

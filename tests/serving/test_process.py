@@ -58,7 +58,7 @@ def test_sigterm_finishes_what_runs(run: Path):
         (["--port", 0], "port"),
         (["--slots", 0], "--slots"),
         (["nowhere"], "nowhere"),
-        (["--moderation", "nothing:here"], "MODULE:FUNCTION"),
+        (["--moderation", "nothing:here"], "does not import"),
     ],
 )
 def test_what_cannot_be_served(call: Call, run: Path, options: list[object], told: str):

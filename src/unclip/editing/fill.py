@@ -121,7 +121,7 @@ class Painter:
             noise = Noise.per_sample(self.request.seeds[some], self.model.device).fork(name)
             hole = KnownRegion(known[some].to(self.model.device), mask.to(self.model.device))
             with self.model.autocast():
-                *_, last = self._steps(self.z[some].to(self.model.device), hole, noise)
+                *_, last = self._steps(self.z[some].to(self.model.device), hole, noise, self.request.seeds[some])
             parts.append(last.x.float().clamp(-1, 1).cpu())
         return torch.cat(parts)
 
@@ -131,7 +131,7 @@ class Painter:
         with self.model.autocast():
             return upsampled(self.stages, low, self.request.seeds, given=known)
 
-    def _steps(self, z: Vectors, given: KnownRegion, noise: Noise) -> Iterator[Step]:
+    def _steps(self, z: Vectors, given: KnownRegion, noise: Noise, seeds: Sequence[int]) -> Iterator[Step]:
         model, how = self.model, self.how
         ids, seen = (t.to(model.device) for t in model.tokenizer([self.request.prompt] * len(z)))
         if self.method == "model":
@@ -140,9 +140,11 @@ class Painter:
                     "guidance form 'auto': a run keeps no early weights of its inpainting stage; take another form, or "
                     "method repaint"
                 )
-            how = model.guided(how, z, ids, seen)
-            return require(model.inpainter, "inpaint").sample(z, ids, seen, given, noise, how)
-        decoder, how = require(model.decoder, "decoder"), model.guided(how, z, ids, seen)
+            painter = require(model.inpainter, "inpaint")
+            how = model.reading(model.guided(how, z, ids, seen), painter.decoder, seeds)
+            return painter.sample(z, ids, seen, given, noise, how)
+        decoder = require(model.decoder, "decoder")
+        how = model.reading(model.guided(how, z, ids, seen), decoder, seeds)
         branches = decoder.conditions(z, ids, seen)
         return decoder.fill(given, branches, noise, how, lambda known: repaint(known, how.steps))
 
@@ -152,6 +154,8 @@ class Painter:
         options = {**asked.options, "seed": request.seed, "n": request.n, "method": self.method, "steps": how.steps}
         if request.settings.guidance is not None:
             options["guidance"] = noted(request.settings.guidance)
+        if request.settings.negative is not None:
+            options["negative"] = request.settings.negative
         enlarged = {}
         if self.model.enlargers:
             options["size"] = self.size

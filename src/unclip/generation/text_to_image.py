@@ -162,15 +162,21 @@ class TextToImage(CaptionedModel):
         ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
         noise = Noise.per_sample(seeds, self.device).fork("decoder")
         how = self.guided(how, z, ids, mask)
-        how = replace(how, guidance=how.guidance.using(negative=lambda prompt: self._condition(prompt, seeds)))
+        decoder = require(self.decoder, "decoder")
+        how = self.reading(how, decoder, seeds)
         with self.autocast():
-            yield from require(self.decoder, "decoder").sample(z, ids, mask, noise, how)
+            yield from decoder.sample(z, ids, mask, noise, how)
 
-    def _condition(self, prompt: str, seeds: Sequence[int]) -> Condition:
-        """All that the decoder is told of one prompt, with the prior's embedding of it for each seed."""
-        prompts = [prompt] * len(seeds)
-        ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
-        return require(self.decoder, "decoder").conditions(self.embed_prompts(prompts, seeds), ids, mask)[0]
+    def reading(self, how: Sampling, painter: Decoder, seeds: Sequence[int]) -> Sampling:
+        """Completes a sampling by what reads a negative prompt: all that the painter is told of a prompt, with the
+        prior's embedding of it for each seed."""
+
+        def condition(prompt: str) -> Condition:
+            prompts = [prompt] * len(seeds)
+            ids, mask = (t.to(self.device) for t in self.tokenizer(prompts))
+            return painter.conditions(self.embed_prompts(prompts, seeds), ids, mask)[0]
+
+        return replace(how, guidance=how.guidance.using(negative=condition))
 
     def about(self, prompt: str, seed: int, how: Sampling, by: Sequence[str] | None = None) -> dict[str, Any]:
         """What an image says of how it was made, with the prior where that is another than the run's own."""

@@ -31,7 +31,8 @@ class ServeOptions:
         n: images a request.
         upload: bytes of an uploaded image.
         pixels: of an uploaded image, and of an answer.
-        moderation: "module:function", called with each prompt; what it returns, if anything, is why it is refused.
+        moderation: "module:function", or an entry point's name: called with each prompt, negative prompt and text of
+            what an image shows, it returns why they are refused, or None.
         log_prompts: whether the log says what was asked for.
         watch: further runs, which may still train, that the page shows.
     """

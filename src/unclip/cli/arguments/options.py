@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from unclip.data.layouts.kinds import Captions
 
 FIRST_SEED = "Seed of the first image; each further one takes the next whole number. Example: --seed 7"
+NEGATIVE = 'A prompt that guidance leads away from. Example: --negative "blue"'
 SEED = "Seed of everything random, a whole number: the same seed gives the same result. Example: --seed 7"
 SPLIT = "Which part of the data, where it has parts: train, validation or test. Example: --split validation"
 

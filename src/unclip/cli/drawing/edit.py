@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
 from unclip.cli.arguments.model import Run, chosen, open_model
-from unclip.cli.arguments.options import FIRST_SEED
+from unclip.cli.arguments.options import FIRST_SEED, NEGATIVE
 from unclip.cli.arguments.output import check_folder, slug, write_picture
 from unclip.cli.errors import guarded
 from unclip.cli.screen.warnings import say, warn
@@ -33,6 +33,7 @@ class EditOptions:
     out: Annotated[Path, Parameter(help="Where the images go.")] = Path("out")
     steps: Annotated[int | None, Parameter(help="Denoising steps.")] = None
     guidance: Annotated[float | None, Parameter(help="How closely to follow the prompt; 1 is none.")] = None
+    negative: Annotated[str | None, Parameter(help=NEGATIVE)] = None
     size: Annotated[
         int | None,
         Parameter(help="Paint at this size, px, of those the run draws; by default as IMAGE has pixels for."),
@@ -49,7 +50,8 @@ class EditOptions:
         from unclip.editing.fill import Request
         from unclip.generation.settings import Settings
 
-        settings = Settings.from_dict({"steps": self.steps, "guidance": self.guidance, "size": self.size}, "")
+        said = {"steps": self.steps, "guidance": self.guidance, "negative": self.negative, "size": self.size}
+        settings = Settings.from_dict(said, "")
         return Request(prompt, self.n, self.seed, settings, self.method)
 
 
@@ -126,7 +128,7 @@ def open_for_edit(how: EditOptions, image: Path, prompt: str) -> "Iterator[TextT
     console, run = stdout(), chosen(how.run, [image])
     with waiting(f"loading {run}", console) as tell:
         model = open_model(run, TextToImage)
-        warn(console, model, [prompt] if prompt.strip() else [])
+        warn(console, model, [text for text in (prompt, how.negative or "") if text.strip()])
         tell("painting")
         yield model
 

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
 from unclip.cli.arguments.model import Run, chosen, open_model
-from unclip.cli.arguments.options import FIRST_SEED
+from unclip.cli.arguments.options import FIRST_SEED, NEGATIVE
 from unclip.cli.arguments.output import check_folder, slug, write_picture
 from unclip.cli.errors import guarded
 from unclip.cli.screen.warnings import warn
@@ -39,9 +39,7 @@ class Drawing:
     clip_guidance: Annotated[
         float | None, Parameter(help="Scale of guidance by the noise-aware CLIP that `unclip add noisy_clip` trained.")
     ] = None
-    negative: Annotated[
-        str | None, Parameter(help='A prompt that guidance leads away from. Example: --negative "blue"')
-    ] = None
+    negative: Annotated[str | None, Parameter(help=NEGATIVE)] = None
     sampler: Annotated[str | None, Parameter(help="ancestral, ddim, dpmpp-2m ...; a wrong name lists them.")] = None
     grid: Annotated[str | None, Parameter(help="Where the steps lie: uniform, karras ...")] = None
     size: Annotated[

@@ -41,7 +41,7 @@ class Access:
         bool, Parameter(help="Know the runs' own names only, not dall-e-2, gpt-image-1 ...", negative="")
     ] = False
     moderation: Annotated[
-        str, Parameter(help="MODULE:FUNCTION, called with each prompt; what it returns is why it is refused.")
+        str, Parameter(help="MODULE:FUNCTION or an entry point, called with each prompt: returns why it is refused.")
     ] = ""
     log_prompts: Annotated[bool, Parameter(help="Write prompts into the log.", negative="")] = False
 

@@ -47,7 +47,7 @@ class NegativePrompt(Guidance):
         """As for every `Guidance`. Raises ValueError where nothing reads the prompt."""
         if self.negative is None:
             raise ValueError(
-                f"negative = {quote(self.prompt)}: only images that are drawn from a prompt (`generate`) have a "
-                "negative one; leave it out here, or in code give what reads it: guidance.using(negative=...)"
+                f"negative = {quote(self.prompt)}: only `generate`, `edit` and `extend` lead away from a "
+                "prompt; leave it out here, or in code give what reads it: guidance.using(negative=...)"
             )
         return self.of.guide(denoiser, cond, replace(self.negative(self.prompt), image=null.image))

@@ -30,7 +30,7 @@ def routes(desk: Desk) -> APIRouter:
     @router.post("/txt2img", summary="Draw images of a prompt")
     async def txt2img(request: Request, body: A1111Request) -> dict[str, Any]:
         asked = body.as_images()
-        name = desk.check(asked)
+        name = await desk.check(asked)
         task = Task(asked.prompt, asked.n, asked.first_seed, asked.settings)
         drawn = await desk.answer(request, desk.job(name, asked, task, "generate", client_of(request)))
         seeds = [image.info[KEY]["seed"] for image in drawn.images]

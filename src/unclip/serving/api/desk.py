@@ -1,9 +1,7 @@
 """Between HTTP and the engine: a checked request becomes a job, and waits for its answer as long as its client does."""
 
 import asyncio
-import importlib
 import logging
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +16,7 @@ from unclip.serving.api.fields import ImageRequest
 from unclip.serving.engine.engine import Engine
 from unclip.serving.engine.job import Cancelled, Full, Job
 from unclip.serving.library import Library, UnknownModel
+from unclip.serving.moderation import Moderation, moderation
 from unclip.serving.options import ServeOptions
 from unclip.serving.tasks import Task, tokens_of, warnings
 
@@ -44,12 +43,12 @@ class Desk:
     library: Library
     engine: Engine
     options: ServeOptions
-    refuse: Callable[[str], str | None] = field(init=False)
+    moderation: Moderation = field(init=False)
 
     def __post_init__(self) -> None:
-        self.refuse = moderation(self.options.moderation)
+        self.moderation = moderation(self.options.moderation)
 
-    def check(self, asked: ImageRequest, needs_prompt: bool = True) -> str:
+    async def check(self, asked: ImageRequest, needs_prompt: bool = True) -> str:
         """The model that is meant. Raises APIError for what this server does not do."""
         if needs_prompt and not asked.prompt.strip():
             raise APIError(400, "prompt: write what the image shows", "prompt", "missing_required_parameter")
@@ -65,12 +64,13 @@ class Desk:
             raise APIError(400, f"n: {asked.n}, at most {self.options.n} images a request", "n", "invalid_value")
         if asked.side is not None and not 0 < asked.side[0] * asked.side[1] <= self.options.pixels:
             raise APIError(400, f"size: {asked.size} is more than this server writes", "size", "invalid_value")
-        if why := self.refuse(f"{asked.prompt}\n{asked.negative_prompt or ''}".strip()):
-            raise APIError(400, why, "prompt", "content_policy_violation")
         try:
-            return self.library.name_of(asked.model)
+            name = self.library.name_of(asked.model)
         except UnknownModel as error:
             raise APIError(404, str(error), "model", "model_not_found") from error
+        if why := await self.moderation.why(asked.prompt, asked.negative_prompt, asked.before):
+            raise APIError(400, why, "prompt", "content_policy_violation")
+        return name
 
     def job(self, name: str, asked: ImageRequest, task: Task, verb: str, client: str) -> Job:
         """Puts a task in the queue. Raises APIError where it is full."""
@@ -159,15 +159,3 @@ def _param(message: str) -> str | None:
 async def _disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def moderation(where: str) -> Callable[[str], str | None]:
-    """The function that "module:function" names. Raises ValueError where there is none."""
-    if not where:
-        return lambda _: None
-    module, _, name = where.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"--moderation {where}: expected MODULE:FUNCTION that can be imported ({error})") from error
-    return found

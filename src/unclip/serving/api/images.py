@@ -65,7 +65,7 @@ def routes(desk: Desk, links: Links) -> APIRouter:
 async def _answered(
     desk: Desk, links: Links, request: Request, verb: str, sent: Uploaded, needs_prompt: bool
 ) -> Response:
-    asked, name = sent.asked, desk.check(sent.asked, needs_prompt)
+    asked, name = sent.asked, await desk.check(sent.asked, needs_prompt)
     inbox, count = Inbox(), asked.partial_images if asked.stream and verb == "generate" else 0
     images = sent.images, sent.mask, asked.before
     task = Task(asked.prompt, asked.n, asked.first_seed, asked.settings, *images, inbox.previews(count))

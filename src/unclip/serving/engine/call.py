@@ -40,6 +40,11 @@ class Call:
         shapes = tuple((t is None, *(() if t is None else (t.shape[1:], t.dtype))) for p in self.parts for t in _all(p))
         return id(self.network), self.autocast, shapes
 
+    @property
+    def settled(self) -> bool:
+        """Whether it was evaluated."""
+        return self.result is not None or self.error is not None
+
     def value(self) -> Tensor:
         """What the network returned, or raises what it raised."""
         if self.error is not None:

@@ -1,18 +1,16 @@
 """The engine of a server: one job at a time has the processor, and what their networks are asked for is done together.
 
-Each job runs in a thread of its own, but only while the engine lets it: until it asks for an evaluation of a network
-(`Engine.evaluate`, which `share` puts into the networks of a model). When all running jobs wait for one, the engine
-evaluates them as one batch. So a job joins or leaves between any two evaluations, nothing of a model is ever used by
-two threads at once, and a cancelled job ends within one step.
+Each job runs in a thread of its own, but only in its turn: until it asks for an evaluation of a network
+(`Engine.evaluate`, which `share` puts into the networks of a model). There it hands over to a job that can go on; who
+finds none evaluates for all that wait, as one batch. So a job joins or leaves between any two evaluations, nothing of a
+model is ever used by two threads at once, a cancelled job ends within one step, and a job that is alone waits for no
+other thread.
 """
 
-import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,29 +18,11 @@ from torch import Tensor, nn
 from unclip.core import machine
 from unclip.serving.engine.call import Call, Part, autocast_now, chosen, evaluate
 from unclip.serving.engine.job import Cancelled, Full, Job
+from unclip.serving.engine.member import Member
 from unclip.serving.engine.queue import FairQueue
 
-log = logging.getLogger("unclip.serve")
 SLOWEST = 120
 """Seconds: the longest that `Full` tells a client to wait; the OpenAI client obeys no longer one."""
-
-
-def shut() -> Any:
-    """A lock that somebody else opens: plain locks, for the processor is handed over twice an evaluation."""
-    lock = threading.Lock()
-    lock.acquire()
-    return lock
-
-
-@dataclass(eq=False)
-class _Member:
-    """A job that runs. go: the engine lets it run; paused: it waits for its call, or is done."""
-
-    job: Job
-    go: Any = field(default_factory=shut)
-    paused: Any = field(default_factory=shut)
-    call: Call | None = None
-    done: bool = False
 
 
 class Engine:
@@ -58,11 +38,9 @@ class Engine:
     def __init__(self, slots: int = 8, waiting: int = 64) -> None:
         self.slots, self.waiting, self.seconds = slots, waiting, 1.0
         self.sizes = deque[int](maxlen=100)
-        self._queue, self._running = FairQueue(), list[_Member]()
+        self._queue, self._running = FairQueue(), list[Member]()
         self._change, self._open = threading.Condition(), True
-        self._own = threading.local()
-        self._thread = threading.Thread(target=self._loop, name="unclip-engine", daemon=True)
-        self._thread.start()
+        self._own, self._threads = threading.local(), torch.get_num_threads()
 
     def submit(self, job: Job) -> Job:
         """Lets a job wait for its turn. Raises Full where too many wait, or the engine is stopping."""
@@ -71,7 +49,8 @@ class Engine:
                 raise Full("the server is shutting down; ask again in a moment", 5)
             self._check_room(job)
             self._queue.add(job)
-            self._change.notify_all()
+            if not self._running:
+                self._hand_on()
         return job
 
     def _check_room(self, job: Job) -> None:
@@ -88,7 +67,9 @@ class Engine:
         """Ends a job: at once where it waits, else before its next evaluation."""
         with self._change:
             job.cancel()
-            self._change.notify_all()
+            waited = self._queue.drop_cancelled()
+        for gone in waited:
+            gone.settle(Cancelled())
 
     def place(self, job: Job) -> tuple[int, float]:
         """(its place in the queue, 0 where it runs; seconds until it is done, about)."""
@@ -107,11 +88,11 @@ class Engine:
         """Takes no more jobs; finishes those that run and wait, or cancels them; returns when all are done."""
         with self._change:
             self._open = False
-            if not finish:
-                for job in [*self._queue, *(member.job for member in self._running)]:
-                    job.cancel()
-            self._change.notify_all()
-        self._thread.join()
+            unwanted = [] if finish else [*self._queue, *(member.job for member in self._running)]
+        for job in unwanted:
+            self.cancel(job)
+        with self._change:
+            self._change.wait_for(lambda: not self._running)
 
     def share(self, module: nn.Module, name: str = "forward") -> None:
         """Has calls of this method of a module joined with those of other jobs. Outside of a job it is what it was."""
@@ -124,14 +105,13 @@ class Engine:
 
     def evaluate(self, network: Callable[..., Tensor], *parts: Part) -> Tensor:
         """network(*parts), in a batch with other jobs. Raises Cancelled where the job was cancelled."""
-        member: _Member | None = getattr(self._own, "member", None)
+        member: Member | None = getattr(self._own, "member", None)
         if member is None:
             return network(*parts)
         member.job.check()
-        member.call = Call(network, parts, autocast_now("cpu"))
-        member.paused.release()
-        member.go.acquire()
-        call, member.call = member.call, None
+        member.call = call = Call(network, parts, autocast_now("cpu"))
+        self._await(member)
+        member.call = None
         member.job.check()
         return call.value()
 
@@ -147,73 +127,60 @@ class Engine:
     def _wait(self, rows: int) -> int:
         return min(max(1, round(rows / self.slots * self.seconds)), SLOWEST)
 
-    def _loop(self) -> None:
-        machine.own_threads(torch.get_num_threads())
-        try:
-            self._work_on()
-        except Exception as error:  # a mistake of the engine's own: nobody must wait for ever
-            log.exception("the engine has failed; start the server again")
-            self._give_up(error)
+    def _await(self, member: Member) -> None:
+        """Returns when its call is evaluated, or the job cancelled. Who has evaluated lets all others go first, and so
+        comes to evaluate again: another thread's team would contend with its own for the cores."""
+        self._let_others(member)
+        while not member.ready:
+            self._evaluate_next()
+            self._let_others(member)
+        self._take_cores()
 
-    def _give_up(self, error: Exception) -> None:
+    def _let_others(self, member: Member) -> None:
         with self._change:
-            self._open = False
-            for job in self._queue.clear():
-                job.settle(error)
-            for member in self._running:
-                if not member.job.answer.done():
-                    member.job.answer.set_exception(error)
+            handed = self._hand_on(member)
+        if handed:
+            member.go.acquire()
 
-    def _work_on(self) -> None:
-        while self._admit():
-            self._resume()
-            if calls := [member.call for member in self._running if member.call is not None]:
-                group = chosen(calls)
-                self.sizes.append(sum(call.rows for call in group))
-                evaluate(group)
+    def _hand_on(self, member: Member | None = None) -> bool:
+        """Gives the processor to one besides this member that can go on, if there is one. Holds the lock."""
+        self._admit()
+        other = next((other for other in self._running if other is not member and other.ready), None)
+        if other:
+            other.go.release()
+        return other is not None
 
-    def _admit(self) -> bool:
-        """Begins what there are slots for; waits where there is nothing to do. False: stopped and done."""
-        with self._change:
-            while True:
-                for job in self._queue.drop_cancelled():
-                    job.settle(Cancelled())
-                while job := self._queue.next(self._free):
-                    self._begin(job)
-                if self._running:
-                    return True
-                if not self._open:
-                    return False
-                self._change.wait()
+    def _admit(self) -> None:
+        while job := self._queue.next(self._free):
+            job.started = time.monotonic()
+            member = Member(job)
+            self._running.append(member)
+            threading.Thread(target=self._work, args=(member,), name=f"unclip-job-{job.number}", daemon=True).start()
 
-    def _begin(self, job: Job) -> None:
-        job.started = time.monotonic()
-        member = _Member(job)
-        self._running.append(member)
-        threading.Thread(target=self._work, args=(member,), name=f"unclip-job-{job.number}", daemon=True).start()
-
-    def _work(self, member: _Member) -> None:
-        machine.own_threads(1)  # teams of threads for each job would take the cores from the batches
+    def _work(self, member: Member) -> None:
         self._own.member = member
         member.go.acquire()
+        self._take_cores()
         try:
             member.job.run()
         finally:
-            member.done = True
-            member.paused.release()
+            self._leave(member)
 
-    def _resume(self) -> None:
-        """Lets each job run that has what it waited for, or is cancelled, until it waits again; takes out the done."""
-        for member in list(self._running):
-            call = member.call
-            if call is None or call.result is not None or call.error is not None or member.job.cancelled:
-                member.go.release()
-                member.paused.acquire()
-            if member.done:
-                self._end(member)
+    def _take_cores(self) -> None:
+        """All of them for a job that is alone: teams of threads of several jobs would wait for each other."""
+        machine.own_threads(self._threads if len(self._running) == 1 else 1)
 
-    def _end(self, member: _Member) -> None:
+    def _evaluate_next(self) -> None:
+        machine.own_threads(self._threads)
+        group = chosen([member.call for member in self._running if member.call is not None])
+        self.sizes.append(sum(call.rows for call in group))
+        evaluate(group)
+
+    def _leave(self, member: Member) -> None:
         with self._change:
             self._running.remove(member)
             if member.job.seconds is not None:
                 self.seconds += 0.2 * (member.job.seconds - self.seconds)
+            if not self._hand_on() and self._running:
+                self._running[0].go.release()  # all wait for evaluations: it sees to them
+            self._change.notify_all()
