@@ -36,6 +36,17 @@ def small_toy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_toy")
+def test_a_decoder_of_codes_shows_codes_made_visible(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("unclip.studies.explain.request.JUDGED", 4)
+    done = call("explain", "box", "--out", tmp_path / "out", "--steps", 2, "--samplers", "ddim", "-n", 1)
+    assert done.code == 0, done.err
+    page = (tmp_path / "out" / "explain.html").read_text(encoding="utf-8")
+    assert page.count("x is here the code of an image, 12 numbers for each 4 x 4 pixels") == 2
+    with Image.open(tmp_path / "out" / "noising.png") as strip:
+        assert strip.convert("L").getextrema()[1] > 200
+
+
+@pytest.mark.usefixtures("small_toy")
 def test_pictures_and_page(call: Call, tiny: Path, tmp_path: Path):
     out = tmp_path / "out"
     done = call("explain", tiny, "--out", out, "--steps", "3,2", "--samplers", "ddim, ddpm", "-n", 2)
@@ -51,6 +62,7 @@ def test_pictures_and_page(call: Call, tiny: Path, tmp_path: Path):
     assert len(levels["levels"]) == 16
     assert set(levels["levels"][0]) == {"log_snr", "x0", "eps", "loss"}
     page = (out / "explain.html").read_text(encoding="utf-8")
+    assert "the code of an image" not in page
     assert page.count("<img ") == len(PICTURES) + 1
     assert not re.search(r"https?://|<script", page)
     names = re.findall(r"<code>([\w.]+)</code>", page)

@@ -161,7 +161,7 @@ def test_evaluate_info_and_previews_as_typed(run: Path, call: Call, tmp_path: Pa
     names = {p.name.rpartition("-")[0] for p in (run / "samples").glob("*-*.png")}
     assert {"autoencoder", "latent"} <= names
     assert "bits/dim (bpd) are those of a run of --model ddpm" in call("evaluate", run, "--bpd").err
-    with pytest.raises(ValueError, match="denoises codes"):
+    with pytest.raises(ValueError, match="a run of --model latent"):
         open_run(run)
 
 

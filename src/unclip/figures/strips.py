@@ -1,6 +1,6 @@
 """The two halves of diffusion as images: noising (forward) and denoising (reverse), side by side in time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -25,15 +25,22 @@ MOST = 9
 """Images in a row."""
 
 
-def noising_strip(image: Images, out: Path, schedule: BetaTable | None = None, seed: int = 0) -> None:
+def noising_strip(
+    image: Images,
+    out: Path,
+    schedule: BetaTable | None = None,
+    seed: int = 0,
+    shown: Callable[[Tensor], Tensor] = lambda x: x,
+) -> None:
     """The first image of `image` at `TIMES` of T = 1000 (of a shorter table: at the same shares of it), two rows.
 
     Above, each x_t by one jump from x_0 (DDPM Eq. 4), one eps for all; below, by t single steps (Eq. 2), each with
-    noise of its own. No eye can tell which is which: the two have one distribution.
+    noise of its own. No eye can tell which is which: the two have one distribution. shown: what becomes an image of a
+    state, where that is a code.
     """
     table = schedule or LinearBeta()
     times = [round(t / TIMES[-1] * len(table.betas)) for t in TIMES]
-    rows = [to_pictures(states(image, table, times, seed)) for states in (_jumped, _walked)]
+    rows = [to_pictures(shown(states(image, table, times, seed))) for states in (_jumped, _walked)]
     save_sheet(rows, [f"t = {t}" for t in times], ["one jump", "t steps"], out)
 
 

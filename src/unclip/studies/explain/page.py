@@ -15,6 +15,7 @@ from unclip.diffusion.schedules import BetaTable, Schedule
 from unclip.evaluation.levels import error_by_level
 from unclip.figures.report import Section
 from unclip.figures.schedule_plot import Curve
+from unclip.models.autoencoder.space import PixelSpace
 from unclip.studies.explain.toy import ToyConfig, learn
 
 
@@ -46,14 +47,26 @@ def schedules(path: Path, own: Schedule, curves: Sequence[Curve]) -> Section:
     )
 
 
-def noising(path: Path, table: BetaTable, own: bool) -> Section:
-    """The forward process."""
+def of_codes(space: PixelSpace) -> str:
+    """What is to be known of images that are codes made visible."""
+    if space.factor == 1:
+        return ""
+    return (
+        f"\n\nx is here the code of an image, {space.channels} numbers for each {space.factor} x {space.factor} pixels "
+        "(latent diffusion, Rombach et al. 2022): noise is added to codes and taken from them, and every image here is "
+        "a code, made visible by the autoencoder. A noisy one looks like no noisy image: none was ever shown to it."
+    )
+
+
+def noising(path: Path, table: BetaTable, own: bool, space: PixelSpace) -> Section:
+    """The forward process. space: of the states."""
     whose = "the run's own table" if own else "DDPM's linear table (this run's schedule has no steps of its own)"
     return Section(
         "Noising: the forward process",
         f"A held-out image of this run under {whose}, T = {len(table.betas):,}. Above, every state by one jump from "
         "the image. Below, by single steps, each adding fresh noise to the one before. The two differ in their noise "
-        "and in nothing else: sums of Gaussians are Gaussian. So training never walks; it jumps to any t at once.",
+        "and in nothing else: sums of Gaussians are Gaussian. So training never walks; it jumps to any t at once."
+        + of_codes(space),
         pictures=[path],
         formula="one jump   x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε,   ε ~ N(0, I)   (DDPM, Eq. 4)\n"
         "one step   x_t = √(1 − β_t) x_{t−1} + √β_t ε   (DDPM, Eq. 2)",
@@ -61,14 +74,14 @@ def noising(path: Path, table: BetaTable, own: bool) -> Section:
     )
 
 
-def denoising(path: Path, how: Sampling, prompt: str) -> Section:
-    """The reverse process."""
+def denoising(path: Path, how: Sampling, prompt: str, space: PixelSpace) -> Section:
+    """The reverse process. space: of the states."""
     asked = f' for "{prompt}"' if prompt else ""
     return Section(
         "Denoising: from noise to image",
         f"This run's model{asked}, {how.steps} steps of {type(how.sampler).__name__}. Above, the state. Below, what "
         "the network takes the clean image to be at that moment: the mean of all images that could have become "
-        "this state, and therefore blurred while there are many of them.",
+        "this state, and therefore blurred while there are many of them." + of_codes(space),
         pictures=[path],
         formula="x̂_0 = c_{skip}(l) x_t + c_{out}(l) F(x_t, l),   ε̂ = (x_t − α_t x̂_0) / σ_t\n"
         "x_s = α_s x̂_0 + √(σ_s^2 − k^2) ε̂ + k z,   k = η σ_s √(1 − SNR_t / SNR_s)   (DDIM, Eq. 12; η = 1: DDPM)",

@@ -10,6 +10,7 @@ from unclip.diffusion.level import resolvable
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import NAMES, Sampler, named
 from unclip.diffusion.schedules import BetaTable, Schedule
+from unclip.models.autoencoder.space import Codes
 from unclip.studies.explain.subject import OpenedRun
 
 STEPS = (5, 10, 20, 50, 1000)
@@ -59,9 +60,14 @@ class Task:
         return [prompt for prompt, _ in zip(itertools.cycle(distinct), range(self.ask.n), strict=False)]
 
     @cached_property
-    def images(self) -> Images:
-        """The held-out images that figures are taken over."""
-        return self.run.subject.images(self.run.rows[:JUDGED].tolist())
+    def clean(self) -> Codes:
+        """The held-out images that figures are taken over, or their codes: x_0 as the run's network knows it."""
+        subject = self.run.subject
+        return subject.space.encode(subject.images(self.run.rows[:JUDGED].tolist()).to(self.run.device)).cpu()
+
+    def shown(self, x: Codes) -> Images:
+        """States as images."""
+        return self.run.subject.space.decode(x.to(self.run.device)).cpu()
 
     @cached_property
     def samplers(self) -> dict[str, Sampler]:

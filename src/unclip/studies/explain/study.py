@@ -27,7 +27,7 @@ from unclip.recipes.events import Event, ImageSaved, Note, working
 from unclip.runs.folder import RunFolder
 from unclip.studies.explain import page as page
 from unclip.studies.explain import toy
-from unclip.studies.explain.request import IN_THE_PLANE, JUDGED, ExplainRequest, Task, levels_of
+from unclip.studies.explain.request import IN_THE_PLANE, ExplainRequest, Task, levels_of
 from unclip.studies.explain.subject import open_run
 
 CELL = 140
@@ -60,8 +60,8 @@ def _explain(root: Path, out: Path, ask: ExplainRequest) -> Iterator[Event]:
 
 def schedules(look: Task) -> Part:
     """All schedules in one figure."""
-    own = curve(f"this run: {type(look.schedule).__name__}", look.schedule, look.images)
-    others = [curve(n, s, look.images) for n, s in STANDARDS.items() if s != look.schedule]
+    own = curve(f"this run: {type(look.schedule).__name__}", look.schedule, look.clean)
+    others = [curve(n, s, look.clean) for n, s in STANDARDS.items() if s != look.schedule]
     how = look.run.subject.sampling
     path = look.out / "schedules.png"
     schedule_plot(own, others, levels_of(how, look.schedule, how.steps)[:-1], path)
@@ -73,9 +73,9 @@ def noising(look: Task) -> Part:
     """Forward, in one jump and step by step."""
     table = look.schedule if isinstance(look.schedule, BetaTable) else LinearBeta()
     path = look.out / "noising.png"
-    noising_strip(look.images, path, table, look.ask.seed)
+    noising_strip(look.clean, path, table, look.ask.seed, look.shown)
     yield ImageSaved("noising", path)
-    return page.noising(path, table, own=table is look.schedule)
+    return page.noising(path, table, own=table is look.schedule, space=look.run.subject.space)
 
 
 def denoising(look: Task) -> Part:
@@ -87,13 +87,13 @@ def denoising(look: Task) -> Part:
         yield working("denoising", f"step {len(steps):,} of {how.steps:,}", len(steps), how.steps, start)
     denoising_strip(steps, path)
     yield ImageSaved("denoising", path)
-    return page.denoising(path, how, look.prompts[0])
+    return page.denoising(path, how, look.prompts[0], look.run.subject.space)
 
 
 def errors(look: Task) -> Part:
     """The loss by noise level, as a plot and as JSON."""
-    subject, x0 = look.run.subject, look.images.to(look.run.device)
-    cond = subject.condition(look.run.rows[:JUDGED].tolist())
+    subject, x0 = look.run.subject, look.clean.to(look.run.device)
+    cond = subject.condition(look.run.rows[: len(x0)].tolist())
     noise = Noise.shared(look.ask.seed, "levels", device=look.run.device)
     found = error_by_level(subject.diffusion, x0, cond, spread_levels(look.schedule), noise)
     about = {"pictures": len(x0), "which": look.run.note.strip(" ()"), "levels": [asdict(e) for e in found]}
@@ -106,8 +106,8 @@ def errors(look: Task) -> Part:
 
 
 def _panels(look: Task, found: Sequence[LevelError]) -> list[Errors]:
-    mean = look.images.mean(0)
-    spread = (look.images - mean).square().mean().item()
+    mean = look.clean.mean(0)
+    spread = (look.clean - mean).square().mean().item()
     levels = torch.tensor([e.log_snr for e in found])
     in_eps = spread * levels.exp()
     weighted = in_eps * look.run.subject.diffusion.config.weighting.weight_of_sample(levels, look.schedule)

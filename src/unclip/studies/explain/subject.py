@@ -20,6 +20,7 @@ from unclip.generation.load import load
 from unclip.generation.require import require
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
+from unclip.models.autoencoder.space import PixelSpace
 from unclip.recipes.context import Context
 from unclip.recipes.gates import judged_rows
 from unclip.recipes.settings.run import stored_config
@@ -40,6 +41,11 @@ class Subject(Protocol):
     @property
     def sampling(self) -> Sampling:
         """How it samples unless told otherwise."""
+        ...
+
+    @property
+    def space(self) -> PixelSpace:
+        """What it denoises: pixels, or codes of images."""
         ...
 
     def images(self, rows: Sequence[int]) -> Images:
@@ -75,6 +81,11 @@ class UnclipSubject:
     def sampling(self) -> Sampling:
         """As the decoder was stored."""
         return require(self.model.decoder, "decoder").config.sampling
+
+    @property
+    def space(self) -> PixelSpace:
+        """The decoder's."""
+        return require(self.model.decoder, "decoder").space
 
     def images(self, rows: Sequence[int]) -> Images:
         """As they are."""
@@ -114,6 +125,11 @@ class DDPMSubject:
         """As the model was stored."""
         return self.model.sampling
 
+    @property
+    def space(self) -> PixelSpace:
+        """Pixels."""
+        return PixelSpace(self.model.model.shape[0])
+
     def images(self, rows: Sequence[int]) -> Images:
         """Of as many channels as the model's."""
         return to_tensor(select_rows(self.prepared.images, np.asarray(rows), self.model.model.shape[0]))
@@ -144,13 +160,13 @@ class OpenedRun:
 
 
 def open_run(root: Path) -> OpenedRun:
-    """A finished run with its data. Raises ValueError for one that is unfinished, damaged, or without its data."""
+    """A finished run with its data.
+
+    Raises ValueError for one that is unfinished, damaged, without its data, or of `--model latent`.
+    """
     model, run = load(root), RunFolder(root)
-    if not isinstance(model, TextToImage | DDPMPipeline) or model.limit is None:
-        raise ValueError(
-            f"{root}: denoises codes, and this looks at how images are denoised; take a run of --model ddpm, or one of "
-            "`--preset pixels-tiny`"
-        )
+    if not isinstance(model, TextToImage | DDPMPipeline):
+        raise ValueError(f"{root}: a run of --model latent; this looks at one of --model unclip or ddpm")
     config, prepared = stored_config(run.settings), load_prepared(data_folder(run).data)
     rows, note = judged_rows(Context(run, config, prepared, model.device, model.precision).splits)
     subject = UnclipSubject(model, prepared) if isinstance(model, TextToImage) else DDPMSubject(model, prepared)
