@@ -23,9 +23,13 @@ class SineEmbedding(nn.Module, ABC):
     def position(self, log_snr: PerSample) -> PerSample:
         """Where a level in [-20, 20] stands on the axis of the sines."""
 
-    def forward(self, log_snr: PerSample) -> Vectors:
+    def features(self, log_snr: PerSample) -> Vectors:
+        """The sines, then the cosines, [b, 2 frequencies]."""
         angle = self.position(log_snr.clamp(-20, 20))[:, None] * self.frequencies
-        return self.mlp(torch.cat([angle.sin(), angle.cos()], dim=1))
+        return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+    def forward(self, log_snr: PerSample) -> Vectors:
+        return self.mlp(self.features(log_snr))
 
 
 class LevelEmbedding(SineEmbedding):
