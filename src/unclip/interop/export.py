@@ -6,7 +6,9 @@ from pathlib import Path
 from unclip.core.config.ranges import quote
 from unclip.core.disk.new import new_folder
 from unclip.generation.base import ImageModel
+from unclip.generation.captioned import CaptionedModel
 from unclip.generation.ddpm import DDPMPipeline
+from unclip.interop.clip import folder as clip
 from unclip.interop.ddpm import folder as diffusers
 
 Write = Callable[[ImageModel, Path, str], str]
@@ -24,7 +26,17 @@ def to_diffusers(model: ImageModel, folder: Path, label: str) -> str:
     return f"diffusers.DDPMPipeline.from_pretrained(FOLDER)(num_inference_steps={model.sampling.steps}).images[0]"
 
 
-FORMS: dict[str, Write] = {"diffusers": to_diffusers}
+def to_transformers(model: ImageModel, folder: Path, label: str) -> str:
+    """A `CLIPModel`, which open_clip loads, too. Raises ValueError for a model without a CLIP, and as `clip.folder.write`."""
+    if label:
+        raise ValueError(f"--class {quote(label)}: a CLIP has no classes; leave it out")
+    if not isinstance(model, CaptionedModel):
+        raise ValueError("a plain DDPM has no CLIP; `--to diffusers` writes it as a DDPMPipeline")
+    clip.write(model.clip, model.tokenizer, folder)
+    return "transformers.CLIPModel.from_pretrained(FOLDER), transformers.AutoTokenizer.from_pretrained(FOLDER)"
+
+
+FORMS: dict[str, Write] = {"diffusers": to_diffusers, "transformers": to_transformers}
 """What may stand after --to."""
 
 

@@ -7,6 +7,7 @@ three there.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors import SafetensorError
@@ -24,10 +25,28 @@ PYTORCH = {"format": "pt"}
 
 @dataclass(frozen=True)
 class Match:
-    """ours: the name of a tensor of ours; theirs: the names of those that it is made of, in order."""
+    """ours: the name of a tensor of ours; theirs: the names of those that it is made of, in order.
+
+    form: of theirs beside ours; "row": theirs [n] is ours [1, n].
+    """
 
     ours: str
     theirs: tuple[str, ...]
+    form: Literal["alike", "transposed", "row"] = "alike"
+
+    def split(self, tensor: Tensor) -> Iterable[Tensor]:
+        """Theirs, of ours."""
+        if self.form == "row":
+            return [tensor[0]]
+        tensor = tensor.T if self.form == "transposed" else tensor
+        return [tensor] if len(self.theirs) == 1 else tensor.chunk(len(self.theirs))
+
+    def joined(self, tensors: list[Tensor]) -> Tensor:
+        """Ours, of theirs."""
+        if self.form == "row":
+            return tensors[0][None]
+        whole = tensors[0] if len(tensors) == 1 else torch.cat(tensors)
+        return whole.T if self.form == "transposed" else whole
 
 
 def matches(ours: str, *theirs: str) -> Iterator[Match]:
@@ -40,8 +59,7 @@ def to_theirs(state: Mapping[str, Tensor], pairs: Iterable[Match]) -> dict[str, 
     """Our weights under their names. Raises KeyError where one of ours is not there."""
     found: dict[str, Tensor] = {}
     for pair in pairs:
-        parts = state[pair.ours].chunk(len(pair.theirs))
-        found |= {name: part.contiguous() for name, part in zip(pair.theirs, parts, strict=True)}
+        found |= dict(zip(pair.theirs, pair.split(state[pair.ours]), strict=True))
     return found
 
 
@@ -56,7 +74,7 @@ def to_ours(state: Mapping[str, Tensor], pairs: Iterable[Match], where: Path) ->
             if name not in state:
                 raise ValueError(f"{where}: holds no {name}; it is of another architecture than its config says")
         left.difference_update(pair.theirs)
-        found[pair.ours] = torch.cat([state[name].float() for name in pair.theirs])
+        found[pair.ours] = pair.joined([state[name].float() for name in pair.theirs])
     if left:
         raise ValueError(
             f"{where}: {printable(min(left))} has no place in unclip's network (nor have {len(left) - 1} others); it is "

@@ -31,7 +31,9 @@ class Tokenizer:
     def __init__(self, backend: Backend, context: int) -> None:
         self.backend, self.context = backend, context
         backend.encode_special_tokens = True  # a caption that says "<end>" means the letters
-        self.pad, self.start, self.end = (backend.token_to_id(t) for t in (PAD, START, END))
+        self.start, self.end = (backend.token_to_id(t) for t in (START, END))
+        pad = backend.token_to_id(PAD)
+        self.pad = self.end if pad is None else pad  # as CLIP's own pads
 
     @classmethod
     def train(cls, captions: Iterable[str], vocabulary: int = 4096, longest: int = 77) -> "Tokenizer":
@@ -57,6 +59,10 @@ class Tokenizer:
     def size(self) -> int:
         """Number of tokens in the vocabulary."""
         return self.backend.get_vocab_size()
+
+    def name(self, number: int) -> str:
+        """How a token is written."""
+        return self.backend.id_to_token(number)
 
     def lengths(self, captions: Sequence[str]) -> list[int]:
         """Tokens of each caption before any cut, <start> and <end> included."""
