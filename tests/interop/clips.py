@@ -20,7 +20,10 @@ def tokenizer() -> Tokenizer:
 
 
 def clip(
-    words: Tokenizer, activation: Activation = "quick_gelu", form: Literal["softmax", "sigmoid"] = "softmax", **vision: int
+    words: Tokenizer,
+    activation: Activation = "quick_gelu",
+    form: Literal["softmax", "sigmoid"] = "softmax",
+    **vision: int,
 ) -> CLIP:
     text = TextConfig(words.size, words.context, width=24, layers=2, heads=4, activation=activation)
     tower = ViTConfig(16, patch=8, width=32, layers=2, heads=2, activation=activation)

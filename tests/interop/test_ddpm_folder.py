@@ -80,7 +80,9 @@ def test_ddim_draws_the_same_picture(case: str, tmp_path: Path):
         assert (x - drawn(ours, start, DDIM(), "cat")).abs().max() > 1e-2
 
 
-def drawn(ours: DDPMPipeline, start: torch.Tensor, sampler: DDIM | Ancestral, label: str = "dog", seed: int = 3) -> torch.Tensor:
+def drawn(
+    ours: DDPMPipeline, start: torch.Tensor, sampler: DDIM | Ancestral, label: str = "dog", seed: int = 3
+) -> torch.Tensor:
     labels = ours.labels([label if ours.classes else ""] * len(start))
     how = Sampling(steps=20, sampler=sampler)
     noise = Noise.shared("test", seed)
@@ -114,7 +116,11 @@ def test_the_variance_of_a_step_goes_along(variance: str, name: str, tmp_path: P
     "ours, label, why",
     [
         (model(tiny_unet()), "", "its network is UNet, and diffusers has no class for it; .* --preset ddpm-cifar10"),
-        (model(DDPM_NET, predicts=EDM()), "", "parameterization = EDM: diffusers' DDPM predicts eps, x0 or v; .* --predict eps"),
+        (
+            model(DDPM_NET, predicts=EDM()),
+            "",
+            "parameterization = EDM: diffusers' DDPM predicts eps, x0 or v; .* --predict eps",
+        ),
         (model(replace(ADM_NET, vector_width=2)), "", "knows 2 of them: cat, dog; say which .* --class NAME"),
         (model(replace(ADM_NET, vector_width=2)), "cow", "class 'cow': known are cat, dog"),
         (model(DDPM_NET), "cat", "class 'cat': this model knows none"),

@@ -16,7 +16,10 @@ def export(
     /,
     *,
     to: Annotated[
-        str, Parameter(help="diffusers: a plain DDPM as a DDPMPipeline. transformers: a CLIP with a ViT, for open_clip too.")
+        str,
+        Parameter(
+            help="diffusers: a plain DDPM as a DDPMPipeline. transformers: a CLIP with a ViT, for open_clip too."
+        ),
     ],
     out: Annotated[Path, Parameter(help="A new folder.")],
     label: Annotated[

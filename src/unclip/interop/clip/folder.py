@@ -1,8 +1,8 @@
 """One folder that both `transformers` and `open_clip` load: two sets of weights and settings, one tokenizer.
 
-    config.json, model.safetensors, preprocessor_config.json    CLIPModel, CLIPProcessor
-    open_clip_config.json, open_clip_model.safetensors          open_clip's "local-dir:FOLDER"
-    tokenizer.json, tokenizer_config.json                       both
+config.json, model.safetensors, preprocessor_config.json    CLIPModel, CLIPProcessor
+open_clip_config.json, open_clip_model.safetensors          open_clip's "local-dir:FOLDER"
+tokenizer.json, tokenizer_config.json                       both
 """
 
 import json

@@ -48,7 +48,10 @@ def whole(words: Tokenizer) -> dict[str, Any]:
         token["id"] = number[token["id"]]
     table["added_tokens"].sort(key=lambda token: token["id"])
     start, end = words.name(words.start), words.name(words.end)
-    special = {name: {"id": name, "ids": [number[ours]], "tokens": [name]} for name, ours in ((start, words.start), (end, words.end))}
+    special = {
+        name: {"id": name, "ids": [number[ours]], "tokens": [name]}
+        for name, ours in ((start, words.start), (end, words.end))
+    }
     one = [{"SpecialToken": {"id": start, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
            {"SpecialToken": {"id": end, "type_id": 0}}]  # fmt: skip
     two = [*one, {"Sequence": {"id": "B", "type_id": 0}}]

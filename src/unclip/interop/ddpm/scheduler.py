@@ -105,5 +105,7 @@ def _schedule(table: Mapping[str, Any], where: str) -> LinearBeta | QuadraticBet
         return CosineBeta(T)
     made = {"linear": LinearBeta, "scaled_linear": QuadraticBeta, "sigmoid": SigmoidBeta}.get(str(kind))
     if made is None:
-        raise ValueError(f"{where}: beta_schedule = {quote(kind)}: known are linear, scaled_linear, sigmoid, squaredcos_cap_v2")
+        raise ValueError(
+            f"{where}: beta_schedule = {quote(kind)}: known are linear, scaled_linear, sigmoid, squaredcos_cap_v2"
+        )
     return made(float(table.get("beta_start", 1e-4)), float(table.get("beta_end", 0.02)), T)
