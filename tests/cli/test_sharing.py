@@ -24,7 +24,7 @@ from unclip.runs.modules import model_hash
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run with the paper's CLIP: 64 drawn scenes, one step a stage; scored, as `unclip evaluate` writes it."""
+    """A finished run with the paper's CLIP: 64 drawn scenes, one step a stage; with scores."""
     folder, config = tmp_path_factory.mktemp("share") / "run", short(1)
     clip = replace(config.recipes["clip"], vision="vit", vision_width=64, text_width=64)
     list(events(folder, config.using(clip=clip), threading.Event()))
@@ -164,3 +164,18 @@ def test_before_anything_is_drawn(run: Path, tmp_path: Path, repo: str, env: dic
     pytest.importorskip("huggingface_hub")
     done = pushed(["push", run, repo], "http://127.0.0.1:9", tmp_path, **env)
     assert done.returncode == 2 and why in done.stderr
+
+
+@pytest.mark.parametrize("words", [["generate", "a red heart"], ["vary", "PICTURE"]], ids=["generate", "vary"])
+def test_no_metadata_writes_none(words: list[str], call: Call, tmp_path: Path):
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
+    words = [str(tmp_path / "red.png") if word == "PICTURE" else word for word in words]
+    for name, more in (("with", []), ("without", ["--no-metadata"])):
+        done = call(*words, "--run", "box:emoji", "--steps", 1, "--out", tmp_path / name, *more)
+        assert done.code == 0, done.err
+    files = sorted((tmp_path / "with").glob("*.png"))
+    for file in files:
+        with Image.open(file) as signed, Image.open(tmp_path / "without" / file.name) as bare:
+            assert "unclip" in signed.info and bare.info == {}
+            assert signed.tobytes() == bare.tobytes()
+    assert len(files) >= 2

@@ -1,4 +1,4 @@
-"""A stand-in of the Hub's HTTP endpoint: what `huggingface_hub` asks of it for an upload in one commit, and a download."""
+"""A stand-in of the Hub's HTTP endpoint: what `huggingface_hub` asks of it for an upload, and a download."""
 
 import base64
 import hashlib

@@ -19,15 +19,15 @@ def to_diffusers(model: ImageModel, folder: Path, label: str) -> str:
     """A `DDPMPipeline`. Raises ValueError for a model of another kind, and as `ddpm.folder.write` does."""
     if not isinstance(model, DDPMPipeline):
         raise ValueError(
-            "diffusers has no pipeline that draws as a text-to-image run of unclip does; `--to transformers` hands on its "
-            "CLIP, `unclip push` the whole run; a run of `--preset ddpm-cifar10` becomes a DDPMPipeline"
+            "diffusers has no pipeline that draws as a text-to-image run of unclip does; `--to transformers` hands "
+            "on its CLIP, `unclip push` the whole run; a run of `--preset ddpm-cifar10` becomes a DDPMPipeline"
         )
     diffusers.write(model, folder, label)
     return f"diffusers.DDPMPipeline.from_pretrained(FOLDER)(num_inference_steps={model.sampling.steps}).images[0]"
 
 
 def to_transformers(model: ImageModel, folder: Path, label: str) -> str:
-    """A `CLIPModel`, which open_clip loads, too. Raises ValueError for a model without a CLIP, and as `clip.folder.write`."""
+    """A `CLIPModel`, which open_clip loads, too. Raises ValueError without a CLIP, and as `clip.folder.write`."""
     if label:
         raise ValueError(f"--class {quote(label)}: a CLIP has no classes; leave it out")
     if not isinstance(model, CaptionedModel):

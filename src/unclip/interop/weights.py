@@ -1,7 +1,7 @@
 """Weights of other libraries: safetensors alone, and names that are turned into ours and back without a remainder.
 
-A `Match` says that one tensor of ours is theirs, laid below each other: queries, keys and values are one matrix here and
-three there.
+A `Match` says that one tensor of ours is theirs, laid below each other: queries, keys and values are one matrix here
+and three there.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -77,8 +77,8 @@ def to_ours(state: Mapping[str, Tensor], pairs: Iterable[Match], where: Path) ->
         found[pair.ours] = pair.joined([state[name].float() for name in pair.theirs])
     if left:
         raise ValueError(
-            f"{where}: {printable(min(left))} has no place in unclip's network (nor have {len(left) - 1} others); it is "
-            "of another architecture than its config says"
+            f"{where}: {printable(min(left))} has no place in unclip's network (nor have {len(left) - 1} others); it "
+            "is of another architecture than its config says"
         )
     return found
 
@@ -120,8 +120,8 @@ def find(folder: Path, names: Iterable[str]) -> Path:
 def refusal(path: Path) -> str:
     """Why a pickle is not read, and what to do."""
     return (
-        f"{path}: a pickle, which can run code when it is read, so unclip reads none; where you trust its author, convert "
-        "it in the library that wrote it: load the model there and save it as safetensors (transformers and diffusers: "
+        f"{path}: a pickle, which can run code when it is read, so unclip reads none; where you trust its author, "
+        "convert it in the library that wrote it: load it there, save it as safetensors (transformers and diffusers: "
         "model.save_pretrained(DIR, safe_serialization=True); otherwise safetensors.torch.save_file(state_dict, FILE))"
     )
 

@@ -31,7 +31,7 @@ class Tokenizer:
     def __init__(self, backend: Backend, context: int) -> None:
         self.backend, self.context = backend, context
         backend.encode_special_tokens = True  # a caption that says "<end>" means the letters
-        self.start, self.end = (backend.token_to_id(t) for t in (START, END))
+        self.start, self.end = self._number(START), self._number(END)
         pad = backend.token_to_id(PAD)
         self.pad = self.end if pad is None else pad  # as CLIP's own pads
 
@@ -60,9 +60,17 @@ class Tokenizer:
         """Number of tokens in the vocabulary."""
         return self.backend.get_vocab_size()
 
+    def _number(self, token: str) -> int:
+        found = self.backend.token_to_id(token)
+        if found is None:
+            raise ValueError(f"it has no token {token}")
+        return found
+
     def name(self, number: int) -> str:
-        """How a token is written."""
-        return self.backend.id_to_token(number)
+        """How a token is written. number: below `size`."""
+        found = self.backend.id_to_token(number)
+        assert found is not None, number
+        return found
 
     def lengths(self, captions: Sequence[str]) -> list[int]:
         """Tokens of each caption before any cut, <start> and <end> included."""

@@ -3,7 +3,8 @@
     [class, P x_1, ..., P x_n] + positions -> LayerNorm -> transformer -> LayerNorm -> the token of the class
 
 P is one linear projection of whole patches. The norm before the transformer is the CLIP paper's addition. QuickGELU
-(OpenCLIP's models have GELU), the class token's and the positions' width^-1/2 and the projection without a bias are those of its published models.
+(OpenCLIP's models have GELU), the class token's and the positions' width^-1/2 and the projection without a bias are
+those of its published models.
 """
 
 from dataclasses import dataclass

@@ -38,8 +38,8 @@ def towers(config: CLIPConfig) -> tuple[TextConfig, ViTConfig]:
         raise ValueError(f"its CLIP sees images of {vision.channels} channels, and theirs see 3; {instead}")
     if text.activation != vision.activation:
         raise ValueError(
-            f"its CLIP has {text.activation} in the text tower and {vision.activation} in the other, and open_clip has one "
-            f"for both; {instead}"
+            f"its CLIP has {text.activation} in the text tower and {vision.activation} in the other, and open_clip "
+            f"has one for both; {instead}"
         )
     return text, vision
 
@@ -135,7 +135,7 @@ def open_clip_config(config: CLIPConfig, words: Tokenizer) -> dict[str, Any]:
             "width": text.width,
             "heads": text.heads,
             "layers": text.layers,
-            "hf_tokenizer_name": "unclip",  # of "local-dir:FOLDER" it takes the tokenizer in FOLDER, whatever it says here
+            "hf_tokenizer_name": "unclip",  # not "": of "local-dir:FOLDER" it then takes the tokenizer in FOLDER
             "tokenizer_kwargs": {"clean": "whitespace"},
         },
     }

@@ -1,7 +1,8 @@
 """A run's tokenizer as a `transformers` tokenizer, and one of theirs as a run's.
 
-Both libraries find a caption's end by its number: open_clip takes the largest of a row, transformers reads the number 2 as
-"take the largest", too. Here the end has number 2, so the tokens are counted anew: <start> and <end> come last, as in CLIP.
+Both libraries find a caption's end by its number: open_clip takes the largest of a row, transformers reads the number
+2 as "take the largest", too. Here the end has number 2, so the tokens are counted anew: <start> and <end> come last,
+as in CLIP.
 """
 
 import json
@@ -26,7 +27,7 @@ def renumbered(table: Float[Tensor, "tokens width"], words: Tokenizer) -> Float[
 
 
 def write(words: Tokenizer, folder: Path) -> None:
-    """Writes tokenizer.json and its settings: a caption becomes <start> ... <end>, cut at the context, padded where asked."""
+    """Writes tokenizer.json and its settings; a caption becomes <start> ... <end>, cut at the context."""
     (folder / FILE).write_text(json.dumps(whole(words), ensure_ascii=False, indent=1), encoding="utf-8")
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",

@@ -18,7 +18,8 @@ WEIGHTS = "diffusion_pytorch_model.safetensors"
 def write(model: DDPMPipeline, folder: Path, label: str = "") -> None:
     """Writes a DDPM as diffusers loads it. label: the class that the folder shall draw; "": the model has none.
 
-    Raises ValueError, before anything is written, where diffusers has no such network or process, or the class is unknown.
+    Raises ValueError, before anything is written, where diffusers has no such network or process, or the class is
+    unknown.
     """
     config = model.model.config
     unet = network.checked(config.network)
@@ -40,8 +41,8 @@ def _class(model: DDPMPipeline, label: str) -> int | None:
     if not label:
         known = ", ".join(model.classes[:20]) + (", ..." if len(model.classes) > 20 else "")
         raise ValueError(
-            f"a DDPMPipeline has no classes, and this model knows {len(model.classes)} of them: {known}; say which one the "
-            "folder shall draw, as --class NAME"
+            f"a DDPMPipeline has no classes, and this model knows {len(model.classes)} of them: {known}; say which "
+            "one the folder shall draw, as --class NAME"
         )
     return int(model.labels([label])[0])
 

@@ -1,6 +1,6 @@
 """The weights of `DiffusionUNet` under the names of diffusers' `UNet2DModel`.
 
-down_blocks.LEVEL.resnets.K, .attentions.K, .downsamplers.0    here one list `down`: the layers of a level, then its halving
+down_blocks.LEVEL.resnets.K, .attentions.K, .downsamplers.0    here all in one list, `down`
 """
 
 from collections.abc import Iterator

@@ -1,11 +1,11 @@
 """The settings and weights of a DDPM's network as those of diffusers' `UNet2DModel`.
 
-Its time is a timestep t = 0 ... T - 1, ours a log-SNR. Where our network embeds DDPM's own timestep and the table is DDPM's,
-both have the same sines. Everywhere else the T vectors of sines become a table of weights, `time_embedding_type="learned"`,
-which gives the same features at each of the scheduler's timesteps.
+Its time is a timestep t = 0 ... T - 1, ours a log-SNR. Where our network embeds DDPM's own timestep and the table is
+DDPM's, both have the same sines. Everywhere else the T vectors of sines become a table of weights,
+`time_embedding_type="learned"`, which gives the same features at each of the scheduler's timesteps.
 
-A class has no place in a `DDPMPipeline`. As its vector is added to what the level's perceptron returns, one class can be
-drawn by adding it to that one's last bias.
+A class has no place in a `DDPMPipeline`. As its vector is added to what the level's perceptron returns, one class can
+be drawn by adding it to that one's last bias.
 """
 
 from collections.abc import Mapping

@@ -17,7 +17,7 @@ from unclip.diffusion.schedules.base import trailing
 from unclip.diffusion.schedules.tables import BetaTable
 
 PREDICTS: dict[type[Parameterization], str] = {Eps: "epsilon", X0: "sample", V: "v_prediction"}
-NAMED: dict[type[BetaTable], str] = {
+NAMED: dict[type[Schedule], str] = {
     LinearBeta: "linear",
     QuadraticBeta: "scaled_linear",
     ScaledLinearBeta: "scaled_linear",
@@ -38,7 +38,7 @@ def to_scheduler(config: DiffusionConfig, sampling: Sampling) -> dict[str, Any]:
     if kind is None:
         raise ValueError(
             f"diffusion.parameterization = {type(config.parameterization).__name__}: diffusers' DDPM predicts "
-            "eps, x0 or v; `unclip train DATA --model ddpm --predict eps` (or --preset ddpm-cifar10) trains one that does"
+            "eps, x0 or v; `unclip train DATA --model ddpm --predict eps` (or --preset ddpm-cifar10) does"
         )
     small = "fixed_large" if sampling.sampler == Ancestral("beta") else "fixed_small"
     return {

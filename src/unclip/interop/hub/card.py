@@ -21,7 +21,7 @@ UNKNOWN = "unknown"
 TASKS = {"ddpm": "unconditional-image-generation"}
 KINDS = {
     "unclip": "a text-to-image model in the form of DALL-E 2 (unCLIP): CLIP, a prior and a diffusion decoder",
-    "latent": "a text-to-image model in the form of latent diffusion: CLIP, an autoencoder and a diffusion of its codes",
+    "latent": "a text-to-image model in the form of latent diffusion: CLIP, an autoencoder, a diffusion of its codes",
     "ddpm": "a plain diffusion model of images (DDPM)",
 }
 LEFT_OUT = ("kind", "unclip", "model", "size", "seed", "budget", "stages", "added", "start", "start_hash")
@@ -48,11 +48,10 @@ class About:
 def card(run: RunFolder, about: About) -> str:
     """The whole of README.md. Raises ValueError for a damaged run."""
     settings, state = read_toml(run.settings, "the settings of a run"), run.state()
-    start = f"the weights of the model `{settings['start_hash']}`" if settings.get("start_hash") else "random weights"
     parts = [
         _head(run.model, about),
-        f"# {about.repo.rpartition('/')[2]}\n\nImages of {settings['size']} px by {KINDS.get(run.model, run.model)}, trained "
-        f"from {start} with unclip {settings.get('unclip', '')}. Model hash `{model_hash(run)}`.\n",
+        f"# {about.repo.rpartition('/')[2]}\n",
+        _said(run, settings),
         f"![samples]({SAMPLES})\n\n" + _shown(about.prompts),
         "## Use\n\n" + snippet(about),
         "## Data\n\n" + "".join(f"- {line}\n" for line in _data(run, state, about)),
@@ -62,6 +61,14 @@ def card(run: RunFolder, about: About) -> str:
         "## Limits\n\n" + "".join(f"- {line}\n" for line in _limits(run.model, settings)),
     ]
     return "\n".join(parts)
+
+
+def _said(run: RunFolder, settings: Mapping[str, Any]) -> str:
+    start = f"the weights of the model `{settings['start_hash']}`" if settings.get("start_hash") else "random weights"
+    return (
+        f"Images of {settings['size']} px by {KINDS.get(run.model, run.model)}, trained from {start} with unclip "
+        f"{settings.get('unclip', '')}. Model hash `{model_hash(run)}`.\n"
+    )
 
 
 def _head(model: str, about: About) -> str:
@@ -107,8 +114,8 @@ def _data(run: RunFolder, state: Mapping[str, Any], about: About) -> Iterator[st
         least, middle, most = report["caption_words"]
         yield f"{report['distinct_captions']:,} different captions of {least} to {most} words, {middle} in the middle"
     if "tokenizer" in state:
-        words_ = state["tokenizer"]["metrics"]
-        yield f"a tokenizer of {int(words_['tokens']):,} tokens, trained on the captions; at most {int(words_['context'])} each"
+        tokens, most = (int(state["tokenizer"]["metrics"][name]) for name in ("tokens", "context"))
+        yield f"a tokenizer of {tokens:,} tokens, trained on the captions; at most {most} a caption"
 
 
 def _training(run: RunFolder, settings: Mapping[str, Any], state: Mapping[str, Any]) -> str:
@@ -148,10 +155,10 @@ def _evaluations(run: RunFolder) -> Iterator[tuple[str, dict[str, Any]]]:
 def _scores(run: RunFolder) -> Iterator[str]:
     found = dict(_evaluations(run))
     if not found:
-        yield "## Scores\n\nNot measured yet: `unclip evaluate --run RUN` measures them, and its scores are taken in here.\n"
+        yield "## Scores\n\nNot measured yet: `unclip evaluate --run RUN` does, and the next card holds them.\n"
     for split, table in found.items():
-        command = shell_command("unclip", "evaluate", "--run", "RUN", "--split", split, "-n", table.get("n", 256), "--seed",
-                                table.get("seed", 0))  # fmt: skip
+        asked = ("--split", split, "-n", table.get("n", 256), "--seed", table.get("seed", 0))
+        command = shell_command("unclip", "evaluate", "--run", "RUN", *asked)
         yield f"## Scores: {split} split\n\n    {command}\n\n" + _table(
             ("score", "figure", "value"), rows(table["scores"])
         )
@@ -162,9 +169,9 @@ def _memorisation(run: RunFolder) -> str:
         copies = table["scores"].get("copies")
         if copies:
             return (
-                "How near generated images come to training images (near_copies: the share that is nearer than 99 of 100 "
-                "held-out images are; expected: of a model that copies nothing; p: how likely so many are by chance):\n\n"
-                + _table(("space", "figure", "value"), rows({f"copies ({split})": copies}))
+                "How near generated images come to training images (near_copies: the share that is nearer than 99 of "
+                "100 held-out images are; expected: of a model that copies nothing; p: how likely so many are by "
+                "chance):\n\n" + _table(("space", "figure", "value"), rows({f"copies ({split})": copies}))
             )
     return "Not measured: `unclip evaluate --run RUN` compares generated images with those of the training.\n"
 

@@ -26,8 +26,8 @@ PROMPTS, EACH = 6, 4
 def package(model: ImageModel, about: About, out: Path) -> None:
     """Writes everything that is uploaded into the new folder `out`.
 
-    Raises ValueError for an unfinished run, for one whose captions are gone where no prompts are named, and where `out` is
-    there already.
+    Raises ValueError for an unfinished run, for one whose captions are gone where no prompts are named, and where
+    `out` is there already.
     """
     run = model.folder
     assert run is not None
@@ -57,8 +57,8 @@ def _prompts(model: ImageModel, run: RunFolder) -> list[str]:
     assert isinstance(model, CaptionedModel)
     if not (run.data / "captions.jsonl").exists():
         raise ValueError(
-            f"{run.data}: gone, and with it the captions that the samples would be drawn for; name some: --prompt 'a red "
-            "heart' --prompt 'two blue circles'"
+            f"{run.data}: gone, and with it the captions that the samples would be drawn for; name some: --prompt 'a "
+            "red heart' --prompt 'two blue circles'"
         )
     prepared = load_prepared(run.data)
     kept = read_splits(run.splits, len(prepared)) if run.splits.exists() else None

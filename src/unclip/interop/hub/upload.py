@@ -20,8 +20,8 @@ def check_repo(repo: str) -> None:
     )
     if wrong:
         raise ValueError(
-            f"{printable(repo, 120)}: not a name that the Hub takes; it is OWNER/NAME, of letters, digits, '-', '_' and '.', "
-            "without '--' and '..', 96 characters at most"
+            f"{printable(repo, 120)}: not a name that the Hub takes; it is OWNER/NAME, of letters, digits, '-', '_' "
+            "and '.', without '--' and '..', 96 characters at most"
         )
 
 
