@@ -21,7 +21,7 @@ OLD = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.
 
 
 def pairs(config: DiffusionUNetConfig) -> Iterator[Match]:
-    """Every tensor of the network, but for the table of classes."""
+    """Every tensor of the network, but for the tables of classes and of levels."""
     for ours, theirs in ENDS.items():
         yield from matches(ours, theirs)
     for k, attend in enumerate((any(config.attention), False)):

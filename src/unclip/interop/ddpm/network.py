@@ -66,7 +66,7 @@ def settings(network: DiffusionUNetConfig, size: int, entries: Entries) -> dict[
         "up_block_types": doubles,
         "block_out_channels": list(network.widths),
         "layers_per_block": network.blocks,
-        "downsample_padding": 0,
+        "downsample_padding": 1 if network.pads_evenly else 0,
         "downsample_type": how,
         "upsample_type": how,
         "dropout": network.block.dropout,
