@@ -96,7 +96,9 @@ class Tokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text without special tokens."""
-        return self.backend.decode([i for i in ids if i not in (self.pad, self.start, self.end)]).strip()
+        text = self.backend.decode([i for i in ids if i not in (self.pad, self.start, self.end)])
+        suffix = getattr(self.backend.model, "end_of_word_suffix", None)  # of CLIP's own words
+        return (text.replace(suffix, " ") if suffix else text).strip()
 
     def save(self, path: Path) -> None:
         """Writes `tokenizer.json`; the context travels in the models' configs."""

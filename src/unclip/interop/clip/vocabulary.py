@@ -9,8 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer as Backend
+
+from unclip.core.config.tables import is_table, read_json
 from unclip.core.typing import Float, Tensor
-from unclip.text.tokenizer import Tokenizer
+from unclip.text.tokenizer import END, START, Tokenizer
 
 FILE, SETTINGS = "tokenizer.json", "tokenizer_config.json"
 
@@ -58,3 +62,66 @@ def whole(words: Tokenizer) -> dict[str, Any]:
     two = [*one, {"Sequence": {"id": "B", "type_id": 0}}]
     table["post_processor"] = {"type": "TemplateProcessing", "single": one, "pair": two, "special_tokens": special}
     return table
+
+
+SPLIT = r"""<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
+"""How CLIP's own tokenizer parts words (Radford et al. 2021, code)."""
+
+
+def read(folder: Path, context: int) -> Tokenizer:
+    """The tokenizer of a folder of transformers or open_clip, its ends called as ours are.
+
+    Raises ValueError that says which files are looked for.
+    """
+    start, end = _ends(folder)
+    if (folder / FILE).is_file():
+        table = read_json(folder / FILE, "a tokenizer")
+    elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        table = json.loads(_of_clip(folder, end).to_str())
+    else:
+        raise ValueError(
+            f"{folder}: holds no tokenizer; copy the one that the model learned with into it: {FILE}, or vocab.json "
+            "and "
+            "merges.txt (open_clip's models without one of their own have that of openai/clip-vit-base-patch32)"
+        )
+    try:
+        return Tokenizer(Backend.from_str(json.dumps(_renamed(table, {start: START, end: END}))), context)
+    except Exception as error:
+        raise ValueError(f"{folder / FILE}: not a tokenizer that ends a caption by {end} ({error})") from error
+
+
+def _ends(folder: Path) -> tuple[str, str]:
+    """How the folder writes the ends of a caption."""
+    found = {}
+    for name in ("special_tokens_map.json", SETTINGS):
+        if (folder / name).is_file():
+            found |= read_json(folder / name, "the settings of a tokenizer")
+    said = [found.get(key) for key in ("bos_token", "eos_token")]
+    start, end = (token.get("content") if is_table(token) else token for token in said)
+    return start or "<|startoftext|>", end or "<|endoftext|>"
+
+
+def _renamed(table: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """The same with other names of tokens, and nothing that puts ends, padding or cuts around a caption."""
+    model = table["model"]
+    vocabulary = {names.get(word, word): number for word, number in model["vocab"].items()}
+    tokens = [{**token, "content": names.get(token["content"], token["content"])} for token in table["added_tokens"]]
+    unknown = model.get("unk_token")
+    model = {**model, "vocab": vocabulary, "unk_token": names.get(unknown, unknown) if unknown else None}
+    bare = {"post_processor": None, "truncation": None, "padding": None}
+    return {**table, **bare, "model": model, "added_tokens": tokens}
+
+
+def _of_clip(folder: Path, end: str) -> Backend:
+    """CLIP's own tokenizer, of its words and its merges."""
+    words = read_json(folder / "vocab.json", "the words of a tokenizer")
+    lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
+    merges = [tuple(line.split()) for line in lines if line and not line.startswith("#version")]
+    backend = Backend(models.BPE(words, merges, end_of_word_suffix="</w>", unk_token=end))
+    backend.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    parted = pre_tokenizers.Split(Regex(SPLIT), behavior="removed", invert=True)
+    backend.pre_tokenizer = pre_tokenizers.Sequence([parted, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    backend.decoder = decoders.ByteLevel()
+    return backend
