@@ -105,9 +105,14 @@ class Tokenizer:
         write_atomic(path, self.backend.to_str(pretty=True))
 
     @classmethod
+    def of(cls, text: str, context: int) -> "Tokenizer":
+        """Of what `tokenizer.json` holds. Raises an Exception of the backend's, or ValueError, where it is none."""
+        return cls(Backend.from_str(text), context)
+
+    @classmethod
     def load(cls, path: Path, context: int) -> "Tokenizer":
         """Reads `tokenizer.json`. Raises ValueError that names the file where it is missing or damaged."""
         try:
-            return cls(Backend.from_str(path.read_text(encoding="utf-8")), context)
+            return cls.of(path.read_text(encoding="utf-8"), context)
         except Exception as error:
             raise ValueError(f"{path}: not a tokenizer ({error}); train again or copy it from the run") from error

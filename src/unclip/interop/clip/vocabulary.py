@@ -116,7 +116,8 @@ def _of_clip(folder: Path, end: str) -> Backend:
     """CLIP's own tokenizer, of its words and its merges."""
     words = read_json(folder / "vocab.json", "the words of a tokenizer")
     lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
-    merges = [tuple(line.split()) for line in lines if line and not line.startswith("#version")]
+    pairs = [line.split(maxsplit=1) for line in lines if line.strip() and not line.startswith("#version")]
+    merges = [(first, second) for first, second in pairs]
     backend = Backend(models.BPE(words, merges, end_of_word_suffix="</w>", unk_token=end))
     backend.normalizer = normalizers.Sequence(
         [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
