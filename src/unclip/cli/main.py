@@ -26,6 +26,9 @@ from unclip.cli.measurement.explain import explain
 from unclip.cli.measurement.study import study
 from unclip.cli.screen.console import ERR, OUT, Screen, line
 from unclip.cli.serving.serve import serve
+from unclip.cli.sharing.export import export
+from unclip.cli.sharing.push import push
+from unclip.cli.sharing.take_in import import_
 from unclip.cli.training.add import add
 from unclip.cli.training.demo import demo
 from unclip.cli.training.distill import distill
@@ -66,7 +69,8 @@ GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "Serve": (serve,),
     "Work on images": (edit, extend, vary, blend, diff, invert),
     "Ask a model about images": (classify, search, probe),
-    "Measure, explain, hand on": (info, diagnose, evaluate, compare, compare_priors, study, explain, pack_run),
+    "Measure, explain": (info, diagnose, evaluate, compare, compare_priors, study, explain),
+    "Hand on, take in": (pack_run, export, push, import_),
 }
 """What the commands are for, in the order in which `unclip --help` shows them."""
 PLAIN = (data, pack, shapes, demo, pack_run)

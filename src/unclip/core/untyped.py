@@ -65,6 +65,6 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     return safetensors.torch.load_file(path)
 
 
-def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    """Writes a safetensors file."""
-    safetensors.torch.save_file(tensors, path)
+def save_tensors(tensors: dict[str, Tensor], path: Path, about: dict[str, str] | None = None) -> None:
+    """Writes a safetensors file. about: what its head says of it."""
+    safetensors.torch.save_file(tensors, path, about)

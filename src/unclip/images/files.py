@@ -3,7 +3,9 @@
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any
@@ -17,9 +19,21 @@ from unclip.core.shown import printable
 from unclip.core.typing import Images
 from unclip.data.images.png import text_in
 from unclip.data.loader import to_pixels
+from unclip.images.parameters import PARAMETERS, parameters
 
 KEY = "unclip"
 """The PNG text chunk that holds prompt, seed, settings, model hash and the command as JSON."""
+_unsigned: ContextVar[bool] = ContextVar("unsigned", default=False)
+
+
+@contextmanager
+def unsigned(wanted: bool = True) -> Iterator[None]:
+    """Inside, images are written without what made them."""
+    before = _unsigned.set(wanted)
+    try:
+        yield
+    finally:
+        _unsigned.reset(before)
 
 
 File = str | bytes | PathLike[str] | PathLike[bytes] | IO[bytes] | io.BytesIO | io.BufferedWriter
@@ -46,10 +60,13 @@ def sign(picture: Image.Image) -> SignedImage:
 
 
 def _texts(picture: Image.Image) -> dict[str, PngInfo]:
-    if KEY not in picture.info:
+    if KEY not in picture.info or _unsigned.get():
         return {}
     about = PngInfo()
     about.add_itxt(KEY, _text(picture.info[KEY]))
+    theirs = parameters(picture.info[KEY], picture.width, picture.height)
+    if theirs is not None:
+        about.add_text(PARAMETERS, theirs.encode("utf-8", "replace").decode())
     return {"pnginfo": about}
 
 
@@ -59,7 +76,8 @@ def to_pictures(x: Images) -> list[Image.Image]:
 
 
 def save_picture(picture: Image.Image, path: Path, **how: Any) -> None:
-    """Writes an image in the format of the path's ending; a PNG keeps what made it (`info["unclip"]`).
+    """Writes an image in the format of the path's ending; a PNG keeps what made it (`info["unclip"]`), in the line
+    that other tools read, too (`images.parameters`).
 
     A process that is killed leaves the old file or the new one, never a part of it.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from unclip.core.disk import store
-from unclip.core.typing import Images, Vectors
+from unclip.core.typing import Float, Images, Tensor, Vectors
 from unclip.diffusion.process import Sampling
 
 KIND = "Inverted"
@@ -21,7 +21,7 @@ class Inverted:
 
     Args:
         z: CLIP's embeddings, unit vectors, [b, d].
-        x: the noise that the decoder starts from, [b, c, h, w].
+        x: the noise that the decoder starts from, [b, c2, h2, w2]: of pixels or of codes.
         images: the images as the model saw them, [b, c, h, w] in [-1, 1].
         captions: what the decoder was told of each.
         how: the sampling that leads back.
@@ -30,7 +30,7 @@ class Inverted:
     """
 
     z: Vectors
-    x: Images
+    x: Float[Tensor, "b c2 h2 w2"]
     images: Images
     captions: tuple[str, ...]
     how: Sampling

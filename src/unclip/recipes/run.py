@@ -26,6 +26,7 @@ from unclip.recipes.more import check_more, train_on
 from unclip.recipes.settings.changes import changed, with_changes
 from unclip.recipes.settings.run import RunConfig, stored_config, write_settings
 from unclip.recipes.splits import settle_splits
+from unclip.recipes.start.given import given_tokenizer, keep_given
 from unclip.recipes.start.origin import begin, start_tokenizer
 from unclip.runs.drawn import unseen_record
 from unclip.runs.folder import RunFolder
@@ -63,6 +64,7 @@ def _train(
     check_more(run, config, more)
     changes = changes_of(run, config)
     config = begin(run, config)
+    keep_given(run, config)
     config = settle(run, config, more)
     for path, (before, now) in changes.items():
         yield Note("settings", f"{path} = {now} from here on, {before} before")
@@ -187,6 +189,8 @@ def _tokenizer(ctx: Context) -> Iterator[Event]:
 def _made(ctx: Context) -> Tokenizer:
     """The tokenizer of the captions; of a run that starts from another that one's, with more words."""
     captions, config = [c for row in ctx.prepared.captions for c in row], ctx.config
+    if (given := given_tokenizer(ctx.folder, config)) is not None:
+        return given
     if not config.start:
         return Tokenizer.train(captions, config.vocabulary, config.longest_caption)
     base = start_tokenizer(ctx.folder, config)

@@ -26,7 +26,9 @@ from unclip.recipes.gates import believable
 from unclip.recipes.more import End
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.stages.base import Preview, build
+from unclip.recipes.stages.clip import CLIPRecipe
 from unclip.recipes.stages.copies import CopyWatch, copied
+from unclip.recipes.start.given import take_given
 from unclip.recipes.start.weights import take_start
 from unclip.training.checkpoint import Log, check_room, load_checkpoint, save_checkpoint
 from unclip.training.plan import Plan
@@ -77,7 +79,8 @@ class StageRun:
         log = Log(self.ctx.folder.logs / f"{self.name}.jsonl", self.trainer.step)
         try:
             # Set-up is not of the stage's share: the embeddings of all images can take longer than that.
-            yield from self._train(log)
+            if self.recipe.trained:
+                yield from self._train(log)
             if not self.ctx.stop.is_set():
                 yield from self._finish()
         except Diverged as error:
@@ -101,6 +104,9 @@ class StageRun:
             yield from self._go_on(self.time.end)
         if self.ctx.config.start and not self.trainer.step and self.name in self.ctx.config.stages:
             yield take_start(self.ctx, self.name, self.stage)
+            self.trainer.restart(0, 0.0)
+        elif isinstance(self.recipe, CLIPRecipe) and self.recipe.given and not self.trainer.step:
+            yield take_given(self.ctx, self.stage)
             self.trainer.restart(0, 0.0)
 
     def _go_on(self, end: End) -> Iterator[str]:

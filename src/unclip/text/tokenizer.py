@@ -31,7 +31,9 @@ class Tokenizer:
     def __init__(self, backend: Backend, context: int) -> None:
         self.backend, self.context = backend, context
         backend.encode_special_tokens = True  # a caption that says "<end>" means the letters
-        self.pad, self.start, self.end = (backend.token_to_id(t) for t in (PAD, START, END))
+        self.start, self.end = self._number(START), self._number(END)
+        pad = backend.token_to_id(PAD)
+        self.pad = self.end if pad is None else pad  # as CLIP's own pads
 
     @classmethod
     def train(cls, captions: Iterable[str], vocabulary: int = 4096, longest: int = 77) -> "Tokenizer":
@@ -58,6 +60,18 @@ class Tokenizer:
         """Number of tokens in the vocabulary."""
         return self.backend.get_vocab_size()
 
+    def _number(self, token: str) -> int:
+        found = self.backend.token_to_id(token)
+        if found is None:
+            raise ValueError(f"it has no token {token}")
+        return found
+
+    def name(self, number: int) -> str:
+        """How a token is written. number: below `size`."""
+        found = self.backend.id_to_token(number)
+        assert found is not None, number
+        return found
+
     def lengths(self, captions: Sequence[str]) -> list[int]:
         """Tokens of each caption before any cut, <start> and <end> included."""
         return [len(ids) + 2 for ids in self._encoded(captions)]
@@ -82,16 +96,23 @@ class Tokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text without special tokens."""
-        return self.backend.decode([i for i in ids if i not in (self.pad, self.start, self.end)]).strip()
+        text = self.backend.decode([i for i in ids if i not in (self.pad, self.start, self.end)])
+        suffix = getattr(self.backend.model, "end_of_word_suffix", None)  # of CLIP's own words
+        return (text.replace(suffix, " ") if suffix else text).strip()
 
     def save(self, path: Path) -> None:
         """Writes `tokenizer.json`; the context travels in the models' configs."""
         write_atomic(path, self.backend.to_str(pretty=True))
 
     @classmethod
+    def of(cls, text: str, context: int) -> "Tokenizer":
+        """Of what `tokenizer.json` holds. Raises an Exception of the backend's, or ValueError, where it is none."""
+        return cls(Backend.from_str(text), context)
+
+    @classmethod
     def load(cls, path: Path, context: int) -> "Tokenizer":
         """Reads `tokenizer.json`. Raises ValueError that names the file where it is missing or damaged."""
         try:
-            return cls(Backend.from_str(path.read_text(encoding="utf-8")), context)
+            return cls.of(path.read_text(encoding="utf-8"), context)
         except Exception as error:
             raise ValueError(f"{path}: not a tokenizer ({error}); train again or copy it from the run") from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.metadata import signing
 from unclip.cli.arguments.model import Run, chosen, open_model
 from unclip.cli.arguments.options import FIRST_SEED, NEGATIVE
 from unclip.cli.arguments.output import check_folder, slug, write_picture
@@ -75,6 +76,7 @@ class GrowthOptions:
 
 
 @guarded
+@signing
 @on_device
 def edit(
     image: Annotated[Path, Parameter(help="The image.")],
@@ -98,6 +100,7 @@ def edit(
 
 
 @guarded
+@signing
 @on_device
 def extend(
     image: Annotated[Path, Parameter(help="The image.")],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.metadata import signing
 from unclip.cli.arguments.model import Run, chosen, open_model
 from unclip.cli.arguments.options import FIRST_SEED, NEGATIVE
 from unclip.cli.arguments.output import check_folder, slug, write_picture
@@ -66,6 +67,7 @@ class Drawing:
 
 
 @guarded
+@signing
 @on_device
 def generate(
     *prompts: Annotated[

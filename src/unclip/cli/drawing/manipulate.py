@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 import unclip
 from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.metadata import signing
 from unclip.cli.arguments.model import Run, chosen, open_model
 from unclip.cli.arguments.options import FIRST_SEED, SEED
 from unclip.cli.arguments.output import check_folder, slug, write_picture
@@ -106,6 +107,7 @@ class Bench:
 
 
 @guarded
+@signing
 @on_device
 def vary(
     picture: Picture,
@@ -127,6 +129,7 @@ def vary(
 
 
 @guarded
+@signing
 @on_device
 def blend(
     a: Picture,
@@ -147,6 +150,7 @@ def blend(
 
 
 @guarded
+@signing
 @on_device
 def diff(
     picture: Picture,
@@ -165,6 +169,7 @@ def diff(
 
 
 @guarded
+@signing
 @on_device
 def invert(picture: Picture, /, *, how: ManipulateOptions = ManipulateOptions(), prompt: Prompt = "") -> None:
     """Find the embedding and the noise that an image is drawn from; says how near it comes when drawn again."""
@@ -182,6 +187,7 @@ def invert(picture: Picture, /, *, how: ManipulateOptions = ManipulateOptions(),
 
 
 @guarded
+@signing
 @on_device
 def probe(
     picture: Picture,

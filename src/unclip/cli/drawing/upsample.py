@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 import unclip
 from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.metadata import signing
 from unclip.cli.arguments.model import Run, chosen, open_model
 from unclip.cli.arguments.options import SEED
 from unclip.cli.arguments.output import check_folder, slug, write_picture
@@ -15,6 +16,7 @@ from unclip.cli.errors import guarded
 
 
 @guarded
+@signing
 @on_device
 def upsample(
     *pictures: Annotated[Path, Parameter(help="Images of any size.")],

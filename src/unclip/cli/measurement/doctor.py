@@ -37,6 +37,7 @@ def doctor(
     """
     if json is not None:
         check_file(json, "--json")
+    from unclip.cli.arguments.settings import layers
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.progress import shown
     from unclip.cli.training.train import settled
@@ -49,7 +50,7 @@ def doctor(
         check_written(json)
     console = stdout()
     with stopping() as stop:
-        source, config = settled(data, given, split, os.environ)
+        source, config = settled(data, given, split, layers(given, os.environ))
         found = shown(examine(source, config, stop), console)
     if found is None:
         console.print("stopped; nothing is left behind")

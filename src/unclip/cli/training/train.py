@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from unclip.cli.errors import guarded
 from unclip.core.shown import shell_command
 
 if TYPE_CHECKING:
+    from unclip.cli.arguments.settings import SettingsLayer
     from unclip.data.source import Source
     from unclip.recipes.settings.run import RunConfig
 
@@ -36,6 +38,16 @@ def train(
             "Example: --from runs/other",
         ),
     ] = None,
+    clip: Annotated[
+        Path | None,
+        Parameter(
+            help="A CLIP that is there already, as transformers or open_clip keep one; prior and decoder are trained "
+            "on it. Example: --clip clip-vit-base-patch32"
+        ),
+    ] = None,
+    finetune_clip: Annotated[
+        bool, Parameter(help="Train that CLIP on; by default its weights stay.", negative="")
+    ] = False,
     split: Annotated[str, Parameter(help=SPLIT)] = "train",
     force: Annotated[bool, Parameter(help="Go on after a stage that did not pass.", negative="")] = False,
     more: Annotated[
@@ -59,7 +71,7 @@ def train(
 
     longer = None if more is None else length(more, "--more")
     with RunFolder(out).writing(), stopping() as stop:
-        source, config = choose(data, out, given, split, os.environ, start)
+        source, config = choose(data, out, given, split, os.environ, start, Given(clip, finetune_clip))
         code = follow(run.train_stages(source, out, config, stop, force, longer), console := stdout(), force)
     if code == 0:
         words = ["a prompt"] if config.model != "ddpm" else []
@@ -67,8 +79,37 @@ def train(
     raise SystemExit(code)
 
 
+@dataclass(frozen=True)
+class Given:
+    """What was said of a CLIP that is there already. tuned: whether it is trained on."""
+
+    path: Path | None = None
+    tuned: bool = False
+
+    def layers(self, start: str | None) -> "list[SettingsLayer]":
+        """As settings. Raises ValueError where nothing can be made of it."""
+        if self.path is None:
+            if self.tuned:
+                raise ValueError(
+                    "--finetune-clip: which one? Add --clip PATH, or leave it out: a run trains its own CLIP"
+                )
+            return []
+        if start is not None:
+            raise ValueError(f"--clip {self.path}: the CLIP is that of --from {start}; leave one of them out")
+        from unclip.cli.arguments.settings import FILE, SettingsLayer
+        from unclip.recipes.start.given import given_settings
+
+        return [SettingsLayer(f"--clip {self.path}", given_settings(self.path, self.tuned), FILE)]
+
+
 def choose(
-    data: str, out: Path, given: TrainOptions, split: str, environ: Mapping[str, str], start: str | None = None
+    data: str,
+    out: Path,
+    given: TrainOptions,
+    split: str,
+    environ: Mapping[str, str],
+    start: str | None = None,
+    clip: Given = Given(),
 ) -> "tuple[Source, RunConfig]":
     """The data and the settings of a new run, or those of the run that `out` holds. start: the run whose weights it
     starts from.
@@ -81,7 +122,7 @@ def choose(
     from unclip.runs.folder import RunFolder
 
     run = RunFolder(out)
-    said = settings.layers(given, environ)
+    said = [*clip.layers(start), *settings.layers(given, environ)]
     if start is not None:
         check_apart(start, out)
     if run.settings.exists() and run.begun:
@@ -90,15 +131,14 @@ def choose(
         return _begun(data, run.root, given, split, said)
     if start is not None:
         return _started(data, given, split, said, start)
-    return settled(data, given, split, environ)
+    return settled(data, given, split, said)
 
 
-def settled(data: str, given: TrainOptions, split: str, environ: Mapping[str, str]) -> "tuple[Source, RunConfig]":
+def settled(data: str, given: TrainOptions, split: str, said: "list[SettingsLayer]") -> "tuple[Source, RunConfig]":
     """The data and the settings of a new run. Raises ValueError for those that cannot be."""
     from unclip.cli.arguments import settings
     from unclip.recipes.api.data import mirrors, natural_size, open_data
 
-    said = settings.layers(given, environ)
     size = settings.last(said, "size")
     first = settings.resolve(settings.base(given, said, size or 32, True), said)
     source = open_data(data, first, split)
@@ -141,7 +181,7 @@ def _begun(data: str, out: Path, given: TrainOptions, split: str, said: list) ->
     source = open_data(data, stored, split)
     if given.preset:
         base = settings.base(given, said, stored.size, mirrors(source))
-        said = [settings.SettingsLayer(f"--preset {given.preset}", base.to_dict()), *said]
+        said = [settings.SettingsLayer(f"--preset {given.preset}", base.to_dict(), settings.PRESET), *said]
     settings.check_same(stored, said, out)
     if not is_prepared(source, run.data, stored.captioned):
         raise ValueError(f"{data}: {out} was begun with other data (or it has changed since); name another --out")

@@ -1,7 +1,18 @@
-"""CLIP's image towers, one file each: `VisionConfig`, a convolutional stem for small data; `ViTConfig`, the paper's."""
+"""CLIP's image towers, one file each: `VisionConfig`, a convolutional stem for small data; `ViTConfig`, the paper's;
+`ScaledConfig`, one that was trained on images of another size."""
 
 from unclip.clip.vision.base import ImageTower, ImageTowerConfig
 from unclip.clip.vision.conv import VisionConfig, VisionTower
+from unclip.clip.vision.scaled import ScaledConfig, ScaledTower
 from unclip.clip.vision.vit import ViT, ViTConfig
 
-__all__ = ["ImageTower", "ImageTowerConfig", "VisionConfig", "VisionTower", "ViT", "ViTConfig"]
+__all__ = [
+    "ImageTower",
+    "ImageTowerConfig",
+    "ScaledConfig",
+    "ScaledTower",
+    "VisionConfig",
+    "VisionTower",
+    "ViT",
+    "ViTConfig",
+]

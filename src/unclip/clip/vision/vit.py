@@ -2,8 +2,9 @@
 
     [class, P x_1, ..., P x_n] + positions -> LayerNorm -> transformer -> LayerNorm -> the token of the class
 
-P is one linear projection of whole patches. The norm before the transformer is the CLIP paper's addition. QuickGELU,
-the class token's and the positions' width^-1/2 and the projection without a bias are those of its published models.
+P is one linear projection of whole patches. The norm before the transformer is the CLIP paper's addition. QuickGELU
+(OpenCLIP's models have GELU), the class token's and the positions' width^-1/2 and the projection without a bias are
+those of its published models.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from torch import nn
 from unclip.clip.vision.base import ImageTower, ImageTowerConfig
 from unclip.core.config.ranges import Count, Depth, Patch, Side
 from unclip.core.typing import Float, Images, Tensor, Vectors
-from unclip.nn.blocks.transformer import Transformer
+from unclip.nn.blocks.transformer import Activation, Transformer
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class ViTConfig(ImageTowerConfig):
         width: features of a token, and of what comes out.
         layers: transformer blocks.
         heads: attention heads; they must divide `width`.
+        activation: the paper's "quick_gelu", or "gelu".
     """
 
     size: Side
@@ -36,6 +38,7 @@ class ViTConfig(ImageTowerConfig):
     width: Count = 192
     layers: Depth = 3
     heads: Depth = 3
+    activation: Activation = "quick_gelu"
 
     def __post_init__(self) -> None:
         if self.patch < 1 or self.size % self.patch:
@@ -62,7 +65,7 @@ class ViT(ImageTower):
         self.token = nn.Parameter(torch.zeros(1, width))  # a matrix, so that it decays: it is no gain and no bias
         self.position = nn.Parameter(torch.zeros((config.size // config.patch) ** 2 + 1, width))
         self.norm = nn.LayerNorm(width)
-        self.transformer = Transformer(width, config.layers, config.heads, activation="quick_gelu")
+        self.transformer = Transformer(width, config.layers, config.heads, activation=config.activation)
         for embedding in (self.token, self.position):
             nn.init.normal_(embedding, std=width**-0.5)
 

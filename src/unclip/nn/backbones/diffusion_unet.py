@@ -19,13 +19,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unclip.core.condition import Condition
-from unclip.core.config.ranges import Count, CountOrNone, Depth, Length, Widths
+from unclip.core.config.ranges import Count, CountOrNone, Depth, Length, Range, Widths
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Images, PerSample, Vectors
 from unclip.nn.backbones.config import ImageNetworkConfig, network_input
 from unclip.nn.blocks.attention import ImageAttention
 from unclip.nn.blocks.checks import check_size
-from unclip.nn.blocks.embed import ConditionEmbedding, LevelEmbedding, TimestepEmbedding
+from unclip.nn.blocks.embed import (
+    ConditionEmbedding,
+    FeatureEmbedding,
+    LevelEmbedding,
+    TableEmbedding,
+    TimestepEmbedding,
+)
 from unclip.nn.blocks.init import start_at_zero
 from unclip.nn.blocks.norm import norm_of
 from unclip.nn.blocks.resblock import Resample, ResBlock, ResBlockConfig, resample
@@ -45,7 +51,11 @@ class DiffusionUNetConfig(ImageNetworkConfig):
         block: settings of the residual blocks.
         residual_resample: whether residual blocks change the size, as in ADM; otherwise plain convolutions do, as in
             DDPM.
-        level: what the network is told: "log_snr", or "timestep" of DDPM's table.
+        pads_evenly: whether the convolutions that halve see a row of zeros on every side, as diffusers' do by default;
+            otherwise at the right and the bottom alone, as in DDPM.
+        level: what the network is told: "log_snr", "timestep" of DDPM's table, or "table", the features of a table of
+            `entries` levels that is kept with the weights (of an imported network).
+        entries: of that table.
         vector_width: of `cond.vector`; 0: none.
         token_width: of `cond.tokens`; 0: none.
         image_channels: of `cond.image`; 0: none.
@@ -63,7 +73,9 @@ class DiffusionUNetConfig(ImageNetworkConfig):
     head_width: CountOrNone = 64
     block: ResBlockConfig = field(default_factory=lambda: ResBlockConfig(groups=32))
     residual_resample: bool = True
-    level: Literal["log_snr", "timestep"] = "log_snr"
+    pads_evenly: bool = False
+    level: Literal["log_snr", "timestep", "table"] = "log_snr"
+    entries: Annotated[int, Range(2, 100_000)] = 1000
     vector_width: CountOrNone = 0
     token_width: CountOrNone = 0
     image_channels: CountOrNone = 0
@@ -144,21 +156,25 @@ class UNetLayer(nn.Module):
 class Resampler(nn.Module):
     """Half or twice the size: a residual block, or DDPM's 3x3 convolution.
 
-    DDPM pads at the right and the bottom only before it halves, and doubles by nearest neighbour before it convolves.
+    DDPM pads at the right and the bottom only before it halves (unless `pads_evenly`), and doubles by nearest neighbour
+    before it convolves.
     """
 
     def __init__(self, config: DiffusionUNetConfig, width: int, how: Resample) -> None:
         super().__init__()
         self.how: Resample = how
         self.res = ResBlock(width, config.embedding, None, config.block, how) if config.residual_resample else None
-        stride, padding = (2, 0) if how == "down" else (1, 1)
+        self.pads = how == "down" and not config.pads_evenly
+        stride, padding = 2 if how == "down" else 1, 0 if self.pads else 1
         self.conv = None if self.res else nn.Conv2d(width, width, 3, stride, padding)
 
     def forward(self, x: Tensor, around: Around) -> Tensor:
         if self.res is not None:
             return self.res(x, around.embedding, around.noise)
         assert self.conv is not None
-        return self.conv(F.pad(x, (0, 1, 0, 1)) if self.how == "down" else resample(x, self.how))
+        if self.how == "down":
+            return self.conv(F.pad(x, (0, 1, 0, 1)) if self.pads else x)
+        return self.conv(resample(x, self.how))
 
 
 class DiffusionUNet(nn.Module):
@@ -207,10 +223,13 @@ class DiffusionUNet(nn.Module):
         return Noise.shared("dropout", *map(str, key), device=x.device)
 
 
-def level_embedding(config: DiffusionUNetConfig) -> LevelEmbedding | TimestepEmbedding:
-    """`width` sines and cosines, of the log-SNR or of DDPM's timestep; both cost the same parameters."""
+def level_embedding(config: DiffusionUNetConfig) -> FeatureEmbedding:
+    """`width` sines and cosines, of the log-SNR or of DDPM's timestep, or as many features from a table; all cost the
+    same parameters."""
     if config.level == "timestep":
         return TimestepEmbedding(config.embedding, config.width)
+    if config.level == "table":
+        return TableEmbedding(config.embedding, config.width, config.entries)
     return LevelEmbedding(config.embedding, config.width // 2)
 
 

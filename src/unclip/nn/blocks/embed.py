@@ -7,25 +7,40 @@ import torch
 from torch import Tensor, nn
 
 from unclip.core.condition import Condition
-from unclip.core.typing import PerSample, Vectors
+from unclip.core.typing import Float, Int, PerSample, Vectors
 
 
-class SineEmbedding(nn.Module, ABC):
-    """log-SNR -> [b, width]: sines and cosines of a position at given frequencies, then a two-layer perceptron."""
+class FeatureEmbedding(nn.Module, ABC):
+    """log-SNR -> [b, width]: features of a level without weights that are trained, then a two-layer perceptron."""
+
+    def __init__(self, width: int, features: int) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(nn.Linear(features, width), nn.SiLU(), nn.Linear(width, width))
+
+    @abstractmethod
+    def features(self, log_snr: PerSample) -> Vectors:
+        """What the perceptron sees of a level, [b, features]."""
+
+    def forward(self, log_snr: PerSample) -> Vectors:
+        return self.mlp(self.features(log_snr))
+
+
+class SineEmbedding(FeatureEmbedding):
+    """Sines and cosines of a position at given frequencies."""
 
     def __init__(self, width: int, frequencies: Tensor) -> None:
-        super().__init__()
+        super().__init__(width, 2 * len(frequencies))
         self.register_buffer("frequencies", frequencies, persistent=False)
         self.frequencies: Tensor
-        self.mlp = nn.Sequential(nn.Linear(2 * len(frequencies), width), nn.SiLU(), nn.Linear(width, width))
 
     @abstractmethod
     def position(self, log_snr: PerSample) -> PerSample:
         """Where a level in [-20, 20] stands on the axis of the sines."""
 
-    def forward(self, log_snr: PerSample) -> Vectors:
+    def features(self, log_snr: PerSample) -> Vectors:
+        """The sines, then the cosines, [b, 2 frequencies]."""
         angle = self.position(log_snr.clamp(-20, 20))[:, None] * self.frequencies
-        return self.mlp(torch.cat([angle.sin(), angle.cos()], dim=1))
+        return torch.cat([angle.sin(), angle.cos()], dim=1)
 
 
 class LevelEmbedding(SineEmbedding):
@@ -70,10 +85,46 @@ class TimestepEmbedding(SineEmbedding):
         self.table: Tensor
 
     def position(self, log_snr: PerSample) -> PerSample:
-        log_snr = log_snr.to(self.table.dtype)
-        below = (torch.searchsorted(-self.table, -log_snr) - 1).clamp(0, len(self.table) - 2)
-        start, end = self.table[below], self.table[below + 1]
-        return below + (start - log_snr) / (start - end)
+        below, beyond = placed(self.table, log_snr)
+        return below + beyond
+
+
+class TableEmbedding(FeatureEmbedding):
+    """A row of features for each entry of a table of levels, both kept with the weights: from [b] to [b, width].
+
+    It takes in networks that were told a timestep t = 0 ... T - 1, whatever their table and their features of t: exact
+    at its entries, linear between two of them, and the last row beyond the ends. Until a table is loaded it holds the
+    rows of `TimestepEmbedding` at T entries of DDPM's table.
+
+    Args:
+        width: features of the embedding.
+        features: numbers of a row.
+        entries: rows, T.
+    """
+
+    def __init__(self, width: int, features: int, entries: int) -> None:
+        super().__init__(width, features)
+        known = TimestepEmbedding(1, features)
+        levels = known.table[torch.linspace(0, len(known.table) - 1, entries).long()]
+        self.register_buffer("levels", levels.clone())
+        self.register_buffer("rows", known.features(levels))
+        self.levels: Tensor
+        self.rows: Tensor
+
+    def features(self, log_snr: PerSample) -> Vectors:
+        below, beyond = placed(self.levels, log_snr)
+        return torch.lerp(self.rows[below], self.rows[below + 1], beyond.clamp(0, 1)[:, None])
+
+
+def placed(table: Float[Tensor, " T"], log_snr: PerSample) -> tuple[Int[Tensor, " b"], PerSample]:
+    """The entry of a falling table that each level lies behind, and how far behind, as a share of the way to the next.
+
+    Beyond the ends that is less than 0, or more than 1.
+    """
+    log_snr = log_snr.to(table.dtype)
+    below = (torch.searchsorted(-table, -log_snr) - 1).clamp(0, len(table) - 2)
+    start, end = table[below], table[below + 1]
+    return below, (start - log_snr) / (start - end)
 
 
 class ConditionEmbedding(nn.Module):
@@ -87,7 +138,7 @@ class ConditionEmbedding(nn.Module):
         width: features of the embedding.
     """
 
-    def __init__(self, level: SineEmbedding, vector_width: int, width: int) -> None:
+    def __init__(self, level: FeatureEmbedding, vector_width: int, width: int) -> None:
         super().__init__()
         self.level = level
         self.vector = nn.Linear(vector_width, width, bias=False) if vector_width else None

@@ -63,6 +63,11 @@ class Recipe(Config):
         """Whether an image without a caption is of no use to it."""
         return self.reads_captions
 
+    @property
+    def trained(self) -> bool:
+        """Whether it is stepped at all: weights that were trained elsewhere may stay as they are."""
+        return True
+
     def check(self, size: int, recipes: "Mapping[str, Recipe]") -> None:
         """Raises ValueError where images of `size` px, or the settings of the run's other stages, do not fit it."""
 

@@ -33,6 +33,8 @@ class CLIPRecipe(StageRecipe):
     paper's text tower and loss with it. form: of the loss; None: sigmoid for the stem, softmax for the ViT.
     text_encoder, image_encoder: any of their families, yours too, in the place of the above; None: the above. Their
     vocabulary, context and size are filled in.
+    given: the folder of a CLIP that was trained elsewhere, whose weights it begins with; "": random ones. frozen:
+    whether those stay as they are.
     """
 
     name: ClassVar[str] = "clip"
@@ -49,6 +51,8 @@ class CLIPRecipe(StageRecipe):
     vision_layers: Depth = 3
     text_encoder: TextEncoderConfig | None = None
     image_encoder: ImageTowerConfig | None = None
+    given: str = ""
+    frozen: bool = False
     share: Share = 0.17
     train: TrainConfig = field(default_factory=lambda: TrainConfig(64, OptimConfig(lr=1e-3, muon_lr=1e-3, decay=0.05)))
 
@@ -56,6 +60,10 @@ class CLIPRecipe(StageRecipe):
         """Both towers and the loss, for images of `size` px. Raises ValueError where the tower does not fit them."""
         form = self.form or ("softmax" if self.vision == "vit" else "sigmoid")
         return CLIPConfig(self._text(words), self._tower(size), self.width, form)
+
+    @property
+    def trained(self) -> bool:
+        return not self.frozen
 
     @property
     def has_stem(self) -> bool:

@@ -1,0 +1,1 @@
+"""Commands that hand a model to other libraries, and take one from them."""

@@ -1,0 +1,53 @@
+"""The folder of a `DDPMPipeline`: model_index.json, unet/, scheduler/."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from unclip.generation.ddpm import DDPMPipeline
+from unclip.interop import weights
+from unclip.interop.ddpm import network, scheduler
+
+WRITTEN_FOR = "0.42.1"
+"""The version of diffusers that the folders were tried with."""
+INDEX, UNET, SCHEDULER = "model_index.json", Path("unet"), Path("scheduler")
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+def write(model: DDPMPipeline, folder: Path, label: str = "") -> None:
+    """Writes a DDPM as diffusers loads it. label: the class that the folder shall draw; "": the model has none.
+
+    Raises ValueError, before anything is written, where diffusers has no such network or process, or the class is
+    unknown.
+    """
+    config = model.model.config
+    unet = network.checked(config.network)
+    steps = scheduler.to_scheduler(config.diffusion, config.sampling)
+    number = _class(model, label)
+    settings = network.settings(unet, config.size, scheduler.levels(config.diffusion.schedule))
+    weights.write(network.weights(model.model, number), folder / UNET / WEIGHTS)
+    _json(settings, folder / UNET / "config.json")
+    _json(steps, folder / SCHEDULER / "scheduler_config.json")
+    parts = {"unet": ["diffusers", "UNet2DModel"], "scheduler": ["diffusers", "DDPMScheduler"]}
+    _json({"_class_name": "DDPMPipeline", **parts}, folder / INDEX)
+
+
+def _class(model: DDPMPipeline, label: str) -> int | None:
+    if not model.classes:
+        if label:
+            raise ValueError(f"class {label!r}: this model knows none; leave it out")
+        return None
+    if not label:
+        known = ", ".join(model.classes[:20]) + (", ..." if len(model.classes) > 20 else "")
+        raise ValueError(
+            f"a DDPMPipeline has no classes, and this model knows {len(model.classes)} of them: {known}; say which "
+            "one the folder shall draw, as --class NAME"
+        )
+    return int(model.labels([label])[0])
+
+
+def _json(table: Mapping[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    about = {**table, "_diffusers_version": WRITTEN_FOR}
+    path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,58 @@
+"""A run as a folder that another library loads."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from unclip.core.config.ranges import quote
+from unclip.core.disk.new import new_folder
+from unclip.generation.base import ImageModel
+from unclip.generation.captioned import CaptionedModel
+from unclip.generation.ddpm import DDPMPipeline
+from unclip.interop.clip import folder as clip
+from unclip.interop.ddpm import folder as diffusers
+
+Write = Callable[[ImageModel, Path, str], str]
+"""Writes a folder for the class of this name; returns Python that loads it, with FOLDER for its path."""
+
+
+def to_diffusers(model: ImageModel, folder: Path, label: str) -> str:
+    """A `DDPMPipeline`. Raises ValueError for a model of another kind, and as `ddpm.folder.write` does."""
+    if not isinstance(model, DDPMPipeline):
+        raise ValueError(
+            "diffusers has no pipeline that draws as a text-to-image run of unclip does; `--to transformers` hands "
+            "on its CLIP, `unclip push` the whole run; a run of `--preset ddpm-cifar10` becomes a DDPMPipeline"
+        )
+    diffusers.write(model, folder, label)
+    return f"diffusers.DDPMPipeline.from_pretrained(FOLDER)(num_inference_steps={model.sampling.steps}).images[0]"
+
+
+def to_transformers(model: ImageModel, folder: Path, label: str) -> str:
+    """A `CLIPModel`, which open_clip loads, too. Raises ValueError without a CLIP, and as `clip.folder.write`."""
+    if label:
+        raise ValueError(f"--class {quote(label)}: a CLIP has no classes; leave it out")
+    if not isinstance(model, CaptionedModel):
+        raise ValueError("a plain DDPM has no CLIP; `--to diffusers` writes it as a DDPMPipeline")
+    clip.write(model.clip, model.tokenizer, folder)
+    return "transformers.CLIPModel.from_pretrained(FOLDER), transformers.AutoTokenizer.from_pretrained(FOLDER)"
+
+
+FORMS: dict[str, Write] = {"diffusers": to_diffusers, "transformers": to_transformers}
+"""What may stand after --to."""
+
+
+def export(model: ImageModel, to: str, out: Path, label: str = "") -> str:
+    """Writes a finished model into the new folder `out`, in the form of another library; returns Python that loads it.
+
+    Args:
+        model: as `unclip.load` gives it.
+        to: "diffusers" (a plain DDPM) or "transformers" (a CLIP).
+        out: the folder.
+        label: of a DDPM with classes, the one that is to be drawn.
+
+    Raises:
+        ValueError: names what the library has no counterpart of and what would work; also where `out` is there already.
+    """
+    if to not in FORMS:
+        raise ValueError(f"--to {quote(to)}: known are {', '.join(FORMS)}")
+    with new_folder(out) as folder:
+        return FORMS[to](model, folder, label).replace("FOLDER", repr(str(out)))
