@@ -149,13 +149,14 @@ def test_precision_is_the_callers(engine: Engine):
     assert engine.submit(Job(lambda: linear(draw(1, 3)))).answer.result(5).dtype == torch.float32
 
 
-def test_the_largest_batch_goes_first_and_nobody_is_passed_over_for_long():
-    small, large = nn.Linear(3, 3), nn.Linear(3, 3)
-    alone, others = Call(small, (draw(1, 3),)), [Call(large, (draw(1, 3, key=i),)) for i in range(3)]
+def test_small_samples_go_first_then_large_batches_and_nobody_is_passed_over_for_long():
+    prior, decoder, other = (nn.Identity() for _ in range(3))
+    waits = [Call(decoder, (draw(1, 3, 8, 8, key=i),)) for i in range(3)]
+    alone = Call(other, (draw(1, 3, 8, 8),))
     for _ in range(PATIENCE):
-        assert chosen([alone, *others]) == others
-        others = [Call(large, call.parts) for call in others]  # each asks again, for its next step
-    assert chosen([alone, *others]) == [alone]
+        fresh = Call(prior, (draw(1, 16),))
+        assert chosen([*waits, alone, fresh]) == [fresh]
+    assert chosen([*waits, alone, Call(prior, (draw(1, 16),))]) == waits
 
 
 def test_a_mistake_of_the_engine_leaves_nobody_waiting(network: Counted, monkeypatch: pytest.MonkeyPatch):
