@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from unclip.core.noise import Noise
 from unclip.diffusion.schedules import LinearBeta
 from unclip.nn.backbones.diffusion_unet import DiffusionUNet, DiffusionUNetConfig
-from unclip.nn.blocks.embed import TimestepEmbedding
+from unclip.nn.blocks.embed import TableEmbedding, TimestepEmbedding
 from unclip.nn.blocks.resblock import ResBlock, ResBlockConfig, resample
 
 TABLE = LinearBeta()
@@ -47,6 +47,25 @@ def test_timestep_features_by_hand():
 def test_features_that_make_no_pairs_are_refused(features: int):
     with pytest.raises(ValueError, match=f"features = {features}"):
         TimestepEmbedding(8, features)
+
+
+def test_a_table_of_features_is_exact_at_its_entries_and_linear_between_them():
+    """What is loaded into it counts, and nothing else; beyond its ends the last rows stay."""
+    embed = TableEmbedding(8, 6, entries=4)
+    embed.mlp = nn.Sequential()
+    levels, rows = torch.tensor([6.0, 2.0, -1.0, -9.0]), draw(4, 6)
+    embed.load_state_dict({"levels": levels, "rows": rows})
+    assert torch.equal(embed(levels), rows)
+    assert torch.allclose(embed(torch.tensor([3.0]))[0], 0.25 * rows[0] + 0.75 * rows[1])
+    assert torch.equal(embed(torch.tensor([20.0, -20.0])), rows[[0, 3]])
+
+
+def test_a_table_that_nobody_loaded_is_ddpms():
+    table, timestep = TableEmbedding(8, 6, entries=1000), TimestepEmbedding(8, 6)
+    levels = TABLE.table.float()
+    assert torch.equal(table.features(levels), timestep.features(levels))
+    kept = DiffusionUNet(DiffusionUNetConfig(width=32, multipliers=(1,), attention=(False,), level="table", entries=7))
+    assert {"embedding.level.levels", "embedding.level.rows"} <= set(kept.state_dict())
 
 
 def test_resample():

@@ -25,7 +25,8 @@ KINDS = {
     "ddpm": "a plain diffusion model of images (DDPM)",
 }
 LEFT_OUT = ("kind", "unclip", "model", "size", "seed", "budget", "stages", "added", "start", "start_hash")
-"""Settings that stand elsewhere in the card, or name a place on the machine that trained it."""
+PLACES = ("given",)
+"""Settings that stand elsewhere in the card; the last parts of those that name a place on the machine that trained."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _training(run: RunFolder, settings: Mapping[str, Any], state: Mapping[str, A
     ends = [_stage(name, state[name]) for name in run.networks()]
     heads = ("stage", "parameters", "steps", "time", "its gate")
     plain = {name: value for name, value in settings.items() if name not in LEFT_OUT}
-    own = [f"{name} = {_toml(value)}" for name, value in _leaves(plain)]
+    own = [f"{name} = {_toml(value)}" for name, value in _leaves(plain) if not name.endswith(PLACES)]
     return (
         f"{_table(heads, ends)}\nThe command was like this one, with the settings below (all of them: `run.toml`):\n\n"
         f"    {command}\n\n<details><summary>settings</summary>\n\n" + "".join(f"    {line}\n" for line in own)
