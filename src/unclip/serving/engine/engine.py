@@ -36,7 +36,7 @@ class Engine:
     """
 
     def __init__(self, slots: int = 8, waiting: int = 64) -> None:
-        self.slots, self.waiting, self.seconds = slots, waiting, 1.0
+        self.slots, self.waiting, self.seconds, self._known = slots, waiting, 1.0, False
         self.sizes = deque[int](maxlen=100)
         self._queue, self._running = FairQueue(), list[Member]()
         self._change, self._open = threading.Condition(), True
@@ -180,7 +180,8 @@ class Engine:
         with self._change:
             self._running.remove(member)
             if member.job.seconds is not None:
-                self.seconds += 0.2 * (member.job.seconds - self.seconds)
+                self.seconds += (0.2 if self._known else 1.0) * (member.job.seconds - self.seconds)
+                self._known = True
             if not self._hand_on() and self._running:
                 self._running[0].go.release()  # all wait for evaluations: it sees to them
             self._change.notify_all()

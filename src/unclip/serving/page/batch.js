@@ -37,7 +37,8 @@ export class Batch {
     }
     this.began ??= { at: performance.now(), seconds };
     const left = Math.round(this.began.seconds - (performance.now() - this.began.at) / 1000);
-    this.say(left >= 1 ? `Drawing, about ${left} s left` : "Drawing, almost done");
+    const late = left < -Math.max(2, this.began.seconds);
+    this.say(left >= 1 ? `Drawing, about ${left} s left` : late ? "Drawing, longer than thought" : "Drawing, almost done");
     announce("Drawing");
   }
 

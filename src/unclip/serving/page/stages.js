@@ -4,7 +4,7 @@ import { make } from "./dom.js";
 
 const STATES = { waiting: "Waiting", training: "Training", finished: "Finished" };
 
-export const stageName = (name) => (name === "clip" ? "CLIP" : name.charAt(0).toUpperCase() + name.slice(1));
+export const stageName = (name) => (name === "clip" ? "CLIP" : name.charAt(0).toUpperCase() + name.slice(1).replaceAll("_", " "));
 
 /** The card of a stage. */
 export function card(stage) {
