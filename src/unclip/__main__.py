@@ -8,9 +8,14 @@ import sys
 def main() -> None:
     """Runs the command that was typed."""
     _ensure_utf8()
+    from unclip.cli.arguments.aliases import translated
     from unclip.cli.main import app
+    from unclip.cli.screen.console import stderr
 
-    app()
+    words, notes = translated(sys.argv[1:])
+    for note in notes:
+        stderr().print(note, style="dim")
+    app(words)
 
 
 def _ensure_utf8() -> None:

@@ -7,7 +7,6 @@ from cyclopts import Parameter
 
 from unclip.cli.arguments.output import check_folder
 from unclip.cli.errors import guarded
-from unclip.cli.screen.waiting import waiting
 
 
 @guarded
@@ -34,6 +33,7 @@ def export(
     from unclip.box.shipped import find
     from unclip.cli.arguments.model import open_model
     from unclip.cli.screen.console import stdout
+    from unclip.cli.screen.waiting import waiting
     from unclip.generation.base import ImageModel
     from unclip.interop.export import export as write
 

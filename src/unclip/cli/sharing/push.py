@@ -10,7 +10,6 @@ from cyclopts import Parameter
 
 from unclip.cli.arguments.output import check_folder
 from unclip.cli.errors import guarded
-from unclip.cli.screen.waiting import waiting
 
 
 @guarded
@@ -47,6 +46,7 @@ def push(
         from unclip.box.shipped import find
         from unclip.cli.arguments.model import open_model
         from unclip.cli.screen.console import stdout
+        from unclip.cli.screen.waiting import waiting
         from unclip.generation.base import ImageModel
         from unclip.interop.hub.card import About
         from unclip.interop.hub.package import package
