@@ -22,7 +22,7 @@ from unclip.evaluation.sets.kernel import kid_scores
 from unclip.evaluation.sets.paired import frechet_difference, kid_difference, paired_difference
 from unclip.generation.base import ImageModel
 from unclip.generation.captioned import CaptionedModel
-from unclip.generation.ddpm import DDPMPipeline
+from unclip.generation.classed import ClassModel
 from unclip.generation.load import load
 from unclip.generation.settings import Settings
 from unclip.judges.judge import Judge
@@ -36,7 +36,7 @@ class CompareRequest:
     """How two runs are compared. Raises ValueError for too few images.
 
     Args:
-        n: held-out captions, or images of plain DDPMs.
+        n: held-out captions, or images of models of images alone.
         seed: of the first image; the next takes the next.
         split: whose images.
         features: judges of sets of images; none: those that are shipped.
@@ -102,7 +102,7 @@ def _held_out(root: Path, asked: CompareRequest) -> Judged:
 
 def _draw(root: Path, captions: Sequence[str], asked: CompareRequest) -> Drawn:
     model = load(root)
-    if isinstance(model, DDPMPipeline):
+    if isinstance(model, ClassModel):
         labels = model.labels([c if model.classes else "" for c in captions]).cpu()
         return Drawn(root, model, pictures.generate_images(model, labels, asked.seed, Settings()))
     assert isinstance(model, CaptionedModel)

@@ -19,7 +19,8 @@ from unclip.generation.latent_diffusion import LatentPipeline
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
 from unclip.models.autoencoder.model import Autoencoder, Posterior
-from unclip.models.ddpm import DDPM, NO_CLASS
+from unclip.models.classes import NO_CLASS
+from unclip.models.ddpm import DDPM
 from unclip.models.decoder import Decoder
 from unclip.models.latent import LatentDiffusion
 from unclip.models.priors.diffusion import Prior

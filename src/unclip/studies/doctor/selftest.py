@@ -9,7 +9,7 @@ from unclip.diffusion.process import Sampling
 from unclip.evaluation.pictures import quick
 from unclip.generation.base import ImageModel
 from unclip.generation.captioned import CaptionedModel
-from unclip.generation.ddpm import DDPMPipeline
+from unclip.generation.classed import ClassModel
 from unclip.generation.latent_diffusion import LatentPipeline
 from unclip.generation.load import load
 from unclip.generation.settings import Settings
@@ -93,12 +93,12 @@ def _measure(name: str, model: ImageModel, few: Few, config: RunConfig) -> Measu
 def _drawn(name: str, model: ImageModel, few: Few, config: RunConfig) -> Measured:
     sampling = getattr(config.recipes[name], "sampling", None)
     how = Settings(steps=sampling.steps) if isinstance(sampling, Sampling) else Settings()
-    if isinstance(model, DDPMPipeline) and isinstance(sampling, Sampling):
+    if isinstance(model, ClassModel) and isinstance(sampling, Sampling):
         how = quick(sampling) if quick(sampling).steps else how
     images, took = learned.draw(model, few, how)
     like = learned.like_data(few, images)
     metrics = {"like": like, "seconds": took}
-    if isinstance(model, DDPMPipeline) and not model.classes:
+    if isinstance(model, ClassModel) and not model.classes:
         told = f"draws at {like:.2f} of the distance of noise from the images; "
         return like <= LIKE, told, metrics, took
     share = learned.draws_own(few, images)
