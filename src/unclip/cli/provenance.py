@@ -58,7 +58,9 @@ def _facts(about: About) -> Iterator[str]:
     if isinstance(psnr := error.get("psnr"), int | float):
         yield f"error     PSNR {psnr:.2f} dB"
     yield from (f"prompt    {prompt}" for prompt in _prompts(about)[:MOST_LINES] if prompt)
-    yield from (f"{name:<9} {describe(about[name])}" for name in ("seed", "temperature", "model", "unclip") if name in about)
+    yield from (
+        f"{name:<9} {describe(about[name])}" for name in ("seed", "temperature", "model", "unclip") if name in about
+    )
     if by := ", ".join(f"{name} {describe(sha)}" for name, sha in table_in(about, "stages").items()):
         yield f"by        {by}"
     yield from (f"{name:<9} {describe(value)}" for name, value in [*table_in(about, "sampling").items()][:MOST_LINES])

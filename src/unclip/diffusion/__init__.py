@@ -169,7 +169,8 @@ else:
             ),
             "unclip.diffusion.likelihood": (
                 "BoundSettings Bound BoundSummary variational_bound summarise continuous_bound FlowSettings FlowBits "
-                "flow_likelihood RateDistortion rate_distortion Estimate DiscretisedGaussian DiscretisedLogistic GaussianDensity RK4 RK45 "
+                "flow_likelihood RateDistortion rate_distortion Estimate DiscretisedGaussian GaussianDensity RK4 RK45 "
+                "DiscretisedLogistic "
                 "Rademacher GaussianProbes ExactTrace"
             ),
         },

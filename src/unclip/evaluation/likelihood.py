@@ -1,4 +1,4 @@
-"""Bits a dimension of a model of images alone on images that it was not trained on; of a DDPM its rate-distortion curve.
+"""Bits a dimension of a model of images alone on held-out images; of a DDPM its rate-distortion curve, too.
 
 The bound goes through the model's own chain: a table's T betas, else 1000 steps that are even in log-SNR between the
 ends of the levels it was trained on. An image visits some of the steps, drawn so that the sum stays unbiased.
@@ -75,9 +75,7 @@ def check_count(images: Images) -> None:
         raise ValueError(f"{len(images)} image: a standard error needs at least 2")
 
 
-def bits_of_ddpm(
-    model: DDPMPipeline, images: Images, labels: Labels, flow: int = 64, seed: int = 0
-) -> dict[str, Any]:
+def bits_of_ddpm(model: DDPMPipeline, images: Images, labels: Labels, flow: int = 64, seed: int = 0) -> dict[str, Any]:
     """The bound with its parts, the chain, and the ODE's value on the first `flow` images (0: left out, it costs
     most), as plain figures in bits/dim; the curve where the images are enough to visit every step.
 

@@ -11,8 +11,8 @@ from unclip.diffusion.samplers import Step
 from unclip.generation.classed import ClassModel
 from unclip.generation.distilled import STAGE, drawing, required, usable
 from unclip.generation.settings import Settings
-from unclip.models.classifier import NoisyClassifier
 from unclip.models.classes import Labels
+from unclip.models.classifier import NoisyClassifier
 from unclip.models.ddpm import DDPM
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import Stages

@@ -15,7 +15,12 @@ from unclip.runs.folder import RunFolder
 M = TypeVar("M", bound=ImageModel)
 
 Pipeline = (
-    type[TextToImage] | type[LatentPipeline] | type[DDPMPipeline] | type[VAEPipeline] | type[FlowPipeline] | type[GANPipeline]
+    type[TextToImage]
+    | type[LatentPipeline]
+    | type[DDPMPipeline]
+    | type[VAEPipeline]
+    | type[FlowPipeline]
+    | type[GANPipeline]
 )
 PIPELINES: dict[str, Pipeline] = {
     "unclip": TextToImage,

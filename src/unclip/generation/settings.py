@@ -31,7 +31,8 @@ class Settings(Config):
     guidance: its scale, or the guidance itself; form: which guidance takes the scale (`guidance.FORMS`); classifier,
     clip: scale of classifier or CLIP guidance on top of it. size: side of the images, px, of those that the model's
     stages draw (None: the largest). negative: a prompt that guidance leads away from, in the place of none; None or
-    "": none. temperature: of the noise that a VAE, a GAN or a flow draws from. Raises ValueError for what is neither a name nor such an object.
+    "": none. temperature: of the noise that a VAE, a GAN or a flow draws from. Raises ValueError for what is neither
+    a name nor such an object.
     """
 
     steps: Steps | None = None

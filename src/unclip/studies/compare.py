@@ -1,4 +1,5 @@
-"""`unclip compare`: two finished runs on the same held-out captions and seeds, and the error of the difference.
+"""`unclip compare`: two finished runs on the same held-out captions and seeds, and the error of the difference; and
+models of images alone beside each other, whatever their family.
 
 What both runs share, how hard a caption is and what a seed brings, cancels in the difference, so its error is smaller
 than the errors of the two figures suggest. It does not hold what another training seed would change.
@@ -8,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from unclip.core.noise import Noise
 from unclip.core.typing import Images
@@ -27,8 +30,9 @@ from unclip.generation.load import load
 from unclip.generation.settings import Settings
 from unclip.judges.judge import Judge
 from unclip.judges.shipped import load_all
-from unclip.recipes.api.judged_data import Judged, rows_of
+from unclip.recipes.api.judged_data import Judged, rows_of, trained_on
 from unclip.runs.folder import RunFolder
+from unclip.studies.families.study import Family, Shared, figures, sheet
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ def compare(first: Path, second: Path, asked: CompareRequest) -> dict[str, Any]:
 
     Raises ValueError for runs of other sizes, of other data, or that hold out other images.
     """
-    captions, real = shared(first, second, asked)
+    captions, real = shared([first, second], asked)
     drawn = [_draw(root, captions, asked) for root in (first, second)]
     names = captions if any(captions) else [str(i) for i in range(len(captions))]
     scores = dict[str, Any]()
@@ -79,16 +83,49 @@ def compare(first: Path, second: Path, asked: CompareRequest) -> dict[str, Any]:
     return scores
 
 
-def shared(first: Path, second: Path, asked: CompareRequest) -> tuple[list[str], Images]:
-    """Captions and true images that both runs hold out."""
-    (prepared, rows), (other, others) = (_held_out(root, asked) for root in (first, second))
-    if [prepared.digests[row] for row in rows] != [other.digests[row] for row in others]:
-        raise ValueError(
-            f"{first} and {second} do not hold out the same images at the same size: a paired comparison needs runs of "
-            "the same data, --size and held_out; compare the pages of `unclip evaluate` instead"
-        )
+def beside(roots: Sequence[Path], asked: CompareRequest) -> tuple[dict[str, dict[str, Any]], Image.Image]:
+    """Models of images alone beside each other, whatever their family: run -> figure -> value, and one picture.
+
+    Raises ValueError where a run reads captions, and for runs of other sizes, of other data, or that hold out other
+    images.
+    """
+    captions, real = shared(roots, asked)
+    found = [Family.of(root, _of_images(root)) for root in roots]
+    prepared, rows = trained_on(RunFolder(roots[0]), load_prepared(RunFolder(roots[0]).data), asked.seed)
+    train = to_tensor(select_rows(prepared.images, rows[: len(real)], 3))
+    on = Shared(captions, real, train, load_all(asked.features), asked.seed)
+    return {str(family.root): figures(family, on) for family in found}, sheet(found, on)
+
+
+def of_families(roots: Sequence[Path]) -> bool:
+    """Whether runs are compared as families: of images alone, and either of several kinds or more than two."""
+    kinds = [type(load(root)) for root in roots]
+    if not all(issubclass(kind, ClassModel) for kind in kinds):
+        if len(roots) > 2:
+            raise ValueError(
+                f"{len(roots)} runs: of those that read captions two are compared at a time; several at once only of "
+                "--model ddpm, vae, flow and gan"
+            )
+        return False
+    return len(roots) > 2 or len(set(kinds)) > 1
+
+
+def _of_images(root: Path) -> ClassModel:
+    return load(root, kind=ClassModel)
+
+
+def shared(roots: Sequence[Path], asked: CompareRequest) -> tuple[list[str], Images]:
+    """Captions and true images that all runs hold out."""
+    held = [_held_out(root, asked) for root in roots]
+    prepared, rows = held[0]
+    for root, (other, others) in zip(roots[1:], held[1:], strict=True):
+        if [prepared.digests[row] for row in rows] != [other.digests[row] for row in others]:
+            raise ValueError(
+                f"{roots[0]} and {root} do not hold out the same images at the same size: a comparison needs runs of "
+                "the same data, --size and held_out; compare the pages of `unclip evaluate` instead"
+            )
     if len(rows) < 2:
-        raise ValueError(f"{first}: split {asked.split} has {len(rows)} images, and a comparison needs at least 2")
+        raise ValueError(f"{roots[0]}: split {asked.split} has {len(rows)} images, and a comparison needs at least 2")
     captions = [prepared.captions[row][0] if prepared.captions[row] else "" for row in rows]
     return captions, to_tensor(select_rows(prepared.images, rows, 3))
 

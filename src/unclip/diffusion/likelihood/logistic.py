@@ -1,10 +1,11 @@
-"""The discretised logistic: the likelihood of 8-bit values that VAEs take since Kingma et al. 2016 (Eq. 13, section C.1).
+"""The discretised logistic: the likelihood of 8-bit values that VAEs take since Kingma et al. 2016 (Eq. 13, section
+C.1).
 
     P(x) = sigmoid(b) - sigmoid(a),    a, b = (x -+ half a bin - mean) / s
          = sigmoid(b) sigmoid(-a) (1 - exp(a - b))
 
-The second form loses no digits however far x is from the mean. The first and the last bin reach to -inf and +inf, so the
-probabilities of all values sum to 1. A logistic of scale s has the variance s^2 pi^2 / 3.
+The second form loses no digits however far x is from the mean. The first and the last bin reach to -inf and +inf, so
+the probabilities of all values sum to 1. A logistic of scale s has the variance s^2 pi^2 / 3.
 """
 
 import math

@@ -28,8 +28,9 @@ class Distinct:
 def distinct_images(made: Float[Tensor, "n d"], real: Float[Tensor, "n d"]) -> Distinct:
     """Counts images of which no earlier one of their set lies within r: one of each mode.
 
-    r is the distance within which a share `NEAR` of the real images has a neighbour, so nearly all of these count; copies
-    and near-copies of an image count once. Raises ValueError for features that are not finite, and for fewer than two.
+    r is the distance within which a share `NEAR` of the real images has a neighbour, so nearly all of these count;
+    copies and near-copies of an image count once. Raises ValueError for features that are not finite, and for fewer
+    than two.
     """
     made, real = checked({"generated": made, "real": real})
     distances = torch.cdist(real, real)

@@ -2,13 +2,14 @@
 
     log p(y|c) = log N(f(y, c); 0, I) + log |det df/dy|,    y = x + u
 
-f is `nn.flows.MultiScale`. A density knows no 8-bit values: u fills the bin of each (dequantisation; Theis et al. 2016).
-The likelihood of y is exact; that of the 8-bit image is bounded by it,
+f is `nn.flows.MultiScale`. A density knows no 8-bit values: u fills the bin of each (dequantisation; Theis et al.
+2016). The likelihood of y is exact; that of the 8-bit image is bounded by it,
 
     log P(x|c) >= E_q(u|x)[log p(x + u|c) - log q(u|x)],
 
-where q is uniform, or learned (variational dequantisation, Flow++, Ho et al. 2019, section 3.1), and k samples of u make
-the bound tighter (`importance`). The other flow of this package is continuous: `diffusion.likelihood.flow_likelihood`.
+where q is uniform, or learned (variational dequantisation, Flow++, Ho et al. 2019, section 3.1), and k samples of u
+make the bound tighter (`importance`). The other flow of this package is continuous:
+`diffusion.likelihood.flow_likelihood`.
 """
 
 import math

@@ -1,15 +1,16 @@
-"""A generative adversarial network (Goodfellow et al. 2014) as R3GAN plays it (Huang et al. 2024): relativistic, R1 + R2.
+"""A generative adversarial network (Goodfellow et al. 2014) as R3GAN plays it (Huang et al. 2024): relativistic, R1 +
+R2.
 
     L_D = mean softplus(D(G(z)) - D(x)) + gamma/2 (R1 + R2)     L_G = mean softplus(D(x) - D(G(z)))      (Eq. 2, 7)
     R1 = mean |grad_x D(x)|^2,    R2 = mean |grad_y D(y)|^2 at y = G(z)
 
 A generated image need only be judged more real than the real one beside it, so the critic cannot win by one threshold
-for all of them, and modes that are dropped pull back; both penalties together make the game converge (section 2.3). gamma
-falls tenfold by a cosine over the first half of the run, as theirs does over its first part.
+for all of them, and modes that are dropped pull back; both penalties together make the game converge (section 2.3).
+gamma falls tenfold by a cosine over the first half of the run, as theirs does over its first part.
 
-A GAN has two players, and a trainer here has one loss. Their sum does (`AutoencoderTraining`): L_D sees a detached copy of
-the images, and L_G reaches them by its gradient in y alone (`steered`). That gradient is -sigmoid(D(x) - D(y)) / n times
-the one that R2 has computed already, so the generator costs no second pass of the critic.
+A GAN has two players, and a trainer here has one loss. Their sum does (`AutoencoderTraining`): L_D sees a detached
+copy of the images, and L_G reaches them by its gradient in y alone (`steered`). That gradient is -sigmoid(D(x) -
+D(y)) / n times the one that R2 has computed already, so the generator costs no second pass of the critic.
 
 The first player is kept as the model. Where there are few images, both are augmented (`nn.generators.augment`).
 """

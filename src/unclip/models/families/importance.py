@@ -2,8 +2,8 @@
 
     log p(x) >= E[log 1/k sum_i w_i],    w_i = p(x, h_i) / q(h_i | x),   h_i ~ q
 
-k = 1 is the evidence lower bound; the bound never falls with k and reaches log p(x) (theorem 1). h is the code of a VAE,
-or the fraction of a bin that dequantises an image for a flow.
+k = 1 is the evidence lower bound; the bound never falls with k and reaches log p(x) (theorem 1). h is the code of a
+VAE, or the fraction of a bin that dequantises an image for a flow.
 """
 
 import math

@@ -2,8 +2,8 @@
 
     log p(x|c) >= E_q(z|x,c)[log p(x|z,c)] - KL(q(z|x,c) | N(0, I))        (Kingma & Welling, Eq. 3)
 
-q is a diagonal Gaussian; p(x|z,c) is a discretised logistic of each colour value, its mean and its variance given by the
-decoder. The loss is this bound in bits/dim, so that it can be read beside a flow's and a diffusion's.
+q is a diagonal Gaussian; p(x|z,c) is a discretised logistic of each colour value, its mean and its variance given by
+the decoder. The loss is this bound in bits/dim, so that it can be read beside a flow's and a diffusion's.
 
 Free bits (Kingma et al. 2016, Eq. 15): a dimension of z whose KL, averaged over the batch, is below `free_bits` has no
 reason to get nearer to the prior, so that no dimension is switched off before the decoder has found a use for it.

@@ -108,7 +108,9 @@ class ScaleShift(nn.Module):
         self.norm, self.out = norm_of("group", width), nn.Conv2d(width, 2 * out, 3, padding=1)
         start_at_zero([self.out])
 
-    def forward(self, x: Images, classes: Float[Tensor, "b k"]) -> tuple[Images, Images]:
+    def forward(
+        self, x: Images, classes: Float[Tensor, "b k"]
+    ) -> tuple[Float[Tensor, "b c2 h w"], Float[Tensor, "b c2 h w"]]:
         h = self.stem(x)
         for block in self.blocks:
             h = block(h, classes.to(h.dtype))

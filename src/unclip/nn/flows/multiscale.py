@@ -59,7 +59,11 @@ class MultiScale(nn.Module):
         came, levels, leaving = config.channels, list[nn.Module](), list[nn.Module]()
         for i, (steps, width) in enumerate(zip(config.steps, config.widths, strict=True)):
             came, last = 4 * came, i == len(config.steps) - 1
-            layers = [f for _ in range(steps) for f in (ActNorm(came), Mix(came), Coupling(came, width, config.blocks, classes))]
+            layers = [
+                f
+                for _ in range(steps)
+                for f in (ActNorm(came), Mix(came), Coupling(came, width, config.blocks, classes))
+            ]
             # Sequential, not a ModuleList, whose matrices Muon would take: the factors of a mix are triangles.
             levels.append(nn.Sequential(*layers))
             leaving.append(Last(came, classes) if last else ScaleShift(came // 2, came // 2, width, 0, classes))
@@ -125,7 +129,9 @@ class Last(nn.Module):
         self.own = nn.Parameter(torch.zeros(2 * channels))
         self.of_class = nn.Parameter(torch.zeros(classes, 2 * channels))
 
-    def forward(self, x: Images, classes: Float[Tensor, "b k"]) -> tuple[Images, Images]:
+    def forward(
+        self, x: Images, classes: Float[Tensor, "b k"]
+    ) -> tuple[Float[Tensor, "b c2 h w"], Float[Tensor, "b c2 h w"]]:
         both = self.own + classes.to(x.dtype) @ self.of_class
         log_scale, shift = both[:, :, None, None].expand(-1, -1, *x.shape[2:]).chunk(2, dim=1)
         return log_scale, shift

@@ -37,7 +37,7 @@ def mirrored(config: RunConfig, source: Source) -> RunConfig:
 
 def flipped(config: RunConfig, flip: bool) -> RunConfig:
     """The settings of a model of images alone, with mirrored images or without; others as they are."""
-    recipe = config.recipes[config.model] if config.model in config.recipes else None
+    recipe = config.recipes.get(config.model)
     if not isinstance(recipe, ClassRecipe):
         return config
     return config.using(**{config.model: replace(recipe, flip=flip)})  # pyright: ignore[reportArgumentType]

@@ -189,7 +189,9 @@ def score_pairs(
     for name in asked.judges:
         other = load(name)
         if not isinstance(other, CaptionedModel):
-            raise ValueError(f"{name}: holds a {called(other)}, which has no CLIP to judge by; name a run of --model unclip")
+            raise ValueError(
+                f"{name}: holds a {called(other)}, which has no CLIP to judge by; name a run of --model unclip"
+            )
         scores[f"judge {name}"] = judged_alignment(other, made, real, captions, every) | {"hash": other.hash}
     if large and isinstance(model, TextToImage):
         few = min(asked.n, upsampling.PICTURES)

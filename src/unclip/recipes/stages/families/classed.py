@@ -26,8 +26,8 @@ ROWS, COLUMNS = 8, 4
 class ClassRecipe(StageRecipe):
     """Base of the settings of such a stage.
 
-    classes: whether the class of each image is learned, too. flip: train on mirrored images as well; wrong where left and
-    right mean something (digits, captions).
+    classes: whether the class of each image is learned, too. flip: train on mirrored images as well; wrong where left
+    and right mean something (digits, captions).
     """
 
     reads_captions = False

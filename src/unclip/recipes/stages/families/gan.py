@@ -37,8 +37,8 @@ COUNTED = 64
 COLLAPSED = 0.25
 """Fewer distinct images than this share of those among as many real ones is a collapse."""
 SETTLED, ENDED = 0.4, 0.9
-"""Between these shares of the run a collapse stops it: before, the generator has not learned to draw anything; after, the
-gate tells it."""
+"""Between these shares of the run a collapse stops it: before, the generator has not learned to draw anything; after,
+the gate tells it."""
 FEW_IMAGES = 5000
 """Of fewer training images a critic learns too much by heart: they are augmented."""
 
@@ -47,8 +47,8 @@ FEW_IMAGES = 5000
 class GANRecipe(GANOptions, ClassRecipe):
     """A GAN of images alone, or with classes.
 
-    critic: its network. gamma: weight of the gradient penalties at the start. augment: whether the critic sees augmented
-    images; auto: where there are fewer than 5,000 of them.
+    critic: its network. gamma: weight of the gradient penalties at the start. augment: whether the critic sees
+    augmented images; auto: where there are fewer than 5,000 of them.
     """
 
     name: ClassVar[str] = "gan"
@@ -108,7 +108,7 @@ class Collapsed(ValueError):
 
 
 def watched_preview(ctx: Context, model: GANPipeline, share: float) -> Preview:
-    """A sheet of samples. Raises Collapsed, with advice, where they are too few different ones, once that can be told."""
+    """A sheet of samples. Raises Collapsed, with advice, once too few of them are different ones."""
     shown = preview(ctx, model)
     found = distinct(ctx, model) if SETTLED <= share < ENDED else None
     if found is not None and found.ratio < COLLAPSED:

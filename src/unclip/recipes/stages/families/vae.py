@@ -62,7 +62,7 @@ class VAERecipe(VAEOptions, ClassRecipe):
 
 
 def vae_gate(ctx: Context, rows: np.ndarray, model: VAEPipeline) -> Gate:
-    """Images are of the data's kind rather than noise, the bound is a number, the right class explains an image best."""
+    """Images are of the data's kind rather than noise, the bound is finite, the right class explains an image best."""
     seen = look(ctx, rows, model)
     bits = likelihood.by_samples(model.model, seen.real, seen.labels, 1, ctx.config.seed, model.device)
     knows, told, figures = class_verdict(model, seen, ctx.config.seed)
