@@ -18,7 +18,7 @@ from unclip.models.families.vae import VAE
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import Stages
 
-F = TypeVar("F", bound=OnePass)
+F = TypeVar("F", bound=OnePass[Any])
 P = TypeVar("P", bound="OnePassModel[Any]")
 
 
@@ -30,7 +30,7 @@ class OnePassModel(ClassModel, Generic[F]):
     """
 
     NAME: ClassVar[str] = ""
-    KIND: ClassVar[type[OnePass]] = OnePass
+    KIND: ClassVar[type[OnePass[Any]]] = OnePass
 
     model: F
 
@@ -88,7 +88,7 @@ class VAEPipeline(OnePassModel[VAE]):
     """A trained variational autoencoder."""
 
     NAME: ClassVar[str] = "vae"
-    KIND: ClassVar[type[OnePass]] = VAE
+    KIND: ClassVar[type[OnePass[Any]]] = VAE
 
 
 @dataclass
@@ -96,7 +96,7 @@ class FlowPipeline(OnePassModel[Flow]):
     """A trained normalizing flow."""
 
     NAME: ClassVar[str] = "flow"
-    KIND: ClassVar[type[OnePass]] = Flow
+    KIND: ClassVar[type[OnePass[Any]]] = Flow
 
 
 @dataclass
@@ -104,4 +104,4 @@ class GANPipeline(OnePassModel[GAN]):
     """The trained generator of a GAN."""
 
     NAME: ClassVar[str] = "gan"
-    KIND: ClassVar[type[OnePass]] = GAN
+    KIND: ClassVar[type[OnePass[Any]]] = GAN

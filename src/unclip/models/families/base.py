@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
@@ -32,11 +33,14 @@ class OnePassConfig(OnePassOptions):
         check_names(self.classes)
 
 
-class OnePass(nn.Module, ABC):
+C = TypeVar("C", bound=OnePassConfig)
+
+
+class OnePass(nn.Module, ABC, Generic[C]):
     """Base of the models that draw an image by one pass of their network."""
 
     per_sample = True
-    config: OnePassConfig
+    config: C
 
     @property
     @abstractmethod

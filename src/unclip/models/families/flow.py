@@ -41,12 +41,12 @@ class FlowConfig(FlowOptions, OnePassConfig):
         check_side(self.size, self.network.multiple)
 
 
-class Flow(OnePass, Encodes, Explains):
+class Flow(OnePass[FlowConfig], Encodes, Explains):
     """An invertible network between images and N(0, I): exact likelihood, exact z of every image."""
 
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
-        self.config: FlowConfig = config
+        self.config = config
         self.flow = MultiScale(config.network, config.size, len(config.classes))
 
     @property

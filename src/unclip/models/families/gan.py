@@ -55,12 +55,12 @@ class GANConfig(GANOptions, OnePassConfig):
         check_side(self.size, self.network.multiple)
 
 
-class GAN(OnePass):
+class GAN(OnePass[GANConfig]):
     """The generator: z and perhaps a class to an image."""
 
     def __init__(self, config: GANConfig) -> None:
         super().__init__()
-        self.config: GANConfig = config
+        self.config = config
         network = config.network
         self.decoder = VectorDecoder(network, config.size, config.latent, len(config.classes), network.channels)
 

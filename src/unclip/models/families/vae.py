@@ -75,12 +75,12 @@ class Gaussian:
         return -(square + self.log_variance + math.log(2 * math.pi)).sum(1) / 2
 
 
-class VAE(OnePass, Encodes, Explains):
+class VAE(OnePass[VAEConfig], Encodes, Explains):
     """A variational autoencoder: loss, bits/dim by the bound or by importance sampling, z -> image and back."""
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
-        self.config: VAEConfig = config
+        self.config = config
         network, classes = config.network, len(config.classes)
         self.encoder = VectorEncoder(network, config.size, classes, 2 * config.latent)
         self.decoder = VectorDecoder(network, config.size, config.latent, classes, 2 * network.channels)

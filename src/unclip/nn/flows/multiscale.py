@@ -74,12 +74,14 @@ class MultiScale(nn.Module):
         """z and log |det dz/dx|. Raises ValueError for images of other channels, or of a side that does not fit."""
         check_size(x, self.config.channels, self.config.multiple)
         parts, total = list[Tensor](), x.new_zeros(len(x))
-        for layers, leaves in zip(self.levels, self.leaving, strict=True):
+        for layers, leaves in self._levels():
             x = F.pixel_unshuffle(x, 2)
             for layer in layers:
                 x, log_det = layer(x, classes)
                 total = total + log_det
-            x, out = (x[:, : x.shape[1] // 2], x[:, x.shape[1] // 2 :]) if leaves is not self.leaving[-1] else (x, x)
+            out = x
+            if not isinstance(leaves, Last):
+                x, out = x.chunk(2, dim=1)
             log_scale, shift = leaves(x, classes)
             parts.append((torch.exp(log_scale) * (out + shift)).flatten(1))
             total = total + log_scale.flatten(1).sum(1)
@@ -87,14 +89,13 @@ class MultiScale(nn.Module):
 
     def inverse(self, z: Vectors, classes: Float[Tensor, "b k"]) -> Images:
         """The x of z."""
-        parts, x = self._parts(z), z.new_zeros(0)
-        for layers, leaves, part in zip(reversed(self.levels), reversed(self.leaving), reversed(parts), strict=True):
-            first = leaves is self.leaving[-1]
-            log_scale, shift = leaves(part if first else x, classes)
+        parts = self._parts(z)
+        x = parts[-1]
+        for (layers, leaves), part in zip(reversed(self._levels()), reversed(parts), strict=True):
+            log_scale, shift = leaves(x, classes)
             out = part * torch.exp(-log_scale) - shift
-            x = out if first else torch.cat([x, out], dim=1)
+            x = out if isinstance(leaves, Last) else torch.cat([x, out], dim=1)
             for layer in reversed(layers):
-                assert isinstance(layer, Invertible)
                 x = layer.inverse(x, classes)
             x = F.pixel_shuffle(x, 2)
         return x
@@ -102,13 +103,17 @@ class MultiScale(nn.Module):
     @torch.no_grad()
     def fit(self, x: Images, classes: Float[Tensor, "b k"]) -> None:
         """Takes the first weights of the actnorms from a batch."""
-        for layers, leaves in zip(self.levels, self.leaving, strict=True):
+        for layers, leaves in self._levels():
             x = F.pixel_unshuffle(x, 2)
             for layer in layers:
-                assert isinstance(layer, Invertible)
                 layer.fit(x)
                 x, _ = layer(x, classes)
-            x = x[:, : x.shape[1] // 2] if leaves is not self.leaving[-1] else x
+            x = x if isinstance(leaves, Last) else x.chunk(2, dim=1)[0]
+
+    def _levels(self) -> list[tuple[list[Invertible], nn.Module]]:
+        """The layers of each level, and what makes N(0, I) of what leaves there, fine to coarse."""
+        own = [[layer for layer in level.children() if isinstance(layer, Invertible)] for level in self.levels]
+        return list(zip(own, self.leaving.children(), strict=True))
 
     def _parts(self, z: Vectors) -> list[Images]:
         """z as it leaves the levels, fine to coarse."""

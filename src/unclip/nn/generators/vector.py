@@ -72,6 +72,7 @@ class VectorDecoder(nn.Module):
         self.norm = norm_of("group", came)
         self.out = nn.Conv2d(came, config.fine * config.patch**2, 3, padding=1)
         self.last = nn.Conv2d(config.fine, out, 3, padding=1)
+        start_even(self.out, config.patch)
 
     def forward(self, z: Vectors, classes: Float[Tensor, "b k"]) -> Images:
         z = torch.cat([z, classes.to(z.dtype)], dim=1)
@@ -81,6 +82,14 @@ class VectorDecoder(nn.Module):
             h = part(h, style)
         h = F.pixel_shuffle(self.out(F.silu(self.norm(h))), self.config.patch)
         return self.last(F.silu(h))
+
+
+def start_even(conv: nn.Conv2d, patch: int) -> None:
+    """First weights that give all places of a square the same value, so that shuffling it out makes no checkerboard
+    (ICNR, Aitken et al. 2017)."""
+    for parameter in conv.parameters():
+        with torch.no_grad():
+            parameter.copy_(parameter[:: patch**2].repeat_interleave(patch**2, 0))
 
 
 class VectorEncoder(nn.Module):

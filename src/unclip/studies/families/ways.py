@@ -10,6 +10,7 @@ ddpm       x_T                    DDIM at eta 0, a call a step    the same walk 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -59,7 +60,7 @@ class Way(ABC):
 class OnePassWay(Way):
     """Of a VAE, a flow or a GAN."""
 
-    of: OnePassModel
+    of: OnePassModel[Any]
 
     @property
     def forth(self) -> int:
