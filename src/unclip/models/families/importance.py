@@ -1,4 +1,4 @@
-"""A tighter bound by importance sampling (IWAE, Burda, Grosse & Salakhutdinov 2016).
+"""A tighter bound by importance sampling (IWAE, Burda et al. 2016).
 
     log p(x) >= E[log 1/k sum_i w_i],    w_i = p(x, h_i) / q(h_i | x),   h_i ~ q
 

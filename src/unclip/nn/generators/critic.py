@@ -7,6 +7,8 @@ A norm would tie the gradient penalties to the rest of the batch or image; resid
 first steps instead (Fixup, Zhang et al. 2019).
 """
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -35,6 +37,18 @@ class CriticBlock(nn.Module):
         return self.skip(resample(x, self.how)) + self.conv2(F.leaky_relu(y, SLOPE))
 
 
+def start_awake(modules: Iterable[nn.Module]) -> None:
+    """First weights that keep the variance from layer to layer (He et al. 2015, Eq. 14-15), but for the ends of the
+    residual branches, which stay zero: torch's own lose most of it on the way, and a critic that hears nothing of the
+    image teaches nothing."""
+    for module in modules:
+        for part in module.modules():
+            if isinstance(part, nn.Conv2d | nn.Linear) and bool(part.weight.any()):
+                nn.init.kaiming_normal_(part.weight, a=SLOPE, nonlinearity="leaky_relu")
+                if part.bias is not None:
+                    nn.init.zeros_(part.bias)
+
+
 class Critic(nn.Module):
     """From images [b, channels, size, size] and one-hot vectors [b, k] to verdicts [b]: the higher, the more real."""
 
@@ -51,6 +65,7 @@ class Critic(nn.Module):
         self.squeeze = nn.Linear(came * (size // config.multiple) ** 2, config.embedding)
         self.verdict = nn.Linear(config.embedding, 1)
         self.project = nn.Linear(classes, config.embedding, bias=False) if classes else None
+        start_awake([self.stem, self.squeeze, self.verdict, *self.parts])
 
     def forward(self, x: Images, classes: Float[Tensor, "b k"]) -> PerSample:
         """Raises ValueError for images of other channels, or of a side that the levels do not divide."""
