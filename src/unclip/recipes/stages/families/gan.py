@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from unclip.core.config.base import options
-from unclip.core.config.ranges import Share
+from unclip.core.config.ranges import Share, Weight
 from unclip.core.typing import Images
 from unclip.data.loader import select_rows, to_tensor
 from unclip.evaluation.sets.distinct import Distinct, distinct_images
@@ -43,6 +43,11 @@ FEW_IMAGES = 5000
 """Of fewer training images a critic learns too much by heart: they are augmented."""
 
 
+def narrow() -> VectorCoderConfig:
+    """Narrower than of a VAE: a step passes both networks several times, and a GAN needs many steps."""
+    return VectorCoderConfig(widths=(32, 48, 64))
+
+
 @dataclass(frozen=True)
 class GANRecipe(GANOptions, ClassRecipe):
     """A GAN of images alone, or with classes.
@@ -54,14 +59,17 @@ class GANRecipe(GANOptions, ClassRecipe):
     name: ClassVar[str] = "gan"
     trained_by: ClassVar[tuple[str, ...]] = ("gan",)
 
-    critic: VectorCoderConfig = field(default_factory=VectorCoderConfig)
-    gamma: Share = 1.0
+    network: VectorCoderConfig = field(default_factory=narrow)
+    critic: VectorCoderConfig = field(default_factory=narrow)
+    gamma: Weight = 3.0
     augment: Literal["auto", "on", "off"] = "auto"
     classes: bool = False
     flip: bool = True
     share: Share = 1.0
     train: TrainConfig = field(
-        default_factory=lambda: TrainConfig(32, OptimConfig(lr=1e-3, beta1=0.0, decay=0.0, clip=1000.0))
+        default_factory=lambda: TrainConfig(
+            16, OptimConfig(lr=3e-4, muon_lr=5e-4, beta1=0.0, beta2=0.9, decay=0.0, clip=1000.0)
+        )
     )
 
     def check(self, size: int, recipes: Mapping[str, Recipe]) -> None:
