@@ -105,6 +105,29 @@ def test_more_samples_of_the_dequantisation_give_fewer_bits():
     assert many < one
 
 
+def test_both_dequantisations_bound_the_same_probability():
+    """Of one value: by quadrature over the bin, and by many samples of either kind; log q integrates to one."""
+    network = MultiScaleConfig(channels=1, steps=(1,), widths=(8,))
+    with initial_weights(0, "flow"):
+        model = Flow(FlowConfig(network=network, size=2, dequantise="variational"))
+    stirred(model)
+    with torch.no_grad():
+        model.flow.levels[0][0].log_scale += 2.5  # a density that changes within a bin
+    x, none = torch.tensor([[[[0.0, 0.2], [0.1, -0.1]]]]), torch.full((1,), NO_CLASS)
+    x = ((x + 1) * 127.5).round() / 127.5 - 1
+    u = ((torch.arange(12) + 0.5) / 12 - 0.5) * 2 / 255
+    places = torch.cartesian_prod(u, u, u, u).reshape(-1, 1, 2, 2)
+    with torch.no_grad():
+        inside = model.log_density(x + places, none.expand(len(places))).double()
+        exact = -(torch.logsumexp(inside, 0) - math.log(len(places)) + 4 * math.log(2 / 255)).item() / 4 / math.log(2)
+        one = torch.stack([model.bits(x, none, Noise.shared(i)) for i in range(100)]).mean().item()
+        learned = model.bits(x, none, Noise.shared(0), 600).item()
+        spread, model.spread = model.spread, None
+        even = model.bits(x, none, Noise.shared(0), 600).item()
+    assert spread is not None
+    assert one > exact - 0.02 and learned == pytest.approx(exact, abs=0.02) and even == pytest.approx(exact, abs=0.02)
+
+
 def test_it_learns():
     model = flow(steps=(2,)).train()
     x = images(16) * 0.1

@@ -14,22 +14,30 @@ make the bound tighter (`importance`). The other flow of this package is continu
 
 import math
 from dataclasses import dataclass, field
+from typing import Literal
 
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Images, PerSample, Vectors
 from unclip.diffusion.likelihood import dequantised, quantisation_bits
+from unclip.diffusion.likelihood.bits import LEVELS
 from unclip.models.classes import Labels
 from unclip.models.families.base import Encodes, Explains, OnePass, OnePassConfig, OnePassOptions, check_side
 from unclip.models.families.importance import bits_by_importance
+from unclip.nn.flows.dequantise import Dequantiser
 from unclip.nn.flows.multiscale import MultiScale, MultiScaleConfig
 
 
 @dataclass(frozen=True)
 class FlowOptions(OnePassOptions):
-    """What may be chosen of a flow. network: of the invertible layers."""
+    """What may be chosen of a flow.
+
+    network: of the invertible layers. dequantise: how a value is spread over its bin: "uniform" or "variational",
+    learned.
+    """
 
     network: MultiScaleConfig = field(default_factory=MultiScaleConfig)
+    dequantise: Literal["uniform", "variational"] = "uniform"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +55,10 @@ class Flow(OnePass[FlowConfig], Encodes, Explains):
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
         self.config = config
-        self.flow = MultiScale(config.network, config.size, len(config.classes))
+        network, classes = config.network, len(config.classes)
+        self.flow = MultiScale(network, config.size, classes)
+        learned = config.dequantise == "variational"
+        self.spread = Dequantiser(network.channels, network.widths[0], network.blocks, classes) if learned else None
 
     @property
     def channels(self) -> int:
@@ -86,7 +97,14 @@ class Flow(OnePass[FlowConfig], Encodes, Explains):
         dimensions = images[0].numel()
 
         def log_weight(i: int) -> PerSample:
-            y = dequantised(images, noise.fork(str(i)))
-            return self.log_density(y, labels) - quantisation_bits() * math.log(2) * dimensions
+            y, log_q = self._dequantised(images, labels, noise.fork(str(i)))
+            return self.log_density(y, labels) - quantisation_bits() * math.log(2) * dimensions - log_q
 
         return bits_by_importance(log_weight, k, dimensions)
+
+    def _dequantised(self, images: Images, labels: Labels, noise: Noise) -> tuple[Images, PerSample]:
+        """y = x + u, and log q(u|x) of u in units of a bin, [b]."""
+        if self.spread is None:
+            return dequantised(images, noise), images.new_zeros(len(images))
+        u, log_q = self.spread(images, self.classes(labels), noise)
+        return images + (u - 0.5) * (2 / (LEVELS - 1)), log_q
