@@ -8,7 +8,7 @@ from unclip.core import machine
 from unclip.generation.base import ImageModel
 from unclip.generation.ddpm import DDPMPipeline
 from unclip.generation.latent_diffusion import LatentPipeline
-from unclip.generation.one_pass import FlowPipeline, GANPipeline, VAEPipeline
+from unclip.generation.one_pass import ONE_PASS, FlowPipeline, GANPipeline, VAEPipeline
 from unclip.generation.text_to_image import TextToImage
 from unclip.runs.folder import RunFolder
 
@@ -26,9 +26,7 @@ PIPELINES: dict[str, Pipeline] = {
     "unclip": TextToImage,
     "latent": LatentPipeline,
     "ddpm": DDPMPipeline,
-    "vae": VAEPipeline,
-    "flow": FlowPipeline,
-    "gan": GANPipeline,
+    **ONE_PASS,
 }
 """What a run trains -> the class of the finished model."""
 CALLED: dict[type[ImageModel], str] = {

@@ -105,3 +105,9 @@ class GANPipeline(OnePassModel[GAN]):
 
     NAME: ClassVar[str] = "gan"
     KIND: ClassVar[type[OnePass[Any]]] = GAN
+
+
+ONE_PASS: dict[str, type[VAEPipeline] | type[FlowPipeline] | type[GANPipeline]] = {
+    kind.NAME: kind for kind in (VAEPipeline, FlowPipeline, GANPipeline)
+}
+"""The stage that draws -> the class of the finished model."""

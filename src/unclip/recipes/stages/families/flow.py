@@ -40,7 +40,7 @@ class FlowRecipe(FlowOptions, ClassRecipe):
     classes: bool = False
     flip: bool = True
     share: Share = 1.0
-    train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(16, OptimConfig(lr=2e-3, muon_lr=3e-3)))
 
     def check(self, size: int, recipes: Mapping[str, Recipe]) -> None:
         check_side(size, self.network.multiple)
