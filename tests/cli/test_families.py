@@ -170,6 +170,19 @@ def test_families_beside_each_other(runs: dict[str, Path], call: Call, tmp_path:
     assert by["flow"]["reconstruction, dB"] > 60 > by["vae"]["reconstruction, dB"] > 5
 
 
+@pytest.mark.parametrize("model", ["vae", "flow", "gan"])
+def test_explained_and_diagnosed(runs: dict[str, Path], model: str, call: Call, tmp_path: Path) -> None:
+    done = call("explain", "--run", runs[model], "--out", tmp_path)
+    assert done.code == 0, done.err
+    names = {"temperature.png", "between.png", "traversals.png"} | (
+        {"reconstructions.png"} if model != "gan" else set()
+    )
+    assert names == {path.name for path in tmp_path.glob("*.png")}
+    assert "From z to an image" in (tmp_path / "explain.html").read_text(encoding="utf-8")
+    done = call("diagnose", runs[model])
+    assert done.code in (0, 1) and f"{model}" in done.out and not done.err
+
+
 def test_what_cannot_be_trained_is_refused(call: Call, tmp_path: Path) -> None:
     data, out = folder(tmp_path / "data", each=4), tmp_path / "run"
 
