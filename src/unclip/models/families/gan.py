@@ -87,9 +87,9 @@ class GANLoss(Config):
         augment: whether the critic sees augmented images.
     """
 
-    critic: VectorCoderConfig = field(default_factory=VectorCoderConfig)
-    gamma: Weight = 1.0
-    augment: bool = False
+    critic: VectorCoderConfig
+    gamma: Weight
+    augment: bool
 
 
 class GANTraining(nn.Module):

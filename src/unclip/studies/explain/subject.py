@@ -16,7 +16,8 @@ from unclip.data.shapes.world import World
 from unclip.diffusion.process import Diffusion, Sampling
 from unclip.diffusion.samplers import Step
 from unclip.generation.ddpm import DDPMPipeline
-from unclip.generation.load import load
+from unclip.generation.load import called, load
+from unclip.generation.one_pass import OnePassModel
 from unclip.generation.require import require
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
@@ -146,6 +147,11 @@ class OpenedRun:
 def open_run(root: Path) -> OpenedRun:
     """A finished run with its data. Raises ValueError for one that is unfinished, damaged, or without its data."""
     model, run = load(root), RunFolder(root)
+    if isinstance(model, OnePassModel):
+        raise ValueError(
+            f"{root}: a {called(model)}, which draws in one pass, and this looks at diffusions; take a run of --model "
+            "unclip or ddpm"
+        )
     if not isinstance(model, TextToImage | DDPMPipeline) or model.limit is None:
         raise ValueError(
             f"{root}: denoises codes, and this looks at how images are denoised; take a run of --model ddpm, or one of "
