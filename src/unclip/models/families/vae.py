@@ -7,6 +7,9 @@ the decoder. The loss is this bound in bits/dim, so that it can be read beside a
 
 Free bits (Kingma et al. 2016, Eq. 15): a dimension of z whose KL, averaged over the batch, is below `free_bits` has no
 reason to get nearer to the prior, so that no dimension is switched off before the decoder has found a use for it.
+
+A variance of its own for each value has a price: where the decoder is unsure of a colour it says so, and then hardly
+learns it (Seitzer et al. 2022). So at first all variances are nearly alike, and they are let go over `FREE` of the run.
 """
 
 import math
@@ -24,8 +27,10 @@ from unclip.models.families.base import Encodes, Explains, OnePass, OnePassConfi
 from unclip.models.families.importance import bits_by_importance
 from unclip.nn.generators.vector import VectorCoderConfig, VectorDecoder, VectorEncoder
 
-LEAST, MOST = -11.0, 2.0
-"""Log-variance of a colour value: its standard deviation is half a bin at the least."""
+LEAST, MOST = -11.0, -1.0
+"""Log-variance of a colour value: its standard deviation is half a bin at the least, 0.6 at the most."""
+EVEN, FREE = -1.5, 0.4
+"""The least log-variance at the start of a training, and the share of the run after which it is `LEAST`."""
 WIDEST = 8.0
 """|log-variance| of a code at the most."""
 
@@ -85,6 +90,11 @@ class VAE(OnePass[VAEConfig], Encodes, Explains):
         self.encoder = VectorEncoder(network, config.size, classes, 2 * config.latent)
         self.decoder = VectorDecoder(network, config.size, config.latent, classes, 2 * network.channels)
         self.likelihood = DiscretisedLogistic()
+        self.least = LEAST
+
+    def pace(self, share: float) -> None:
+        """Lets the variances of the colour values go."""
+        self.least = EVEN + min(1.0, share / FREE) * (LEAST - EVEN)
 
     @property
     def channels(self) -> int:
@@ -136,7 +146,7 @@ class VAE(OnePass[VAEConfig], Encodes, Explains):
     def _pixels(self, z: Vectors, labels: Labels) -> tuple[Images, Images]:
         """Means and log-variances of the colour values."""
         mean, log_variance = self.decoder(z, self.classes(labels)).float().chunk(2, dim=1)
-        middle, reach = (MOST + LEAST) / 2, (MOST - LEAST) / 2
+        middle, reach = (MOST + self.least) / 2, (MOST - self.least) / 2
         return mean, middle + reach * torch.tanh((log_variance - middle) / reach)
 
     def _nats(self, images: Images, z: Vectors, labels: Labels) -> PerSample:
