@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from unclip.core.slerp import slerp
-from unclip.core.typing import Images, State
+from unclip.core.typing import Float, Images, Tensor
 from unclip.diffusion.likelihood import Estimate, summarise
 from unclip.evaluation import likelihood, pictures
 from unclip.evaluation.judging.compared import Compared
@@ -163,8 +163,8 @@ def reconstruction(way: Way, images: Images, labels: Labels) -> float | str:
     return (10 * torch.log10(4 / error)).mean().item()
 
 
-def between(way: Way, labels: Labels, ends: State, count: int) -> Images:
-    """Images along the arc from one z to another, both included."""
+def between(way: Way, labels: Labels, ends: Float[Tensor, "two ..."], count: int) -> Float[Tensor, "n c h w"]:
+    """Images along the arc from the first z to the second, both included, of the first class."""
     a, b = ends[:1], ends[1:2]
     shares = torch.linspace(0, 1, count)
     z = torch.cat([slerp(a, b, share) for share in shares.tolist()])
