@@ -149,7 +149,7 @@ def sample_checks(run: Subject, name: str) -> Iterator[Check]:
         yield from use_checks(run, model, captions, made)
 
 
-def colours(run: Subject, name: str, made: Images, real: Images) -> Check:
+def colours(run: Subject, name: str, made: Images, real: Float[Tensor, "m c h w"]) -> Check:
     """Mean and standard deviation of the samples' pixels, in [-1, 1]."""
     off = (made.mean() - real.mean()).item()
     contrast = (made.std() / real.std()).item()
