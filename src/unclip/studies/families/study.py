@@ -128,9 +128,7 @@ def bits(model: ClassModel, images: Images, labels: Labels, seed: int) -> dict[s
     known = pictures.explaining(model)
     if not isinstance(known, VAE | Flow):
         return {"bits/dim": NONE, kind: NONE, tighter: NONE}
-    one = likelihood.by_samples(known, images, labels, 1, seed, model.device)
-    few = max(2, len(images) // 8)
-    many = likelihood.by_samples(known, images[:few], labels[:few], likelihood.SAMPLES, seed, model.device)
+    one, many = likelihood.by_importance(known, images, labels, max(2, len(images) // 8), seed, model.device)
     said = "a bound" if isinstance(known, VAE) else "exact, dequantised"
     return {"bits/dim": _figure(one), kind: said, tighter: _figure(many)}
 
