@@ -54,9 +54,7 @@ def evaluate(
     how: Judged = Judged(),
     n: Annotated[int, Parameter(name="-n", help="Images to generate (with shapes: a category).")] = 256,
     seed: Annotated[int, Parameter(help=SEED)] = 0,
-    bpd: Annotated[
-        bool, Parameter(help="ddpm, vae, flow: bits/dim, by the bound and exactly or more tightly.", negative="")
-    ] = False,
+    bpd: Annotated[bool, Parameter(help="ddpm, vae, flow: bits/dim, by two ways.", negative="")] = False,
     bpd_pictures: Annotated[int, Parameter(help="Images for --bpd; what costs most takes an eighth of them.")] = 512,
     trace: Annotated[
         bool, Parameter(help="unclip: the same with parts replaced, to see which stage errors come from.", negative="")
