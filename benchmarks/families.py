@@ -3,9 +3,9 @@
     python benchmarks/families.py --out runs/families [--budget 30m] [--data shapes PATH] [--only vae gan]
 
 Each run is what a person types (`unclip train DATA --model MODEL --size 32 --budget 30m`), one after the other, with
-one core; a run that is finished is not trained again, and one that was stopped goes on. Then `unclip compare` over the runs
-of each data set: the table, OUT/DATA/families.png and OUT/DATA/families.json. CIFAR-10 is trained with classes. Four
-families on two data sets take four hours and a quarter.
+one core; a run that is finished is not trained again, and one that was stopped goes on. Then `unclip compare` over the
+runs of each data set: the table, OUT/DATA/families.png and OUT/DATA/families.json. CIFAR-10 is trained with classes.
+Four families on two data sets take four hours and a quarter.
 """
 
 import argparse

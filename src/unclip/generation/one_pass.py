@@ -40,6 +40,11 @@ class OnePassModel(ClassModel, Generic[F]):
         stages = Stages(folder, device)
         return cls.of(stages, model=stages(cls.NAME, cls.KIND))
 
+    @classmethod
+    def around(cls: type[P], module: OnePass[Any], device: str) -> P:
+        """The model of a module that is loaded already."""
+        return cls(module, device=device)
+
     @property
     def size(self) -> int:
         return self.model.config.size

@@ -105,7 +105,7 @@ def opened(run: Subject, name: str) -> ImageModel:
     if name == "ddpm":
         return DDPMPipeline(ctx.finished(name, DDPM), device=ctx.device)
     if name in ONE_PASS:
-        return ONE_PASS[name](ctx.finished(name, ONE_PASS[name].KIND), device=ctx.device)
+        return ONE_PASS[name].around(ctx.finished(name, ONE_PASS[name].KIND), ctx.device)
     clip = loaded_clip(run).clip
     if name == "latent":
         coder, latent = ctx.finished("autoencoder", Autoencoder), ctx.finished("latent", LatentDiffusion)
