@@ -17,7 +17,8 @@ import torch
 from unclip.core import machine
 from unclip.core.noise import Noise, initial_weights
 from unclip.core.task import Batch
-from unclip.models.ddpm import DDPM, NO_CLASS
+from unclip.models.classes import NO_CLASS
+from unclip.models.ddpm import DDPM
 from unclip.recipes.presets import ddpm_cifar10, ddpm_fast
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages import DDPMRecipe

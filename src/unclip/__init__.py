@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from unclip.generation.ddpm import DDPMPipeline as DDPMPipeline
     from unclip.generation.latent_diffusion import LatentPipeline as LatentPipeline
     from unclip.generation.load import load as load
+    from unclip.generation.one_pass import FlowPipeline as FlowPipeline
+    from unclip.generation.one_pass import GANPipeline as GANPipeline
+    from unclip.generation.one_pass import VAEPipeline as VAEPipeline
     from unclip.generation.priors import with_prior as with_prior
     from unclip.generation.settings import Settings as Settings
     from unclip.generation.text_to_image import TextToImage as TextToImage
@@ -78,6 +81,7 @@ else:
             "unclip.generation.text_to_image": "TextToImage",
             "unclip.generation.latent_diffusion": "LatentPipeline",
             "unclip.generation.ddpm": "DDPMPipeline",
+            "unclip.generation.one_pass": "VAEPipeline FlowPipeline GANPipeline",
             "unclip.generation.priors": "with_prior",
             "unclip.editing.edit": "edit extend",
             "unclip.editing.enlarge": "upsample",

@@ -24,7 +24,7 @@ OF_A_RUN = ("docs/evaluate.md", "README.md", "docs/clip.md", "docs/terminal.md",
 TYPED_ONLY = tuple(
     f"docs/{name}.md"
     for name in (
-        *("box", "dalle2", "ddpm", "distill", "finetune", "inpainting", "judges", "latent"),
+        *("box", "dalle2", "ddpm", "distill", "families", "finetune", "inpainting", "judges", "latent"),
         *("manipulate", "priors", "upsamplers"),
     )
 )

@@ -23,8 +23,9 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> None:
         made = real.flip(-1) if root.name == "good" else Noise.shared(1).normal(real.shape).clamp(-1, 1)
         return study.Drawn(root, Mock(spec=ImageModel), made)
 
-    monkeypatch.setattr(study, "shared", lambda first, second, asked: ([""] * 40, real))
+    monkeypatch.setattr(study, "shared", lambda roots, asked: ([""] * 40, real))
     monkeypatch.setattr(study, "_draw", drawn)
+    monkeypatch.setattr(study, "of_families", lambda roots: False)
 
 
 def test_the_difference_has_its_own_error(call: Call, runs: None, tmp_path: Path) -> None:

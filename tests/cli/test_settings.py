@@ -105,7 +105,7 @@ def test_lists_in_the_environment():
         (TrainOptions(), {"UNCLIP_SIZE": "48"}, "size = 48"),
         (TrainOptions(preset="huge"), {}, "--preset 'huge': known are tiny, small, paper, latent-tiny, ddpm-fast"),
         (TrainOptions(preset="small", model="ddpm"), {}, "--preset 'small' trains model = 'unclip', not 'ddpm'"),
-        (TrainOptions(), {"UNCLIP_MODEL": "gan"}, "model = 'gan': known are unclip, latent, ddpm"),
+        (TrainOptions(), {"UNCLIP_MODEL": "energy"}, "model = 'energy': known are unclip, latent, ddpm, vae"),
         (TrainOptions(classes=True), {}, "--classes: ddpm: a run of model = 'unclip' has no such stage"),
         (
             TrainOptions(model="ddpm", set=["decoder.share=2"]),

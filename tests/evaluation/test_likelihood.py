@@ -12,7 +12,8 @@ from unclip.diffusion.process import DiffusionConfig
 from unclip.diffusion.schedules import LinearBeta, LogNormal, Schedule
 from unclip.evaluation import likelihood
 from unclip.generation.ddpm import DDPMPipeline
-from unclip.models.ddpm import DDPM, NO_CLASS, DDPMConfig
+from unclip.models.classes import NO_CLASS
+from unclip.models.ddpm import DDPM, DDPMConfig
 
 STD = 0.2
 
@@ -46,7 +47,7 @@ def test_an_exact_model_needs_the_entropy():
 
 
 def test_the_parts_add_up_and_the_curve_ends_at_the_bound():
-    scores = likelihood.bits(exact(LinearBeta(1e-3, 0.2, T=40)), *data(32), flow=0)
+    scores = likelihood.bits_of_ddpm(exact(LinearBeta(1e-3, 0.2, T=40)), *data(32), flow=0)
     bound, curve, chain = scores["bound"], scores["rate_distortion"], scores["chain"]
     assert "flow" not in scores
     assert bound["total"]["mean"] == pytest.approx(sum(bound[p]["mean"] for p in ("terminal", "steps", "decoder")))
@@ -59,8 +60,8 @@ def test_the_parts_add_up_and_the_curve_ends_at_the_bound():
 
 
 def test_a_curve_needs_pictures_enough():
-    assert "rate_distortion" not in likelihood.bits(exact(LinearBeta(T=1000)), *data(4), flow=0)
-    assert "rate_distortion" in likelihood.bits(exact(LinearBeta(1e-3, 0.2, T=60)), *data(20), flow=0)
+    assert "rate_distortion" not in likelihood.bits_of_ddpm(exact(LinearBeta(T=1000)), *data(4), flow=0)
+    assert "rate_distortion" in likelihood.bits_of_ddpm(exact(LinearBeta(1e-3, 0.2, T=60)), *data(20), flow=0)
 
 
 def test_pictures_that_do_not_fit_are_refused():

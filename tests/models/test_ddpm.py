@@ -12,7 +12,8 @@ from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM
 from unclip.diffusion.schedules import LogNormal
-from unclip.models.ddpm import DDPM, NO_CLASS, DDPMConfig, ddpm_diffusion
+from unclip.models.classes import NO_CLASS
+from unclip.models.ddpm import DDPM, DDPMConfig, ddpm_diffusion
 from unclip.nn.backbones.config import ImageNetworkConfig
 from unclip.nn.backbones.diffusion_unet import DiffusionUNetConfig
 from unclip.nn.backbones.dit import DiTConfig

@@ -57,7 +57,7 @@ def copying(monkeypatch: pytest.MonkeyPatch) -> None:
         images = torch.from_numpy(ctx.prepared.images[ctx.splits.train[:32]]).permute(0, 3, 1, 2) / 127.5 - 1
         return Preview(Image.new("RGB", (8, 8)), images)
 
-    monkeypatch.setattr(ddpm, "ddpm_preview", preview)
+    monkeypatch.setattr(ddpm, "preview", preview)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -19,7 +19,7 @@ from unclip.recipes.presets import DEFAULTS, PRESETS
 from unclip.recipes.settings.recipe import models, stages_of
 from unclip.recipes.settings.run import RunConfig, merge, read_settings, write_settings
 from unclip.recipes.stages import CLIPRecipe, DDPMRecipe
-from unclip.recipes.stages.ddpm import labels
+from unclip.recipes.stages.families.classed import labels
 from unclip.runs.folder import RunFolder
 
 

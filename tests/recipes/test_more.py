@@ -175,7 +175,7 @@ def test_a_budget_holds_samples_and_gate(data: Path, tmp_path: Path, monkeypatch
     from unclip.recipes.stages import ddpm
 
     assert PICTURES
-    draw = ddpm.ddpm_preview
+    draw = ddpm.preview
 
     def slow(*given: object):
         time.sleep(0.2)
@@ -185,7 +185,7 @@ def test_a_budget_holds_samples_and_gate(data: Path, tmp_path: Path, monkeypatch
         time.sleep(0.8)
         return Gate("ddpm", True, "fine", {"odd": float("nan")})
 
-    monkeypatch.setattr(ddpm, "ddpm_preview", slow)
+    monkeypatch.setattr(ddpm, "preview", slow)
     monkeypatch.setattr(ddpm, "ddpm_gate", gate)
     monkeypatch.setattr(stage_run.plots, "available", lambda: False)
     timed = replace(config(0), budget=4.0, checkpoint_seconds=60.0)

@@ -18,10 +18,10 @@ from unclip.training.trainer import TrainConfig
 
 
 def test_models_and_their_stages_follow_from_the_classes():
-    assert models() == ["unclip", "ddpm", "latent"]
+    assert models() == ["unclip", "ddpm", "flow", "gan", "latent", "vae"]
     assert stages_of("unclip") == ("clip", "prior", "decoder")
     assert stages_of("latent") == ("clip", "autoencoder", "latent")
-    assert stages_of("ddpm") == ("ddpm",) and stages_of("gan") == ()
+    assert stages_of("ddpm") == ("ddpm",) and stages_of("gan") == ("gan",) and stages_of("energy") == ()
     for name, kind in all_recipes().items():
         assert kind.name == name and (kind.trained_by or kind.added_to)
         assert set(kind.follows) <= set(all_recipes())
@@ -50,7 +50,7 @@ def test_what_can_be_added_next_follows_from_what_is_there():
 @pytest.mark.parametrize(
     "table, why",
     [
-        ({"model": "gan"}, "model = 'gan': known are unclip, ddpm, latent"),
+        ({"model": "energy"}, "model = 'energy': known are unclip, ddpm, flow, gan, latent, vae"),
         ({"decodr": {}}, "unknown setting 'decodr'; did you mean 'decoder'"),
         ({"ddpm": {}}, "ddpm: a run of model = 'unclip' has no such stage"),
         ({"upsampler": {}}, "upsampler: a run of model = 'unclip' has no such stage"),

@@ -58,7 +58,9 @@ def _facts(about: About) -> Iterator[str]:
     if isinstance(psnr := error.get("psnr"), int | float):
         yield f"error     PSNR {psnr:.2f} dB"
     yield from (f"prompt    {prompt}" for prompt in _prompts(about)[:MOST_LINES] if prompt)
-    yield from (f"{name:<9} {describe(about[name])}" for name in ("seed", "model", "unclip") if name in about)
+    yield from (
+        f"{name:<9} {describe(about[name])}" for name in ("seed", "temperature", "model", "unclip") if name in about
+    )
     if by := ", ".join(f"{name} {describe(sha)}" for name, sha in table_in(about, "stages").items()):
         yield f"by        {by}"
     yield from (f"{name:<9} {describe(value)}" for name, value in [*table_in(about, "sampling").items()][:MOST_LINES])
@@ -108,6 +110,7 @@ def command(about: About, run: str) -> str:
     words = ["--run", run, "--seed", _number(about["seed"])]
     words += ["-n", _number(about["n"])] if "n" in about else []
     words += ["--size", _number(about["size"])] if "size" in about else []
+    words += ["--temperature", _decimal(about["temperature"])] if "temperature" in about else []
     words += ["--steps", _number(sampling["steps"])]
     words += ["--prior", _name(about["prior"])] if "prior" in about else []
     words += sampling_words(sampling, place)
@@ -156,6 +159,12 @@ def _number(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"{printable(value, 100)!r} is not a whole number")
     return str(value)
+
+
+def _decimal(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{printable(value, 100)!r} is not a number")
+    return f"{value:g}"
 
 
 def _name(value: object) -> str:

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from unclip.diffusion.likelihood import BoundSettings as BoundSettings
     from unclip.diffusion.likelihood import BoundSummary as BoundSummary
     from unclip.diffusion.likelihood import DiscretisedGaussian as DiscretisedGaussian
+    from unclip.diffusion.likelihood import DiscretisedLogistic as DiscretisedLogistic
     from unclip.diffusion.likelihood import Estimate as Estimate
     from unclip.diffusion.likelihood import ExactTrace as ExactTrace
     from unclip.diffusion.likelihood import FlowBits as FlowBits
@@ -169,6 +170,7 @@ else:
             "unclip.diffusion.likelihood": (
                 "BoundSettings Bound BoundSummary variational_bound summarise continuous_bound FlowSettings FlowBits "
                 "flow_likelihood RateDistortion rate_distortion Estimate DiscretisedGaussian GaussianDensity RK4 RK45 "
+                "DiscretisedLogistic "
                 "Rademacher GaussianProbes ExactTrace"
             ),
         },

@@ -3,24 +3,23 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import torch
-
 from unclip.core.config.ranges import quote
 from unclip.core.noise import Noise
 from unclip.diffusion.guidance import FORMS, Guidance, LogLikelihood
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
-from unclip.generation.base import ImageModel
+from unclip.generation.classed import ClassModel
 from unclip.generation.distilled import STAGE, drawing, required, usable
 from unclip.generation.settings import Settings
+from unclip.models.classes import Labels
 from unclip.models.classifier import NoisyClassifier
-from unclip.models.ddpm import DDPM, NO_CLASS, Labels
+from unclip.models.ddpm import DDPM
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import Stages
 
 
 @dataclass
-class DDPMPipeline(ImageModel):
+class DDPMPipeline(ClassModel):
     """A trained DDPM. Its prompts are names of classes, "" for an image of no class. `unclip.load` makes one."""
 
     model: DDPM
@@ -44,27 +43,12 @@ class DDPMPipeline(ImageModel):
         return drawing(self.sampling, settings, usable(self.stages, "ddpm"))
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.model.shape
+
+    @property
     def classes(self) -> tuple[str, ...]:
-        """The names of its classes; none where it was trained on images alone."""
         return self.model.config.classes
-
-    def expand_request(self, prompts: Sequence[str], n: int, seed: int) -> list[tuple[str, int]]:
-        """Lists (prompt, seed) for n images of each named class; without a name, n images of all classes in turn."""
-        self.labels(prompts)
-        if prompts:
-            return [(p, seed + i) for p in prompts for i in range(n)]
-        every = self.classes or ("",)
-        return [(every[i % len(every)], seed + i // len(every)) for i in range(n)]
-
-    def labels(self, prompts: Sequence[str]) -> Labels:
-        """The numbers of these classes, [b]. Raises ValueError that lists the names, for one that is not among them."""
-        numbers = {"": NO_CLASS, **{name: i for i, name in enumerate(self.classes)}}
-        for prompt in prompts:
-            if prompt not in numbers:
-                known = ", ".join(self.classes[:20]) + (", ..." if len(self.classes) > 20 else "")
-                why = f"known are {known}" if self.classes else "this model knows none; leave the prompt out"
-                raise ValueError(f"class {prompt!r}: {why}")
-        return torch.tensor([numbers[p] for p in prompts], dtype=torch.long, device=self.device)
 
     def steps(self, prompts: Sequence[str], seeds: Sequence[int], settings: Settings | None = None) -> Iterator[Step]:
         """Yields every denoising step for a batch.

@@ -8,21 +8,34 @@ from unclip.core import machine
 from unclip.generation.base import ImageModel
 from unclip.generation.ddpm import DDPMPipeline
 from unclip.generation.latent_diffusion import LatentPipeline
+from unclip.generation.one_pass import ONE_PASS, FlowPipeline, GANPipeline, VAEPipeline
 from unclip.generation.text_to_image import TextToImage
 from unclip.runs.folder import RunFolder
 
 M = TypeVar("M", bound=ImageModel)
 
-PIPELINES: dict[str, type[TextToImage] | type[LatentPipeline] | type[DDPMPipeline]] = {
+Pipeline = (
+    type[TextToImage]
+    | type[LatentPipeline]
+    | type[DDPMPipeline]
+    | type[VAEPipeline]
+    | type[FlowPipeline]
+    | type[GANPipeline]
+)
+PIPELINES: dict[str, Pipeline] = {
     "unclip": TextToImage,
     "latent": LatentPipeline,
     "ddpm": DDPMPipeline,
+    **ONE_PASS,
 }
 """What a run trains -> the class of the finished model."""
 CALLED: dict[type[ImageModel], str] = {
     TextToImage: "text-to-image model",
     LatentPipeline: "latent diffusion",
     DDPMPipeline: "plain DDPM",
+    VAEPipeline: "variational autoencoder",
+    FlowPipeline: "normalizing flow",
+    GANPipeline: "GAN",
 }
 
 
@@ -61,6 +74,10 @@ def load(
 def _only(kind: type[M], model: ImageModel, run: str | Path) -> M:
     if not isinstance(model, kind):
         fits = " or ".join(name for name, of in PIPELINES.items() if issubclass(of, kind))
-        held = CALLED.get(type(model), "model of another kind")
-        raise ValueError(f"{run}: a {held}, and only a run of --model {fits} can do this; name one")
+        raise ValueError(f"{run}: a {called(model)}, and only a run of --model {fits} can do this; name one")
     return model
+
+
+def called(model: ImageModel) -> str:
+    """What a person calls it."""
+    return CALLED.get(type(model), "model of another kind")

@@ -31,7 +31,8 @@ class Settings(Config):
     guidance: its scale, or the guidance itself; form: which guidance takes the scale (`guidance.FORMS`); classifier,
     clip: scale of classifier or CLIP guidance on top of it. size: side of the images, px, of those that the model's
     stages draw (None: the largest). negative: a prompt that guidance leads away from, in the place of none; None or
-    "": none. Raises ValueError for what is neither a name nor such an object.
+    "": none. temperature: of the noise that a VAE, a GAN or a flow draws from. Raises ValueError for what is neither
+    a name nor such an object.
     """
 
     steps: Steps | None = None
@@ -43,6 +44,7 @@ class Settings(Config):
     clip: Weight | None = None
     size: Side | None = None
     negative: str | None = None
+    temperature: Weight | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.negative, str | None):
@@ -61,6 +63,11 @@ class Settings(Config):
 
         Raises ValueError for an unknown name or bad numbers.
         """
+        if self.temperature is not None:
+            raise ValueError(
+                f"temperature = {self.temperature}: is of a VAE, a GAN or a flow; a diffusion is led by its guidance, "
+                "leave the temperature out"
+            )
         if self.steps is not None:
             how = replace(how, steps=self.steps)
         if self.guidance is not None or self.form is not None:

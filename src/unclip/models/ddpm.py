@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from unclip.core.condition import Condition
@@ -17,7 +16,7 @@ from unclip.core.config.base import Config
 from unclip.core.config.ranges import Fraction, Side
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
-from unclip.core.typing import Images, Int, Tensor
+from unclip.core.typing import Images
 from unclip.diffusion.denoiser import Denoise, within
 from unclip.diffusion.guidance import ClassifierFree, Unguided
 from unclip.diffusion.parameterization import Eps
@@ -25,12 +24,9 @@ from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
 from unclip.diffusion.samplers import Ancestral, Step
 from unclip.diffusion.schedules import LinearBeta
 from unclip.diffusion.weighting import Simple
+from unclip.models.classes import NO_CLASS, Labels, check_images, check_names, one_hot
 from unclip.models.network import check_network
 from unclip.nn.backbones.config import ImageNetworkConfig
-
-Labels = Int[Tensor, " b"]
-"""The number of each image's class; -1: none."""
-NO_CLASS = -1
 
 
 def ddpm_diffusion() -> DiffusionConfig:
@@ -70,8 +66,7 @@ class DDPMConfig(DDPMOptions):
             raise ValueError(
                 f"network.vector_width = {network.vector_width}: must be the number of classes, {len(self.classes)}"
             )
-        if len(set(self.classes)) < len(self.classes):
-            raise ValueError(f"classes = {self.classes}: each name once")
+        check_names(self.classes)
 
 
 class DDPM(nn.Module):
@@ -91,16 +86,13 @@ class DDPM(nn.Module):
 
     def check(self, images: Images) -> None:
         """Raises ValueError, with the fix, for images of another size or channel count than the model's."""
-        if images.shape[1:] != self.shape:
-            has, wants = (f"{h} x {w} px with {c} channels" for c, h, w in (images.shape[1:], self.shape))
-            raise ValueError(f"images of {has}: this model has {wants}; resize or convert them, or train another one")
+        check_images(images, self.shape)
 
     def condition(self, labels: Labels) -> Condition:
         """One-hot vectors; zeros for `NO_CLASS`. Without classes: nothing."""
         if not self.config.classes:
             return Condition()
-        one_hot = F.one_hot(labels.clamp(min=0), len(self.config.classes))
-        return Condition(vector=(one_hot * (labels >= 0)[:, None]).float())
+        return Condition(vector=one_hot(labels, len(self.config.classes)))
 
     def denoiser(self, labels: Labels, limited: bool = True) -> Denoise:
         """The model as likelihoods see it, classes built in, without guidance; `limited`: x0 clamped as in sampling."""

@@ -18,12 +18,15 @@ from unclip.recipes.stages import (
     ContrastivePriorRecipe,
     DDPMRecipe,
     DecoderRecipe,
+    FlowRecipe,
+    GANRecipe,
     InpaintRecipe,
     InpaintUpsamplerRecipe,
     LatentRecipe,
     NoisyCLIPRecipe,
     PriorRecipe,
     UpsamplerRecipe,
+    VAERecipe,
 )
 from unclip.recipes.stages.base import Stage, StageRecipe
 
@@ -38,6 +41,8 @@ __all__ = [
     "DDPMRecipe",
     "DecoderRecipe",
     "Feed",
+    "FlowRecipe",
+    "GANRecipe",
     "Gate",
     "InpaintRecipe",
     "InpaintUpsamplerRecipe",
@@ -50,6 +55,7 @@ __all__ = [
     "Stage",
     "StageRecipe",
     "UpsamplerRecipe",
+    "VAERecipe",
     "judge",
     "pairs_of",
 ]

@@ -111,6 +111,21 @@ def ddpm_cifar10(size: int = 32) -> RunConfig:
     return RunConfig(model="ddpm", size=size, recipes={"ddpm": paper})
 
 
+def vae_fast(size: int = 32) -> RunConfig:
+    """A variational autoencoder in minutes on two CPU cores."""
+    return RunConfig(model="vae", size=size)
+
+
+def flow_fast(size: int = 32) -> RunConfig:
+    """A normalizing flow in minutes on two CPU cores."""
+    return RunConfig(model="flow", size=size)
+
+
+def gan_fast(size: int = 32) -> RunConfig:
+    """A GAN in minutes on two CPU cores."""
+    return RunConfig(model="gan", size=size)
+
+
 def latent_tiny(size: int = 64) -> RunConfig:
     """Latent diffusion in minutes on two CPU cores: codes of 16 x 16 cells with 4 channels, whatever the size.
 
@@ -135,9 +150,19 @@ PRESETS: dict[str, Callable[[int], RunConfig]] = {
     "latent-tiny": latent_tiny,
     "ddpm-fast": ddpm_fast,
     "ddpm-cifar10": ddpm_cifar10,
+    "vae-fast": vae_fast,
+    "flow-fast": flow_fast,
+    "gan-fast": gan_fast,
     "codes-tiny": codes_tiny,
     "pixels-tiny": pixels_tiny,
 }
 """Preset name -> settings for an image size."""
-DEFAULTS = {"unclip": "tiny", "latent": "latent-tiny", "ddpm": "ddpm-fast"}
+DEFAULTS = {
+    "unclip": "tiny",
+    "latent": "latent-tiny",
+    "ddpm": "ddpm-fast",
+    "vae": "vae-fast",
+    "flow": "flow-fast",
+    "gan": "gan-fast",
+}
 """Model -> the preset where none is named."""

@@ -1,6 +1,6 @@
 """A whole run, resumable at any point, told as events: the data, what a model needs before its stages, the stages.
 
-unclip: data -> tokenizer -> CLIP -> prior -> decoder    ddpm: data -> (classes) -> the DDPM
+unclip: data -> tokenizer -> CLIP -> prior -> decoder    ddpm: data -> (classes) -> the DDPM; vae, flow, gan the same
 latent: data -> tokenizer -> CLIP -> autoencoder -> diffusion of its codes
 """
 

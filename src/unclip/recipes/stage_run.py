@@ -156,7 +156,8 @@ class StageRun:
     def _look(self, share: float, report: Report) -> Generator[Event, None, dict[str, Any]]:
         """What is due between two shares of the run: the early weights, a grid of samples; what the log is to hold of
         it."""
-        early = self.name == self.ctx.config.stages[-1] and self.time.end is None
+        guided = hasattr(self.recipe, "sampling")  # what is drawn in one pass has no guidance that needs them
+        early = guided and self.name == self.ctx.config.stages[-1] and self.time.end is None
         if early and share < EARLY_AT <= report.share:
             self._store(self.ctx.folder.early / self.name)
         if self.stage.preview is None or not due(share, report.share, often=self.ctx.config.stop_at_copies > 0):

@@ -2,7 +2,7 @@
 
 run.toml  state.json  tokenizer.json  clip/  prior/  decoder/    what a text-to-image model is made of
 run.toml  state.json  tokenizer.json  clip/  autoencoder/  latent/    of a latent diffusion
-run.toml  state.json  ddpm/                                      what a plain DDPM is made of
+run.toml  state.json  ddpm/                                      what a plain DDPM is made of; vae/, flow/, gan/ too
 classifier/  ...                                                 what `unclip add` put beside it
 early/                                                           the stage that draws, after 1/16 of its training
 data-128/  ...                                                   its images at another size, for upsamplers

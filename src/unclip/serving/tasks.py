@@ -10,7 +10,7 @@ from unclip.core.watching import looking
 from unclip.diffusion.samplers import Step
 from unclip.editing.edit import edit
 from unclip.generation.base import ImageModel
-from unclip.generation.ddpm import DDPMPipeline
+from unclip.generation.classed import ClassModel
 from unclip.generation.settings import Settings
 from unclip.images.files import to_pictures
 from unclip.latents.manipulate import blend, diff, vary
@@ -56,7 +56,7 @@ class Task:
 
     def generate(self, model: ImageModel) -> list[Image.Image]:
         """Images of the prompt; a model that knows no prompts draws what it knows."""
-        prompts = [] if isinstance(model, DDPMPipeline) and not model.classes else [self.prompt]
+        prompts = [] if isinstance(model, ClassModel) and not model.classes else [self.prompt]
         if self.previews is None:
             return model.generate(prompts, self.n, self.seed, self.settings)
         with looking(self.previews.look(model.resolved(self.settings).steps)):

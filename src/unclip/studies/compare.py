@@ -1,4 +1,5 @@
-"""`unclip compare`: two finished runs on the same held-out captions and seeds, and the error of the difference.
+"""`unclip compare`: two finished runs on the same held-out captions and seeds, and the error of the difference; and
+models of images alone beside each other, whatever their family.
 
 What both runs share, how hard a caption is and what a seed brings, cancels in the difference, so its error is smaller
 than the errors of the two figures suggest. It does not hold what another training seed would change.
@@ -8,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from unclip.core.noise import Noise
 from unclip.core.typing import Images
@@ -22,13 +25,14 @@ from unclip.evaluation.sets.kernel import kid_scores
 from unclip.evaluation.sets.paired import frechet_difference, kid_difference, paired_difference
 from unclip.generation.base import ImageModel
 from unclip.generation.captioned import CaptionedModel
-from unclip.generation.ddpm import DDPMPipeline
+from unclip.generation.classed import ClassModel
 from unclip.generation.load import load
 from unclip.generation.settings import Settings
 from unclip.judges.judge import Judge
 from unclip.judges.shipped import load_all
-from unclip.recipes.api.judged_data import Judged, rows_of
+from unclip.recipes.api.judged_data import Judged, rows_of, trained_on
 from unclip.runs.folder import RunFolder
+from unclip.studies.families.study import Family, Shared, figures, sheet
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class CompareRequest:
     """How two runs are compared. Raises ValueError for too few images.
 
     Args:
-        n: held-out captions, or images of plain DDPMs.
+        n: held-out captions, or images of models of images alone.
         seed: of the first image; the next takes the next.
         split: whose images.
         features: judges of sets of images; none: those that are shipped.
@@ -68,7 +72,7 @@ def compare(first: Path, second: Path, asked: CompareRequest) -> dict[str, Any]:
 
     Raises ValueError for runs of other sizes, of other data, or that hold out other images.
     """
-    captions, real = shared(first, second, asked)
+    captions, real = shared([first, second], asked)
     drawn = [_draw(root, captions, asked) for root in (first, second)]
     names = captions if any(captions) else [str(i) for i in range(len(captions))]
     scores = dict[str, Any]()
@@ -79,16 +83,49 @@ def compare(first: Path, second: Path, asked: CompareRequest) -> dict[str, Any]:
     return scores
 
 
-def shared(first: Path, second: Path, asked: CompareRequest) -> tuple[list[str], Images]:
-    """Captions and true images that both runs hold out."""
-    (prepared, rows), (other, others) = (_held_out(root, asked) for root in (first, second))
-    if [prepared.digests[row] for row in rows] != [other.digests[row] for row in others]:
-        raise ValueError(
-            f"{first} and {second} do not hold out the same images at the same size: a paired comparison needs runs of "
-            "the same data, --size and held_out; compare the pages of `unclip evaluate` instead"
-        )
+def beside(roots: Sequence[Path], asked: CompareRequest) -> tuple[dict[str, dict[str, Any]], Image.Image]:
+    """Models of images alone beside each other, whatever their family: run -> figure -> value, and one picture.
+
+    Raises ValueError where a run reads captions, and for runs of other sizes, of other data, or that hold out other
+    images.
+    """
+    captions, real = shared(roots, asked)
+    found = [Family.of(root, _of_images(root)) for root in roots]
+    prepared, rows = trained_on(RunFolder(roots[0]), load_prepared(RunFolder(roots[0]).data), asked.seed)
+    train = to_tensor(select_rows(prepared.images, rows[: len(real)], 3))
+    on = Shared(captions, real, train, load_all(asked.features), asked.seed)
+    return {str(family.root): figures(family, on) for family in found}, sheet(found, on)
+
+
+def of_families(roots: Sequence[Path]) -> bool:
+    """Whether runs are compared as families: of images alone, and either of several kinds or more than two."""
+    kinds = [type(load(root)) for root in roots]
+    if not all(issubclass(kind, ClassModel) for kind in kinds):
+        if len(roots) > 2:
+            raise ValueError(
+                f"{len(roots)} runs: of those that read captions two are compared at a time; several at once only of "
+                "--model ddpm, vae, flow and gan"
+            )
+        return False
+    return len(roots) > 2 or len(set(kinds)) > 1
+
+
+def _of_images(root: Path) -> ClassModel:
+    return load(root, kind=ClassModel)
+
+
+def shared(roots: Sequence[Path], asked: CompareRequest) -> tuple[list[str], Images]:
+    """Captions and true images that all runs hold out."""
+    held = [_held_out(root, asked) for root in roots]
+    prepared, rows = held[0]
+    for root, (other, others) in zip(roots[1:], held[1:], strict=True):
+        if [prepared.digests[row] for row in rows] != [other.digests[row] for row in others]:
+            raise ValueError(
+                f"{roots[0]} and {root} do not hold out the same images at the same size: a comparison needs runs of "
+                "the same data, --size and held_out; compare the pages of `unclip evaluate` instead"
+            )
     if len(rows) < 2:
-        raise ValueError(f"{first}: split {asked.split} has {len(rows)} images, and a comparison needs at least 2")
+        raise ValueError(f"{roots[0]}: split {asked.split} has {len(rows)} images, and a comparison needs at least 2")
     captions = [prepared.captions[row][0] if prepared.captions[row] else "" for row in rows]
     return captions, to_tensor(select_rows(prepared.images, rows, 3))
 
@@ -102,7 +139,7 @@ def _held_out(root: Path, asked: CompareRequest) -> Judged:
 
 def _draw(root: Path, captions: Sequence[str], asked: CompareRequest) -> Drawn:
     model = load(root)
-    if isinstance(model, DDPMPipeline):
+    if isinstance(model, ClassModel):
         labels = model.labels([c if model.classes else "" for c in captions]).cpu()
         return Drawn(root, model, pictures.generate_images(model, labels, asked.seed, Settings()))
     assert isinstance(model, CaptionedModel)

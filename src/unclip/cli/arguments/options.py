@@ -57,16 +57,16 @@ class TrainOptions(ReadOptions):
         str | None, Parameter(help="Time for the whole run, with its unit: 90s, 30m, 2h. Example: --budget 30m")
     ] = None
     model: Annotated[
-        Literal["unclip", "latent", "ddpm"] | None,
+        Literal["unclip", "latent", "ddpm", "vae", "flow", "gan"] | None,
         Parameter(
-            help="unclip (text to image; default), latent (the same as Stable Diffusion does it) or ddpm (images "
-            "alone, or with --classes)."
+            help="unclip (text to image; default), latent (the same as Stable Diffusion does it); of images alone, or "
+            "with --classes: ddpm, or another family beside it: vae, flow, gan."
         ),
     ] = None
     classes: Annotated[
         bool,
         Parameter(
-            help="ddpm: learn the class (folder, label or short caption) of each image.",
+            help="ddpm, vae, flow, gan: learn the class (folder, label or short caption) of each image.",
             negative="",
             show_default=False,
         ),
@@ -75,7 +75,7 @@ class TrainOptions(ReadOptions):
         str | None,
         Parameter(
             help="unclip: tiny (a CPU, minutes), small (a GPU, an hour), paper (days); latent: latent-tiny; ddpm: "
-            "ddpm-fast or ddpm-cifar10. Example: --preset small"
+            "ddpm-fast or ddpm-cifar10; vae-fast, flow-fast, gan-fast. Example: --preset small"
         ),
     ] = None
     config: Annotated[
@@ -86,7 +86,7 @@ class TrainOptions(ReadOptions):
         int | None,
         Parameter(
             help="Side of the images in pixels. unclip draws 32 or 64, and `unclip add upsampler` leads to 128 and "
-            "more; ddpm and latent take other sides, too. By default what suits the data. Example: --size 64"
+            "more; the others take other sides, too. By default what suits the data. Example: --size 64"
         ),
     ] = None
     seed: Annotated[

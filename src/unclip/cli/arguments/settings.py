@@ -12,8 +12,10 @@ from unclip.cli.arguments.options import TrainOptions
 from unclip.core.config.base import WrongSetting
 from unclip.core.config.duration import seconds
 from unclip.core.config.ranges import quote
+from unclip.recipes.api.data import flipped
 from unclip.recipes.presets import DEFAULTS, PRESETS
 from unclip.recipes.settings.changes import leaves, may_change
+from unclip.recipes.settings.recipe import stages_of
 from unclip.recipes.settings.run import RunConfig, merge, read_settings, together
 from unclip.recipes.stages.ddpm import DDPMRecipe
 
@@ -61,7 +63,17 @@ def layers(given: TrainOptions, environ: Mapping[str, str]) -> list[SettingsLaye
     """Everything that was said, weakest first; the preset is not among it."""
     file = [SettingsLayer(str(given.config), read_settings(given.config), FILE)] if given.config else []
     environment = [replace(layer, rank=ENVIRONMENT) for layer in _from_environment(environ)]
-    return file + environment + _from_options(given)
+    said = file + environment + _from_options(given)
+    if given.classes:
+        said.append(SettingsLayer("--classes", {_classed(given, last(said, "model")): {"classes": True}}))
+    return said
+
+
+def _classed(given: TrainOptions, model: str | None) -> str:
+    """The stage that --classes is said of: that of the model, or of the preset's; a ddpm's where neither was named."""
+    if model is None and given.preset in PRESETS:
+        model = PRESETS[given.preset](32).model
+    return "ddpm" if model is None else stages_of(model)[-1] if model in DEFAULTS else model
 
 
 def _from_environment(environ: Mapping[str, str]) -> list[SettingsLayer]:
@@ -75,7 +87,6 @@ def _from_environment(environ: Mapping[str, str]) -> list[SettingsLayer]:
 def _from_options(given: TrainOptions) -> list[SettingsLayer]:
     said = {name: getattr(given, name) for name in (*NAMED, "max_bad")}
     named = [_named(k, v, f"--{k.replace('_', '-')}") for k, v in said.items() if v is not None]
-    named += [SettingsLayer("--classes", {"ddpm": {"classes": True}})] if given.classes else []
     return named + as_ddpm(given) + [assignment(pair, "--set") for pair in given.set or []]
 
 
@@ -157,12 +168,12 @@ def base(given: TrainOptions, said: Sequence[SettingsLayer], size: int, flip: bo
             f"{layer.origin}: only a plain DDPM has a chain of its own; add --model ddpm, or say it of a stage: "
             "--set decoder.diffusion.schedule.kind=CosineBeta"
         )
-    config = config.timed() if last(said, "budget") is not None else config
+    config = flipped(config.timed() if last(said, "budget") is not None else config, flip)
     if config.model != "ddpm":
         return config
     recipe = config.of(DDPMRecipe)
     steps = min(recipe.sampling.steps, max(1, given.T or recipe.sampling.steps))
-    return config.using(ddpm=replace(recipe, flip=flip, sampling=replace(recipe.sampling, steps=steps)))
+    return config.using(ddpm=replace(recipe, sampling=replace(recipe.sampling, steps=steps)))
 
 
 def resolve(base: RunConfig, said: Sequence[SettingsLayer]) -> RunConfig:

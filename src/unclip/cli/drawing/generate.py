@@ -43,6 +43,10 @@ class Drawing:
     negative: Annotated[str | None, Parameter(help=NEGATIVE)] = None
     sampler: Annotated[str | None, Parameter(help="ancestral, ddim, dpmpp-2m ...; a wrong name lists them.")] = None
     grid: Annotated[str | None, Parameter(help="Where the steps lie: uniform, karras ...")] = None
+    temperature: Annotated[
+        float | None,
+        Parameter(help="vae, flow, gan: of the noise; below 1 more typical images. Example: --temperature 0.7"),
+    ] = None
     size: Annotated[
         int | None, Parameter(help="Side of the images in pixels, where the run has upsamplers; the largest.")
     ] = None
@@ -62,6 +66,7 @@ class Drawing:
             "clip": self.clip_guidance,
             "size": self.size,
             "negative": self.negative,
+            "temperature": self.temperature,
         }
         return Settings.from_dict(said, "")
 

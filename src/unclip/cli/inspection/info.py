@@ -104,7 +104,8 @@ def other_lines(run: "RunFolder", state: Iterable[str], settings: Mapping[str, A
     """What there is beside the finished stages, and what could be."""
     from unclip.recipes.settings.recipe import next_additions
 
-    if run.drawing in state and not run.sealed:
+    guided = "sampling" in settings.get(run.drawing, {})
+    if guided and run.drawing in state and not run.sealed:
         kept = (run.early / run.drawing).exists()
         yield f"early weights of {run.drawing}, for --guidance-form auto: {'kept' if kept else 'none'}"
     begun = [name for name in settings.get("added", ()) if name not in state]

@@ -54,8 +54,8 @@ def evaluate(
     how: Judged = Judged(),
     n: Annotated[int, Parameter(name="-n", help="Images to generate (with shapes: a category).")] = 256,
     seed: Annotated[int, Parameter(help=SEED)] = 0,
-    bpd: Annotated[bool, Parameter(help="ddpm: bits/dim, by the bound and the ODE.", negative="")] = False,
-    bpd_pictures: Annotated[int, Parameter(help="Images for --bpd; the ODE takes an eighth of them.")] = 512,
+    bpd: Annotated[bool, Parameter(help="ddpm, vae, flow: bits/dim, by two ways.", negative="")] = False,
+    bpd_pictures: Annotated[int, Parameter(help="Images for --bpd; what costs most takes an eighth of them.")] = 512,
     trace: Annotated[
         bool, Parameter(help="unclip: the same with parts replaced, to see which stage errors come from.", negative="")
     ] = False,

@@ -25,7 +25,7 @@ def explain(
     n: Annotated[int, Parameter(name="-n", help="Images for each sampler and number of steps.")] = 4,
     seed: Annotated[int, Parameter(help=SEED)] = 0,
 ) -> None:
-    """Draw how diffusion works, from a run's own images and model.
+    """Draw how diffusion works, from a run's own images and model; of a vae, flow or gan, what its z is.
 
     Schedules, noising, denoising, the loss by noise level, two moons in the
     plane, and samples by number of steps; explain.html shows all of them.

@@ -198,6 +198,9 @@ def _advice(gate: Gate) -> Text:
         "clip": "captions that do not tell the images apart, too few pairs, or too little time",
         "prior": "too little time, or too few different captions",
         "ddpm": f"too little time: look at the samples, and {longer}",
+        "vae": f"too little time: look at the samples, and {longer}",
+        "flow": f"too little time: look at the samples, and {longer}",
+        "gan": "too little time, or a collapse: look at the samples and at what the gate says",
         "decoder": f"too little time: look at the samples, and {longer}",
         "inpaint": "too little time, or data whose embeddings tell the decoder what is hidden: look at the samples",
     }

@@ -55,7 +55,7 @@ def train(
         Parameter(help="Train a finished run on for so long, each stage from its end. Example: --more 30m"),
     ] = None,
 ) -> None:
-    """Train a model on a folder of captioned images; with --model ddpm, of images alone.
+    """Train a model on a folder of captioned images; with --model ddpm, vae, flow or gan, of images alone.
 
     Ctrl-C saves and ends; the same command continues. Settings, the later wins:
     preset, settings file, environment (UNCLIP_MODEL, UNCLIP_BUDGET, UNCLIP_SIZE, UNCLIP_SEED,
@@ -74,7 +74,7 @@ def train(
         source, config = choose(data, out, given, split, os.environ, start, Given(clip, finetune_clip))
         code = follow(run.train_stages(source, out, config, stop, force, longer), console := stdout(), force)
     if code == 0:
-        words = ["a prompt"] if config.model != "ddpm" else []
+        words = ["a prompt"] if config.reads_captions else []
         console.print(f"done: {shell_command('unclip', 'generate', *words, '--run', out)}")
     raise SystemExit(code)
 

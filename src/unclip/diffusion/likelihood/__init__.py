@@ -13,6 +13,7 @@ from unclip.diffusion.likelihood.bound import Bound, BoundSettings, BoundSummary
 from unclip.diffusion.likelihood.continuous import continuous_bound
 from unclip.diffusion.likelihood.decoder import DiscretisedGaussian, GaussianDensity, PixelLikelihood
 from unclip.diffusion.likelihood.flow import FlowBits, FlowSettings, flow_bits, flow_likelihood
+from unclip.diffusion.likelihood.logistic import DiscretisedLogistic
 from unclip.diffusion.likelihood.ode import RK4, RK45, HeunSolver, Solver
 from unclip.diffusion.likelihood.rate_distortion import RateDistortion, rate_distortion
 from unclip.diffusion.likelihood.trace import ExactTrace, GaussianProbes, Rademacher, Trace
@@ -35,6 +36,7 @@ __all__ = [
     "quantisation_bits",
     "PixelLikelihood",
     "DiscretisedGaussian",
+    "DiscretisedLogistic",
     "GaussianDensity",
     "Solver",
     "HeunSolver",

@@ -8,7 +8,7 @@ from unclip.data.prepare.inspect import inspect_source
 from unclip.data.shapes.world import World
 from unclip.data.source import Source, open_source
 from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.stages.ddpm import DDPMRecipe
+from unclip.recipes.stages.families.classed import ClassRecipe
 
 SHAPES = "shapes"
 LOOK = 1000
@@ -31,10 +31,16 @@ def mirrors(source: Source) -> bool:
 
 
 def mirrored(config: RunConfig, source: Source) -> RunConfig:
-    """The settings of a DDPM with mirrored images where they are as good; others as they are."""
-    if config.model != "ddpm":
+    """The settings of a model of images alone with mirrored images where they are as good; others as they are."""
+    return flipped(config, mirrors(source))
+
+
+def flipped(config: RunConfig, flip: bool) -> RunConfig:
+    """The settings of a model of images alone, with mirrored images or without; others as they are."""
+    recipe = config.recipes.get(config.model)
+    if not isinstance(recipe, ClassRecipe):
         return config
-    return config.using(ddpm=replace(config.of(DDPMRecipe), flip=mirrors(source)))
+    return config.using(**{config.model: replace(recipe, flip=flip)})  # pyright: ignore[reportArgumentType]
 
 
 def natural_size(source: Source, captioned: bool = True) -> int:

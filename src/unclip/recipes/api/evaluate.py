@@ -17,8 +17,9 @@ from unclip.evaluation.judging.panel import score_sets
 from unclip.evaluation.judging.probe import class_accuracy
 from unclip.generation.base import ImageModel
 from unclip.generation.captioned import CaptionedModel
-from unclip.generation.ddpm import DDPMPipeline
-from unclip.generation.load import load
+from unclip.generation.classed import ClassModel
+from unclip.generation.load import called, load
+from unclip.generation.one_pass import GANPipeline
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
 from unclip.judges.judge import Judge
@@ -30,7 +31,7 @@ from unclip.runs.drawn import asked_world
 from unclip.runs.folder import RunFolder
 
 FLOW_SHARE = 8
-"""The ODE is taken over the first of so many parts of the images: it costs most."""
+"""The ODE, or importance sampling, is taken over the first of so many parts of the images: it costs most."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def evaluate(
             None: the run's own data, of which those pairs count that it did not train on.
         n: images to generate (for the exact score: in each category).
         seed: of everything random.
-        bpd: images to take bits/dim over, where the run holds a DDPM; 0: none.
+        bpd: images to take bits/dim over, where the run holds a DDPM, a VAE or a flow; 0: none.
         split: "test" for scores to publish, "validation" for what is used to decide, "train": of the run's own data,
             and where the data at a path have splits.
         features: feature nets by which generated images are compared with real ones: "random", or the path of one of
@@ -114,23 +115,27 @@ class Evaluation:
 
 def score(model: ImageModel, run: RunFolder, source: Source | None, asked: Scoring) -> Evaluation:
     """The scores on a data set; on that of the run itself (or None), on the images of one split only."""
-    if asked.bpd and not isinstance(model, DDPMPipeline):
-        raise ValueError(f"{run.root}: holds a text-to-image model; bits/dim (bpd) are those of a run of --model ddpm")
-    if asked.judges and isinstance(model, DDPMPipeline):
+    if asked.bpd and not isinstance(model, ClassModel):
         raise ValueError(
-            f"{run.root}: holds a plain DDPM, which reads no captions that a CLIP could judge; leave --judge out"
+            f"{run.root}: holds a text-to-image model; bits/dim (bpd) are those of a run of --model ddpm, vae or flow"
+        )
+    if asked.bpd and isinstance(model, GANPipeline):
+        raise ValueError(f"{run.root}: holds a GAN, which has samples but no likelihood; leave --bpd out")
+    if asked.judges and isinstance(model, ClassModel):
+        raise ValueError(
+            f"{run.root}: holds a {called(model)}, which reads no captions that a CLIP could judge; leave --judge out"
         )
     world = None if source is None else asked_world(source, run, model.size)
     if isinstance(model, CaptionedModel) and world is not None:
         return Evaluation(suite.evaluate_shapes(model, world, asked.n, asked.seed))
     judges = load_all(asked.features)
-    captioned = not isinstance(model, DDPMPipeline) or bool(model.classes)
+    captioned = not isinstance(model, ClassModel) or bool(model.classes)
     with ExitStack() as stack:
         judged = stack.enter_context(judged_on(run, source, model.size, asked.split, captioned))
         if len(judged[1]) < 2:
             raise ValueError(_too_few(len(judged[1]), run, source, asked.split))
         trained = trained_on(run, judged[0], asked.seed)
-        if isinstance(model, DDPMPipeline):
+        if isinstance(model, ClassModel):
             return score_images(model, judged, trained, judges, asked)
         assert isinstance(model, CaptionedModel)
         stages = model.enlargers if isinstance(model, TextToImage) else ()
@@ -147,9 +152,9 @@ def _too_few(count: int, run: RunFolder, source: Source | None, split: Split) ->
 
 
 def score_images(
-    model: DDPMPipeline, judged: Judged, trained: Judged, judges: Sequence[Judge], asked: Scoring
+    model: ClassModel, judged: Judged, trained: Judged, judges: Sequence[Judge], asked: Scoring
 ) -> Evaluation:
-    """Of a plain DDPM, with bits/dim where they are asked for."""
+    """Of a model of images alone, with bits/dim where they are asked for."""
     prepared, rows = judged
     real, labels = pictures.held_out(model, prepared, rows[: asked.n])
     made = pictures.generate_images(model, labels, asked.seed, Settings())
@@ -160,7 +165,7 @@ def score_images(
     scores |= _classes(compared, trained) if model.classes else {}
     if asked.bpd:
         held = pictures.held_out(model, prepared, rows[: asked.bpd])
-        scores |= likelihood.bits(model, *held, flow=max(2, asked.bpd // FLOW_SHARE), seed=asked.seed)
+        scores |= likelihood.bits(model, *held, few=max(2, asked.bpd // FLOW_SHARE), seed=asked.seed)
     return Evaluation(scores, compared)
 
 
@@ -184,7 +189,9 @@ def score_pairs(
     for name in asked.judges:
         other = load(name)
         if not isinstance(other, CaptionedModel):
-            raise ValueError(f"{name}: holds a plain DDPM, which has no CLIP to judge by; name a run of --model unclip")
+            raise ValueError(
+                f"{name}: holds a {called(other)}, which has no CLIP to judge by; name a run of --model unclip"
+            )
         scores[f"judge {name}"] = judged_alignment(other, made, real, captions, every) | {"hash": other.hash}
     if large and isinstance(model, TextToImage):
         few = min(asked.n, upsampling.PICTURES)

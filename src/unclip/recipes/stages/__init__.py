@@ -6,6 +6,9 @@ from unclip.recipes.stages.clip import CLIPRecipe
 from unclip.recipes.stages.ddpm import DDPMRecipe
 from unclip.recipes.stages.decoder import DecoderRecipe
 from unclip.recipes.stages.distilled import DistilledRecipe
+from unclip.recipes.stages.families.flow import FlowRecipe
+from unclip.recipes.stages.families.gan import GANRecipe
+from unclip.recipes.stages.families.vae import VAERecipe
 from unclip.recipes.stages.inpaint import InpaintRecipe
 from unclip.recipes.stages.inpaint_upsampler import InpaintUpsamplerRecipe
 from unclip.recipes.stages.latent import LatentRecipe
@@ -24,10 +27,13 @@ __all__ = [
     "DDPMRecipe",
     "DecoderRecipe",
     "DistilledRecipe",
+    "FlowRecipe",
+    "GANRecipe",
     "InpaintRecipe",
     "InpaintUpsamplerRecipe",
     "LatentRecipe",
     "NoisyCLIPRecipe",
     "PriorRecipe",
     "UpsamplerRecipe",
+    "VAERecipe",
 ]

@@ -10,7 +10,7 @@ from unclip.data.loader import to_tensor
 from unclip.diffusion.guidance import Unguided
 from unclip.evaluation.judging.copies import FEWEST
 from unclip.generation.captioned import CaptionedModel
-from unclip.generation.ddpm import DDPMPipeline
+from unclip.generation.classed import ClassModel
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import grid, to_pictures
@@ -74,7 +74,7 @@ def caption_preview(ctx: Context, model: CaptionedModel, captions: int = 4, each
     return Preview(picture, drawn_anew(ctx, model))
 
 
-def drawn_anew(ctx: Context, model: CaptionedModel | DDPMPipeline) -> Images:
+def drawn_anew(ctx: Context, model: CaptionedModel | ClassModel) -> Images:
     """An image for each of at most `DRAWN` captions, or classes, of validation; none where that has too few.
 
     Without guidance, which draws images more typical than the data's, and so nearer to all others.

@@ -18,7 +18,8 @@ from unclip.recipes.events import Gate
 from unclip.recipes.gates import judge
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages.base import Stage, StageRecipe, TokenizerSize
-from unclip.recipes.stages.ddpm import DDPMRecipe, labels, pictures
+from unclip.recipes.stages.ddpm import DDPMRecipe
+from unclip.recipes.stages.families.classed import labels, pictures
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
 
@@ -49,7 +50,8 @@ class ClassifierRecipe(StageRecipe):
             raise ValueError("stage 'classifier': this model knows no classes; train one with --classes")
         levels = config.diffusion.schedule
         made = ClassifierConfig(len(config.classes), config.network.channels, self.widths, schedule=levels)
-        batches = pictures(ctx, ctx.config.of(DDPMRecipe), self.train.batch)
+        of = ctx.config.of(DDPMRecipe)
+        batches = pictures(ctx, of, of.network.channels, self.train.batch)
         return Stage(NoisyClassifier(made).to(ctx.device), batches, lambda model: judge(ctx, classifier_gate, model))
 
 

@@ -6,39 +6,32 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
-from PIL import Image
 from torch import nn
 
 from unclip.core.config.base import options
 from unclip.core.config.ranges import Share
-from unclip.core.typing import Images
 from unclip.diffusion.guidance import ClassifierFree, Unguided
 from unclip.diffusion.likelihood import summarise
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM
 from unclip.diffusion.schedules import LogNormal
 from unclip.evaluation import likelihood
-from unclip.evaluation import pictures as scores
 from unclip.generation.ddpm import DDPMPipeline
-from unclip.generation.settings import Settings
-from unclip.images.files import grid, to_pictures
 from unclip.models.ddpm import DDPM, DDPMConfig, DDPMOptions
 from unclip.models.network import fitted
 from unclip.nn.backbones.config import ImageNetworkConfig
 from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
-from unclip.recipes.feed import PictureFeed
-from unclip.recipes.gates import PICTURES, judge, likeness_of
+from unclip.recipes.gates import judge
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.stages.base import Preview, Stage, StageRecipe, TokenizerSize
-from unclip.recipes.stages.batches import check_multiple, drawn_anew
+from unclip.recipes.stages.base import Stage, TokenizerSize
+from unclip.recipes.stages.batches import check_multiple
+from unclip.recipes.stages.families.classed import ClassRecipe, class_verdict, look, pictures, preview
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
 
-ROWS, COLUMNS = 8, 4
-"""Of a preview."""
 GLANCE = 4
 """Steps of the chain an image: enough to see that bits/dim are a number; `unclip evaluate --bpd` measures them."""
 
@@ -54,7 +47,7 @@ def fast_sampling() -> Sampling:
 
 
 @dataclass(frozen=True)
-class DDPMRecipe(DDPMOptions, StageRecipe):
+class DDPMRecipe(DDPMOptions, ClassRecipe):
     """A plain DDPM: images alone, or with classes. network: any of the family; its vector_width follows the classes.
 
     flip: train on mirrored images too; wrong where left and right mean something (digits, captions).
@@ -62,7 +55,6 @@ class DDPMRecipe(DDPMOptions, StageRecipe):
 
     name: ClassVar[str] = "ddpm"
     trained_by: ClassVar[tuple[str, ...]] = ("ddpm",)
-    reads_captions: ClassVar[bool] = False
     gate_previews: ClassVar[float] = 7.0
 
     network: ImageNetworkConfig = field(
@@ -74,10 +66,6 @@ class DDPMRecipe(DDPMOptions, StageRecipe):
     flip: bool = True
     share: Share = 1.0
     train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
-
-    @property
-    def captioned(self) -> bool:
-        return self.classes
 
     def check(self, size: int, recipes: Mapping[str, Recipe]) -> None:
         check_multiple(size, self.network)
@@ -99,52 +87,18 @@ class DDPMRecipe(DDPMOptions, StageRecipe):
             return DDPMPipeline(module, device=ctx.device, precision=ctx.precision)
 
         return Stage(
-            DDPM(self.config(ctx.config.size, ctx.classes if self.classes else ())).to(ctx.device),
-            pictures(ctx, self, self.train.batch),
+            DDPM(self.config(ctx.config.size, self.names(ctx))).to(ctx.device),
+            pictures(ctx, self, self.network.channels, self.train.batch),
             gate=lambda module: judge(ctx, ddpm_gate, whole(module)),
-            preview=lambda module: ddpm_preview(ctx, whole(module)),
+            preview=lambda module: preview(ctx, whole(module)),
         )
-
-
-def pictures(ctx: Context, r: DDPMRecipe, batch: int) -> PictureFeed:
-    """Batches of the images that a DDPM with these settings sees, with their classes where it knows them."""
-    classes = labels(ctx) if r.classes else None
-    return PictureFeed(ctx.prepared, ctx.splits.train, batch, ctx.config.seed, classes, r.network.channels, r.flip)
-
-
-def labels(ctx: Context) -> np.ndarray:
-    """The number of each image's class."""
-    numbers = {name: i for i, name in enumerate(ctx.classes)}
-    return np.array([numbers[captions[0]] for captions in ctx.prepared.captions], dtype=np.int64)
-
-
-def ddpm_preview(ctx: Context, model: DDPMPipeline) -> Preview:
-    """A sheet in few steps; without classes copies are looked for in it, with them in images of held-out classes."""
-    picture, drawn = ddpm_sheet(model, scores.quick(model.sampling))
-    return Preview(picture, drawn_anew(ctx, model) if model.classes else drawn)
-
-
-def ddpm_sheet(model: DDPMPipeline, how: Settings) -> tuple[Image.Image, Images]:
-    """A row a class (the first eight of them), or images of none, and the same as tensors."""
-    rows = list(model.classes[:ROWS]) or [""] * ROWS
-    seeds = [j + (0 if model.classes else i * COLUMNS) for i in range(len(rows)) for j in range(COLUMNS)]
-    *_, last = model.steps([c for c in rows for _ in range(COLUMNS)], seeds, how)
-    drawn = to_pictures(last.x.cpu())
-    lines = [drawn[i : i + COLUMNS] for i in range(0, len(drawn), COLUMNS)]
-    return grid(lines, rows if model.classes else None), last.x
 
 
 def ddpm_gate(ctx: Context, rows: np.ndarray, model: DDPMPipeline) -> Gate:
     """Images are of the data's kind rather than noise, bits/dim are finite, the right class explains an image best."""
-    real, own = scores.held_out(model, ctx.prepared, rows[:PICTURES])
-    made = scores.generate_images(model, own, ctx.config.seed, scores.quick(model.sampling))
-    like = likeness_of(ctx, made, real)
-    bits = summarise(likelihood.bound(model, real, own, GLANCE, ctx.config.seed)).total
-    metrics = {**like.metrics, "bits": bits.mean, "bits_error": bits.error}
-    good, why = not like.noise and math.isfinite(bits.mean), f"{like.said()}; {bits.mean:.2f} bits/dim"
-    if model.classes:
-        gap = scores.class_gap(model.model, real, own, ctx.config.seed)
-        metrics |= {"class_gap": gap["gap"], "class_error": gap["error"]}
-        good = good and gap["gap"] > 3 * gap["error"]
-        why += f"; loss with the right class {gap['right']:.4f}, with another {gap['wrong']:.4f}"
-    return Gate("ddpm", good, why, metrics)
+    seen = look(ctx, rows, model)
+    bits = summarise(likelihood.bound(model, seen.real, seen.labels, GLANCE, ctx.config.seed)).total
+    knows, told, figures = class_verdict(model, seen, ctx.config.seed)
+    metrics = {**seen.like.metrics, "bits": bits.mean, "bits_error": bits.error, **figures}
+    good = not seen.like.noise and math.isfinite(bits.mean) and knows
+    return Gate("ddpm", good, f"{seen.like.said()}; {bits.mean:.2f} bits/dim{told}", metrics)

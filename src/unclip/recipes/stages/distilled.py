@@ -27,7 +27,8 @@ from unclip.generation.distilled import STAGE
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import grid, to_pictures
-from unclip.models.ddpm import DDPM, NO_CLASS, DDPMConfig
+from unclip.models.classes import NO_CLASS
+from unclip.models.ddpm import DDPM, DDPMConfig
 from unclip.models.decoder import Decoder, DecoderConfig
 from unclip.models.distillation import Distillation, DistillationOptions, Lesson, Student, StudentConfig
 from unclip.models.priors.diffusion import Prior
@@ -37,7 +38,8 @@ from unclip.recipes.feed import distinct_captions
 from unclip.recipes.gates import judge, judged_rows, likeness_of, pairs_of
 from unclip.recipes.stages.base import Stage, StageRecipe
 from unclip.recipes.stages.batches import assembled, decoder_feed
-from unclip.recipes.stages.ddpm import DDPMRecipe, ddpm_sheet, pictures
+from unclip.recipes.stages.ddpm import DDPMRecipe
+from unclip.recipes.stages.families.classed import pictures, sheet
 from unclip.runs.modules import DIGITS, Stages
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
@@ -126,9 +128,9 @@ def _of_ddpm(recipe: DistilledRecipe, ctx: Context) -> Stage[Distillation]:
 
     return Stage(
         recipe.taught(ctx, ddpm.diffusion, ddpm.config, asked),
-        pictures(ctx, ctx.config.of(DDPMRecipe), recipe.train.batch),
+        pictures(ctx, ctx.config.of(DDPMRecipe), ddpm.config.network.channels, recipe.train.batch),
         gate=lambda m: judge(ctx, distilled_ddpm_gate, whole(m)),
-        preview=lambda m: ddpm_sheet(whole(m), Settings())[0],
+        preview=lambda m: sheet(whole(m), Settings())[0],
         kept=lambda m: m.student,
     )
 

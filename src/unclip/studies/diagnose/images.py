@@ -16,10 +16,12 @@ from unclip.generation.base import ImageModel
 from unclip.generation.captioned import CaptionedModel
 from unclip.generation.ddpm import DDPMPipeline
 from unclip.generation.latent_diffusion import LatentPipeline
+from unclip.generation.one_pass import ONE_PASS, OnePassModel
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
 from unclip.models.autoencoder.model import Autoencoder, Posterior
-from unclip.models.ddpm import DDPM, NO_CLASS
+from unclip.models.classes import NO_CLASS
+from unclip.models.ddpm import DDPM
 from unclip.models.decoder import Decoder
 from unclip.models.latent import LatentDiffusion
 from unclip.models.priors.diffusion import Prior
@@ -102,6 +104,8 @@ def opened(run: Subject, name: str) -> ImageModel:
     ctx = run.ctx()
     if name == "ddpm":
         return DDPMPipeline(ctx.finished(name, DDPM), device=ctx.device)
+    if name in ONE_PASS:
+        return ONE_PASS[name].around(ctx.finished(name, ONE_PASS[name].KIND), ctx.device)
     clip = loaded_clip(run).clip
     if name == "latent":
         coder, latent = ctx.finished("autoencoder", Autoencoder), ctx.finished("latent", LatentDiffusion)
@@ -111,13 +115,14 @@ def opened(run: Subject, name: str) -> ImageModel:
 
 def drawn(run: Subject, model: ImageModel, captions: Sequence[str], scale: float | None = None) -> Images:
     """Images for the first training rows: of a decoder from their true embeddings."""
-    how = model.resolved(replace(QUICK, guidance=scale) if scale is not None else QUICK)
+    quick = Settings() if isinstance(model, OnePassModel) else QUICK
+    how = model.resolved(replace(quick, guidance=scale) if scale is not None else quick)
     seeds = range(len(captions))
     if isinstance(model, TextToImage):
         *_, last = model.decode(run.ctx().embeddings[: len(captions)], captions, seeds, how)
     else:
         prompts = captions if isinstance(model, CaptionedModel) else [""] * len(captions)
-        *_, last = model.steps(prompts, seeds, QUICK)
+        *_, last = model.steps(prompts, seeds, quick)
     return last.x.float().clamp(-1, 1).cpu()
 
 
@@ -144,7 +149,7 @@ def sample_checks(run: Subject, name: str) -> Iterator[Check]:
         yield from use_checks(run, model, captions, made)
 
 
-def colours(run: Subject, name: str, made: Images, real: Images) -> Check:
+def colours(run: Subject, name: str, made: Images, real: Float[Tensor, "m c h w"]) -> Check:
     """Mean and standard deviation of the samples' pixels, in [-1, 1]."""
     off = (made.mean() - real.mean()).item()
     contrast = (made.std() / real.std()).item()

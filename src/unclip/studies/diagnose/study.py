@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unclip.core.disk import store
+from unclip.generation.one_pass import ONE_PASS
 from unclip.studies.diagnose.check import Check, Fault, compared, first_cause, unknown
 from unclip.studies.diagnose.embeddings import prior_checks, statistics_check
 from unclip.studies.diagnose.images import level_check, sample_checks
@@ -11,7 +12,7 @@ from unclip.studies.diagnose.subject import Subject, open_subject
 from unclip.studies.diagnose.training import training_checks
 from unclip.studies.diagnose.words import caption_checks, clip_checks
 
-DRAWING = ("decoder", "latent", "ddpm")
+DENOISING = ("decoder", "latent", "ddpm")
 FILES = "files"
 TOLD = ("prior", "decoder", "latent")
 """Stages with statistics of what they were trained on."""
@@ -47,13 +48,17 @@ def stage_checks(run: Subject, name: str) -> Iterator[Check]:
         return
     if name in TOLD:
         yield statistics_check(run, name)
-    yield from training_checks(run, name)
+    if name == "gan":
+        yield unknown(name, "loss", "what one player of a GAN gains the other loses: its loss tells nothing of it")
+    else:
+        yield from training_checks(run, name)
     if name == "clip":
         yield from clip_checks(run)
     if name == "prior":
         yield from prior_checks(run)
-    if name in DRAWING:
+    if name in DENOISING:
         yield level_check(run, name)
+    if name in DENOISING or name in ONE_PASS:
         yield from sample_checks(run, name)
 
 

@@ -23,7 +23,7 @@ from unclip.training.trainer import Diverged
 
 FEW = 12
 """Images that are trained on."""
-STEPS = {"clip": 30, "prior": 50, "decoder": 60, "autoencoder": 40, "latent": 60, "ddpm": 60}
+STEPS = {"clip": 30, "prior": 50, "decoder": 60, "autoencoder": 40, "latent": 60, "ddpm": 60, "gan": 150}
 """Steps in which a sound stage has learned so few; `OTHERS` of a stage of a plugin."""
 OTHERS = 60
 BUDGET = 60.0

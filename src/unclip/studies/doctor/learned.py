@@ -17,7 +17,7 @@ from unclip.evaluation.fidelity.reconstruction import score_reconstruction
 from unclip.evaluation.pictures import features
 from unclip.generation.base import ImageModel
 from unclip.generation.captioned import CaptionedModel
-from unclip.generation.ddpm import DDPMPipeline
+from unclip.generation.classed import ClassModel
 from unclip.generation.latent_diffusion import LatentPipeline
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
@@ -81,7 +81,7 @@ def like_data(few: Few, drawn: Images) -> float:
 
 def draw(model: ImageModel, few: Few, how: Settings) -> tuple[Images, float]:
     """`DRAWN` images, the i-th of caption i modulo their number, and the seconds that they took."""
-    named = isinstance(model, CaptionedModel) or (isinstance(model, DDPMPipeline) and bool(model.classes))
+    named = isinstance(model, CaptionedModel) or (isinstance(model, ClassModel) and bool(model.classes))
     prompts = [few.captions[i % len(few.captions)] if named else "" for i in range(DRAWN)]
     began = time.monotonic()
     *_, last = model.steps(prompts, range(DRAWN), how)

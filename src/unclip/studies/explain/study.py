@@ -21,6 +21,8 @@ from unclip.figures.report import Section, write_report
 from unclip.figures.schedule_plot import STANDARDS, curve, schedule_plot
 from unclip.figures.strips import denoising_strip, noising_strip, save_sheet
 from unclip.figures.style import available
+from unclip.generation.load import load
+from unclip.generation.one_pass import OnePassModel
 from unclip.generation.settings import Settings
 from unclip.images.files import tile, to_pictures
 from unclip.recipes.events import Event, ImageSaved, Note, working
@@ -29,6 +31,7 @@ from unclip.studies.explain import page as page
 from unclip.studies.explain import toy
 from unclip.studies.explain.request import IN_THE_PLANE, ExplainRequest, Task, levels_of
 from unclip.studies.explain.subject import open_run
+from unclip.studies.families.explained import explain_family
 
 CELL = 140
 """Pixels that a cell of the samples is zoomed towards."""
@@ -43,7 +46,11 @@ def explain(root: Path, out: Path, ask: ExplainRequest) -> Iterator[Event]:
     that its schedule does not have; for an `out` that holds what unclip did not make; all before anything is drawn.
     """
     with hold(out, known=RunFolder(out).is_run):
-        yield from _explain(root, out, ask)
+        model = load(root)
+        if isinstance(model, OnePassModel):
+            yield from explain_family(root, model, out, ask.seed)
+        else:
+            yield from _explain(root, out, ask)
 
 
 def _explain(root: Path, out: Path, ask: ExplainRequest) -> Iterator[Event]:

@@ -16,7 +16,8 @@ from unclip.data.shapes.world import World
 from unclip.diffusion.process import Diffusion, Sampling
 from unclip.diffusion.samplers import Step
 from unclip.generation.ddpm import DDPMPipeline
-from unclip.generation.load import load
+from unclip.generation.load import called, load
+from unclip.generation.one_pass import OnePassModel
 from unclip.generation.require import require
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
@@ -165,6 +166,11 @@ def open_run(root: Path) -> OpenedRun:
     Raises ValueError for one that is unfinished, damaged, without its data, or of `--model latent`.
     """
     model, run = load(root), RunFolder(root)
+    if isinstance(model, OnePassModel):
+        raise ValueError(
+            f"{root}: a {called(model)}, which draws in one pass, and this looks at diffusions; take a run of --model "
+            "unclip or ddpm"
+        )
     if not isinstance(model, TextToImage | DDPMPipeline):
         raise ValueError(f"{root}: a run of --model latent; this looks at one of --model unclip or ddpm")
     config, prepared = stored_config(run.settings), load_prepared(data_folder(run).data)

@@ -1,0 +1,1 @@
+"""Models that turn noise into an image in one pass: variational autoencoder, normalizing flow, GAN; each a Task."""

@@ -1,0 +1,1 @@
+"""Finished models of images alone beside each other, whatever their family: one table, one picture."""

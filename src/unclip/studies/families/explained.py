@@ -1,0 +1,156 @@
+"""`unclip explain` of a VAE, a flow or a GAN: what z is, in images of the run's own model, with the formulas."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from unclip.core.typing import Float, Images, Tensor, Vectors
+from unclip.data.loader import select_rows, to_tensor
+from unclip.data.prepare.write import load_prepared
+from unclip.figures.report import Section, write_report
+from unclip.generation.load import called
+from unclip.generation.one_pass import OnePassModel
+from unclip.images.files import grid, save_picture, to_pictures
+from unclip.models.classes import Labels
+from unclip.models.families import flow, gan, vae
+from unclip.recipes.context import Context
+from unclip.recipes.events import Event, ImageSaved
+from unclip.recipes.gates import judged_rows
+from unclip.recipes.settings.run import stored_config
+from unclip.runs.embeddings import data_folder
+from unclip.runs.folder import RunFolder
+from unclip.studies.explain.page import where
+from unclip.studies.families.study import Family, between
+
+COLUMNS, ROWS, PAIRS = 9, 8, 4
+TEMPERATURES = (0.0, 0.3, 0.5, 0.7, 0.85, 1.0, 1.2)
+FURTHEST = 3.0
+"""Standard deviations that a number of z is moved to each side."""
+AMONG = 512
+"""Numbers of z that are tried; a flow has thousands."""
+CODE = {"vae": (vae.VAE, vae.Gaussian), "flow": (flow.Flow,), "gan": (gan.GAN, gan.GANTraining)}
+FORMULA = {
+    "vae": "log p(x) ≥ E_q[log p(x|z)] − KL(q(z|x) ‖ N(0, I))",
+    "flow": "log p(x) = log N(f(x); 0, I) + log |det ∂f/∂x|",
+    "gan": "L_D = softplus(D(G(z)) − D(x)) + γ/2 (R_1 + R_2),   L_G = softplus(D(x) − D(G(z)))",
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """A run that is looked at: its model, held-out images and their classes, and where pictures go."""
+
+    family: Family
+    model: OnePassModel[Any]
+    images: Images
+    labels: Labels
+    out: Path
+    seed: int
+
+
+def explain_family(root: Path, model: OnePassModel[Any], out: Path, seed: int) -> Iterator[Event]:
+    """Draws everything into `out` and writes explain.html there. Raises ValueError for a run without its data."""
+    look = _look(root, model, out, seed)
+    parts = [_samples(look), _between(look), _moved(look)]
+    if look.family.way.back is not None:
+        parts.append(_again(look))
+    sections = []
+    for section in parts:
+        yield from (ImageSaved("explain", path) for path in section.pictures)
+        sections.append(section)
+    yield ImageSaved("explain", write_report(out, f"A {called(model)}, seen in {root.name}", sections, "explain.html"))
+
+
+def _look(root: Path, model: OnePassModel[Any], out: Path, seed: int) -> Look:
+    run = RunFolder(root)
+    config, prepared = stored_config(run.settings), load_prepared(data_folder(run).data)
+    rows, _ = judged_rows(Context(run, config, prepared, model.device, model.precision).splits)
+    some = np.asarray(rows[:COLUMNS])
+    family = Family.of(root, model)
+    labels = family.labels([prepared.captions[row][0] if model.classes else "" for row in some])
+    return Look(family, model, to_tensor(select_rows(prepared.images, some, model.shape[0])), labels, out, seed)
+
+
+def _samples(look: Look) -> Section:
+    """A row a temperature, all from the same z."""
+    z = look.family.way.noise(range(look.seed, look.seed + len(look.labels)))
+    lines = [to_pictures(look.family.way.draw(t * z, look.labels).cpu()) for t in TEMPERATURES]
+    return Section(
+        "From z to an image, by temperature",
+        "Each column is one z, drawn from N(0, I) and multiplied by t. At 0 all are the image in the middle; what the "
+        "model has learned lies about 1.",
+        formula=FORMULA[look.model.NAME],
+        code=where(*CODE[look.model.NAME]),
+        pictures=[_saved(look, "temperature", grid(lines, [f"t = {t:g}" for t in TEMPERATURES]))],
+    )
+
+
+def _between(look: Look) -> Section:
+    """A row a pair: along the arc from one z to another."""
+    seeds = range(look.seed, look.seed + 2 * PAIRS)
+    z = look.family.way.noise(seeds)
+    lines = [
+        to_pictures(between(look.family.way, look.labels, z[2 * i : 2 * i + 2], COLUMNS).cpu()) for i in range(PAIRS)
+    ]
+    return Section(
+        "From one z to another",
+        "Along the arc between two draws, so that every z on the way is as likely as its ends.",
+        formula="slerp(a, b, t) = (sin((1 − t) ω) a + sin(t ω) b) / sin ω",
+        pictures=[_saved(look, "between", grid(lines))],
+    )
+
+
+def _moved(look: Look) -> Section:
+    """A row each of the numbers of z that change the image most, moved through its range."""
+    z = look.family.way.noise([look.seed])
+    assert isinstance(z, Tensor)
+    label, values = look.labels[:1], torch.linspace(-FURTHEST, FURTHEST, COLUMNS)
+    order = strongest(look, z, label)
+    lines, heads = list[list[Image.Image]](), [f"{value:+.1f}" for value in values.tolist()]
+    for place in order:
+        moved = z.repeat(COLUMNS, 1)
+        moved[:, place] = values.to(z)
+        lines.append(to_pictures(look.family.way.draw(moved, label.expand(COLUMNS)).cpu()))
+    picture = grid(lines, [f"z {place}" for place in order], heads=heads)
+    return Section(
+        "One number of z at a time",
+        f"Of {z.shape[1]:,} numbers the {len(order)} that change this image most, each moved from {-FURTHEST:g} to "
+        f"{FURTHEST:g} standard deviations while the others stay.",
+        pictures=[_saved(look, "traversals", picture)],
+    )
+
+
+def strongest(look: Look, z: Float[Tensor, "1 d"], label: Labels) -> list[int]:
+    """The numbers of z that change the image of this z most when moved by a standard deviation, among at most `AMONG`
+    of them, evenly spread."""
+    count = z.shape[1]
+    places = torch.linspace(0, count - 1, min(count, AMONG)).round().long().unique()
+    moved: Vectors = z.repeat(len(places), 1)
+    moved[torch.arange(len(places)), places] += 1
+    start = look.family.way.draw(z, label)
+    change = (look.family.way.draw(moved, label.expand(len(places))) - start).square().flatten(1).sum(1)
+    return places[change.argsort(descending=True)[:ROWS].cpu()].tolist()
+
+
+def _again(look: Look) -> Section:
+    """Held-out images, and below them what is left after the way to z and back."""
+    z = look.family.way.encode(look.images, look.labels)
+    again = look.family.way.draw(z, look.labels)
+    lines = [to_pictures(look.images), to_pictures(again.cpu())]
+    return Section(
+        "From an image to z and back",
+        "A flow gives back what it was given, to rounding. A VAE gives what its code had room for: what is lost is the "
+        "distortion of its bound, and the code's length the rate.",
+        pictures=[_saved(look, "reconstructions", grid(lines, ["held out", "to z and back"]))],
+    )
+
+
+def _saved(look: Look, name: str, picture: Image.Image) -> Path:
+    path = look.out / f"{name}.png"
+    save_picture(picture, path)
+    return path
