@@ -17,8 +17,6 @@ from unclip.text.tokenizer import Tokenizer
 
 C = TypeVar("C", bound="CaptionedModel")
 
-BATCH = 256
-"""Images or captions that CLIP sees at a time."""
 
 
 @dataclass
