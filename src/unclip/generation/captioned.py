@@ -11,12 +11,12 @@ from unclip.clip.model import CLIP
 from unclip.core.typing import Images, Vectors
 from unclip.data.prepare.read import has_words, read_words
 from unclip.generation.base import ImageModel
+from unclip.runs.embeddings import BATCH
 from unclip.runs.modules import Stages
 from unclip.text import words
 from unclip.text.tokenizer import Tokenizer
 
 C = TypeVar("C", bound="CaptionedModel")
-
 
 
 @dataclass
