@@ -14,7 +14,8 @@ from unclip.models.autoencoder.model import Autoencoder
 from unclip.runs.folder import RunFolder
 
 BATCH = 64
-"""Images or captions that CLIP sees at once: four times as many took 300 MB more at 32 px, the most of a whole run, and were no faster."""
+"""Images or captions that CLIP sees at once: four times as many took 300 MB more at 32 px, the most of a whole run, and
+were no faster."""
 
 
 def run_embeddings(folder: RunFolder, clip: CLIP, prepared: Prepared, device: str, precision: str) -> Vectors:
