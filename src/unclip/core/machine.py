@@ -14,17 +14,22 @@ from torch import Tensor
 from unclip.core.config.ranges import quote
 
 
-def prepare_memory() -> None:
+def prepare_memory(one_arena: bool = False) -> None:
     """Tells glibc to keep large blocks instead of mapping and faulting them afresh at each operation.
 
     1.1-1.3x on a training step on the CPU (docs/results.md); does nothing where the C library is not glibc.
+
+    one_arena: threads take their memory from one place, so that what one gives back serves the next; for threads that
+    compute one at a time.
     """
     if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
         return
     libc = ctypes.CDLL(None)
-    m_trim_threshold, m_mmap_max = -1, -4
+    m_trim_threshold, m_mmap_max, m_arena_max = -1, -4, -8
     libc.mallopt(m_mmap_max, 0)
     libc.mallopt(m_trim_threshold, 2**30)
+    if one_arena:
+        libc.mallopt(m_arena_max, 1)
 
 
 def own_threads(number: int) -> None:

@@ -64,7 +64,7 @@ def serve(options: ServeOptions, tell: Callable[[str], None]) -> None:
 
     Raises ValueError as `create` does.
     """
-    prepare_memory()
+    prepare_memory(one_arena=True)
     server = create(options)
     base = f"http://{options.host}:{options.port}"
     tell(f"serving {', '.join(server.desk.library.names)}: a page at {base}/, for OpenAI clients base_url={base}/v1")
