@@ -213,7 +213,7 @@ def test_what_it_lacks_is_refused_by_its_name(run: Path, call: Call) -> None:
         done = call(*words, "--run", run)
         assert done.code == 2 and "a latent diffusion, and only a run of --model unclip can do this" in done.err
     assert "only a run of --model unclip has priors" in call("generate", "red", "--run", run, "--prior", "text").err
-    assert "this looks at how images are denoised" in call("compare-priors", run).err
+    assert "a run of --model latent; this looks at" in call("compare-priors", run).err
     done = call("add", "upsampler", "--run", run)
     assert done.code == 2 and "to a run of model = 'latent' can be added: nothing" in done.err
 

@@ -16,6 +16,7 @@ from unclip.clip.model import CLIPConfig
 from unclip.clip.noisy import NoisyCLIPConfig
 from unclip.clip.text import TextConfig
 from unclip.clip.vision import VisionConfig, ViTConfig
+from unclip.clip.vision.scaled import ScaledConfig
 from unclip.core.config.base import Config
 from unclip.core.plugins.noted import PluginNote
 from unclip.diffusion.grids import FixedLevels
@@ -26,12 +27,17 @@ from unclip.models.classifier import ClassifierConfig
 from unclip.models.ddpm import DDPMConfig, DDPMOptions
 from unclip.models.decoder import DecoderConfig, DecoderOptions, decoder_diffusion, decoder_sampling
 from unclip.models.distillation import StudentConfig
+from unclip.models.families.base import OnePassConfig
+from unclip.models.families.flow import FlowConfig
+from unclip.models.families.gan import GANConfig, GANLoss
+from unclip.models.families.vae import VAEConfig
 from unclip.models.inpainter import InpainterConfig
 from unclip.models.latent import LatentConfig, LatentOptions
 from unclip.models.priors.autoregressive import AutoregressivePriorConfig
 from unclip.models.priors.contrastive import ContrastivePriorConfig
 from unclip.models.priors.diffusion import PriorConfig
 from unclip.models.upsampler import UpsamplerConfig
+from unclip.nn.generators.vector import VectorCoderConfig
 from unclip.nn.prior.prior_net import PriorNetConfig
 
 ROOMS = ("core", "diffusion", "nn", "text", "clip", "models", "train")
@@ -60,6 +66,14 @@ NEEDY["InpainterConfig"] = InpainterConfig.of(
 NEEDY["LatentConfig"] = LatentConfig(tiny_unet(vector_width=128, token_width=128), side=16, text=TEXT)
 NEEDY["StudentConfig"] = StudentConfig(tiny_unet(vector_width=8), decoder_diffusion(), decoder_sampling())
 NEEDY["UpsamplerConfig"] = UpsamplerConfig(low=16, size=32, crop=16)
+NEEDY["ScaledConfig"] = ScaledConfig(size=32, tower=VIT)
+NEEDY["OnePassConfig"] = OnePassConfig(size=16)
+NEEDY["VAEConfig"], NEEDY["FlowConfig"], NEEDY["GANConfig"] = (
+    VAEConfig(size=16),
+    FlowConfig(size=16),
+    GANConfig(size=16),
+)
+NEEDY["GANLoss"] = GANLoss(VectorCoderConfig(), gamma=10.0, augment=True)
 NEEDY["ClassifierConfig"] = ClassifierConfig(classes=3)
 NEEDY["PluginNote"] = PluginNote("mine.py", "9f2c", kinds=("Midpoint",))
 NEEDY["FixedLevels"] = FixedLevels((-5.0, 0.0, 5.0))

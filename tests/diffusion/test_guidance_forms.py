@@ -337,7 +337,7 @@ def test_what_has_no_null_branch_cannot_be_led_away_from_a_prompt(guidance: Guid
 
 
 def test_a_negative_prompt_that_nothing_reads_is_told():
-    with pytest.raises(ValueError, match="negative = 'blue': only images that are drawn from a prompt"):
+    with pytest.raises(ValueError, match="negative = 'blue': only `generate`, `edit` and `extend` lead away"):
         at(NegativePrompt(prompt="blue"))
     assert NegativePrompt(prompt="blue").missing_models() == {"negative"}
 

@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-STAGES = {"ddpm": "ddpm", "latent": "latent", "unclip": "decoder"}
+from unclip.core.shown import shell_command
+
+STAGES = {"unclip": "decoder", **{name: name for name in ("latent", "ddpm", "vae", "flow", "gan")}}
 """Model -> the stage that draws, whose training these options are taken to mean."""
 SETTINGS = {
     "--train_batch_size": "train.batch",
@@ -55,7 +57,9 @@ def _each(words: list[str], stage: str) -> Iterator[Put]:
 
 def _put(name: str, value: str, stage: str) -> Put:
     if name == DATA:
-        return Put((value,), f"{name} {value} is the first word here: unclip train {value}", first=True)
+        return Put(
+            (value,), f"{name} {value} is the first word here: {shell_command('unclip', 'train', value)}", first=True
+        )
     if name == RESUME:
         return Put((), f"{name} is left out here: the same command with the same --out continues")
     if name in SETTINGS:

@@ -8,11 +8,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from unclip.cli.arguments.device import on_device
 from unclip.cli.arguments.output import check_folder
 from unclip.cli.errors import guarded
 
 
 @guarded
+@on_device
 def push(
     run: Annotated[Path, Parameter(help="A finished run folder, or box:NAME.")],
     repo: Annotated[str, Parameter(help="OWNER/NAME on the Hub; it is made where there is none.")],
