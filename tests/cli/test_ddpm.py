@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.cli.conftest import Call
+from tests.paint import CLASSES, PAINT, folder
 
 import unclip
 from unclip.core.disk import store
@@ -28,20 +29,6 @@ from unclip.recipes.stages import DDPMRecipe
 from unclip.training.checkpoint import read_log
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
-
-CLASSES = ("blue", "red", "white")
-PAINT = np.array([(20, 20, 240), (240, 20, 20), (240, 240, 240)], dtype=float)
-
-
-def folder(root: Path, each: int = 24) -> Path:
-    """Class folders of noisy images of one colour."""
-    rng = np.random.default_rng(0)
-    for name, colour in zip(CLASSES, PAINT, strict=True):
-        (root / name).mkdir(parents=True)
-        for i in range(each):
-            pixels = (colour + rng.normal(0, 20, (8, 8, 3))).clip(0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(root / name / f"{i}.png")
-    return root
 
 
 def config(steps: int) -> RunConfig:

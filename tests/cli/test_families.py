@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from tests.cli.conftest import Call
+from tests.paint import CLASSES, PAINT, folder
 
 import unclip
 from unclip.core.disk import store
@@ -27,21 +27,8 @@ from unclip.recipes.settings.run import RunConfig, retrained
 from unclip.recipes.stages import DDPMRecipe, FlowRecipe, GANRecipe, VAERecipe
 from unclip.recipes.stages.families import gan as gan_stage
 
-CLASSES = ("blue", "red", "white")
-PAINT = np.array([(20, 20, 240), (240, 20, 20), (240, 240, 240)], dtype=float)
 SMALL = VectorCoderConfig(patch=2, widths=(16, 16), embedding=16, fine=8)
 STEPS = {"vae": 200, "flow": 200, "gan": 150, "ddpm": 60}
-
-
-def folder(root: Path, each: int = 24) -> Path:
-    """Class folders of noisy images of one colour."""
-    rng = np.random.default_rng(0)
-    for name, colour in zip(CLASSES, PAINT, strict=True):
-        (root / name).mkdir(parents=True)
-        for i in range(each):
-            pixels = (colour + rng.normal(0, 20, (8, 8, 3))).clip(0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(root / name / f"{i}.png")
-    return root
 
 
 def config(model: str, steps: int, **chosen: object) -> RunConfig:
@@ -238,3 +225,16 @@ def test_other_presets_know_their_classes(call: Call, tmp_path: Path) -> None:
     done = call("train", data, "--preset", "vae-fast", "--classes", "--out", out, *words)
     assert done.code == 0, done.err
     assert [p.info[KEY]["prompt"] for p in unclip.load(out).generate(n=3)] == list(CLASSES)
+
+
+@pytest.mark.parametrize("model", ["vae", "flow", "gan"])
+def test_it_is_handed_on_as_what_it_is(runs: dict[str, Path], model: str, call: Call, tmp_path: Path):
+    done = call("push", runs[model], "me/mine", "--dry-run", "--out", tmp_path / "pushed")
+    assert done.code == 0, done.err
+    card = (tmp_path / "pushed" / "README.md").read_text(encoding="utf-8")
+    assert 'pipeline_tag: "unconditional-image-generation"' in card and "the words of its captions" not in card
+    assert {"vae": "variational autoencoder", "flow": "normalizing flow", "gan": "GAN"}[model] in card
+    assert unclip.load(tmp_path / "pushed").generate(list(CLASSES[:1]))[0].size == (8, 8)
+    for library, why in (("diffusers", "no pipeline of a"), ("transformers", "has no CLIP; try `unclip push`")):
+        refused = call("export", runs[model], "--to", library, "--out", tmp_path / library)
+        assert refused.code == 2 and why in refused.err

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Call
-from tests.cli.test_ddpm import config, events, folder
+from tests.cli.test_ddpm import config, events
+from tests.paint import folder
 
 from unclip.core.disk import store
 from unclip.recipes.settings.run import stored_config

@@ -28,6 +28,7 @@ from unclip.models.ddpm import DDPMConfig, DDPMOptions
 from unclip.models.decoder import DecoderConfig, DecoderOptions, decoder_diffusion, decoder_sampling
 from unclip.models.distillation import StudentConfig
 from unclip.models.families.base import OnePassConfig
+from unclip.models.families.code import CodeConfig
 from unclip.models.families.flow import FlowConfig
 from unclip.models.families.gan import GANConfig, GANLoss
 from unclip.models.families.vae import VAEConfig
@@ -67,7 +68,7 @@ NEEDY["LatentConfig"] = LatentConfig(tiny_unet(vector_width=128, token_width=128
 NEEDY["StudentConfig"] = StudentConfig(tiny_unet(vector_width=8), decoder_diffusion(), decoder_sampling())
 NEEDY["UpsamplerConfig"] = UpsamplerConfig(low=16, size=32, crop=16)
 NEEDY["ScaledConfig"] = ScaledConfig(size=32, tower=VIT)
-NEEDY["OnePassConfig"] = OnePassConfig(size=16)
+NEEDY["OnePassConfig"], NEEDY["CodeConfig"] = OnePassConfig(size=16), CodeConfig(size=16)
 NEEDY["VAEConfig"], NEEDY["FlowConfig"], NEEDY["GANConfig"] = (
     VAEConfig(size=16),
     FlowConfig(size=16),

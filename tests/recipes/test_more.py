@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.cli.test_ddpm import config, folder
+from tests.cli.test_ddpm import config
+from tests.paint import folder
 
 import unclip
 from unclip.core.disk import store

@@ -85,7 +85,7 @@ def test_a_cancelled_job_frees_its_slots_within_one_evaluation(engine: Engine, n
     until(lambda: engine.load == (4, 0))
     for job in jobs:
         engine.cancel(job)
-    until(lambda: engine.load == (0, 0), 1)
+    until(lambda: engine.load == (0, 0), 10)
     seen = len(network.batches)
     time.sleep(0.05)
     assert all(isinstance(job.answer.exception(1), Cancelled) for job in jobs)

@@ -49,7 +49,7 @@ def server(run: Path) -> Iterator[str]:
     process = subprocess.Popen([sys.executable, "-m", "unclip", *words], env=os.environ, stderr=subprocess.DEVNULL)
     try:
         base = f"http://127.0.0.1:{port}/"
-        until(lambda: answers(base + "readyz") or process.poll() is not None, 60)
+        until(lambda: answers(base + "readyz") or process.poll() is not None, 300)
         yield base
     finally:
         process.terminate()

@@ -29,11 +29,11 @@ def test_sigterm_finishes_what_runs(run: Path):
     command = [sys.executable, "-m", "unclip", "serve", str(run), "--port", str(port)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
-            until(lambda: answers(base), 60)
+            until(lambda: answers(base) or process.poll() is not None, 300)  # a busy machine imports torch slowly
 
             def ask() -> None:
                 body = {"prompt": "a red circle", "num_inference_steps": 300}
-                got.append(httpx.post(f"{base}/v1/images/generations", json=body, timeout=60).status_code)
+                got.append(httpx.post(f"{base}/v1/images/generations", json=body, timeout=300).status_code)
 
             threads = [threading.Thread(target=ask) for _ in range(3)]
             for thread in threads:
@@ -42,7 +42,7 @@ def test_sigterm_finishes_what_runs(run: Path):
             process.send_signal(signal.SIGTERM)
             for thread in threads:
                 thread.join()
-            assert process.wait(30) == 0
+            assert process.wait(120) == 0
         finally:
             process.kill()
         assert process.stderr is not None
@@ -86,4 +86,4 @@ def test_a_client_that_goes_away_frees_its_slot(run: Path):
             body = {"prompt": "a red circle", "num_inference_steps": 1000, "stream": streamed}
             with pytest.raises(httpx.ReadTimeout):
                 leave(live.base, body)
-            until(lambda: live.server.desk.engine.load == (0, 0), 3)
+            until(lambda: live.server.desk.engine.load == (0, 0), 10)

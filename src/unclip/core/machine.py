@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from unclip.core.config.ranges import quote
+from unclip.core.watching import during
 
 
 def prepare_memory(one_arena: bool = False) -> None:
@@ -62,11 +63,8 @@ _CHOSEN: ContextVar[str | None] = ContextVar("device", default=None)
 def using(name: str) -> Generator[None, None, None]:
     """Inside, `device` is this one. Raises ValueError where it is not there."""
     check_device(name)
-    before = _CHOSEN.set(name)
-    try:
+    with during(_CHOSEN, name):
         yield
-    finally:
-        _CHOSEN.reset(before)
 
 
 def device() -> str:

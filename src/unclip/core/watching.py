@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+V = TypeVar("V")
 Watch = Callable[[int, int], None]
 """Told (steps done, steps in all) of a walk after each of them."""
 
@@ -21,7 +22,8 @@ _look: ContextVar[Look | None] = ContextVar("look", default=None)
 
 
 @contextmanager
-def _during(variable: ContextVar[T | None], value: T) -> Generator[None, None, None]:
+def during(variable: ContextVar[V], value: V) -> Generator[None, None, None]:
+    """Inside, the variable has this value."""
     before = variable.set(value)
     try:
         yield
@@ -32,7 +34,7 @@ def _during(variable: ContextVar[T | None], value: T) -> Generator[None, None, N
 @contextmanager
 def watching(watch: Watch) -> Generator[None, None, None]:
     """Tells `watch` of the steps of all walks inside."""
-    with _during(_watch, watch):
+    with during(_watch, watch):
         yield
 
 
@@ -47,7 +49,7 @@ def watched(steps: Iterator[T], total: int) -> Iterator[T]:
 @contextmanager
 def looking(look: Look) -> Generator[None, None, None]:
     """Shows `look` each step of what is drawn inside, for previews."""
-    with _during(_look, look):
+    with during(_look, look):
         yield
 
 

@@ -9,6 +9,9 @@ import torch
 from unclip.generation.base import ImageModel
 from unclip.models.classes import NO_CLASS, Labels
 
+MOST = 20
+"""Names of classes in a message."""
+
 
 @dataclass
 class ClassModel(ImageModel):
@@ -37,7 +40,15 @@ class ClassModel(ImageModel):
         numbers = {"": NO_CLASS, **{name: i for i, name in enumerate(self.classes)}}
         for prompt in prompts:
             if prompt not in numbers:
-                known = ", ".join(self.classes[:20]) + (", ..." if len(self.classes) > 20 else "")
-                why = f"known are {known}" if self.classes else "this model knows none; leave the prompt out"
+                why = (
+                    f"known are {listed(self.classes)}"
+                    if self.classes
+                    else "this model knows none; leave the prompt out"
+                )
                 raise ValueError(f"class {prompt!r}: {why}")
         return torch.tensor([numbers[p] for p in prompts], dtype=torch.long, device=self.device)
+
+
+def listed(classes: Sequence[str]) -> str:
+    """The names of classes in a message, the first twenty of them."""
+    return ", ".join(classes[:MOST]) + (", ..." if len(classes) > MOST else "")

@@ -66,9 +66,19 @@ def load(
     """
     if device is not None:
         machine.check_device(device)
+    folder = _required(run)
+    return _only(kind, PIPELINES[folder.model].load(folder, device or machine.device()), run or folder.root)
+
+
+def kind_of(run: str | Path) -> type[ImageModel]:
+    """The class of what a run holds, without reading its weights. Raises ValueError where there is no such run."""
+    return PIPELINES[_required(run).model]
+
+
+def _required(run: str | Path | None) -> RunFolder:
     folder = RunFolder(find(run))
     folder.require()
-    return _only(kind, PIPELINES[folder.model].load(folder, device or machine.device()), run or folder.root)
+    return folder
 
 
 def _only(kind: type[M], model: ImageModel, run: str | Path) -> M:

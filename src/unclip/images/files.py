@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from unclip.core.disk.atomic import write_atomic
 from unclip.core.shown import printable
 from unclip.core.typing import Images
+from unclip.core.watching import during
 from unclip.data.images.png import text_in
 from unclip.data.loader import to_pixels
 from unclip.images.parameters import PARAMETERS, parameters
@@ -29,11 +30,8 @@ _unsigned: ContextVar[bool] = ContextVar("unsigned", default=False)
 @contextmanager
 def unsigned(wanted: bool = True) -> Iterator[None]:
     """Inside, images are written without what made them."""
-    before = _unsigned.set(wanted)
-    try:
+    with during(_unsigned, wanted):
         yield
-    finally:
-        _unsigned.reset(before)
 
 
 File = str | bytes | PathLike[str] | PathLike[bytes] | IO[bytes] | io.BytesIO | io.BufferedWriter

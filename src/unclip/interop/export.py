@@ -8,6 +8,8 @@ from unclip.core.disk.new import new_folder
 from unclip.generation.base import ImageModel
 from unclip.generation.captioned import CaptionedModel
 from unclip.generation.ddpm import DDPMPipeline
+from unclip.generation.load import called
+from unclip.generation.one_pass import OnePassModel
 from unclip.interop.clip import folder as clip
 from unclip.interop.ddpm import folder as diffusers
 
@@ -17,6 +19,8 @@ Write = Callable[[ImageModel, Path, str], str]
 
 def to_diffusers(model: ImageModel, folder: Path, label: str) -> str:
     """A `DDPMPipeline`. Raises ValueError for a model of another kind, and as `ddpm.folder.write` does."""
+    if isinstance(model, OnePassModel):
+        raise ValueError(f"diffusers has no pipeline of a {called(model)}; `unclip push` hands on the whole run")
     if not isinstance(model, DDPMPipeline):
         raise ValueError(
             "diffusers has no pipeline that draws as a text-to-image run of unclip does; `--to transformers` hands "
@@ -31,7 +35,10 @@ def to_transformers(model: ImageModel, folder: Path, label: str) -> str:
     if label:
         raise ValueError(f"--class {quote(label)}: a CLIP has no classes; leave it out")
     if not isinstance(model, CaptionedModel):
-        raise ValueError("a plain DDPM has no CLIP; `--to diffusers` writes it as a DDPMPipeline")
+        other = (
+            "`--to diffusers` writes it as a DDPMPipeline" if isinstance(model, DDPMPipeline) else "try `unclip push`"
+        )
+        raise ValueError(f"a {called(model)} has no CLIP; {other}")
     clip.write(model.clip, model.tokenizer, folder)
     return "transformers.CLIPModel.from_pretrained(FOLDER), transformers.AutoTokenizer.from_pretrained(FOLDER)"
 

@@ -4,10 +4,11 @@ A `Match` says that one tensor of ours is theirs, laid below each other: queries
 and three there.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
@@ -98,6 +99,12 @@ def write(tensors: Mapping[str, Tensor], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     save_tensors({name: t.detach().contiguous().cpu().clone() for name, t in tensors.items()}, path, PYTORCH)
     path.chmod(0o644)
+
+
+def write_settings(table: Mapping[str, Any], path: Path) -> None:
+    """Writes a table as these libraries write their settings."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
 
 
 def find(folder: Path, names: Iterable[str]) -> Path:

@@ -26,7 +26,7 @@ from unclip.evaluation.sets.paired import frechet_difference, kid_difference, pa
 from unclip.generation.base import ImageModel
 from unclip.generation.captioned import CaptionedModel
 from unclip.generation.classed import ClassModel
-from unclip.generation.load import load
+from unclip.generation.load import kind_of, load
 from unclip.generation.settings import Settings
 from unclip.judges.judge import Judge
 from unclip.judges.shipped import load_all
@@ -99,7 +99,7 @@ def beside(roots: Sequence[Path], asked: CompareRequest) -> tuple[dict[str, dict
 
 def of_families(roots: Sequence[Path]) -> bool:
     """Whether runs are compared as families: of images alone, and either of several kinds or more than two."""
-    kinds = [type(load(root)) for root in roots]
+    kinds = [kind_of(root) for root in roots]
     if not all(issubclass(kind, ClassModel) for kind in kinds):
         if len(roots) > 2:
             raise ValueError(

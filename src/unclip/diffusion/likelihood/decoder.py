@@ -42,14 +42,30 @@ class GaussianDensity(PixelLikelihood):
 
 
 @dataclass(frozen=True)
-class DiscretisedGaussian(PixelLikelihood):
-    """The likelihood of discrete values, by the mass of a Gaussian in their bin (DDPM, Ho et al. 2020, Eq. 13).
+class Discretised(PixelLikelihood):
+    """Base of the likelihoods of discrete values, by the mass of a distribution in their bin.
 
     Args:
         levels: the number of values of a channel, evenly in [-1, 1]; 256 for 8 bits.
     """
 
     levels: Annotated[int, Range(2, 65536)] = LEVELS
+
+    def check(self, x0: State) -> None:
+        """Raises ValueError where values lie between or beyond the `levels` that there are."""
+        place = (wide(x0) + 1) * (self.levels - 1) / 2
+        rounded = place.round().clamp(0, self.levels - 1)
+        worst = int((place - rounded).abs().argmax())
+        if (place - rounded).abs().flatten()[worst] > 0.02:
+            raise ValueError(
+                f"x0 = {x0.flatten()[worst].item():.5g}: not one of {self.levels} values in [-1, 1], so it has no "
+                "bits by the discretised decoder; give 8-bit images as k/127.5 - 1, or decoder = GaussianDensity()"
+            )
+
+
+@dataclass(frozen=True)
+class DiscretisedGaussian(Discretised):
+    """The likelihood of discrete values, by the mass of a Gaussian in their bin (DDPM, Ho et al. 2020, Eq. 13)."""
 
     def nats(self, x0: State, mean: State, log_variance: Tensor) -> State:
         """The negative log-likelihood of each dimension, in nats; finite however far the mean is from x0."""
@@ -64,14 +80,3 @@ class DiscretisedGaussian(PixelLikelihood):
         first, last = x0 < -1 + half, x0 > 1 - half
         below, above = log_ndtr(high), log_ndtr(-low)
         return -torch.where(first, below, torch.where(last, above, inside))
-
-    def check(self, x0: State) -> None:
-        """Raises ValueError where values lie between or beyond the `levels` that there are."""
-        place = (wide(x0) + 1) * (self.levels - 1) / 2
-        rounded = place.round().clamp(0, self.levels - 1)
-        worst = int((place - rounded).abs().argmax())
-        if (place - rounded).abs().flatten()[worst] > 0.02:
-            raise ValueError(
-                f"x0 = {x0.flatten()[worst].item():.5g}: not one of {self.levels} values in [-1, 1], so it has no "
-                "bits by the discretised decoder; give 8-bit images as k/127.5 - 1, or decoder = GaussianDensity()"
-            )

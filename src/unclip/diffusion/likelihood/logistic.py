@@ -10,30 +10,21 @@ the probabilities of all values sum to 1. A logistic of scale s has the variance
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unclip.core.config.ranges import Range
 from unclip.core.typing import State
-from unclip.diffusion.likelihood.bits import LEVELS
-from unclip.diffusion.likelihood.decoder import DiscretisedGaussian, PixelLikelihood
+from unclip.diffusion.likelihood.decoder import Discretised
 
 LOG_UNIT = math.log(math.pi**2 / 3)
 """The logarithm of the variance of a logistic of scale 1."""
 
 
 @dataclass(frozen=True)
-class DiscretisedLogistic(PixelLikelihood):
-    """The likelihood of discrete values, by the mass of a logistic distribution in their bin (Kingma et al. 2016).
-
-    Args:
-        levels: the number of values of a channel, evenly in [-1, 1]; 256 for 8 bits.
-    """
-
-    levels: Annotated[int, Range(2, 65536)] = LEVELS
+class DiscretisedLogistic(Discretised):
+    """The likelihood of discrete values, by the mass of a logistic distribution in their bin (Kingma et al. 2016)."""
 
     def nats(self, x0: State, mean: State, log_variance: Tensor) -> State:
         """The negative log-likelihood of each dimension, in nats, in the precision of `mean`."""
@@ -43,7 +34,3 @@ class DiscretisedLogistic(PixelLikelihood):
         below, above = F.logsigmoid(b), F.logsigmoid(-a)
         inside = below + above + torch.log(-torch.expm1(-2 * half * scale))
         return -torch.where(x0 < -1 + half, below, torch.where(x0 > 1 - half, above, inside))
-
-    def check(self, x0: State) -> None:
-        """Raises ValueError where values lie between or beyond the `levels` that there are."""
-        DiscretisedGaussian(self.levels).check(x0)

@@ -5,9 +5,7 @@ open_clip_config.json, open_clip_model.safetensors          open_clip's "local-d
 tokenizer.json, tokenizer_config.json                       both
 """
 
-import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +48,12 @@ def write(clip: CLIP, words: Tokenizer, folder: Path) -> None:
     state = dict(clip.state_dict())
     state["text.embedding.weight"] = vocabulary.renumbered(state["text.embedding.weight"], words)
     layers = (text.layers, vision.layers)
-    folder.mkdir(parents=True, exist_ok=True)
     weights.write(weights.to_theirs(state, names.of_transformers(*layers)), folder / WEIGHTS)
     sigmoid = clip.config.form == "sigmoid"
     weights.write(weights.to_theirs(state, names.of_open_clip(*layers, sigmoid)), folder / OPEN_WEIGHTS)
-    _json(transformers_config(clip.config, words), folder / CONFIG)
-    _json(preprocessor(vision.size), folder / PREPROCESSOR)
-    _json(open_clip_config(clip.config, words), folder / OPEN_CONFIG)
+    weights.write_settings(transformers_config(clip.config, words), folder / CONFIG)
+    weights.write_settings(preprocessor(vision.size), folder / PREPROCESSOR)
+    weights.write_settings(open_clip_config(clip.config, words), folder / OPEN_CONFIG)
     vocabulary.write(words, folder)
 
 
@@ -143,7 +140,3 @@ def open_clip_config(config: CLIPConfig, words: Tokenizer) -> dict[str, Any]:
         model["init_logit_bias"] = -10.0
     preprocess = {"mean": HALF, "std": HALF, "interpolation": "bicubic", "resize_mode": "shortest"}
     return {"model_cfg": model, "preprocess_cfg": preprocess}
-
-
-def _json(table: Mapping[str, Any], path: Path) -> None:
-    path.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")

@@ -40,7 +40,7 @@ IDLE: dict[str, Any] = {
     "pool_type": ("tok", "argmax"),
     "proj_type": "linear",
 }
-ACTIVATIONS = {"quick_gelu": "quick_gelu", "gelu": "gelu"}
+ACTIVATIONS = ("quick_gelu", "gelu")
 
 
 def read(folder: Path) -> tuple[CLIP, Tokenizer]:
@@ -71,8 +71,7 @@ def read(folder: Path) -> tuple[CLIP, Tokenizer]:
     if words.size != config.text.vocabulary:
         raise ValueError(
             f"{folder}: its tokenizer has {words.size:,} tokens and its text tower {config.text.vocabulary:,}; they "
-            "are not of "
-            "the same model"
+            "are not of the same model"
         )
     return clip.eval().requires_grad_(False), words
 
@@ -134,9 +133,7 @@ def _activation(table: Mapping[str, Any], where: Path) -> Any:
 
 
 def _part(table: Mapping[str, Any], name: str, where: Path) -> dict[str, Any]:
-    part = table.get(name)
-    if not is_table(part):
-        raise ValueError(f"{where}: {name} = {quote(part)}: expected a table")
+    part = _table(table, name, where, needed=True)
     widths = {"text_config": 512, "vision_config": 768}
     return {"hidden_size": widths[name], "intermediate_size": 4 * part.get("hidden_size", widths[name]),
             "num_attention_heads": 8 if name == "text_config" else 12, "patch_size": 32, **part}  # fmt: skip
@@ -175,8 +172,8 @@ def _open_clip(where: Path) -> tuple[CLIPConfig, tuple[list[float], list[float]]
     return config, _normal(prepared.get("mean") or MEAN, prepared.get("std") or STD, where)
 
 
-def _table(table: Mapping[str, Any], name: str, where: Path) -> dict[str, Any]:
-    part = table.get(name, {})
+def _table(table: Mapping[str, Any], name: str, where: Path, needed: bool = False) -> dict[str, Any]:
+    part = table.get(name, None if needed else {})
     if not is_table(part):
         raise ValueError(f"{where}: {name} = {quote(part)}: expected a table")
     return part

@@ -14,6 +14,7 @@ from tokenizers import Tokenizer as Backend
 
 from unclip.core.config.tables import is_table, read_json
 from unclip.core.typing import Float, Tensor
+from unclip.interop.weights import write_settings
 from unclip.text.tokenizer import END, START, Tokenizer
 
 FILE, SETTINGS = "tokenizer.json", "tokenizer_config.json"
@@ -41,7 +42,7 @@ def write(words: Tokenizer, folder: Path) -> None:
         "model_max_length": words.context,
         "clean_up_tokenization_spaces": False,
     }
-    (folder / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    write_settings(settings, folder / SETTINGS)
 
 
 def whole(words: Tokenizer) -> dict[str, Any]:
@@ -81,8 +82,7 @@ def read(folder: Path, context: int) -> Tokenizer:
     else:
         raise ValueError(
             f"{folder}: holds no tokenizer; copy the one that the model learned with into it: {FILE}, or vocab.json "
-            "and "
-            "merges.txt (open_clip's models without one of their own have that of openai/clip-vit-base-patch32)"
+            "and merges.txt (open_clip's models without one of their own have that of openai/clip-vit-base-patch32)"
         )
     try:
         return Tokenizer(Backend.from_str(json.dumps(_renamed(table, {start: START, end: END}))), context)

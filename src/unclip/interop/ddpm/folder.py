@@ -1,10 +1,10 @@
 """The folder of a `DDPMPipeline`: model_index.json, unet/, scheduler/."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from unclip.generation.classed import listed
 from unclip.generation.ddpm import DDPMPipeline
 from unclip.interop import weights
 from unclip.interop.ddpm import network, scheduler
@@ -27,10 +27,10 @@ def write(model: DDPMPipeline, folder: Path, label: str = "") -> None:
     number = _class(model, label)
     settings = network.settings(unet, config.size, scheduler.levels(config.diffusion.schedule))
     weights.write(network.weights(model.model, number), folder / UNET / WEIGHTS)
-    _json(settings, folder / UNET / "config.json")
-    _json(steps, folder / SCHEDULER / "scheduler_config.json")
+    _write(settings, folder / UNET / "config.json")
+    _write(steps, folder / SCHEDULER / "scheduler_config.json")
     parts = {"unet": ["diffusers", "UNet2DModel"], "scheduler": ["diffusers", "DDPMScheduler"]}
-    _json({"_class_name": "DDPMPipeline", **parts}, folder / INDEX)
+    _write({"_class_name": "DDPMPipeline", **parts}, folder / INDEX)
 
 
 def _class(model: DDPMPipeline, label: str) -> int | None:
@@ -39,15 +39,12 @@ def _class(model: DDPMPipeline, label: str) -> int | None:
             raise ValueError(f"class {label!r}: this model knows none; leave it out")
         return None
     if not label:
-        known = ", ".join(model.classes[:20]) + (", ..." if len(model.classes) > 20 else "")
         raise ValueError(
-            f"a DDPMPipeline has no classes, and this model knows {len(model.classes)} of them: {known}; say which "
-            "one the folder shall draw, as --class NAME"
+            f"a DDPMPipeline has no classes, and this model knows {len(model.classes)} of them: "
+            f"{listed(model.classes)}; say which one the folder shall draw, as --class NAME"
         )
     return int(model.labels([label])[0])
 
 
-def _json(table: Mapping[str, Any], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    about = {**table, "_diffusers_version": WRITTEN_FOR}
-    path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+def _write(table: Mapping[str, Any], path: Path) -> None:
+    weights.write_settings({**table, "_diffusers_version": WRITTEN_FOR}, path)

@@ -11,6 +11,8 @@ from unclip.core.config.tables import is_table, read_json, read_toml
 from unclip.core.shown import printable, shell_command
 from unclip.data.prepare.read import read_about
 from unclip.figures.score_rows import rows
+from unclip.generation.classed import ClassModel
+from unclip.generation.load import PIPELINES
 from unclip.runs.folder import SEAL, RunFolder
 from unclip.runs.modules import model_hash
 
@@ -18,11 +20,13 @@ SAMPLES = "samples.png"
 KNOWN = re.compile(r"[a-z0-9][a-z0-9.-]*")
 """How the Hub writes a licence that it knows: apache-2.0."""
 UNKNOWN = "unknown"
-TASKS = {"ddpm": "unconditional-image-generation"}
 KINDS = {
     "unclip": "a text-to-image model in the form of DALL-E 2 (unCLIP): CLIP, a prior and a diffusion decoder",
     "latent": "a text-to-image model in the form of latent diffusion: CLIP, an autoencoder, a diffusion of its codes",
     "ddpm": "a plain diffusion model of images (DDPM)",
+    "vae": "a variational autoencoder of images (VAE)",
+    "flow": "a normalizing flow of images",
+    "gan": "a generative adversarial network (GAN)",
 }
 LEFT_OUT = ("kind", "unclip", "model", "size", "seed", "budget", "stages", "added", "start", "start_hash")
 PLACES = ("given",)
@@ -78,13 +82,18 @@ def _head(model: str, about: About) -> str:
     named = {"license": licence} if KNOWN.fullmatch(licence) else {"license": "other", "license_name": licence}
     table = {
         "library_name": "unclip",
-        "pipeline_tag": TASKS.get(model, "text-to-image"),
+        "pipeline_tag": "text-to-image" if _reads(model) else "unconditional-image-generation",
         **named,
         "tags": ["unclip", "diffusion", "pytorch", *(["dalle2"] if model == "unclip" else []), model],
     }
     table["tags"] = list(dict.fromkeys(table["tags"]))
     lines = (f"{name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in table.items())
     return f"---\n{''.join(lines)}---\n"
+
+
+def _reads(model: str) -> bool:
+    """Whether it draws what a caption says."""
+    return not issubclass(PIPELINES[model], ClassModel)
 
 
 def snippet(about: About) -> str:
@@ -179,7 +188,7 @@ def _memorisation(run: RunFolder) -> str:
 
 def _limits(model: str, settings: Mapping[str, Any]) -> Iterator[str]:
     yield f"It draws images of {settings['size']} px of the kind that it was trained on, and nothing else."
-    if model != "ddpm":
+    if _reads(model):
         yield "It knows the words of its captions; others are spelled out in tokens, and mean nothing to it."
     yield "What is one-sided or wrong in its images and captions is so in what it draws."
     yield "It has no filter of its own for what is asked of it, or drawn."

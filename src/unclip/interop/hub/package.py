@@ -12,7 +12,7 @@ from unclip.data.prepare.read import load_prepared
 from unclip.data.prepare.splits_file import read_splits
 from unclip.generation.base import ImageModel
 from unclip.generation.captioned import CaptionedModel
-from unclip.generation.ddpm import DDPMPipeline
+from unclip.generation.classed import ClassModel
 from unclip.images.files import grid, save_picture
 from unclip.interop.hub.card import SAMPLES, About, card
 from unclip.runs.folder import RunFolder
@@ -52,7 +52,7 @@ def samples(model: ImageModel, prompts: Sequence[str]) -> Image.Image:
 
 def _prompts(model: ImageModel, run: RunFolder) -> list[str]:
     """Captions that it was not trained on, or the names of its classes; none for a model without words."""
-    if isinstance(model, DDPMPipeline):
+    if isinstance(model, ClassModel):
         return list(model.classes[:PROMPTS])
     assert isinstance(model, CaptionedModel)
     if not (run.data / "captions.jsonl").exists():

@@ -76,10 +76,14 @@ class OnePass(nn.Module, ABC, Generic[C]):
         none = torch.full((len(batch.images),), NO_CLASS, dtype=torch.long, device=batch.images.device)
         return batch.images, none if batch.labels is None else batch.labels
 
-    def draw(self, labels: Labels, noise: Noise, temperature: float | None = None) -> Images:
-        """An image a label, from z ~ N(0, t^2 I). temperature: t; None: the model's own."""
+    def noise(self, n: int, noise: Noise, temperature: float | None = None) -> Vectors:
+        """z ~ N(0, t^2 I), [n, latent]. temperature: t; None: the model's own."""
         t = self.config.temperature if temperature is None else temperature
-        return self.decode(t * noise.normal((len(labels), self.latent)), labels)
+        return t * noise.normal((n, self.latent))
+
+    def draw(self, labels: Labels, noise: Noise, temperature: float | None = None) -> Images:
+        """An image a label, from `noise`."""
+        return self.decode(self.noise(len(labels), noise, temperature), labels)
 
 
 class Encodes(ABC):

@@ -16,20 +16,20 @@ The first player is kept as the model. Where there are few images, both are augm
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from unclip.core.config.base import Config
-from unclip.core.config.ranges import Count, Weight
+from unclip.core.config.ranges import Weight
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Images, Vectors
 from unclip.models.autoencoder.training import steered
 from unclip.models.classes import Labels
-from unclip.models.families.base import OnePass, OnePassConfig, OnePassOptions, check_side
+from unclip.models.families.code import CodeConfig, CodeModel, CodeOptions
 from unclip.nn.generators.augment import augmented
 from unclip.nn.generators.critic import Critic
 from unclip.nn.generators.vector import VectorCoderConfig, VectorDecoder
@@ -39,23 +39,16 @@ FALL = 10.0
 
 
 @dataclass(frozen=True)
-class GANOptions(OnePassOptions):
+class GANOptions(CodeOptions):
     """What may be chosen of a GAN. network: of the generator; latent: numbers of z."""
-
-    network: VectorCoderConfig = field(default_factory=VectorCoderConfig)
-    latent: Count = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class GANConfig(GANOptions, OnePassConfig):
+class GANConfig(GANOptions, CodeConfig):
     """A whole GAN as it is kept: its generator. Raises ValueError where the size does not fit the network."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_side(self.size, self.network.multiple)
 
-
-class GAN(OnePass[GANConfig]):
+class GAN(CodeModel[GANConfig]):
     """The generator: z and perhaps a class to an image."""
 
     def __init__(self, config: GANConfig) -> None:
@@ -63,14 +56,6 @@ class GAN(OnePass[GANConfig]):
         self.config = config
         network = config.network
         self.decoder = VectorDecoder(network, config.size, config.latent, len(config.classes), network.channels)
-
-    @property
-    def channels(self) -> int:
-        return self.config.network.channels
-
-    @property
-    def latent(self) -> int:
-        return self.config.latent
 
     def decode(self, z: Vectors, labels: Labels) -> Images:
         """The image of z."""

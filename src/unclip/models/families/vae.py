@@ -13,19 +13,20 @@ learns it (Seitzer et al. 2022). So at first all variances are nearly alike, and
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 
-from unclip.core.config.ranges import Count, Weight
+from unclip.core.config.ranges import Weight
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Images, PerSample, Vectors
 from unclip.diffusion.likelihood import DiscretisedLogistic
 from unclip.models.classes import Labels
-from unclip.models.families.base import Encodes, Explains, OnePass, OnePassConfig, OnePassOptions, check_side
+from unclip.models.families.base import Encodes, Explains
+from unclip.models.families.code import CodeConfig, CodeModel, CodeOptions
 from unclip.models.families.importance import bits_by_importance
-from unclip.nn.generators.vector import VectorCoderConfig, VectorDecoder, VectorEncoder
+from unclip.nn.generators.vector import VectorDecoder, VectorEncoder
 
 LEAST, MOST = -11.0, -1.0
 """Log-variance of a colour value: its standard deviation is half a bin at the least, 0.6 at the most."""
@@ -36,7 +37,7 @@ WIDEST = 8.0
 
 
 @dataclass(frozen=True)
-class VAEOptions(OnePassOptions):
+class VAEOptions(CodeOptions):
     """What may be chosen of a VAE.
 
     Args:
@@ -45,18 +46,12 @@ class VAEOptions(OnePassOptions):
         free_bits: bits that each of them may hold for nothing; 0: none.
     """
 
-    network: VectorCoderConfig = field(default_factory=VectorCoderConfig)
-    latent: Count = 64
     free_bits: Weight = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class VAEConfig(VAEOptions, OnePassConfig):
+class VAEConfig(VAEOptions, CodeConfig):
     """A whole VAE. Raises ValueError where the size does not fit the network."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_side(self.size, self.network.multiple)
 
 
 @dataclass(frozen=True)
@@ -80,7 +75,7 @@ class Gaussian:
         return -(square + self.log_variance + math.log(2 * math.pi)).sum(1) / 2
 
 
-class VAE(OnePass[VAEConfig], Encodes, Explains):
+class VAE(CodeModel[VAEConfig], Encodes, Explains):
     """A variational autoencoder: loss, bits/dim by the bound or by importance sampling, z -> image and back."""
 
     def __init__(self, config: VAEConfig) -> None:
@@ -95,14 +90,6 @@ class VAE(OnePass[VAEConfig], Encodes, Explains):
     def pace(self, share: float) -> None:
         """Lets the variances of the colour values go."""
         self.least = EVEN + min(1.0, share / FREE) * (LEAST - EVEN)
-
-    @property
-    def channels(self) -> int:
-        return self.config.network.channels
-
-    @property
-    def latent(self) -> int:
-        return self.config.latent
 
     def posterior(self, images: Images, labels: Labels) -> Gaussian:
         """q(z|x, c)."""

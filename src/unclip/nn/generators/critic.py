@@ -16,7 +16,7 @@ from torch import nn
 from unclip.core.typing import Float, Images, PerSample, Tensor
 from unclip.nn.blocks.checks import check_size
 from unclip.nn.blocks.resblock import Resample, resample
-from unclip.nn.generators.vector import VectorCoderConfig
+from unclip.nn.generators.vector import VectorCoderConfig, levels
 
 SLOPE = 0.2
 """Of the leaky rectifiers below 0."""
@@ -55,14 +55,15 @@ class Critic(nn.Module):
     def __init__(self, config: VectorCoderConfig, size: int, classes: int) -> None:
         super().__init__()
         self.config = config
-        came, parts = config.widths[0], list[nn.Module]()
-        self.stem = nn.Conv2d(config.channels * config.patch**2, came, 3, padding=1)
-        for i, width in enumerate(config.widths):
-            parts += [CriticBlock(came, width, "down")] if i else []
-            parts += [CriticBlock(width, width) for _ in range(config.blocks)]
-            came = width
-        self.parts = nn.ModuleList(parts)
-        self.squeeze = nn.Linear(came * (size // config.multiple) ** 2, config.embedding)
+        fine, coarse = config.widths[0], config.widths[-1]
+        self.stem = nn.Conv2d(config.channels * config.patch**2, fine, 3, padding=1)
+        self.parts = levels(
+            config.widths,
+            config.blocks,
+            between=lambda came, width: CriticBlock(came, width, "down"),
+            block=lambda width: CriticBlock(width, width),
+        )
+        self.squeeze = nn.Linear(coarse * (size // config.multiple) ** 2, config.embedding)
         self.verdict = nn.Linear(config.embedding, 1)
         self.project = nn.Linear(classes, config.embedding, bias=False) if classes else None
         start_awake([self.stem, self.squeeze, self.verdict, *self.parts])

@@ -7,6 +7,7 @@ Residual blocks throughout; w scales and shifts each of the decoder's (as a styl
 the class each of the encoder's. The side is halved from one level to the next.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -54,6 +55,21 @@ class VectorCoderConfig(Config):
         return self.patch * 2 ** (len(self.widths) - 1)
 
 
+def levels(
+    widths: Sequence[int],
+    blocks: int,
+    between: Callable[[int, int], nn.Module],
+    block: Callable[[int], nn.Module],
+) -> nn.ModuleList:
+    """The blocks of each level one after another, and before each level but the first what leads from the width of the
+    one before to its own."""
+    parts = list[nn.Module]()
+    for i, width in enumerate(widths):
+        parts += [between(widths[i - 1], width)] if i else []
+        parts += [block(width) for _ in range(blocks)]
+    return nn.ModuleList(parts)
+
+
 class VectorDecoder(nn.Module):
     """From z [b, d] and, where there are classes, one-hot vectors [b, k], to [b, out, size, size]."""
 
@@ -63,14 +79,15 @@ class VectorDecoder(nn.Module):
         coarse, e = config.widths[-1], config.embedding
         self.enter = nn.Sequential(nn.Linear(d + classes, e), nn.SiLU(), nn.Linear(e, e), nn.SiLU())
         self.stem = nn.Linear(d + classes, coarse * self.side**2)
-        came, parts = coarse, list[nn.Module]()
-        for i, width in enumerate(reversed(config.widths)):
-            parts += [ResBlock(came, e, width, how="up")] if i else []
-            parts += [ResBlock(width, e) for _ in range(config.blocks)]
-            came = width
-        self.parts = nn.ModuleList(parts)
-        self.norm = norm_of("group", came)
-        self.out = nn.Conv2d(came, config.fine * config.patch**2, 3, padding=1)
+        fine = config.widths[0]
+        self.parts = levels(
+            config.widths[::-1],
+            config.blocks,
+            between=lambda came, width: ResBlock(came, e, width, how="up"),
+            block=lambda width: ResBlock(width, e),
+        )
+        self.norm = norm_of("group", fine)
+        self.out = nn.Conv2d(fine, config.fine * config.patch**2, 3, padding=1)
         self.last = nn.Conv2d(config.fine, out, 3, padding=1)
         start_even(self.out, config.patch)
 
@@ -98,15 +115,16 @@ class VectorEncoder(nn.Module):
     def __init__(self, config: VectorCoderConfig, size: int, classes: int, out: int) -> None:
         super().__init__()
         self.config = config
-        came, parts = config.widths[0], list[nn.Module]()
-        self.stem = nn.Conv2d(config.channels * config.patch**2, came, 3, padding=1)
-        for i, width in enumerate(config.widths):
-            parts += [ResBlock(came, classes, width, how="down")] if i else []
-            parts += [ResBlock(width, classes) for _ in range(config.blocks)]
-            came = width
-        self.parts = nn.ModuleList(parts)
-        self.norm = norm_of("group", came)
-        self.out = nn.Linear(came * (size // config.multiple) ** 2, out)
+        fine, coarse = config.widths[0], config.widths[-1]
+        self.stem = nn.Conv2d(config.channels * config.patch**2, fine, 3, padding=1)
+        self.parts = levels(
+            config.widths,
+            config.blocks,
+            between=lambda came, width: ResBlock(came, classes, width, how="down"),
+            block=lambda width: ResBlock(width, classes),
+        )
+        self.norm = norm_of("group", coarse)
+        self.out = nn.Linear(coarse * (size // config.multiple) ** 2, out)
 
     def forward(self, x: Images, classes: Float[Tensor, "b k"]) -> Float[Tensor, "b out"]:
         """Raises ValueError for images of other channels, or of a side that the levels do not divide."""

@@ -1,6 +1,6 @@
 """A CLIP that was trained elsewhere, in the place of one that the run would train.
 
-Its folder, as transformers or open_clip keep one, is read once, before anything of the run is trained, and kept in our
+Its folder, as transformers or open_clip keep one, is read before anything of the run is trained, and kept in our
 form in RUN/checkpoints/given/clip: from then on the run needs it no more, and a change there changes nothing here.
 """
 

@@ -15,6 +15,7 @@ from unclip.data.prepare.write import Prepared, load_prepared
 from unclip.data.shapes.world import World
 from unclip.diffusion.process import Diffusion, Sampling
 from unclip.diffusion.samplers import Step
+from unclip.generation.base import ImageModel
 from unclip.generation.ddpm import DDPMPipeline
 from unclip.generation.load import called, load
 from unclip.generation.one_pass import OnePassModel
@@ -173,7 +174,16 @@ def open_run(root: Path) -> OpenedRun:
         )
     if not isinstance(model, TextToImage | DDPMPipeline):
         raise ValueError(f"{root}: a run of --model latent; this looks at one of --model unclip or ddpm")
-    config, prepared = stored_config(run.settings), load_prepared(data_folder(run).data)
-    rows, note = judged_rows(Context(run, config, prepared, model.device, model.precision).splits)
+    prepared, rows, note = held_out_of(model, run)
     subject = UnclipSubject(model, prepared) if isinstance(model, TextToImage) else DDPMSubject(model, prepared)
     return OpenedRun(subject, prepared, rows, note, model.device, drawn_world(run, prepared.size))
+
+
+def held_out_of(model: ImageModel, run: RunFolder) -> tuple[Prepared, np.ndarray, str]:
+    """The data of a loaded run, its held-out rows, and a note where they are not held out.
+
+    Raises ValueError where the data are gone.
+    """
+    config, prepared = stored_config(run.settings), load_prepared(data_folder(run).data)
+    rows, note = judged_rows(Context(run, config, prepared, model.device, model.precision).splits)
+    return prepared, rows, note

@@ -5,26 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 
 from unclip.core.typing import Float, Images, Tensor, Vectors
-from unclip.data.loader import select_rows, to_tensor
-from unclip.data.prepare.write import load_prepared
+from unclip.evaluation.pictures import held_out
 from unclip.figures.report import Section, write_report
 from unclip.generation.load import called
 from unclip.generation.one_pass import OnePassModel
 from unclip.images.files import grid, save_picture, to_pictures
 from unclip.models.classes import Labels
 from unclip.models.families import flow, gan, vae
-from unclip.recipes.context import Context
 from unclip.recipes.events import Event, ImageSaved
-from unclip.recipes.gates import judged_rows
-from unclip.recipes.settings.run import stored_config
-from unclip.runs.embeddings import data_folder
 from unclip.runs.folder import RunFolder
 from unclip.studies.explain.page import where
+from unclip.studies.explain.subject import held_out_of
 from unclip.studies.families.study import Family, between
 
 COLUMNS, ROWS, PAIRS = 9, 8, 4
@@ -67,13 +62,9 @@ def explain_family(root: Path, model: OnePassModel[Any], out: Path, seed: int) -
 
 
 def _look(root: Path, model: OnePassModel[Any], out: Path, seed: int) -> Look:
-    run = RunFolder(root)
-    config, prepared = stored_config(run.settings), load_prepared(data_folder(run).data)
-    rows, _ = judged_rows(Context(run, config, prepared, model.device, model.precision).splits)
-    some = np.asarray(rows[:COLUMNS])
-    family = Family.of(root, model)
-    labels = family.labels([prepared.captions[row][0] if model.classes else "" for row in some])
-    return Look(family, model, to_tensor(select_rows(prepared.images, some, model.shape[0])), labels, out, seed)
+    prepared, rows, _ = held_out_of(model, RunFolder(root))
+    images, labels = held_out(model, prepared, rows[:COLUMNS])
+    return Look(Family.of(root, model), model, images, labels, out, seed)
 
 
 def _samples(look: Look) -> Section:

@@ -71,8 +71,7 @@ class OnePassWay(Way):
         return 1 if isinstance(self.of.model, Encodes) else None
 
     def noise(self, seeds: Sequence[int]) -> State:
-        z = Noise.per_sample(seeds, self.of.device).fork(self.of.NAME).normal((len(seeds), self.of.model.latent))
-        return self.of.model.config.temperature * z
+        return self.of.model.noise(len(seeds), Noise.per_sample(seeds, self.of.device).fork(self.of.NAME))
 
     @torch.no_grad()
     def draw(self, z: State, labels: Labels) -> Images:

@@ -18,6 +18,8 @@ from unclip.recipes.feed import PictureFeed
 from unclip.recipes.gates import PICTURES, likeness_of
 from unclip.recipes.stages.base import Preview, StageRecipe
 from unclip.recipes.stages.batches import drawn_anew
+from unclip.training.optim import OptimConfig
+from unclip.training.trainer import TrainConfig
 
 ROWS, COLUMNS = 8, 4
 """Of a preview."""
@@ -42,6 +44,11 @@ class ClassRecipe(StageRecipe):
     def names(self, ctx: Context) -> tuple[str, ...]:
         """The classes that it learns."""
         return ctx.classes if self.classes else ()
+
+
+def usual_training() -> TrainConfig:
+    """Of a VAE and a flow."""
+    return TrainConfig(16, OptimConfig(lr=2e-3, muon_lr=3e-3))
 
 
 def pictures(ctx: Context, r: ClassRecipe, channels: int, batch: int) -> PictureFeed:

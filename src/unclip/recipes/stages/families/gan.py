@@ -10,10 +10,11 @@ from torch import nn
 
 from unclip.core.config.base import options
 from unclip.core.config.ranges import Share, Weight
-from unclip.core.typing import Images
-from unclip.data.loader import select_rows, to_tensor
+from unclip.evaluation import pictures as scores
+from unclip.evaluation.judging.likeness import SIDES
 from unclip.evaluation.sets.distinct import Distinct, distinct_images
 from unclip.generation.one_pass import GANPipeline
+from unclip.generation.settings import Settings
 from unclip.judges.judge import within
 from unclip.judges.shipped import load
 from unclip.models.families.base import check_side
@@ -25,13 +26,11 @@ from unclip.recipes.gates import judge
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages.base import Preview, Stage, TokenizerSize
+from unclip.recipes.stages.copies import JUDGE
 from unclip.recipes.stages.families.classed import ClassRecipe, look, pictures, preview
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
 
-JUDGE = "supervised"
-SIDES = (16, 64)
-"""Of images as the judge sees them, px."""
 COUNTED = 64
 """Images among which distinct ones are counted."""
 COLLAPSED = 0.25
@@ -147,15 +146,11 @@ def distinct(ctx: Context, model: GANPipeline) -> Distinct | None:
     rows = ctx.splits.train[:COUNTED]
     if len(rows) < COUNTED:
         return None
-    real = to_tensor(select_rows(ctx.prepared.images, rows, model.shape[0]))
-    prompts = [ctx.prepared.captions[row][0] if model.classes else "" for row in rows]
-    *_, last = model.steps(prompts, range(COUNTED))
+    real, own = scores.held_out(model, ctx.prepared, rows)
+    made = scores.generate_images(model, own, 0, Settings())
     eyes = load(JUDGE, ctx.device)
-
-    def features(x: Images) -> torch.Tensor:
-        return eyes.features(within(x.float().clamp(-1, 1).cpu(), *SIDES))
-
-    return distinct_images(features(last.x), features(real))
+    made, real = (eyes.features(within(x, *SIDES)) for x in (made, real))
+    return distinct_images(made, real)
 
 
 def gan_gate(ctx: Context, rows: np.ndarray, model: GANPipeline) -> Gate:

@@ -20,8 +20,7 @@ from unclip.recipes.gates import judge
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages.base import Stage, TokenizerSize
-from unclip.recipes.stages.families.classed import ClassRecipe, class_verdict, look, pictures, preview
-from unclip.training.optim import OptimConfig
+from unclip.recipes.stages.families.classed import ClassRecipe, class_verdict, look, pictures, preview, usual_training
 from unclip.training.trainer import TrainConfig
 
 
@@ -35,7 +34,7 @@ class VAERecipe(VAEOptions, ClassRecipe):
     classes: bool = False
     flip: bool = True
     share: Share = 1.0
-    train: TrainConfig = field(default_factory=lambda: TrainConfig(16, OptimConfig(lr=2e-3, muon_lr=3e-3)))
+    train: TrainConfig = field(default_factory=usual_training)
 
     def check(self, size: int, recipes: Mapping[str, Recipe]) -> None:
         check_side(size, self.network.multiple)
