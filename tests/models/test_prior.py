@@ -10,6 +10,7 @@ from unclip.core.task import Batch
 from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.parameterization import X0
 from unclip.diffusion.schedules import Cosine
+from unclip.models.priors import base
 from unclip.models.priors.base import conditions
 from unclip.models.priors.diffusion import Prior, PriorConfig
 from unclip.nn.blocks.embed import UnitScale
@@ -58,7 +59,9 @@ def test_learns_which_cluster_a_caption_means():
     assert (found * CENTRES[rows]).sum(1).mean() > 0.9
 
 
-def test_the_better_of_the_candidates_is_kept():
+@pytest.mark.parametrize("at_once", [32, 8, 1], ids=["all at once", "two of three", "one by one"])
+def test_the_better_of_the_candidates_is_kept(at_once: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(base, "ROWS", at_once)
     model, rows = awake(prior()), [0, 1, 0, 1]
     text, tokens, mask = asked(rows)
     alone = torch.stack([model.sample(text, tokens, mask, [seeds(rows, c)]) for c in range(3)])

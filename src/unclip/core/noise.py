@@ -91,6 +91,12 @@ class Noise:
         """An independent stream of this name: what is drawn from it never shifts the numbers of others."""
         return Noise(tuple(derive(s, name) for s in self.seeds), self.batched, self.device)
 
+    @classmethod
+    def cat(cls, streams: Sequence["Noise"]) -> "Noise":
+        """The streams of several batches as those of one batch, for sampling: sample i draws as it does in its own."""
+        assert not any(stream.batched for stream in streams), "a stream of a whole batch has no samples"
+        return cls(tuple(seed for stream in streams for seed in stream.seeds), False, streams[0].device)
+
     def normal(self, shape: Sequence[int]) -> Tensor:
         """Draws from the normal distribution N(0, 1): float32 of the given shape, the batch first."""
         return self._draw(shape, lambda s, g: torch.randn(s, generator=g, device=g.device))

@@ -21,7 +21,7 @@ from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Float, Int, Mask, Tensor, Tokens, Vectors
 from unclip.core.wide import wide
-from unclip.models.priors.base import conditions, nearest
+from unclip.models.priors.base import best_of, conditions
 from unclip.nn.prior.buckets import Buckets, Quantiles
 from unclip.nn.prior.caption_net import PriorNetConfig
 from unclip.nn.prior.code_net import CodeNet, Logits
@@ -107,7 +107,7 @@ class AutoregressivePrior(nn.Module):
     def sample(self, text: Vectors, tokens: Tokens, mask: Mask, noise: Sequence[Noise]) -> Vectors:
         """Unit image embeddings [b, d]: of one candidate a `noise`, each caption keeps the nearest to its z_t."""
         cond, null = conditions(text, tokens, mask)
-        return nearest(torch.stack([self.decode(self._codes(cond, null, n)) for n in noise]), text)
+        return best_of(noise, text, cond, null, lambda *given: self.decode(self._codes(*given)))
 
     def _codes(self, cond: Condition, null: Condition, noise: Noise) -> Int[Tensor, "b dims"]:
         count = len(noise.seeds)

@@ -1,6 +1,6 @@
 """What every prior is to those who use it: from captions to CLIP image embeddings."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -8,6 +8,9 @@ import torch
 from unclip.core.condition import Condition
 from unclip.core.noise import Noise
 from unclip.core.typing import Float, Mask, Tensor, Tokens, Vectors
+
+ROWS = 32
+"""Embeddings that are drawn in one batch where each caption has several candidates."""
 
 
 @runtime_checkable
@@ -27,6 +30,23 @@ class PriorModel(Protocol):
     def sample(self, text: Vectors, tokens: Tokens, mask: Mask, noise: Sequence[Noise]) -> Vectors:
         """Image embeddings [b, d] for captions: CLIP's text embeddings, its token features, and which are real."""
         ...
+
+
+def best_of(
+    noise: Sequence[Noise], text: Vectors, cond: Condition, null: Condition, draw: Callable[..., Vectors]
+) -> Vectors:
+    """One candidate a `noise`, of which each caption keeps the `nearest`, [b, d].
+
+    draw: (condition, null, noise) -> embeddings. It draws several candidates in one batch, which costs a small batch
+    hardly more than one; more than ROWS embeddings are drawn one batch after the other.
+    """
+    together = max(1, ROWS // max(1, len(text)))
+    found = list[Tensor]()
+    for i in range(0, len(noise), together):
+        some = noise[i : i + together]
+        drawn = draw(*(Condition.cat([c] * len(some)) for c in (cond, null)), Noise.cat(some))
+        found += drawn.chunk(len(some))
+    return nearest(torch.stack(found), text)
 
 
 def nearest(found: Float[Tensor, "candidates b d"], text: Vectors) -> Vectors:

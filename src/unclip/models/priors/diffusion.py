@@ -20,7 +20,7 @@ from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM
 from unclip.diffusion.schedules import Cosine
 from unclip.diffusion.weighting import PlainX0
-from unclip.models.priors.base import conditions, nearest
+from unclip.models.priors.base import best_of, conditions
 from unclip.nn.blocks.embed import SCALINGS
 from unclip.nn.prior.caption_net import PriorNetConfig
 from unclip.nn.prior.prior_net import PriorNet
@@ -94,8 +94,9 @@ class Prior(nn.Module):
     def sample(self, text: Vectors, tokens: Tokens, mask: Mask, noise: Sequence[Noise]) -> Vectors:
         """Unit image embeddings [b, d]: of one candidate a `noise`, each caption keeps the nearest to its z_t."""
         cond, null = conditions(text, tokens, mask)
-        return nearest(torch.stack([self._candidate(text, cond, null, n) for n in noise]), text)
+        return best_of(noise, text, cond, null, self._drawn)
 
-    def _candidate(self, text: Vectors, cond: Condition, null: Condition, noise: Noise) -> Vectors:
-        *_, last = self.diffusion.sample(text.shape, cond, null, noise, self.config.sampling)
+    def _drawn(self, cond: Condition, null: Condition, noise: Noise) -> Vectors:
+        shape = (len(noise.seeds), self.config.network.embedding_width)
+        *_, last = self.diffusion.sample(shape, cond, null, noise, self.config.sampling)
         return F.normalize(self.statistics.inverse(last.x), dim=-1)
