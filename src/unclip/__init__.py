@@ -5,7 +5,7 @@
 
 from typing import TYPE_CHECKING
 
-from unclip.core.lazy import lazy
+from unclip.core.imports.lazy import lazy
 
 __version__ = "0.2.0"
 

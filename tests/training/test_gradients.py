@@ -9,7 +9,7 @@ from torch import nn
 
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
-from unclip.training.gradients import Gradients, threads
+from unclip.training.gradients import ByThreads, threads
 
 
 class Line(nn.Module):
@@ -35,7 +35,7 @@ def noises(n: int) -> list[Noise]:
 def test_shards_average_to_the_serial_gradient() -> None:
     batch, task = Batch(image_embedding=draw(6, 4)), Line()
     with threads(2) as pool:
-        total = Gradients(task, "float32", pool)(batch, noises(2)).total
+        total = ByThreads(task, "float32", pool)(batch, noises(2)).total
     found = task.net.weight.grad
     assert found is not None and task.unused.weight.grad is None
     expected = torch.stack([task.loss(b, n).total for b, n in zip(batch.shards(2), noises(2), strict=True)]).mean()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NoReturn, ParamSpec
 
 from unclip.cli.screen.console import OUT, line, stderr
-from unclip.core.missing import install
+from unclip.core.imports.missing import install
 from unclip.core.plugins.errors import NotGiven, fault_of
 from unclip.core.shown import printable, shell_command
 

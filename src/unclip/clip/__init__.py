@@ -5,7 +5,7 @@ from unclip.clip import CLIP, CLIPConfig, TextConfig, ViTConfig
 
 from typing import TYPE_CHECKING
 
-from unclip.core.lazy import lazy
+from unclip.core.imports.lazy import lazy
 
 if TYPE_CHECKING:
     from unclip.clip.loss import sigmoid_loss as sigmoid_loss

@@ -11,6 +11,7 @@ from torch import nn
 from unclip.clip.loss import logits, sigmoid_loss, softmax_loss
 from unclip.clip.text import TextEncoderConfig
 from unclip.clip.vision import ImageTowerConfig
+from unclip.core import processes
 from unclip.core.config.base import Config
 from unclip.core.config.ranges import Count
 from unclip.core.noise import Noise
@@ -80,8 +81,9 @@ class CLIP(nn.Module):
         with torch.no_grad():  # the paper's cap of 100; clamped here, so that it can come down again
             self.log_scale.clamp_(max=math.log(100))
         texts, _ = self.embed_text(batch.ids, batch.mask)
+        images, texts, same = map(processes.gathered, (images, texts, batch.caption_id))
         scores = logits(images, texts, self.log_scale.exp())
-        positive = batch.caption_id[:, None] == batch.caption_id[None]
+        positive = same[:, None] == same[None]
         if self.bias is None:
             total = softmax_loss(scores, positive)
         else:

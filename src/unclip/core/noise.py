@@ -15,7 +15,7 @@ import operator
 from collections import abc
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -62,16 +62,27 @@ _TWISTER = slice(24, 24 + 624 * 8)
 
 
 @dataclass(frozen=True)
+class Rows:
+    """A part of a batch: `count` rows from `first` on, of `total`."""
+
+    first: int
+    count: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Noise:
     """A keyed stream of random numbers: the same key gives the same numbers.
 
     Make one with `Noise.per_sample(seeds)` to sample, or `Noise.shared(seed, "training", step)` to train. Drawing
-    advances the stream; `fork` gives an independent one.
+    advances the stream; `fork` gives an independent one. `of(rows)` gives a part of a batch the numbers that its rows
+    have in the whole batch, whoever has the others.
     """
 
     seeds: tuple[int, ...]
     batched: bool
     device: torch.device
+    rows: Rows | None = None
 
     @classmethod
     def per_sample(cls, seeds: Sequence[int], device: torch.device | str = "cpu") -> "Noise":
@@ -89,7 +100,20 @@ class Noise:
 
     def fork(self, name: str) -> "Noise":
         """An independent stream of this name: what is drawn from it never shifts the numbers of others."""
-        return Noise(tuple(derive(s, name) for s in self.seeds), self.batched, self.device)
+        return replace(self, seeds=tuple(derive(s, name) for s in self.seeds))
+
+    def of(self, rows: Rows | None) -> "Noise":
+        """The numbers of these rows of a batch; None: of all."""
+        assert self.batched, "samples have streams of their own"
+        return replace(self, rows=rows)
+
+    def total(self, own: int) -> int:
+        """How many rows the whole batch has, of which this part has `own`."""
+        return own if self.rows is None else self.rows.total
+
+    def own(self, whole: Tensor) -> Tensor:
+        """This part's rows of something that was drawn for the whole batch."""
+        return whole if self.rows is None else whole[self.rows.first : self.rows.first + self.rows.count]
 
     @classmethod
     def cat(cls, streams: Sequence["Noise"]) -> "Noise":
@@ -101,9 +125,12 @@ class Noise:
         """Draws from the normal distribution N(0, 1): float32 of the given shape, the batch first."""
         return self._draw(shape, lambda s, g: torch.randn(s, generator=g, device=g.device))
 
-    def uniform(self, shape: Sequence[int]) -> Tensor:
-        """Draws evenly from [0, 1): float32 of the given shape, the batch first."""
-        return self._draw(shape, lambda s, g: torch.rand(s, generator=g, device=g.device))
+    def uniform(self, shape: Sequence[int], common: bool = False) -> Tensor:
+        """Draws evenly from [0, 1): float32 of the given shape, the batch first.
+
+        common: of any shape, the same for all parts of a batch.
+        """
+        return self._draw(shape, lambda s, g: torch.rand(s, generator=g, device=g.device), common)
 
     def integers(self, high: int, shape: Sequence[int]) -> Tensor:
         """Draws whole numbers evenly from [0, high): int64 of the given shape, the batch first."""
@@ -114,9 +141,14 @@ class Noise:
         device = self.device if self.batched else torch.device("cpu")
         return [seeded(Generator(device=device), s) for s in self.seeds]
 
-    def _draw(self, shape: Sequence[int], make: Callable[[Sequence[int], Generator], Tensor]) -> Tensor:
-        if self.batched:
+    def _draw(
+        self, shape: Sequence[int], make: Callable[[Sequence[int], Generator], Tensor], common: bool = False
+    ) -> Tensor:
+        if self.batched and (common or self.rows is None):
             return make(tuple(shape), self._generators[0])
+        if self.rows is not None:
+            assert shape[0] == self.rows.count, f"{shape[0]} rows are not the {self.rows.count} of this part"
+            return self.own(make((self.rows.total, *shape[1:]), self._generators[0]))
         assert shape[0] == len(self.seeds), f"{len(self.seeds)} seeds cannot fill a batch of {shape[0]}"
         if not self.seeds:
             return make(tuple(shape), Generator()).to(self.device)

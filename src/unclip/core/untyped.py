@@ -7,6 +7,7 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 
@@ -68,3 +69,22 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 def save_tensors(tensors: dict[str, Tensor], path: Path, about: dict[str, str] | None = None) -> None:
     """Writes a safetensors file. about: what its head says of it."""
     safetensors.torch.save_file(tensors, path, about)
+
+
+def tell_all(told: Tensor) -> None:
+    """The values of the first process, in all of them."""
+    dist.broadcast(told, 0)
+
+
+def sum_over_processes(own: Tensor) -> Tensor:
+    """A copy, added up over all processes."""
+    total = own.detach().clone(memory_format=torch.contiguous_format)
+    dist.all_reduce(total)
+    return total
+
+
+def rows_of_processes(own: Tensor) -> Tensor:
+    """The rows of all processes, in their order, without a gradient."""
+    parts = [torch.empty_like(own, memory_format=torch.contiguous_format) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, own.contiguous())
+    return torch.cat(parts)

@@ -5,7 +5,7 @@ from unclip.data import Item, Source, World, load_prepared, open_source, two_moo
 
 from typing import TYPE_CHECKING
 
-from unclip.core.lazy import lazy
+from unclip.core.imports.lazy import lazy
 
 if TYPE_CHECKING:
     from unclip.data.degradation import BSR as BSR

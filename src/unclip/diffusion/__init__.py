@@ -10,7 +10,7 @@ Names that two families share are left to their own rooms: the schedule and the 
 
 from typing import TYPE_CHECKING
 
-from unclip.core.lazy import lazy
+from unclip.core.imports.lazy import lazy
 
 if TYPE_CHECKING:
     from unclip.core.config.ranges import Fraction as Fraction

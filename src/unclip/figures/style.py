@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unclip.core.disk.atomic import write_atomic
-from unclip.core.missing import install
+from unclip.core.imports.missing import install
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ features = judge.features(images)  # [n, 3, h, w] in [-1, 1] -> [n, d]
 
 from typing import TYPE_CHECKING
 
-from unclip.core.lazy import lazy
+from unclip.core.imports.lazy import lazy
 
 if TYPE_CHECKING:
     from unclip.judges.judge import Judge as Judge

@@ -148,9 +148,10 @@ class Decoder(nn.Module):
     def training_condition(self, batch: Batch, noise: Noise) -> Condition:
         """A batch's embeddings and captions, dropped independently; a dropped caption is the empty one."""
         assert batch.image_embedding is not None and batch.ids is not None and batch.mask is not None
-        draws = noise.fork("drop").uniform((2, len(batch.ids)))
-        keep = draws[0] >= self.config.drop_embedding
-        ids, mask = drop_captions(batch.ids, batch.mask, draws[1] >= self.config.drop_caption)
+        whole = noise.fork("drop").uniform((2, noise.total(len(batch.ids))), common=True)
+        draws = noise.own(whole.t())
+        keep = draws[:, 0] >= self.config.drop_embedding
+        ids, mask = drop_captions(batch.ids, batch.mask, draws[:, 1] >= self.config.drop_caption)
         return self.condition(batch.image_embedding, keep, ids, mask)
 
     @torch.no_grad()

@@ -5,7 +5,7 @@ from unclip.nn import MLP, DiTConfig, ImageNetworkConfig, LevelEmbedding, UNetCo
 
 from typing import TYPE_CHECKING
 
-from unclip.core.lazy import lazy
+from unclip.core.imports.lazy import lazy
 
 if TYPE_CHECKING:
     from unclip.core.config.ranges import Count as Count

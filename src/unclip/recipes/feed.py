@@ -1,4 +1,7 @@
-"""Batches of a run: batch number n is a function of (seed, n) alone, so resuming needs no loader state."""
+"""Batches of a run: batch number n is a function of (seed, n) alone, so resuming needs no loader state.
+
+Of several processes each reads its own rows of it.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +11,7 @@ import numpy as np
 import torch
 
 from unclip.clip.model import CLIP
+from unclip.core import processes
 from unclip.core.noise import derive
 from unclip.core.task import Batch
 from unclip.core.typing import Images, Vectors
@@ -40,8 +44,9 @@ class Feed:
         return None if self.encode is None else self.encode()
 
     def __call__(self, step: int) -> Batch:
-        rows = self.rows[self.order.indices(step)]
-        same = torch.tensor([self.numbers[c] for c in self._captions(rows, step)])
+        rows, mine = self.rows[self.order.indices(step)], processes.share(self.order.batch)
+        same = torch.tensor([self.numbers[c] for c in self._captions(rows, step)[mine]])
+        rows = rows[mine]
         mask = self.mask[same]
         longest = int(mask.sum(1).max())
         ids, mask = self.ids[same, :longest], mask[:, :longest]
@@ -91,10 +96,17 @@ class PictureFeed:
         return Order(len(self.rows), self.batch, self.seed)
 
     def __call__(self, step: int) -> Batch:
-        rows = self.rows[self.order.indices(step)]
+        return self._part(step, processes.share(self.batch))
+
+    def whole(self, step: int) -> Batch:
+        """The batch that all processes share."""
+        return self._part(step, slice(None))
+
+    def _part(self, step: int, mine: slice) -> Batch:
+        rows = self.rows[self.order.indices(step)][mine]
         pixels = select_rows(self.prepared.images, rows, self.channels)
         if self.flip:
-            mirrored = np.random.default_rng(derive(self.seed, "flip", step)).random(len(rows)) < 0.5
+            mirrored = np.random.default_rng(derive(self.seed, "flip", step)).random(self.batch)[mine] < 0.5
             pixels[mirrored] = pixels[mirrored, :, ::-1]
         labels = None if self.labels is None else torch.from_numpy(self.labels[rows])
         return Batch(images=to_tensor(pixels), labels=labels)

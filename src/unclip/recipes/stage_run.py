@@ -4,6 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 from PIL.Image import Image
 from torch.nn import Module
 
+from unclip.core import processes
 from unclip.core.disk import atomic, lock, store
-from unclip.core.missing import install
+from unclip.core.imports.missing import install
 from unclip.core.plugins.returned import returned
 from unclip.core.task import Task
 from unclip.core.typing import Images
@@ -135,7 +137,22 @@ class StageRun:
 
     def _train(self, log: Log) -> Iterator[Event]:
         saved, share = time.monotonic(), self.trainer.plan.share(self.trainer.step, self.trainer.elapsed)
-        for report in self.trainer.steps():
+        self._call_others()
+        with closing(self.trainer.steps()) as steps:
+            yield from self._follow(steps, log, saved, share)
+
+    def _call_others(self) -> None:
+        """Several processes train: the others begin where this one stands."""
+        if processes.count() == 1:
+            return
+        self.stage.feed(self.trainer.step)  # what it makes on disk at its first batch is there before they look
+        tensors, numbers = self.trainer.state()
+        processes.agreed({"stage": self.name, "numbers": numbers})
+        processes.agreed_tensors(tensors)
+
+    def _follow(self, steps: Iterator[Report], log: Log, saved: float, share: float) -> Iterator[Event]:
+        """saved: when it was last saved; share: of the plan that was done."""
+        for report in steps:
             yield self._progress(report)
             # Amid skipped steps nothing is drawn or kept; what became due meanwhile is done after them.
             end = self.trainer.plan.total

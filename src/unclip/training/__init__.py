@@ -5,7 +5,7 @@ from unclip.training import Batch, Losses, OptimConfig, Plan, TrainConfig, Train
 
 from typing import TYPE_CHECKING
 
-from unclip.core.lazy import lazy
+from unclip.core.imports.lazy import lazy
 
 if TYPE_CHECKING:
     from unclip.core.task import Batch as Batch

@@ -1,20 +1,30 @@
-"""Loss and gradients of a batch, its shards computed side by side by threads of one process.
+"""Loss and gradients of a batch, its shards computed side by side: by threads of one process, or by several processes.
 
 Threads that share each small operation meet, spinning, at the end of every one: on an idle machine that is a little
 faster, beside busy neighbours tens of times slower. Threads that each take a shard of the batch meet once a step.
 """
 
+import inspect
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
+from unclip.core import processes
 from unclip.core.noise import Noise
 from unclip.core.plugins.returned import returned
-from unclip.core.task import Batch, Losses, Task
+from unclip.core.task import Batch, Losses, Paced, Task
+
+KNOWN = inspect.signature(DistributedDataParallel).parameters
+NEW = "forward_sync_buffers"
+OWN_BUFFERS: dict[str, Any] = {NEW if NEW in KNOWN else "broadcast_buffers": False}
+"""Buffers are not made those of the first process at each step, in the words of this torch (2.13 has a new one)."""
 
 
 @contextmanager
@@ -41,7 +51,21 @@ def threads(workers: int) -> Iterator[Executor | None]:
         yield pool
 
 
-class Gradients:
+@runtime_checkable
+class Gradients(Protocol):
+    """Fills the gradients of a task's parameters with those of a batch."""
+
+    def __call__(self, batch: Batch, noises: Sequence[Noise]) -> Losses:
+        """Of the batch, or of the part of it that this process has. One noise a shard."""
+        ...
+
+
+def gradients(task: Task, precision: str, pool: Executor | None) -> Gradients:
+    """How a task's gradients are computed here. pool: of `threads`."""
+    return ByThreads(task, precision, pool) if processes.count() == 1 else ByProcesses(task, precision)
+
+
+class ByThreads:
     """Fills the gradients of a task's parameters; the mean over the shards in a fixed order, so it is reproducible.
 
     pool: `threads` that take a shard each; None where a batch is one shard.
@@ -65,9 +89,55 @@ class Gradients:
         return Losses(total, losses[0].parts)
 
     def _one(self, batch: Batch, noise: Noise) -> tuple[Losses, tuple[Tensor | None, ...]]:
-        with torch.enable_grad(), torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            losses = returned(self.task.loss(batch, noise), Losses, f"{type(self.task).__name__}.loss")
+        with torch.enable_grad(), computing(self.device, self.precision):
+            losses = loss_of(self.task, batch, noise)
         return losses, torch.autograd.grad(losses.total, self.parameters, allow_unused=True)
+
+
+class ByProcesses:
+    """The same where each of several processes has a part of the batch: DistributedDataParallel averages over them.
+
+    The loss is the mean over all; the further figures are those of this process's part.
+    """
+
+    def __init__(self, task: Task, precision: str) -> None:
+        assert isinstance(task, nn.Module)
+        self.module = task
+        warnings.filterwarnings("ignore", "Grad strides do not match")  # of weights [1, n]: costs a small copy
+        changes = any(isinstance(part, Paced) for part in task.modules())  # only such a task leaves weights unused
+        self.shared = DistributedDataParallel(_Loss(task, precision), find_unused_parameters=changes, **OWN_BUFFERS)
+
+    def __call__(self, batch: Batch, noises: Sequence[Noise]) -> Losses:
+        (noise,) = noises
+        self.module.zero_grad(set_to_none=True)
+        with torch.enable_grad():
+            total, parts = self.shared(batch, noise)
+            total.backward()
+        return Losses(processes.averaged(total), parts)
+
+
+class _Loss(nn.Module):
+    """A task whose loss is what it computes when it is called, as DistributedDataParallel wants it."""
+
+    def __init__(self, task: nn.Module, precision: str) -> None:
+        super().__init__()
+        self.task, self.precision = task, precision
+
+    def forward(self, batch: Batch, noise: Noise) -> tuple[Tensor, dict[str, float]]:
+        assert isinstance(self.task, Task)
+        with computing(next(self.task.parameters()).device.type, self.precision):
+            losses = loss_of(self.task, batch, noise)
+        return losses.total, losses.parts
+
+
+def computing(device: str, precision: str) -> torch.autocast:
+    """The precision that a loss is computed in."""
+    return torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def loss_of(task: Task, batch: Batch, noise: Noise) -> Losses:
+    """Raises TypeError where a task of a plugin returns something else."""
+    return returned(task.loss(batch, noise), Losses, f"{type(task).__name__}.loss")
 
 
 def _mean(parts: Sequence[Tensor | None]) -> Tensor | None:

@@ -2,21 +2,23 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
+from unclip.core import processes
 from unclip.core.config.base import Config
 from unclip.core.config.ranges import Count, Fraction, Range
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses, Paced, Settles, Task
 from unclip.training.ema import EMA
-from unclip.training.gradients import Gradients, threads
+from unclip.training.gradients import Gradients, gradients, threads
 from unclip.training.optim import OptimConfig, clip_gradients, optimizers
 from unclip.training.plan import COOLDOWN, Plan
+from unclip.training.turns import Turns
 
 PATIENCE = 20
 """So many bad steps among the last `WINDOW` end the run; so many good ones in a row make it worth keeping."""
@@ -105,7 +107,8 @@ class Trainer:
         self.seed, self.precision = seed, precision
         self.place = next(task.parameters()).device
         self.device = self.place.type
-        self.workers = workers if task.per_sample and self.device == "cpu" else 1
+        self.workers = workers if task.per_sample and self.device == "cpu" and processes.count() == 1 else 1
+        processes.check_batch("batch", config.batch)
         self.settling = [module for module in task.modules() if isinstance(module, Settles)]
         self.paced = [module for module in task.modules() if isinstance(module, Paced)]
         self.optimizers = optimizers(task, config.optim)
@@ -143,28 +146,33 @@ class Trainer:
         """Counts seconds of the budget that were spent outside steps, on samples and checkpoints."""
         self.elapsed += seconds
 
-    def steps(self) -> Iterator[Report]:
-        """Trains until the plan is done; yields a report after each step. Raises Diverged where it fails."""
+    def steps(self) -> Generator[Report, None, None]:
+        """Trains until the plan is done; yields a report after each step. Raises Diverged where it fails.
+
+        Of several processes the first one decides: the others go on, and end, as it does.
+        """
         self.module.train()
-        with threads(self.workers) as pool:
-            gradients = Gradients(self.task, self.precision, pool)
-            while not self.plan.done(self.step):
+        with threads(self.workers) as pool, Turns(self) as turns:
+            how = gradients(self.task, self.precision, pool)
+            while turns.another():
                 start = time.perf_counter()
-                losses, norm = self._one(gradients)
+                losses, norm = self._one(how)
                 took = time.perf_counter() - start
                 self.elapsed += took
                 self.plan.settle(self.step, self.elapsed)
                 yield self._report(losses, norm, took)
 
-    def _one(self, gradients: Gradients) -> tuple[Losses, float]:
+    def _one(self, how: Gradients) -> tuple[Losses, float]:
         batch = self.feed(self.step).to(self.place)
-        noises = [Noise.shared(self.seed, rank, self.step, device=self.place) for rank in range(self.workers)]
+        noises = [Noise.shared(self.seed, n, self.step, device=self.place) for n in range(self.workers)]
+        if processes.count() > 1:
+            noises = [noises[0].of(processes.rows(self.config.batch // processes.count()))]
         rate = self.plan.rate(self.step, self.config.optim.warmup)
         for group in (g for optimizer in self.optimizers for g in optimizer.param_groups):
             group["lr"] = group["peak"] * rate
         for part in self.paced:
             part.pace(self.plan.share(self.step, self.elapsed))
-        losses = gradients(batch, noises)
+        losses = how(batch, noises)
         for part in self.settling:
             part.settle()
         norm = clip_gradients(self.module.parameters(), self.config.optim.clip)

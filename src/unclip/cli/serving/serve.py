@@ -118,7 +118,7 @@ def serve(
 
 def check_packages() -> None:
     """Raises ValueError that says what to install where the extra is missing."""
-    from unclip.core.missing import install
+    from unclip.core.imports.missing import install
 
     if missing := [package for module, package in PACKAGES.items() if find_spec(module) is None]:
         raise ValueError(install("serving needs", *missing))

@@ -1,7 +1,9 @@
 """`unclip train`: from images to a model."""
 
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -57,7 +59,8 @@ def train(
 ) -> None:
     """Train a model on a folder of captioned images; with --model ddpm, vae, flow or gan, of images alone.
 
-    Ctrl-C saves and ends; the same command continues. Settings, the later wins:
+    Ctrl-C saves and ends; the same command continues. With `torchrun --nproc-per-node 8 -m unclip train ...` eight
+    processes share each batch (docs/processes.md). Settings, the later wins:
     preset, settings file, environment (UNCLIP_MODEL, UNCLIP_BUDGET, UNCLIP_SIZE, UNCLIP_SEED,
     UNCLIP_PRECISION, UNCLIP_BACKGROUND, UNCLIP_SET="a.b=1,c.d=2"), options.
     """
@@ -70,13 +73,33 @@ def train(
     from unclip.runs.folder import RunFolder
 
     longer = None if more is None else length(more, "--more")
-    with RunFolder(out).writing(), stopping() as stop:
+    with together(out), RunFolder(out).writing(), stopping() as stop:
         source, config = choose(data, out, given, split, os.environ, start, Given(clip, finetune_clip))
         code = follow(run.train_stages(source, out, config, stop, force, longer), console := stdout(), force)
     if code == 0:
         words = ["a prompt"] if config.reads_captions else []
         console.print(f"done: {shell_command('unclip', 'generate', *words, '--run', out)}")
     raise SystemExit(code)
+
+
+@contextmanager
+def together(out: Path) -> Iterator[None]:
+    """Where several processes were started, all take part in the training; only the first one goes on inside.
+
+    Raises ValueError where they cannot be one training, and SystemExit in the others when it is over.
+    """
+    from unclip.core import processes
+    from unclip.recipes.together import follow, leading
+    from unclip.runs.folder import RunFolder
+
+    with processes.joined():
+        if not processes.same(shell_command(*sys.argv[1:])):
+            raise ValueError("the processes were started with different options; give all of them the same command")
+        if not processes.leads():
+            follow(RunFolder(out))
+            raise SystemExit(0)
+        with leading():
+            yield
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from unclip.core.missing import install
+from unclip.core.imports.missing import install
 from unclip.core.shown import printable
 from unclip.data.files.regular import open_regular
 from unclip.data.item import CAPTION_NAMES, FileSource, Item, captions_of, held, key_of, no_picture

@@ -17,6 +17,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
+from unclip.core import processes
 from unclip.core.config.base import Config
 from unclip.core.config.ranges import Count, Range
 from unclip.core.noise import Noise
@@ -132,7 +133,8 @@ class LossHistory(LevelSampler):
 
     def settle(self) -> None:
         """Enters what was recorded since the last call; a loss that is not finite is left out."""
-        for _, bins, losses in sorted(self.pending, key=lambda entry: entry[0]):
+        for _, *entered in sorted(self.pending, key=lambda entry: entry[0]):
+            bins, losses = map(processes.gathered, entered)
             for k, loss in zip(integers(bins), floats(losses), strict=True):
                 if loss == loss and abs(loss) < float("inf"):
                     self.losses[k, int(self.count[k]) % self.losses.shape[1]] = loss

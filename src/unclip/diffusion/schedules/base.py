@@ -65,10 +65,13 @@ class Schedule(Config, ABC):
 
 
 def stratified(n: int, noise: Noise) -> Times:
-    """n times in a random order, one in each of n equal slices of [0, 1), at one common offset (VDM, appendix)."""
-    offset = noise.uniform((1,))
-    slices = (torch.arange(n, device=offset.device) + offset) / n
-    return slices[torch.argsort(noise.uniform((n,)))]
+    """n times in a random order, one in each of n equal slices of [0, 1), at one common offset (VDM, appendix).
+
+    Of a part of a batch: its n of the whole batch's times.
+    """
+    total, offset = noise.total(n), noise.uniform((1,), common=True)
+    slices = (torch.arange(total, device=offset.device) + offset) / total
+    return noise.own(slices[torch.argsort(noise.uniform((total,), common=True))])
 
 
 def trailing(steps: int) -> Times:

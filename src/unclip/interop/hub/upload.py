@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from unclip.core.missing import install
+from unclip.core.imports.missing import install
 from unclip.core.shown import printable
 
 LOGIN = (

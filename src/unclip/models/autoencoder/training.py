@@ -24,6 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from unclip.core import processes
 from unclip.core.config.base import Config
 from unclip.core.config.ranges import Fraction, Weight
 from unclip.core.noise import Noise
@@ -96,7 +97,7 @@ class AutoencoderTraining(nn.Module):
         """Images and codes as they are, or both mirrored, or both halved."""
         if not self.weights.equivariance:
             return x, z
-        u = noise.fork("equivariance").uniform((1,)).item() / self.weights.equivariance
+        u = noise.fork("equivariance").uniform((1,), common=True).item() / self.weights.equivariance
         if u < 0.5 and z.shape[-1] % 2 == 0:
             return F.avg_pool2d(x, 2), F.avg_pool2d(z, 2)
         return (x.flip(-1), z.flip(-1)) if u < 1 else (x, z)
@@ -130,4 +131,5 @@ def balance(rec: Scalar, y: Images, pull: Images, last: Tensor) -> Scalar:
     """lambda; pull: the gradient of L_adv in y; last: the weight of the layer that gives y."""
     (wanted,) = torch.autograd.grad(rec, last, retain_graph=True)
     (pulled,) = torch.autograd.grad(y, last, pull, retain_graph=True)
+    wanted, pulled = processes.averaged(wanted), processes.averaged(pulled)  # those of the whole batch
     return (wanted.norm() / (pulled.norm() + 1e-6)).clamp(0, HEAVIEST).detach()

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from unclip.clip.loss import logits, softmax_loss
+from unclip.core import processes
 from unclip.core.config.base import Config
 from unclip.core.config.ranges import Positive, Weight
 from unclip.core.noise import Noise
@@ -62,9 +63,10 @@ class ContrastivePrior(nn.Module):
         true, text, tokens = batch.image_embedding, batch.text_embedding, batch.text_tokens
         assert true is not None and text is not None and tokens is not None
         assert batch.mask is not None and batch.caption_id is not None
-        z = self._map(text, tokens, batch.mask)
+        z, same = self._map(text, tokens, batch.mask), batch.caption_id
+        z, true, text, same = map(processes.gathered, (z, true, text, same))
         projection = (z - true).square().sum(1).mean()
-        contrast = softmax_loss(logits(z, text, self.config.scale), batch.caption_id[:, None] == batch.caption_id[None])
+        contrast = softmax_loss(logits(z, text, self.config.scale), same[:, None] == same[None])
         parts = {"projection": projection.item(), "contrastive": contrast.item()}
         return Losses(projection + self.config.contrast * contrast, parts)
 

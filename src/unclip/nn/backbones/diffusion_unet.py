@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unclip.core import processes
 from unclip.core.condition import Condition
 from unclip.core.config.ranges import Count, CountOrNone, Depth, Length, Range, Widths
 from unclip.core.noise import Noise
@@ -219,8 +220,9 @@ class DiffusionUNet(nn.Module):
         run and each of several threads drop what they did before. Costs one wait for the device a training step."""
         if not (self.training and self.config.block.dropout):
             return None
-        key = torch.stack([log_snr.float(), x[:, 0, 0, 0].float()]).flatten().tolist()
-        return Noise.shared("dropout", *map(str, key), device=x.device)
+        key = processes.gathered(torch.stack([log_snr.float(), x[:, 0, 0, 0].float()], dim=1).detach())
+        noise = Noise.shared("dropout", *map(str, key.t().flatten().tolist()), device=x.device)
+        return noise.of(processes.rows(len(x)))
 
 
 def level_embedding(config: DiffusionUNetConfig) -> FeatureEmbedding:

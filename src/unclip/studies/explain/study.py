@@ -10,7 +10,7 @@ import torch
 from unclip.core.disk.atomic import write_atomic
 from unclip.core.disk.lock import hold
 from unclip.core.disk.store import to_json
-from unclip.core.missing import install
+from unclip.core.imports.missing import install
 from unclip.core.noise import Noise
 from unclip.diffusion.samplers import NAMES
 from unclip.diffusion.schedules import BetaTable, LinearBeta

@@ -59,7 +59,7 @@ class FlowRecipe(FlowOptions, ClassRecipe):
 
         flow = Flow(self.config(ctx.config.size, self.names(ctx))).to(ctx.device)
         feed = pictures(ctx, self, self.network.channels, self.train.batch)
-        first = feed(0).to(ctx.device)
+        first = feed.whole(0).to(ctx.device)
         flow.fit(*flow.seen(first), Noise.shared(ctx.config.seed, "actnorm", device=ctx.device))
         return Stage(
             flow,

@@ -1,0 +1,50 @@
+"""When a training goes on: of several processes the first one decides, for clocks and Ctrl-C are its own alone."""
+
+import math
+from types import TracebackType
+from typing import Protocol, runtime_checkable
+
+from unclip.core import processes
+from unclip.training.plan import Plan
+
+
+@runtime_checkable
+class Clocked(Protocol):
+    """Where a training stands."""
+
+    plan: Plan
+    step: int
+    elapsed: float
+
+
+class Turns:
+    """Before each step the first process tells the others whether there is another, by its clock and its plan.
+
+    As a context: where the first one leaves early, the others hear that there is no further step. An error leaves it
+    without a word: one that all have needs none, and what one alone has ends its process, and so all.
+    """
+
+    def __init__(self, training: Clocked) -> None:
+        self.training, self.over = training, processes.count() == 1
+
+    def another(self) -> bool:
+        """Whether there is another step. The others take over the clock and the plan of the first one."""
+        now, plan = self.training, self.training.plan
+        if processes.count() == 1:
+            return not plan.done(now.step)
+        total = math.nan if plan.total is None else plan.total
+        told = processes.agreed_numbers([not plan.done(now.step), now.elapsed, total, plan.reserve])
+        self.over = not told[0]
+        if not processes.leads():
+            now.elapsed, plan.reserve = told[1], told[3]
+            plan.total = None if math.isnan(told[2]) else int(told[2])
+        return not self.over
+
+    def __enter__(self) -> "Turns":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if processes.leads() and not self.over and kind in (None, GeneratorExit):
+            processes.agreed_numbers([False, self.training.elapsed, math.nan, 0.0])
