@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from unclip.core import machine
+from unclip.core import machine, processes
 from unclip.core.disk import store
 from unclip.core.plugins.given import plugins
 from unclip.data.prepare.identity import is_prepared
@@ -61,6 +61,8 @@ def _train(
     more: float | None,
 ) -> Iterator[Event]:
     machine.prepare_memory()
+    for name in config.stages:
+        processes.check_batch(f"{name}.train.batch", config.recipes[name].train.batch)
     check_more(run, config, more)
     changes = changes_of(run, config)
     config = begin(run, config)
