@@ -8,6 +8,7 @@ until it says that there is no further step.
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from unclip.core import machine, processes
 from unclip.core.signals import stopping
@@ -29,12 +30,20 @@ def leading() -> Iterator[None]:
 def follow(run: RunFolder) -> None:
     """What every process but the first does: takes part in each stage until there is none.
 
-    Ctrl-C and SIGTERM are for the first one, which saves. Raises ValueError where the run's folder is not here.
+    Ctrl-C and SIGTERM are for the first one, which saves. Raises ValueError where the run's folder is not here, and
+    where the first process has ended with an error.
     """
     with stopping():
         machine.prepare_memory()
-        while (told := processes.agreed())["stage"] is not None:
+        while (told := _heard())["stage"] is not None:
             _take_part(run, told["stage"], told["numbers"])
+
+
+def _heard() -> dict[str, Any]:
+    try:
+        return processes.agreed()
+    except RuntimeError as error:  # its connection is gone
+        raise ValueError(f"process {processes.rank()}: the first process has ended; it says why") from error
 
 
 def _take_part(run: RunFolder, name: str, numbers: dict[str, float | int | None]) -> None:
