@@ -60,7 +60,9 @@ if TYPE_CHECKING:
     from unclip.recipes.events import Stopped as Stopped
     from unclip.recipes.events import Working as Working
     from unclip.recipes.settings.run import RunConfig as RunConfig
+    from unclip.recipes.start.asked import Start as Start
     from unclip.runs.folder import RunFolder as RunFolder
+    from unclip.runs.lora import Lora as Lora
     from unclip.runs.modules import load_stage as load_stage
     from unclip.training.plan import Plan as Plan
     from unclip.training.trainer import TrainConfig as TrainConfig
@@ -73,7 +75,9 @@ else:
             "unclip.recipes.api.evaluate": "evaluate",
             "unclip.recipes.events": "Note Progress Working ImageSaved Gate Stopped",
             "unclip.recipes.settings.run": "RunConfig",
+            "unclip.recipes.start.asked": "Start",
             "unclip.runs.folder": "RunFolder",
+            "unclip.runs.lora": "Lora",
             "unclip.runs.modules": "load_stage",
             "unclip.generation.load": "load",
             "unclip.generation.settings": "Settings",
