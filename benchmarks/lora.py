@@ -4,8 +4,8 @@
     python benchmarks/lora.py compare OUT RUN [--steps 200] [--rank 8]    # trains OUT/lora, OUT/whole, OUT/random
 
 style: other pictures in each folder, with their captions; dark outlines and hatching on paper, no colour.
-compare: RUN is what the first two start from, all three with the same seed and steps. The judge, a feature net that no run
-has trained, sees 200 pictures drawn for the captions of OUT/judge beside the true ones there.
+compare: RUN is what the first two start from, all three with the same seed and steps. The judge, a feature net that no
+run has trained, sees 200 pictures drawn for the captions of OUT/judge beside the true ones there.
 """
 
 import argparse
