@@ -75,7 +75,10 @@ def test_small_weights_beside_it(data: Path, trained: Path, tmp_path: Path, call
     assert "lora" in told and "0.5" in told and "no command makes it again: it was drawn with small weights" in told
     for words, error in (
         (("train", data, "--lora", 2, "--out", tmp_path / "x"), "--lora 2: small weights stand beside trained ones"),
-        (("train", data, "--from", trained, "--lora", 5000, "--out", tmp_path / "x"), "lora = 5000: expected a whole number from 0 to 1024"),
+        (
+            ("train", data, "--from", trained, "--lora", 5000, "--out", tmp_path / "x"),
+            "lora = 5000: expected a whole number from 0 to 1024",
+        ),
         (("generate", "red", "--run", trained, "--lora-scale", 2), "of which small weights? Add --lora RUN"),
         (("generate", "red", "--run", out, "--lora", trained), "holds no small weights"),
     ):

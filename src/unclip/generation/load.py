@@ -67,6 +67,8 @@ def load(
 
         model = unclip.load()    # the model that ships with unclip; unclip.load("box:shapes"): another that does
 
+    On the CPU the ONNX graphs of `unclip export RUN --to onnx --out RUN/onnx` compute where they are of these weights.
+
     Nothing of your process is changed: no number of threads, no seed, no allocator.
 
     Args:
@@ -86,7 +88,7 @@ def load(
     beside = lora if isinstance(lora, Lora) or lora is None else Lora(Path(lora))
     if beside is not None:
         beside.check(folder.stages)
-    stages = Stages(folder, device or machine.device(), beside)
+    stages = Stages(folder, device or machine.device(), beside, fast=True)
     return _only(kind, PIPELINES[folder.model].load(stages), run or folder.root)
 
 

@@ -16,6 +16,7 @@ from unclip.core.plugins.noted import provide
 from unclip.core.shown import printable
 from unclip.core.versions import by_another
 from unclip.nn.lora import merged
+from unclip.runs.exported import take_graph
 from unclip.runs.folder import RunFolder
 from unclip.runs.lora import Lora, Small
 from unclip.runs.records import records_before
@@ -162,13 +163,17 @@ class Stages:
 
     folder: None for a model that does not lie on a disk (yet); `Stages.of` holds modules of such a one.
     lora: small weights that are merged into the stages that they are for.
+    fast: whether ONNX graphs that lie in the run compute in the place of the networks that they are of.
     """
 
     folder: RunFolder | None = None
     device: str = "cpu"
     lora: Lora | None = None
+    fast: bool = False
     _kept: dict[str, _Read] = field(default_factory=dict)
     _words: list[str] = field(default_factory=list)
+    graphs: list[str] = field(default_factory=list)
+    """The stages whose graphs compute."""
 
     @classmethod
     def of(cls, **modules: torch.nn.Module | None) -> "Stages":
@@ -181,7 +186,9 @@ class Stages:
             if self.folder is None:
                 raise ValueError(f"{name}: this model was not loaded from a run folder, which alone may hold it")
             small = self.lora.of(name) if self.lora else None
-            self._kept[name] = _read(self.folder, name, kind, self.device, small)
+            self._kept[name] = read = _read(self.folder, name, kind, self.device, small)
+            if self.fast and self.device == "cpu" and take_graph(self.folder.root, name, read.identity, read.module):
+                self.graphs.append(name)
         module = self._kept[name].module
         assert isinstance(module, kind), f"{name} is a {type(module).__name__}"
         return module
@@ -189,6 +196,10 @@ class Stages:
     def read(self) -> Iterator[torch.nn.Module]:
         """The modules that were read so far."""
         return (kept.module for kept in self._kept.values())
+
+    def named(self) -> dict[str, tuple[torch.nn.Module, str]]:
+        """Stage -> (its module, the SHA-256 over its settings and weights), of those that were read so far."""
+        return {name: (kept.module, kept.identity) for name, kept in self._kept.items()}
 
     def added(self, name: str, kind: type[M]) -> M | None:
         """A stage that `unclip add` trained, or None where the run has none (yet)."""
