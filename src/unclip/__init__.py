@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from unclip.images.files import save_picture as save_picture
     from unclip.images.files import tile as tile
     from unclip.images.read import read_image as read_image
+    from unclip.interop.hub.pretrained import from_pretrained as from_pretrained
+    from unclip.interop.hub.pretrained import push_to_hub as push_to_hub
+    from unclip.interop.hub.pretrained import save_pretrained as save_pretrained
     from unclip.latents.invert import invert as invert
     from unclip.latents.inverted import Inverted as Inverted
     from unclip.latents.manipulate import blend as blend
@@ -89,6 +92,7 @@ else:
             "unclip.generation.priors": "with_prior",
             "unclip.editing.edit": "edit extend",
             "unclip.editing.enlarge": "upsample",
+            "unclip.interop.hub.pretrained": "from_pretrained save_pretrained push_to_hub",
             "unclip.latents.manipulate": "vary blend diff reconstruct",
             "unclip.latents.invert": "invert",
             "unclip.latents.inverted": "Inverted",
