@@ -133,7 +133,7 @@ def _written(network: nn.Module, call: Call, file: Path) -> Graph:
     assert found is not None
     for node in found.model.graph.all_nodes():
         node.metadata_props.clear()  # the paths of this machine's sources
-    found.save(file)
+    file.write_bytes(found.model_proto.SerializeToString())
     return open_graph(file, network.forward)
 
 
