@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from unclip.images.files import save_picture as save_picture
     from unclip.images.files import tile as tile
     from unclip.images.read import read_image as read_image
+    from unclip.interop.hub.pretrained import from_pretrained as from_pretrained
+    from unclip.interop.hub.pretrained import push_to_hub as push_to_hub
+    from unclip.interop.hub.pretrained import save_pretrained as save_pretrained
     from unclip.latents.invert import invert as invert
     from unclip.latents.inverted import Inverted as Inverted
     from unclip.latents.manipulate import blend as blend
@@ -60,7 +63,9 @@ if TYPE_CHECKING:
     from unclip.recipes.events import Stopped as Stopped
     from unclip.recipes.events import Working as Working
     from unclip.recipes.settings.run import RunConfig as RunConfig
+    from unclip.recipes.start.asked import Start as Start
     from unclip.runs.folder import RunFolder as RunFolder
+    from unclip.runs.lora import Lora as Lora
     from unclip.runs.modules import load_stage as load_stage
     from unclip.training.plan import Plan as Plan
     from unclip.training.trainer import TrainConfig as TrainConfig
@@ -73,7 +78,9 @@ else:
             "unclip.recipes.api.evaluate": "evaluate",
             "unclip.recipes.events": "Note Progress Working ImageSaved Gate Stopped",
             "unclip.recipes.settings.run": "RunConfig",
+            "unclip.recipes.start.asked": "Start",
             "unclip.runs.folder": "RunFolder",
+            "unclip.runs.lora": "Lora",
             "unclip.runs.modules": "load_stage",
             "unclip.generation.load": "load",
             "unclip.generation.settings": "Settings",
@@ -85,6 +92,7 @@ else:
             "unclip.generation.priors": "with_prior",
             "unclip.editing.edit": "edit extend",
             "unclip.editing.enlarge": "upsample",
+            "unclip.interop.hub.pretrained": "from_pretrained save_pretrained push_to_hub",
             "unclip.latents.manipulate": "vary blend diff reconstruct",
             "unclip.latents.invert": "invert",
             "unclip.latents.inverted": "Inverted",

@@ -59,3 +59,28 @@ def test_what_cannot_be(data: Path, trained: Path, tmp_path: Path, call: Call) -
     done = call("train", data, "--from", trained, "--out", out)
     weights.write_bytes(before)
     assert done.code == 2 and f"--from {weights}: damaged" in done.err.replace("\n", ""), done.err
+
+
+def test_small_weights_beside_it(data: Path, trained: Path, tmp_path: Path, call: Call) -> None:
+    out, drawn = tmp_path / "out", tmp_path / "drawn"
+    words = ("--from", trained, "--lora", 2, "--out", out, "--set", "ddpm.train.steps=3", "--force")
+    done = call("train", data, *words)
+    assert done.code == 0, done.err
+    assert "small weights of rank 2 beside those" in call("info", out).out.replace("\n", " ")
+    few = ("--steps", 2, "--seed", 3)
+    assert call("generate", "red", "--run", out, "--out", drawn / "run", *few).code == 0
+    half = call("generate", "red", "--run", trained, "--lora", out, "--lora-scale", 0.5, "--out", drawn / "half", *few)
+    assert half.code == 0, half.err
+    told = call("info", drawn / "half" / "red-3.png").out.replace("\n", " ")
+    assert "lora" in told and "0.5" in told and "no command makes it again: it was drawn with small weights" in told
+    for words, error in (
+        (("train", data, "--lora", 2, "--out", tmp_path / "x"), "--lora 2: small weights stand beside trained ones"),
+        (
+            ("train", data, "--from", trained, "--lora", 5000, "--out", tmp_path / "x"),
+            "lora = 5000: expected a whole number from 0 to 1024",
+        ),
+        (("generate", "red", "--run", trained, "--lora-scale", 2), "of which small weights? Add --lora RUN"),
+        (("generate", "red", "--run", out, "--lora", trained), "holds no small weights"),
+    ):
+        done = call(*words)
+        assert done.code == 2 and error in done.err.replace("\n", " "), (words, done.err)

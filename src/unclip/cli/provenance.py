@@ -59,7 +59,9 @@ def _facts(about: About) -> Iterator[str]:
         yield f"error     PSNR {psnr:.2f} dB"
     yield from (f"prompt    {prompt}" for prompt in _prompts(about)[:MOST_LINES] if prompt)
     yield from (
-        f"{name:<9} {describe(about[name])}" for name in ("seed", "temperature", "model", "unclip") if name in about
+        f"{name:<9} {describe(about[name])}"
+        for name in ("seed", "temperature", "model", "lora", "unclip")
+        if name in about
     )
     if by := ", ".join(f"{name} {describe(sha)}" for name, sha in table_in(about, "stages").items()):
         yield f"by        {by}"
@@ -106,6 +108,8 @@ def command(about: About, run: str) -> str:
         if table_in(about, "made").get("command") in PAINTING:
             check_own(table_in(about, "sampling"), place)
         return made_again(about["made"], run)
+    if "lora" in about:
+        raise NoCommand(f"it was drawn with small weights beside the model: --lora LORA --lora-scale {about['lora']}")
     sampling = about["sampling"]
     words = ["--run", run, "--seed", _number(about["seed"])]
     words += ["-n", _number(about["n"])] if "n" in about else []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from unclip.core.shown import printable
 from unclip.data.files.listing import FolderContents, Listing, list_files
+from unclip.data.hub import fetched, is_address
 from unclip.data.item import FileSource, Item, Source, extension, is_picture
 from unclip.data.layouts.choose import named_layout, others, recognised
 from unclip.data.layouts.contents import Contents
@@ -13,7 +14,7 @@ from unclip.data.layouts.folder import ClassFolder, NameFolder, PairFolder, Pict
 from unclip.data.layouts.kinds import Captions, Layout
 from unclip.data.layouts.left_out import PACKED, FilesRead, doubts, notes
 from unclip.data.layouts.metadata import MetadataFolder, is_metadata
-from unclip.data.layouts.parquet import ParquetSource
+from unclip.data.layouts.parquet import TABLES, ParquetSource
 from unclip.data.layouts.shards import ShardSource, is_shard
 from unclip.data.layouts.splits import ORDER, Sorted, of_file, of_top, sort
 from unclip.data.shapes.world import World
@@ -26,6 +27,7 @@ FORMS = """unclip reads these layouts:
   image + text pairs           photos/1.png and photos/1.txt, one caption per line (also .caption and .json)
   class folders                photos/golden_retriever/1.png, captioned "golden retriever"
   parquet                      train.parquet, or a folder of them: columns image {bytes, path} and text (or label)
+                               (also the .arrow files of datasets.Dataset.save_to_disk)
   webdataset shards            shard-00000.tar, or a folder of them, holding 0001.jpg followed by 0001.txt or 0001.json
   file names                   arrow_left.png, captioned "arrow left": with --captions names
 images end in .png .jpg .jpeg .jfif .webp .bmp .gif .tif or .tiff"""
@@ -50,7 +52,7 @@ def open_source(
     """Opens a data set at a path: a folder, an archive, shards or a table (docs/data.md).
 
     Args:
-        path: the folder or file.
+        path: the folder or file, or an address of the Hub, hf://datasets/OWNER/NAME.
         split: "train" or "validation" (a test split stands in where there is no validation split); it matters only
             where files are named after splits, as "train-00000-of-00001.parquet" or "train/cat/1.png".
         captioned: whether images must have captions; otherwise a folder of nothing but images is a data set, too.
@@ -61,7 +63,7 @@ def open_source(
         ValueError: where the path does not exist, holds no known layout or no such split, or holds two data sets of
             which either may be meant.
     """
-    path = Path(path).expanduser()
+    path = fetched(str(path)) if is_address(str(path)) else Path(path).expanduser()
     if split not in ORDER:
         raise ValueError(f'split is "{printable(split)}"; it must be "train", "validation" or "test"')
     if not path.exists():
@@ -77,7 +79,7 @@ def _open_file(path: Path, files: Listing, how: Reading) -> Source:
         raise ValueError(
             f"{printable(path)}: is the metadata of an image folder; give the folder itself: {path.parent}"
         )
-    kind, opened = ("parquet", ParquetSource) if extension(name) == "parquet" else ("tar", ShardSource)
+    kind, opened = ("parquet", ParquetSource) if extension(name) in TABLES else ("tar", ShardSource)
     if kind == "tar" and not is_shard(name):
         hint = f"{PACKED[extension(name)]}.\n" if extension(name) in PACKED else ""
         raise ValueError(f"{printable(path)}: is not a data set that unclip knows; {hint}{FORMS}")

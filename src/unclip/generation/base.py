@@ -165,6 +165,8 @@ class ImageModel(ABC):
             by: the stages that took part; None: those of `generate`.
         """
         made = {"model": self.hash, "stages": self.stages.hashes(self.stages_used(how) if by is None else by)}
+        made |= {"graphs": [*self.stages.graphs]} if self.stages.graphs else {}
+        made |= {"lora": lora.scale} if (lora := self.stages.lora) else {}
         return {"prompt": prompt, "seed": seed, "sampling": how.to_dict(), **made, "unclip": unclip.__version__}
 
     def autocast(self) -> torch.autocast:

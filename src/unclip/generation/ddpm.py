@@ -14,7 +14,6 @@ from unclip.generation.settings import Settings
 from unclip.models.classes import Labels
 from unclip.models.classifier import NoisyClassifier
 from unclip.models.ddpm import DDPM
-from unclip.runs.folder import RunFolder
 from unclip.runs.modules import Stages
 
 
@@ -25,9 +24,8 @@ class DDPMPipeline(ClassModel):
     model: DDPM
 
     @classmethod
-    def load(cls, folder: RunFolder, device: str) -> "DDPMPipeline":
+    def load(cls, stages: Stages) -> "DDPMPipeline":
         """Loads the model of a finished run. Raises ValueError that names the damaged file."""
-        stages = Stages(folder, device)
         return cls.of(stages, model=stages("ddpm", DDPM))
 
     @property

@@ -17,7 +17,6 @@ from unclip.generation.settings import Settings
 from unclip.models.autoencoder.model import Autoencoder
 from unclip.models.autoencoder.space import DecodedStep
 from unclip.models.latent import LatentDiffusion
-from unclip.runs.folder import RunFolder
 from unclip.runs.modules import Stages
 
 
@@ -32,9 +31,8 @@ class LatentPipeline(CaptionedModel):
     latent: LatentDiffusion | None = None
 
     @classmethod
-    def load(cls, folder: RunFolder, device: str) -> "LatentPipeline":
+    def load(cls, stages: Stages) -> "LatentPipeline":
         """Loads the model of a finished run. Raises ValueError that names the damaged file."""
-        stages = Stages(folder, device)
         return cls.of(stages, autoencoder=stages("autoencoder", Autoencoder), latent=stages("latent", LatentDiffusion))
 
     @property

@@ -11,6 +11,8 @@ from unclip.generation.latent_diffusion import LatentPipeline
 from unclip.generation.one_pass import ONE_PASS, FlowPipeline, GANPipeline, VAEPipeline
 from unclip.generation.text_to_image import TextToImage
 from unclip.runs.folder import RunFolder
+from unclip.runs.lora import Lora
+from unclip.runs.modules import Stages
 
 M = TypeVar("M", bound=ImageModel)
 
@@ -40,11 +42,23 @@ CALLED: dict[type[ImageModel], str] = {
 
 
 @overload
-def load(run: str | Path | None = None, device: str | None = None) -> ImageModel: ...
-@overload
-def load(run: str | Path | None = None, device: str | None = None, *, kind: type[M]) -> M: ...
 def load(
-    run: str | Path | None = None, device: str | None = None, *, kind: type[ImageModel] = ImageModel
+    run: str | Path | None = None, device: str | None = None, *, lora: str | Path | Lora | None = None
+) -> ImageModel: ...
+@overload
+def load(
+    run: str | Path | None = None,
+    device: str | None = None,
+    *,
+    kind: type[M],
+    lora: str | Path | Lora | None = None,
+) -> M: ...
+def load(
+    run: str | Path | None = None,
+    device: str | None = None,
+    *,
+    kind: type[ImageModel] = ImageModel,
+    lora: str | Path | Lora | None = None,
 ) -> ImageModel:
     """Loads a finished run. What it returns generates images; a text-to-image model edits and varies them, too.
 
@@ -53,12 +67,16 @@ def load(
 
         model = unclip.load()    # the model that ships with unclip; unclip.load("box:shapes"): another that does
 
+    On the CPU the ONNX graphs of `unclip export RUN --to onnx --out RUN/onnx` compute where they are of these weights.
+
     Nothing of your process is changed: no number of threads, no seed, no allocator.
 
     Args:
         run: the run's folder; "box:NAME": a model that ships with unclip; None: the first of those.
         device: "cpu", "cuda", "cuda:1" or "mps"; None: the best at hand.
         kind: the class that it has to be, where only that will do: `TextToImage`, `LatentPipeline`, `DDPMPipeline`.
+        lora: small weights that are merged into it, of a run that was trained with --lora; a `Lora` says how much of
+            them.
 
     Raises:
         ValueError: names the missing stage, the damaged file, the device that is not there, what the run holds
@@ -67,7 +85,11 @@ def load(
     if device is not None:
         machine.check_device(device)
     folder = _required(run)
-    return _only(kind, PIPELINES[folder.model].load(folder, device or machine.device()), run or folder.root)
+    beside = lora if isinstance(lora, Lora) or lora is None else Lora(Path(lora))
+    if beside is not None:
+        beside.check(folder.stages)
+    stages = Stages(folder, device or machine.device(), beside, fast=True)
+    return _only(kind, PIPELINES[folder.model].load(stages), run or folder.root)
 
 
 def kind_of(run: str | Path) -> type[ImageModel]:

@@ -15,7 +15,6 @@ from unclip.models.families.base import OnePass
 from unclip.models.families.flow import Flow
 from unclip.models.families.gan import GAN
 from unclip.models.families.vae import VAE
-from unclip.runs.folder import RunFolder
 from unclip.runs.modules import Stages
 
 F = TypeVar("F", bound=OnePass[Any])
@@ -35,9 +34,8 @@ class OnePassModel(ClassModel, Generic[F]):
     model: F
 
     @classmethod
-    def load(cls: type[P], folder: RunFolder, device: str) -> P:
+    def load(cls: type[P], stages: Stages) -> P:
         """Loads the model of a finished run. Raises ValueError that names the damaged file."""
-        stages = Stages(folder, device)
         return cls.of(stages, model=stages(cls.NAME, cls.KIND))
 
     @classmethod

@@ -25,7 +25,6 @@ from unclip.models.decoder import Decoder
 from unclip.models.inpainter import Inpainter
 from unclip.models.priors.base import PriorModel
 from unclip.models.priors.diffusion import Prior
-from unclip.runs.folder import RunFolder
 from unclip.runs.modules import Stages
 
 
@@ -56,9 +55,8 @@ class TextToImage(CaptionedModel):
     prior_stages: tuple[str, ...] = ("prior",)
 
     @classmethod
-    def load(cls, folder: RunFolder, device: str) -> "TextToImage":
+    def load(cls, stages: Stages) -> "TextToImage":
         """Loads the model of a finished run. Raises ValueError that names the damaged file."""
-        stages = Stages(folder, device)
         return cls.of(stages, prior=stages("prior", Prior), decoder=stages("decoder", Decoder))
 
     @property

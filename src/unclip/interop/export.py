@@ -11,14 +11,19 @@ from unclip.generation.ddpm import DDPMPipeline
 from unclip.generation.load import called
 from unclip.generation.one_pass import OnePassModel
 from unclip.interop.clip import folder as clip
+from unclip.interop.ddpm import custom
 from unclip.interop.ddpm import folder as diffusers
+from unclip.interop.prompts import prompts_of
 
 Write = Callable[[ImageModel, Path, str], str]
 """Writes a folder for the class of this name; returns Python that loads it, with FOLDER for its path."""
 
 
 def to_diffusers(model: ImageModel, folder: Path, label: str) -> str:
-    """A `DDPMPipeline`. Raises ValueError for a model of another kind, and as `ddpm.folder.write` does."""
+    """A `DDPMPipeline`, or a pipeline of its own code where diffusers has no such network.
+
+    Raises ValueError for a model of another kind, and as `ddpm.folder.write` and `ddpm.custom.write` do.
+    """
     if isinstance(model, OnePassModel):
         raise ValueError(f"diffusers has no pipeline of a {called(model)}; `unclip push` hands on the whole run")
     if not isinstance(model, DDPMPipeline):
@@ -26,6 +31,12 @@ def to_diffusers(model: ImageModel, folder: Path, label: str) -> str:
             "diffusers has no pipeline that draws as a text-to-image run of unclip does; `--to transformers` hands "
             "on its CLIP, `unclip push` the whole run; a run of `--preset ddpm-cifar10` becomes a DDPMPipeline"
         )
+    if not diffusers.known(model):
+        if label:
+            raise ValueError(f"--class {quote(label)}: this folder draws any class, pipe(label=...); leave it out")
+        custom.write(model, folder)
+        loaded = "FOLDER, custom_pipeline=FOLDER, trust_remote_code=True"
+        return f"diffusers.DiffusionPipeline.from_pretrained({loaded})().images[0]"
     diffusers.write(model, folder, label)
     return f"diffusers.DDPMPipeline.from_pretrained(FOLDER)(num_inference_steps={model.sampling.steps}).images[0]"
 
@@ -43,7 +54,21 @@ def to_transformers(model: ImageModel, folder: Path, label: str) -> str:
     return "transformers.CLIPModel.from_pretrained(FOLDER), transformers.AutoTokenizer.from_pretrained(FOLDER)"
 
 
-FORMS: dict[str, Write] = {"diffusers": to_diffusers, "transformers": to_transformers}
+def to_onnx(model: ImageModel, folder: Path, label: str) -> str:
+    """Graphs of the networks that denoise. Raises ValueError as `onnx.write.write` does."""
+    if label:
+        raise ValueError(f"--class {quote(label)}: a graph is told its class with each image; leave it out")
+    from unclip.interop.onnx.write import write
+
+    graphs, off = write(model, folder, prompts_of(model, ("a picture",)))
+    told = ", ".join(f"{one.stage} {one.faster:g} times as fast, outputs within {one.off:.1g}" for one in graphs)
+    return (
+        f"{told}; pictures differ by {off:.1g} of 2 at most. As RUN/onnx they draw for `unclip generate` and `unclip "
+        "serve`; elsewhere: onnxruntime.InferenceSession(FOLDER + '/" + f"{graphs[-1].stage}.onnx')"
+    )
+
+
+FORMS: dict[str, Write] = {"diffusers": to_diffusers, "transformers": to_transformers, "onnx": to_onnx}
 """What may stand after --to."""
 
 
@@ -52,7 +77,7 @@ def export(model: ImageModel, to: str, out: Path, label: str = "") -> str:
 
     Args:
         model: as `unclip.load` gives it.
-        to: "diffusers" (a plain DDPM) or "transformers" (a CLIP).
+        to: "diffusers" (a plain DDPM), "transformers" (a CLIP) or "onnx" (what denoises).
         out: the folder.
         label: of a DDPM with classes, the one that is to be drawn.
 

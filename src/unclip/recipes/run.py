@@ -189,13 +189,16 @@ def _tokenizer(ctx: Context) -> Iterator[Event]:
 
 
 def _made(ctx: Context) -> Tokenizer:
-    """The tokenizer of the captions; of a run that starts from another that one's, with more words."""
+    """The tokenizer of the captions; of a run that starts from another that one's, with more words; with small
+    weights beside that one's it stays as it is."""
     captions, config = [c for row in ctx.prepared.captions for c in row], ctx.config
     if (given := given_tokenizer(ctx.folder, config)) is not None:
         return given
     if not config.start:
         return Tokenizer.train(captions, config.vocabulary, config.longest_caption)
     base = start_tokenizer(ctx.folder, config)
+    if config.lora:
+        return base
     return extended(base, captions, config.vocabulary, config.longest_caption)
 
 

@@ -20,6 +20,7 @@ from unclip.core.task import Task
 from unclip.core.typing import Images
 from unclip.figures import plots
 from unclip.images.files import save_picture
+from unclip.nn.lora import is_small, merged, small_of
 from unclip.recipes.budget import StageTime
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Gate, ImageSaved, Note, Progress, Working
@@ -31,7 +32,7 @@ from unclip.recipes.stages.base import Preview, build
 from unclip.recipes.stages.clip import CLIPRecipe
 from unclip.recipes.stages.copies import CopyWatch, copied
 from unclip.recipes.start.given import take_given
-from unclip.recipes.start.weights import take_start
+from unclip.recipes.start.weights import store_small, take_finished, take_start
 from unclip.training.checkpoint import Log, check_room, load_checkpoint, save_checkpoint
 from unclip.training.plan import Plan
 from unclip.training.trainer import Diverged, Report, Trainer
@@ -81,7 +82,7 @@ class StageRun:
         log = Log(self.ctx.folder.logs / f"{self.name}.jsonl", self.trainer.step)
         try:
             # Set-up is not of the stage's share: the embeddings of all images can take longer than that.
-            if self.recipe.trained:
+            if self.recipe.trained and (self.recipe.takes_lora or not self.ctx.config.lora):
                 yield from self._train(log)
             if not self.ctx.stop.is_set():
                 yield from self._finish()
@@ -131,7 +132,7 @@ class StageRun:
             return False
         if stored.extra.get("steps") != end.steps:
             return False
-        self.stage.kept(self.trainer.module).load_state_dict(stored.tensors)
+        take_finished(self.ctx, self.stage, stored)
         self.trainer.restart(end.steps, end.seconds)
         return True
 
@@ -236,10 +237,12 @@ class StageRun:
         judged = replace(judged, why=judged.why + passes_in(self.ctx, self.name).told(trainer.step, trainer.elapsed))
         trainer.waited(time.monotonic() - began)
         metrics = {"steps": trainer.step, "seconds": round(trainer.elapsed, 1), "skipped": trainer.skipped}
-        metrics["parameters"] = sum(p.numel() for p in self.stage.kept(self.averaged).parameters())
+        kept = self.stage.kept(self.averaged)
+        metrics["parameters"] = sum(p.numel() for name, p in kept.named_parameters() if not is_small(name))
         result = replace(judged, metrics={**judged.metrics, **metrics})
         known = {k: v if math.isfinite(v) else None for k, v in result.metrics.items()}
         record = {"passed": result.passed, "why": result.why, "metrics": known}
+        store_small(self.ctx, self.name, kept)
         sha = self._store(self.ctx.folder.root / self.name, {**metrics, "ended": record})
         self.ctx.folder.finish(self.name, {**record, "sha256": sha})
         yield from self._plot()
@@ -250,7 +253,8 @@ class StageRun:
         self.trainer.check()
         lock.check_held(self.ctx.folder.root)
         self.averaged.load_state_dict(self.trainer.ema.average)
-        weights = self.stage.kept(self.averaged).state_dict()
+        state = self.stage.kept(self.averaged).state_dict()
+        weights = merged(state, small_of(state))
         extra = {**(about or {}), "began": self.ctx.began}
         return store.save(place, self.name, self.stage.config.to_dict(), weights, extra)
 

@@ -4,6 +4,7 @@ run.toml  state.json  tokenizer.json  clip/  prior/  decoder/    what a text-to-
 run.toml  state.json  tokenizer.json  clip/  autoencoder/  latent/    of a latent diffusion
 run.toml  state.json  ddpm/                                      what a plain DDPM is made of; vae/, flow/, gan/ too
 classifier/  ...                                                 what `unclip add` put beside it
+lora/                                                            small weights beside those of the run it started from
 early/                                                           the stage that draws, after 1/16 of its training
 data-128/  ...                                                   its images at another size, for upsamplers
 data/  checkpoints/  logs/  samples/  plots/                     what its training left
@@ -33,6 +34,7 @@ from unclip.core.disk import atomic, lock, store
 from unclip.core.shown import printable, shell_command
 from unclip.data.images.colours import WHITE
 from unclip.data.prepare import splits_file
+from unclip.runs.lora import FOLDER
 from unclip.runs.records import check_record, records_before
 
 STAGE_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
@@ -63,6 +65,11 @@ class RunFolder:
     def early(self) -> Path:
         """The stage that draws, as it was after 1/16 of its training."""
         return self.root / "early"
+
+    @property
+    def lora(self) -> Path:
+        """The small weights of a run that was trained with --lora, a folder a stage."""
+        return self.root / FOLDER
 
     @property
     def checkpoints(self) -> Path:

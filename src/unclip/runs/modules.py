@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar, cast, get_type_hints
 
@@ -15,7 +15,10 @@ from unclip.core.noise import initial_weights
 from unclip.core.plugins.noted import provide
 from unclip.core.shown import printable
 from unclip.core.versions import by_another
+from unclip.nn.lora import merged
+from unclip.runs.exported import take_graph
 from unclip.runs.folder import RunFolder
+from unclip.runs.lora import Lora, Small
 from unclip.runs.records import records_before
 from unclip.text.tokenizer import Tokenizer
 
@@ -87,10 +90,11 @@ class _Read:
     tokenizer: str | None = None
 
 
-def _read(folder: RunFolder, name: str, kind: type[torch.nn.Module], device: str) -> _Read:
+def _read(folder: RunFolder, name: str, kind: type[torch.nn.Module], device: str, small: Small | None = None) -> _Read:
     provide(folder.settings)
     stage = name.rpartition("/")[2]
     stored = store.load(folder.root / name, stage)
+    stored = _with(stored, small) if small else stored
     check_finite(folder.root / name, stored.tensors)
     with initial_weights("read", name):  # what is built to be filled must not draw from what others draw from
         module = built(kind, stored, folder.root / name / "config.json")
@@ -103,6 +107,22 @@ def _read(folder: RunFolder, name: str, kind: type[torch.nn.Module], device: str
         ) from error
     words = records_before(stored.extra).get("tokenizer", {}).get("sha256")
     return _Read(module.to(device).eval().requires_grad_(False), stored.sha256, stored.identity, words)
+
+
+def _with(stored: store.Stored, small: Small) -> store.Stored:
+    """A stage with small weights merged into its own, and hashes that say so.
+
+    Raises ValueError where they do not fit.
+    """
+    try:
+        tensors = merged(stored.tensors, small.tensors, small.scale)
+    except ValueError as error:
+        raise ValueError(f"{small.path}: made for another model ({error})") from error
+    about = f" {small.sha256} {small.scale}"
+    marked = {
+        name: hashlib.sha256((getattr(stored, name) + about).encode()).hexdigest() for name in ("sha256", "identity")
+    }
+    return replace(stored, tensors=tensors, **marked)
 
 
 def built(kind: type[M], stored: store.Stored, file: Path) -> M:
@@ -142,12 +162,18 @@ class Stages:
     """The stages of a run, each read when it is first asked for, and only once; what was read is named by its hash.
 
     folder: None for a model that does not lie on a disk (yet); `Stages.of` holds modules of such a one.
+    lora: small weights that are merged into the stages that they are for.
+    fast: whether ONNX graphs that lie in the run compute in the place of the networks that they are of.
     """
 
     folder: RunFolder | None = None
     device: str = "cpu"
+    lora: Lora | None = None
+    fast: bool = False
     _kept: dict[str, _Read] = field(default_factory=dict)
     _words: list[str] = field(default_factory=list)
+    graphs: list[str] = field(default_factory=list)
+    """The stages whose graphs compute."""
 
     @classmethod
     def of(cls, **modules: torch.nn.Module | None) -> "Stages":
@@ -159,7 +185,10 @@ class Stages:
         if name not in self._kept:
             if self.folder is None:
                 raise ValueError(f"{name}: this model was not loaded from a run folder, which alone may hold it")
-            self._kept[name] = _read(self.folder, name, kind, self.device)
+            small = self.lora.of(name) if self.lora else None
+            self._kept[name] = read = _read(self.folder, name, kind, self.device, small)
+            if self.fast and self.device == "cpu" and take_graph(self.folder.root, name, read.identity, read.module):
+                self.graphs.append(name)
         module = self._kept[name].module
         assert isinstance(module, kind), f"{name} is a {type(module).__name__}"
         return module
@@ -167,6 +196,10 @@ class Stages:
     def read(self) -> Iterator[torch.nn.Module]:
         """The modules that were read so far."""
         return (kept.module for kept in self._kept.values())
+
+    def named(self) -> dict[str, tuple[torch.nn.Module, str]]:
+        """Stage -> (its module, the SHA-256 over its settings and weights), of those that were read so far."""
+        return {name: (kept.module, kept.identity) for name, kept in self._kept.items()}
 
     def added(self, name: str, kind: type[M]) -> M | None:
         """A stage that `unclip add` trained, or None where the run has none (yet)."""

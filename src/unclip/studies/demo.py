@@ -30,6 +30,7 @@ from unclip.recipes.run import train_stages
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages import CLIPRecipe, DecoderRecipe, PriorRecipe
 from unclip.runs.folder import RunFolder
+from unclip.runs.modules import Stages
 from unclip.studies.shown_box import box_pictures, box_sections
 
 AROUND = 3.0
@@ -76,7 +77,7 @@ def _demo(folder: Path, budget: float, stop: threading.Event, n: int) -> Iterato
         yield event
         if isinstance(event, Stopped):
             return
-    model = TextToImage.load(RunFolder(folder), machine.device())
+    model = TextToImage.load(Stages(RunFolder(folder), machine.device()))
     yield Note("score", f"scores the model on {n} prompts of each kind")
     scores = evaluate_shapes(model, world, n)
     write_atomic(folder / "scores.json", to_json(scores))

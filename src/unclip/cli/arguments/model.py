@@ -7,6 +7,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -15,6 +16,7 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from unclip.box.shipped import Shipped
     from unclip.generation.base import ImageModel
+    from unclip.runs.lora import Lora
 
     M = TypeVar("M", bound=ImageModel)
 else:
@@ -64,10 +66,31 @@ def _drawn(images: Sequence[Path]) -> tuple[Path | None, str]:
     return None, ""
 
 
-def open_model(run: Path, kind: type[M]) -> M:
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Beside:
+    """Small weights to lay beside a model, as they are typed."""
+
+    lora: Annotated[
+        Path | None,
+        Parameter(help="Small weights of a run that was trained with --lora: the run, or its lora folder alone."),
+    ] = None
+    lora_scale: Annotated[float | None, Parameter(help="How much of them, 1 is all. Example: --lora-scale 0.7")] = None
+
+    @property
+    def small(self) -> "Lora | None":
+        """As `unclip.load` takes them. Raises ValueError where there are none."""
+        from unclip.runs.lora import Lora
+
+        if self.lora is None and self.lora_scale is not None:
+            raise ValueError(f"--lora-scale {self.lora_scale}: of which small weights? Add --lora RUN")
+        return None if self.lora is None else Lora(self.lora, 1.0 if self.lora_scale is None else self.lora_scale)
+
+
+def open_model(run: Path, kind: type[M], beside: Beside = Beside()) -> M:
     """The model that a finished run folder holds. Raises ValueError as `unclip.load` does."""
     from unclip.core.machine import prepare_memory
     from unclip.generation.load import load
 
     prepare_memory()
-    return load(run, kind=kind)
+    return load(run, kind=kind, lora=beside.small)

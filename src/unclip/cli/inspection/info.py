@@ -60,6 +60,8 @@ def show_run(path: Path, show: Any) -> None:
     show(stages_table(state, weights(run)))
     if start := settings.get("start"):
         show(f"started from the weights of {printable(start)}, model {printable(settings.get('start_hash', ''))}")
+    if rank := settings.get("lora"):
+        show(f"small weights of rank {printable(rank)} beside those: {run.lora}")
     for line in other_lines(run, state, settings):
         show(line)
     for note in noted.read_notes(run.settings):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.metadata import signing
 from unclip.cli.arguments.model import Run, chosen, open_model
 from unclip.cli.arguments.output import check_folder, slug, write_picture
 from unclip.cli.errors import guarded
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 @guarded
+@signing
 @on_device
 def search(
     query: Annotated[str, Parameter(help="Words, or an image file.")],

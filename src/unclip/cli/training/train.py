@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +12,7 @@ from cyclopts import Parameter
 from unclip.cli.arguments.device import on_device
 from unclip.cli.arguments.options import SPLIT, TrainOptions
 from unclip.cli.arguments.output import check_folder
+from unclip.cli.arguments.start import Beginning
 from unclip.cli.errors import guarded
 from unclip.core.shown import shell_command
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from unclip.cli.arguments.settings import SettingsLayer
     from unclip.data.source import Source
     from unclip.recipes.settings.run import RunConfig
+    from unclip.recipes.start.asked import Start
 
 
 @guarded
@@ -32,24 +33,7 @@ def train(
     *,
     out: Annotated[Path, Parameter(help="The run folder; one that is unfinished is continued.")],
     given: TrainOptions = TrainOptions(),
-    start: Annotated[
-        str | None,
-        Parameter(
-            name="--from",
-            help="A finished run whose trained weights it starts from; sizes and networks are that run's. "
-            "Example: --from runs/other",
-        ),
-    ] = None,
-    clip: Annotated[
-        Path | None,
-        Parameter(
-            help="A CLIP that is there already, as transformers or open_clip keep one; prior and decoder are trained "
-            "on it. Example: --clip clip-vit-base-patch32"
-        ),
-    ] = None,
-    finetune_clip: Annotated[
-        bool, Parameter(help="Train that CLIP on; by default its weights stay.", negative="")
-    ] = False,
+    begin: Beginning = Beginning(),
     split: Annotated[str, Parameter(help=SPLIT)] = "train",
     force: Annotated[bool, Parameter(help="Go on after a stage that did not pass.", negative="")] = False,
     more: Annotated[
@@ -74,7 +58,7 @@ def train(
 
     longer = None if more is None else length(more, "--more")
     with together(out), RunFolder(out).writing(), stopping() as stop:
-        source, config = choose(data, out, given, split, os.environ, start, Given(clip, finetune_clip))
+        source, config = choose(data, out, given, split, os.environ, begin)
         code = follow(run.train_stages(source, out, config, stop, force, longer), console := stdout(), force)
     if code == 0:
         words = ["a prompt"] if config.reads_captions else []
@@ -102,40 +86,15 @@ def together(out: Path) -> Iterator[None]:
             yield
 
 
-@dataclass(frozen=True)
-class Given:
-    """What was said of a CLIP that is there already. tuned: whether it is trained on."""
-
-    path: Path | None = None
-    tuned: bool = False
-
-    def layers(self, start: str | None) -> "list[SettingsLayer]":
-        """As settings. Raises ValueError where nothing can be made of it."""
-        if self.path is None:
-            if self.tuned:
-                raise ValueError(
-                    "--finetune-clip: which one? Add --clip PATH, or leave it out: a run trains its own CLIP"
-                )
-            return []
-        if start is not None:
-            raise ValueError(f"--clip {self.path}: the CLIP is that of --from {start}; leave one of them out")
-        from unclip.cli.arguments.settings import FILE, SettingsLayer
-        from unclip.recipes.start.given import given_settings
-
-        return [SettingsLayer(f"--clip {self.path}", given_settings(self.path, self.tuned), FILE)]
-
-
 def choose(
     data: str,
     out: Path,
     given: TrainOptions,
     split: str,
     environ: Mapping[str, str],
-    start: str | None = None,
-    clip: Given = Given(),
+    begin: Beginning = Beginning(),
 ) -> "tuple[Source, RunConfig]":
-    """The data and the settings of a new run, or those of the run that `out` holds. start: the run whose weights it
-    starts from.
+    """The data and the settings of a new run, or those of the run that `out` holds.
 
     Raises ValueError where something was asked for that differs from what the run was begun with.
     """
@@ -144,8 +103,8 @@ def choose(
     from unclip.recipes.start.origin import check_apart, check_begun
     from unclip.runs.folder import RunFolder
 
-    run = RunFolder(out)
-    said = [*clip.layers(start), *settings.layers(given, environ)]
+    run, start = RunFolder(out), begin.start
+    said = [*begin.layers(), *settings.layers(given, environ)]
     if start is not None:
         check_apart(start, out)
     if run.settings.exists() and run.begun:
@@ -153,7 +112,7 @@ def choose(
             check_begun(stored_config(run.settings), start, out)
         return _begun(data, run.root, given, split, said)
     if start is not None:
-        return _started(data, given, split, said, start)
+        return _started(data, given, split, said, begin.asked)
     return settled(data, given, split, said)
 
 
@@ -171,18 +130,18 @@ def settled(data: str, given: TrainOptions, split: str, said: "list[SettingsLaye
     return source, config
 
 
-def _started(data: str, given: TrainOptions, split: str, said: list, start: str) -> "tuple[Source, RunConfig]":
+def _started(data: str, given: TrainOptions, split: str, said: list, asked: "Start") -> "tuple[Source, RunConfig]":
     """The same of a new run that starts from the weights of another."""
     from unclip.cli.arguments import settings
     from unclip.recipes.api.data import mirrored, open_data
     from unclip.recipes.settings.run import stored_config
     from unclip.recipes.start.origin import run_of
-    from unclip.recipes.start.settings import check_kind, check_weights_fit, settings_from
+    from unclip.recipes.start.settings import check_kind, check_weights_fit
 
+    start = asked.named
     if given.preset:
         raise ValueError(f"--preset {given.preset}: the networks are those of --from {start}; leave --preset out")
-    origin = run_of(start)
-    base, there = settings_from(origin, start), stored_config(origin.settings)
+    base, there = asked.settings(), stored_config(run_of(start).settings)
     said = [*said, settings.SettingsLayer("--from", {"start": start, "start_hash": base.start_hash})]
     check_kind(there, start, **{name: settings.last(said, name) for name in ("model", "size")})
     source = open_data(data, settings.resolve(base, said), split)

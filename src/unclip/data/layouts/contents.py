@@ -16,6 +16,7 @@ from unclip.data.item import captions_in, extension, is_picture, normal, same, s
 from unclip.data.layouts.folder import caption_stem
 from unclip.data.layouts.kinds import Layout
 from unclip.data.layouts.metadata import is_metadata
+from unclip.data.layouts.parquet import TABLES
 from unclip.data.layouts.shards import is_shard
 from unclip.data.layouts.splits import split_of
 
@@ -47,7 +48,7 @@ class Contents:
     def tables(self) -> Listing:
         """Parquet files but those of metadata beside images."""
         besides = bool(self.pictures)
-        return self.files.those(lambda name: extension(name) == "parquet" and not (besides and is_metadata(name)))
+        return self.files.those(lambda name: extension(name) in TABLES and not (besides and is_metadata(name)))
 
     @cached_property
     def shards(self) -> Listing:

@@ -1,5 +1,7 @@
 """Parquet files in the Hugging Face layout: an image column {bytes, path} and a text column or a ClassLabel.
 
+`datasets.Dataset.save_to_disk` writes the same columns as Arrow files, which are read, too.
+
 The only file that needs pyarrow, which is imported when a Parquet file is first opened.
 """
 
@@ -16,6 +18,8 @@ from unclip.core.shown import printable
 from unclip.data.files.regular import open_regular
 from unclip.data.item import CAPTION_NAMES, FileSource, Item, captions_of, held, key_of, no_picture
 
+TABLES = ("parquet", "arrow")
+"""Endings of the files that are read here."""
 _IMAGE_NAMES = ("image", "img", "picture", "jpg", "png", "webp")
 _ROWS = 64  # at a time: images of 1 MB are then 64 MB
 
@@ -59,19 +63,42 @@ def _read(table: Any, columns: list[str] | None) -> Iterator[dict[str, Any]]:
         yield from batch.to_pylist()
 
 
+@dataclass(frozen=True)
+class _Stream:
+    """An Arrow file as `_items` asks a Parquet file."""
+
+    reader: Any
+
+    @property
+    def schema_arrow(self) -> Any:
+        """The columns."""
+        return self.reader.schema
+
+    def iter_batches(self, batch_size: int, columns: list[str] | None) -> Iterator[Any]:
+        """The rows, so many at a time."""
+        for batch in self.reader:
+            part = batch if columns is None else batch.select(columns)
+            yield from (part.slice(start, batch_size) for start in range(0, len(part), batch_size))
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """The open file; pyarrow's own errors become a ValueError that names it."""
     try:
         import pyarrow
+        import pyarrow.ipc
         import pyarrow.parquet
     except ImportError as error:
         raise ValueError(f"{printable(path)}: {install('reading Parquet needs', 'pyarrow')}") from error
     try:
-        with open_regular(path) as file, pyarrow.parquet.ParquetFile(file) as table:
-            yield table
+        with open_regular(path) as file:
+            if path.suffix == ".arrow":
+                yield _Stream(pyarrow.ipc.open_stream(file))
+                return
+            with pyarrow.parquet.ParquetFile(file) as table:
+                yield table
     except (pyarrow.ArrowException, OSError) as error:
-        known = f"is damaged, or no Parquet file ({printable(error)})"
+        known = f"is damaged, or no {'Arrow' if path.suffix == '.arrow' else 'Parquet'} file ({printable(error)})"
         raise ValueError(f"{printable(path)}: {known}; download it again") from error
 
 

@@ -15,6 +15,17 @@ INDEX, UNET, SCHEDULER = "model_index.json", Path("unet"), Path("scheduler")
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
+def known(model: DDPMPipeline) -> bool:
+    """Whether diffusers has classes for its network and its process."""
+    config = model.model.config
+    try:
+        network.checked(config.network)
+        scheduler.to_scheduler(config.diffusion, config.sampling)
+    except ValueError:
+        return False
+    return True
+
+
 def write(model: DDPMPipeline, folder: Path, label: str = "") -> None:
     """Writes a DDPM as diffusers loads it. label: the class that the folder shall draw; "": the model has none.
 

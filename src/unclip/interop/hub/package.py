@@ -4,23 +4,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from unclip.core.disk.new import check_new
-from unclip.data.prepare.read import load_prepared
-from unclip.data.prepare.splits_file import read_splits
 from unclip.generation.base import ImageModel
-from unclip.generation.captioned import CaptionedModel
-from unclip.generation.classed import ClassModel
 from unclip.images.files import grid, save_picture
 from unclip.interop.hub.card import SAMPLES, About, card
-from unclip.runs.folder import RunFolder
+from unclip.interop.prompts import PROMPTS, prompts_of
 from unclip.runs.pack import pack_run
 
 README = "README.md"
-PROMPTS, EACH = 6, 4
-"""Rows and columns of the samples."""
+EACH = 4
+"""Columns of the samples."""
 
 
 def package(model: ImageModel, about: About, out: Path) -> None:
@@ -32,7 +27,7 @@ def package(model: ImageModel, about: About, out: Path) -> None:
     run = model.folder
     assert run is not None
     check_new(out)
-    about = replace(about, prompts=tuple(about.prompts or _prompts(model, run)))
+    about = replace(about, prompts=tuple(about.prompts or prompts_of(model)))
     sheet = samples(model, about.prompts)
     pack_run(run.root, out)
     save_picture(sheet, out / SAMPLES)
@@ -48,21 +43,3 @@ def samples(model: ImageModel, prompts: Sequence[str]) -> Image.Image:
         drawn = model.generate(n=PROMPTS * EACH)
     lines = [drawn[i : i + EACH] for i in range(0, len(drawn), EACH)]
     return grid(lines, list(prompts) or None, zoom)
-
-
-def _prompts(model: ImageModel, run: RunFolder) -> list[str]:
-    """Captions that it was not trained on, or the names of its classes; none for a model without words."""
-    if isinstance(model, ClassModel):
-        return list(model.classes[:PROMPTS])
-    assert isinstance(model, CaptionedModel)
-    if not (run.data / "captions.jsonl").exists():
-        raise ValueError(
-            f"{run.data}: gone, and with it the captions that the samples would be drawn for; name some: --prompt 'a "
-            "red heart' --prompt 'two blue circles'"
-        )
-    prepared = load_prepared(run.data)
-    kept = read_splits(run.splits, len(prepared)) if run.splits.exists() else None
-    held = np.arange(len(prepared)) if kept is None or not len(kept.test) else kept.test
-    captions = list(dict.fromkeys(prepared.captions[row][0] for row in held.tolist()))
-    places = np.unique(np.linspace(0, len(captions) - 1, min(PROMPTS, len(captions))).round().astype(int))
-    return [captions[place] for place in places.tolist()]

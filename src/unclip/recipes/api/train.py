@@ -18,8 +18,9 @@ from unclip.recipes.fits import check_networks
 from unclip.recipes.presets import PRESETS
 from unclip.recipes.settings.changes import leaves, may_change
 from unclip.recipes.settings.run import RunConfig, stored_config
+from unclip.recipes.start.asked import Start
 from unclip.recipes.start.origin import check_apart, check_begun, run_of
-from unclip.recipes.start.settings import check_kind, settings_from
+from unclip.recipes.start.settings import check_kind
 from unclip.runs.folder import RunFolder
 
 
@@ -30,7 +31,7 @@ def train(
     preset: str | None = None,
     size: int | None = None,
     budget: str | float | None = None,
-    start: str | Path | None = None,
+    start: str | Path | Start | None = None,
     more: str | float | None = None,
     config: RunConfig | None = None,
     force: bool = False,
@@ -52,7 +53,8 @@ def train(
         preset: a name of `recipes.presets.PRESETS`, as "small", "paper" or "ddpm-fast"; None: "tiny".
         size: the side of the images in pixels; None: what suits the data.
         budget: time for the whole run, as "90s", "30m", "2h", or in seconds; None: the preset's.
-        start: a finished run whose trained weights it starts from; sizes and networks are that run's.
+        start: a finished run whose trained weights it starts from; sizes and networks are that run's. A `Start` says
+            more: small weights beside those (LoRA), or a CLIP that is there already.
         more: for how long a finished run is trained on, each stage from its end.
         config: all settings, in the place of preset, size, budget and start.
         force: goes on after a stage that did not pass.
@@ -63,7 +65,8 @@ def train(
             a stage that did not pass (unless `force`). What was trained before stays.
     """
     run, longer = RunFolder(Path(out)), _length("more", more)
-    asked = _Asked(preset, size, _length("budget", budget), None if start is None else str(start), config)
+    begin = start if isinstance(start, Start) else Start(start)
+    asked = _Asked(preset, size, _length("budget", budget), begin, config)
     failed: list[Gate] = []
     with run.writing(), stopping() as stop:
         data, settings = asked.settled(source, run)
@@ -111,16 +114,21 @@ def _length(name: str, value: str | float | None) -> float | None:
 
 @dataclass(frozen=True)
 class _Asked:
-    """What a caller said of the settings; None: nothing. budget: in seconds; start: a run, as `run_of` takes it."""
+    """What a caller said of the settings; None: nothing. budget: in seconds."""
 
     preset: str | None
     size: int | None
     budget: float | None
-    start: str | None
+    begin: Start
     config: RunConfig | None
 
     def __post_init__(self) -> None:
-        short = {"preset": self.preset, "size": self.size, "budget": self.budget, "start": self.start}
+        short = {
+            "preset": self.preset,
+            "size": self.size,
+            "budget": self.budget,
+            "start": self.start or self.begin.clip,
+        }
         named = [name for name, value in short.items() if value is not None]
         if self.config is not None and named:
             raise ValueError(f"{', '.join(named)}: config says this, too; leave one of them out")
@@ -128,6 +136,11 @@ class _Asked:
             raise ValueError(f"preset = {quote(self.preset)}: the networks are those of start; leave one of them out")
         if self.preset is not None and self.preset not in PRESETS:
             raise ValueError(f"preset = {quote(self.preset)}: known are {', '.join(PRESETS)}")
+
+    @property
+    def start(self) -> str | None:
+        """The run that it starts from."""
+        return self.begin.named or None
 
     def settled(self, source: str | Path | Source, run: RunFolder) -> tuple[Source, RunConfig]:
         """The data, and the settings to train with. Raises ValueError where those of a begun run are others."""
@@ -154,9 +167,8 @@ class _Asked:
         """The settings of a run that starts from another, where that was asked for."""
         if self.start is None:
             return None
-        origin = run_of(self.start)
-        check_kind(stored_config(origin.settings), self.start, size=self.size)
-        return settings_from(origin, self.start)
+        check_kind(stored_config(run_of(self.start).settings), self.start, size=self.size)
+        return self.begin.settings()
 
     def _fitted(self, data: Source, first: RunConfig, stored: RunConfig | None) -> RunConfig:
         if stored is not None and self.preset is None:
@@ -167,7 +179,7 @@ class _Asked:
         make = PRESETS[self.preset or "tiny"]
         captioned = make(32).captioned
         size = self.size or (stored.size if stored else natural_size(data, captioned))
-        config = mirrored(replace(make(size), size=size), data)
+        config = self.begin.with_clip(mirrored(replace(make(size), size=size), data))
         return config if self.budget is None else replace(config.timed(), budget=self.budget)
 
 

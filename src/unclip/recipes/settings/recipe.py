@@ -35,6 +35,8 @@ class Recipe(Config):
     gate_previews: ClassVar[float] = 4.0
     numbered: ClassVar[bool] = False
     """Whether a run may hold several of it: upsampler, upsampler2, upsampler3, ..."""
+    takes_lora: ClassVar[bool] = True
+    """Whether small matrices can be trained beside its weights; of a run with --lora that has them, others stay."""
 
     share: float
     train: TrainConfig

@@ -35,6 +35,7 @@ class RunConfig(Config):
     stop_at_copies: the share of near-copies in a preview at which a stage begins its cooldown early; 0: none.
     start, start_hash: the run whose trained weights it starts from, as it was named, and the hash of its model; "":
     random weights.
+    lora: the rank of small matrices that are trained beside those weights, which stay as they are; 0: all is trained.
     recipes: stage -> its settings, for the stages of the model and those added; one that is left out has its defaults.
     """
 
@@ -55,6 +56,7 @@ class RunConfig(Config):
     stop_at_copies: Fraction = 0.0
     start: str = ""
     start_hash: str = ""
+    lora: Annotated[int, Range(0, 1024)] = 0
     added: tuple[str, ...] = ()
     recipes: Mapping[str, Recipe] = field(default_factory=dict[str, Recipe], hash=False, metadata={"stored": False})
 
@@ -72,6 +74,19 @@ class RunConfig(Config):
             recipe.check(self.size, every)
         for name, recipe in every.items():
             check_recipe(name, recipe)
+        self._check_lora()
+
+    def _check_lora(self) -> None:
+        if self.lora and not self.start:
+            raise ValueError(
+                f"lora = {self.lora}: small weights stand beside trained ones; say whose: --from RUN, or --from "
+                "box:emoji"
+            )
+        if self.lora and not self.recipes[self.stages[-1]].takes_lora:
+            raise ValueError(
+                f"lora = {self.lora}: a {self.model} is no network that denoises, and only those are trained so here; "
+                "leave --lora out"
+            )
 
     @property
     def stages(self) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ class AutoencoderRecipe(StageRecipe):
     follows: ClassVar[tuple[str, ...]] = ("clip",)
     reads_captions: ClassVar[bool] = False
     gate_previews: ClassVar[float] = 8.0
+    takes_lora: ClassVar[bool] = False  # the weight of its critic is taken of a gradient of its own weights
 
     coder: CoderConfig = field(default_factory=CoderConfig)
     loss: AutoencoderLoss = field(default_factory=AutoencoderLoss)

@@ -12,6 +12,7 @@ from unclip.core.config.base import Config
 from unclip.core.noise import initial_weights
 from unclip.core.task import Batch
 from unclip.core.typing import Images
+from unclip.nn.lora import adapt
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
 from unclip.recipes.settings.recipe import Recipe
@@ -92,6 +93,10 @@ def recipe(ctx: Context, name: str) -> StageRecipe:
 
 
 def build(ctx: Context, name: str) -> Stage[Any]:
-    """Builds a stage with its first weights, a function of the run's seed alone."""
+    """Builds a stage with its first weights, a function of the run's seed alone; with --lora small ones beside them."""
+    settings, rank = recipe(ctx, name), ctx.config.lora
     with initial_weights(ctx.config.seed, name):
-        return recipe(ctx, name).build(ctx, name)
+        stage = settings.build(ctx, name)
+        if rank and settings.takes_lora and name in ctx.config.stages:
+            adapt(stage.kept(stage.module), rank)
+    return stage

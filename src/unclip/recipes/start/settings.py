@@ -14,6 +14,8 @@ from unclip.runs.modules import model_hash
 
 GENTLE = 0.3
 """Trained weights are stepped at so much of the rate that random ones were (docs/finetune.md has the measurement)."""
+SMALL_RATE = 2e-3
+"""Of AdamW for small matrices, whose first half starts at zero and needs more than whole weights do."""
 OWN = ("share", "flip", "candidates", "drop_text", "drop_embedding", "drop_caption", "drop_class")
 OWN_TABLES = ("train", "sampling", "loss")
 """Settings of a stage that weights do not depend on: how it is trained, and drawn with."""
@@ -21,26 +23,31 @@ OF_CAPTIONS = ("vocabulary", "context")
 """Sizes of a stage's own settings that grow with the captions."""
 
 
-def settings_from(run: RunFolder, shown: str) -> RunConfig:
-    """The settings of a new run that starts from the weights of `run`; shown: how that was named.
+def settings_from(run: RunFolder, shown: str, lora: int = 0) -> RunConfig:
+    """The settings of a new run that starts from the weights of `run`; shown: how that was named; lora: the rank of
+    small matrices that are trained in their place.
 
-    Its networks and sizes; each stage ended by the budget, at `GENTLE` of its rates; room in the vocabulary for as
-    many tokens again. Budget, seed and how data are read are the defaults.
+    Its networks and sizes; each stage ended by the budget, at `GENTLE` of its rates, small matrices at `SMALL_RATE`;
+    room in the vocabulary for as many tokens again, but for none with small matrices, beside which tables of words
+    stay. Budget, seed and how data are read are the defaults.
     """
     there = stored_config(run.settings)
     return RunConfig(
         model=there.model,
         size=there.size,
-        vocabulary=2 * there.vocabulary,
+        vocabulary=there.vocabulary if lora else 2 * there.vocabulary,
         longest_caption=there.longest_caption,
         start=shown,
         start_hash=model_hash(run),
-        recipes={name: _gentle(there.recipes[name]) for name in there.stages},
+        lora=lora,
+        recipes={name: _gentle(there.recipes[name], lora) for name in there.stages},
     ).timed()
 
 
-def _gentle(recipe: Recipe) -> Recipe:
+def _gentle(recipe: Recipe, lora: int) -> Recipe:
     optim = recipe.train.optim
+    if lora:
+        return retrained(recipe, optim=replace(optim, lr=SMALL_RATE, muon_lr=0.0))
     lr, muon_lr = (float(f"{GENTLE * rate:.3g}") for rate in (optim.lr, optim.muon_lr))
     return retrained(recipe, optim=replace(optim, lr=lr, muon_lr=muon_lr))
 

@@ -8,11 +8,13 @@ from torch import Tensor, nn
 from unclip.clip.text import TextTower
 from unclip.core.disk import store
 from unclip.core.shown import printable
+from unclip.nn.lora import small_of
 from unclip.nn.prior.caption_net import CaptionNet
 from unclip.recipes.context import Context
 from unclip.recipes.stages.base import Stage
 from unclip.recipes.start.origin import origin_of, start_tokenizer
 from unclip.recipes.start.settings import check_alike
+from unclip.runs.lora import read_lora, write_lora
 from unclip.runs.modules import check_finite
 from unclip.text.extend import pieces
 
@@ -32,13 +34,33 @@ def take_start(ctx: Context, name: str, stage: Stage[nn.Module]) -> str:
     check_alike(name, stage.config.to_dict(), there.to_dict(), config.start)
     words = pieces(start_tokenizer(ctx.folder, config), ctx.tokenizer) if config.reads_captions else []
     try:
-        kept.load_state_dict(grown(kept, stored.tensors, words))
+        kept.load_state_dict(small_of(kept.state_dict()) | grown(kept, stored.tensors, words))
     except RuntimeError as error:
         raise ValueError(
             f"{name}: the weights of {printable(config.start)} do not fit ({printable(error, 300)}); with a text "
             "encoder of a plugin, whose tables unclip cannot lengthen, take captions and a vocabulary no larger"
         ) from error
     return f"starts from the weights of {printable(config.start)}, model {config.start_hash}"
+
+
+def take_finished(ctx: Context, stage: Stage[nn.Module], stored: store.Stored) -> None:
+    """Gives a stage its own finished weights; those that small ones stand beside are the other run's.
+
+    Raises ValueError as `take_start` does, and where the small ones are gone.
+    """
+    name, kept = stored.kind, stage.kept(stage.module)
+    if not small_of(kept.state_dict()):
+        kept.load_state_dict(stored.tensors)
+        return
+    take_start(ctx, name, stage)
+    kept.load_state_dict(kept.state_dict() | read_lora(ctx.folder.lora / name).tensors)
+
+
+def store_small(ctx: Context, name: str, kept: nn.Module) -> None:
+    """Writes the small weights of a stage beside the run, where it has such."""
+    config = ctx.config
+    if small := small_of(kept.state_dict()):
+        write_lora(ctx.folder.lora / name, small, config.lora, config.start, config.start_hash)
 
 
 def grown(module: nn.Module, weights: Mapping[str, Tensor], words: Sequence[Sequence[int]]) -> dict[str, Tensor]:

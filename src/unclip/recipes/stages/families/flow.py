@@ -34,6 +34,7 @@ class FlowRecipe(FlowOptions, ClassRecipe):
     """A normalizing flow of images alone, or with classes."""
 
     name: ClassVar[str] = "flow"
+    takes_lora: ClassVar[bool] = False
     trained_by: ClassVar[tuple[str, ...]] = ("flow",)
 
     classes: bool = False

@@ -56,6 +56,7 @@ class GANRecipe(GANOptions, ClassRecipe):
     """
 
     name: ClassVar[str] = "gan"
+    takes_lora: ClassVar[bool] = False
     trained_by: ClassVar[tuple[str, ...]] = ("gan",)
 
     network: VectorCoderConfig = field(default_factory=narrow)

@@ -29,6 +29,7 @@ class VAERecipe(VAEOptions, ClassRecipe):
     """A variational autoencoder of images alone, or with classes."""
 
     name: ClassVar[str] = "vae"
+    takes_lora: ClassVar[bool] = False
     trained_by: ClassVar[tuple[str, ...]] = ("vae",)
 
     classes: bool = False

@@ -1,0 +1,50 @@
+"""Data sets of the Hugging Face Hub, by an address: `hf://datasets/OWNER/NAME@REVISION/FOLDER`.
+
+They are files like any others once they are here: `huggingface_hub` (extra `hub`) downloads them into its own cache,
+and with HF_HUB_OFFLINE takes what lies there.
+"""
+
+import re
+from pathlib import Path
+
+from unclip.core.missing import install
+from unclip.core.shown import printable
+
+ADDRESS = re.compile(r"hf:/{1,2}datasets/([\w.-]+/[\w.-]+?)(?:@([\w.-]+))?(?:/(.+?))?/?")
+"""A path has one slash where two were typed."""
+
+
+def is_address(text: str) -> bool:
+    """Whether an address of the Hub is meant, and no path."""
+    return text.startswith("hf:/")
+
+
+def fetched(address: str) -> Path:
+    """The folder or file of an address, downloaded where it is not in the cache.
+
+    Raises ValueError for what is no address of a data set, without `huggingface_hub`, and where it cannot be had.
+    """
+    found = ADDRESS.fullmatch(address)
+    if found is None:
+        form = "hf://datasets/OWNER/NAME[@REVISION][/FOLDER]"
+        raise ValueError(f"{printable(address)}: no address of a data set; it is {form}")
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    except ImportError as error:
+        raise ValueError(install("data sets of the Hub need", "huggingface_hub")) from error
+    repo, revision, inside = found.groups()
+    wanted = [inside, f"{inside}/*"] if inside else None
+    try:
+        root = snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=wanted)
+    except LocalEntryNotFoundError as error:
+        raise ValueError(
+            f"{printable(address)}: not in the cache of huggingface_hub, and the Hub cannot be reached "
+            "(HF_HUB_OFFLINE is set, or there is no network)"
+        ) from error
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        raise ValueError(f"{printable(address)}: {printable(' '.join(str(error).split()), 300)}") from error
+    place = Path(root) / inside if inside else Path(root)
+    if not place.exists():
+        raise ValueError(f"{printable(address)}: the data set has no {printable(inside)}")
+    return place
