@@ -7,7 +7,7 @@ and with HF_HUB_OFFLINE takes what lies there.
 import re
 from pathlib import Path
 
-from unclip.core.missing import install
+from unclip.core.imports.missing import install
 from unclip.core.shown import printable
 
 ADDRESS = re.compile(r"hf:/{1,2}datasets/([\w.-]+/[\w.-]+?)(?:@([\w.-]+))?(?:/(.+?))?/?")

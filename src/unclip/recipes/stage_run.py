@@ -36,6 +36,7 @@ from unclip.recipes.start.weights import store_small, take_finished, take_start
 from unclip.training.checkpoint import Log, check_room, load_checkpoint, save_checkpoint
 from unclip.training.plan import Plan
 from unclip.training.trainer import Diverged, Report, Trainer
+from unclip.training.turns import call_others
 
 PREVIEWS = (0.06, 0.2, 0.5, 1.0)
 """Shares of a stage's run at which sample grids are drawn."""
@@ -138,18 +139,11 @@ class StageRun:
 
     def _train(self, log: Log) -> Iterator[Event]:
         saved, share = time.monotonic(), self.trainer.plan.share(self.trainer.step, self.trainer.elapsed)
-        self._call_others()
+        if processes.count() > 1:
+            self.stage.feed(self.trainer.step)  # what it makes on disk at its first batch is there before others look
+            call_others(self.name, *self.trainer.state())
         with closing(self.trainer.steps()) as steps:
             yield from self._follow(steps, log, saved, share)
-
-    def _call_others(self) -> None:
-        """Several processes train: the others begin where this one stands."""
-        if processes.count() == 1:
-            return
-        self.stage.feed(self.trainer.step)  # what it makes on disk at its first batch is there before they look
-        tensors, numbers = self.trainer.state()
-        processes.agreed({"stage": self.name, "numbers": numbers})
-        processes.agreed_tensors(tensors)
 
     def _follow(self, steps: Iterator[Report], log: Log, saved: float, share: float) -> Iterator[Event]:
         """saved: when it was last saved; share: of the plan that was done."""

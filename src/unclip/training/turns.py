@@ -4,6 +4,8 @@ import math
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
+from torch import Tensor
+
 from unclip.core import processes
 from unclip.training.plan import Plan
 
@@ -15,6 +17,12 @@ class Clocked(Protocol):
     plan: Plan
     step: int
     elapsed: float
+
+
+def call_others(stage: str, tensors: dict[str, Tensor], numbers: dict[str, float | int | None]) -> None:
+    """The first process tells the others which stage begins, and gives them a trainer's state."""
+    processes.agreed({"stage": stage, "numbers": numbers})
+    processes.agreed_tensors(tensors)
 
 
 class Turns:

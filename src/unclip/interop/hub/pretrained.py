@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar, overload
 
-from unclip.core.missing import install
+from unclip.core.imports.missing import install
 from unclip.core.shown import printable
 from unclip.generation.base import ImageModel
 from unclip.generation.load import load

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from unclip.core.condition import Condition
 from unclip.core.disk import store
-from unclip.core.missing import install
+from unclip.core.imports.missing import install
 from unclip.generation.base import ImageModel
 from unclip.generation.settings import Settings
 from unclip.runs.exported import FORMAT, HEAD, PARTS, Graph, draw_by, names_of, network_of, open_graph
