@@ -84,6 +84,15 @@ def test_the_formula_on_a_layer() -> None:
     assert (found["0.weight"] - layer[0].weight - 0.5 * b @ a).abs().max() < 1e-6
 
 
+def test_what_is_not_trained_gets_none() -> None:
+    """A frozen layer, and one whose weight is a buffer, as in the autoencoder that a decoder of codes holds."""
+    layers = nn.Sequential(nn.Linear(8, 6), nn.Linear(6, 8).requires_grad_(False), nn.Linear(8, 6))
+    weight = layers[2].weight.detach()
+    del layers[2].weight
+    layers[2].register_buffer("weight", weight)
+    assert adapt(layers, 2) == ["0"]
+
+
 def test_what_does_not_fit_is_named() -> None:
     with pytest.raises(ValueError, match="lora = 999: no layer of the network"):
         adapt(network(), 999)

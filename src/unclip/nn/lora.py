@@ -37,6 +37,10 @@ def adapt(module: nn.Module, rank: int) -> list[str]:
 
 
 def _fits(part: nn.Module, rank: int) -> bool:
+    """Whether a layer is trained (a frozen autoencoder's weights are not, or are no parameters) and wide enough."""
+    weight = dict(part.named_parameters(recurse=False)).get("weight")
+    if weight is None or not weight.requires_grad:
+        return False
     if isinstance(part, nn.Linear):
         return min(part.in_features, part.out_features) > rank
     return isinstance(part, nn.Conv2d) and part.groups == 1 and min(part.in_channels, part.out_channels) > rank
