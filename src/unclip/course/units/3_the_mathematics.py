@@ -203,12 +203,11 @@ def exact(x: Tensor, log_snr: Tensor) -> Prediction:
 
 x0 = 0.2 + 0.5 * noise.normal((2000, 8))
 entropy = math.log2(0.5 * math.sqrt(2 * math.pi * math.e))
-of_these = (((x0 - 0.2) ** 2 / 0.5) / math.log(2) + math.log2(0.5 * math.sqrt(2 * math.pi))).mean(
-    1
-)  # -log2 p of each draw
+nats = (x0 - 0.2).square() / 0.5 + math.log(0.5 * math.sqrt(2 * math.pi))
+of_these = nats.mean(1) / math.log(2)  # -log2 p of each draw, in bits a dimension
 how = BoundSettings(decoder=GaussianDensity(), variance="beta")
 print(f"entropy {entropy:.3f} bits/dim; of these draws {of_these.mean():.3f}")
-for T in (10, 40, 160):
+for T in (30, 60, 240):
     bound = variational_bound(exact, LinearBeta(0.1 / T, 20 / T, T).grid(T), x0, noise, how)
     print(
         f"T = {T:3}: the bound is above that by {Estimate.of(bound.total - of_these)};"

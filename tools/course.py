@@ -1,0 +1,76 @@
+"""`make course`: the units as notebooks that were run, into `course/`.
+
+python -m tools.course [UNIT ...]      # none: those whose notebook is missing or older than the unit
+
+A notebook is run whole, in a folder that is thrown away, and kept only where no cell failed. What goes to stderr
+(progress, warnings) is left out.
+"""
+
+import importlib.util
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from unclip.core.missing import install
+from unclip.course.catalog import Unit, unit, units
+from unclip.course.notebook import to_json, to_notebook
+
+OUT = Path(__file__).resolve().parents[1] / "course"
+NEEDED = ("nbclient", "nbformat", "ipykernel", "matplotlib")
+MOST = 1800
+"""Seconds that a cell may take on a machine that is shared."""
+
+
+def path_of(each: Unit) -> Path:
+    """Where the notebook of a unit lies."""
+    return OUT / f"{each.stem}.ipynb"
+
+
+def sources(notebook: dict[str, Any]) -> list[str]:
+    """What stands in the cells, without what they gave."""
+    return ["".join(cell["source"]) for cell in notebook["cells"]]
+
+
+def is_old(each: Unit) -> bool:
+    """Whether its notebook is missing, or was made from another text."""
+    if not path_of(each).exists():
+        return True
+    return sources(json.loads(path_of(each).read_text(encoding="utf-8"))) != sources(to_notebook(each.text))
+
+
+def executed(each: Unit) -> dict[str, Any]:
+    """Its notebook with what every cell gave. Raises `nbclient.exceptions.CellExecutionError` where one fails."""
+    import nbclient
+    import nbformat
+
+    notebook: Any = nbformat.reads(to_json(to_notebook(each.text)), as_version=4)
+    with tempfile.TemporaryDirectory(prefix="unclip-course-") as folder:
+        where = {"metadata": {"path": folder}}
+        nbclient.NotebookClient(
+            notebook, timeout=MOST, kernel_name="python3", resources=where, record_timing=False
+        ).execute()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
+    notebook.metadata = to_notebook(each.text)["metadata"]  # not the version of Python that ran it
+    return notebook
+
+
+def main(numbers: list[str]) -> None:
+    """Runs the units and says how long each took."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        sys.exit(f"error: {install('notebooks are run by', *missing)}")
+    for each in [unit(int(number)) for number in numbers] or [each for each in units() if is_old(each)]:
+        began = time.monotonic()
+        text = json.dumps(executed(each), indent=1, ensure_ascii=False) + "\n"
+        OUT.mkdir(exist_ok=True)
+        path_of(each).write_text(text, encoding="utf-8")
+        print(f"{path_of(each)}: {time.monotonic() - began:.0f} s, {len(text.encode()) / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
