@@ -1,6 +1,6 @@
 # make demo: from nothing to pictures.  make test: every check there is.  Another interpreter: make PYTHON=python3.12 demo
 .DEFAULT_GOAL := help
-.PHONY: demo test lint docs box lock clean help
+.PHONY: demo test lint docs course box lock clean help
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -25,6 +25,9 @@ lint: $(VENV)/.installed-test  ## only ruff, pyright and the layers
 docs: $(VENV)/.made  ## docs/reference/*.md, the API reference, from the docstrings; nothing is installed for it
 	rm -rf docs/reference
 	$(BIN)/python -m tools.reference docs/reference
+
+course: $(VENV)/.installed-test  ## course/*.ipynb: the units that have changed, run as notebooks (minutes each)
+	$(BIN)/python -m tools.course
 
 $(VENV)/.made:
 	@for python in $(or $(PYTHON),python3.11 python3); do \

@@ -2,7 +2,7 @@
 
 python -m tools.course [UNIT ...]      # none: those whose notebook is missing or older than the unit
 
-A notebook is run whole, in a folder that is thrown away, and kept only where no cell failed. What goes to stderr
+Where only text has changed, what the cells gave is kept. A notebook is run whole, in a folder that is thrown away, and kept only where no cell failed. What goes to stderr
 (progress, warnings) is left out.
 """
 
@@ -41,6 +41,26 @@ def is_old(each: Unit) -> bool:
     return sources(json.loads(path_of(each).read_text(encoding="utf-8"))) != sources(to_notebook(each.text))
 
 
+def codes(notebook: dict[str, Any]) -> list[str]:
+    """The cells of code, without what they gave."""
+    return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def reworded(each: Unit) -> dict[str, Any] | None:
+    """The notebook that is there with the unit's text of now; None where there is none, or its code has changed."""
+    if not path_of(each).exists():
+        return None
+    old, new = json.loads(path_of(each).read_text(encoding="utf-8")), to_notebook(each.text)
+    if codes(old) != codes(new):
+        return None
+    ran = iter([cell for cell in old["cells"] if cell["cell_type"] == "code"])
+    for cell in new["cells"]:
+        if cell["cell_type"] == "code":
+            found = next(ran)
+            cell.update(outputs=found["outputs"], execution_count=found["execution_count"])
+    return new
+
+
 def executed(each: Unit) -> dict[str, Any]:
     """Its notebook with what every cell gave. Raises `nbclient.exceptions.CellExecutionError` where one fails."""
     import nbclient
@@ -66,7 +86,7 @@ def main(numbers: list[str]) -> None:
         sys.exit(f"error: {install('notebooks are run by', *missing)}")
     for each in [unit(int(number)) for number in numbers] or [each for each in units() if is_old(each)]:
         began = time.monotonic()
-        text = json.dumps(executed(each), indent=1, ensure_ascii=False) + "\n"
+        text = to_json((None if numbers else reworded(each)) or executed(each))
         OUT.mkdir(exist_ok=True)
         path_of(each).write_text(text, encoding="utf-8")
         print(f"{path_of(each)}: {time.monotonic() - began:.0f} s, {len(text.encode()) / 1000:.0f} kB")

@@ -303,7 +303,7 @@ def test_one_place_prints():
 
 COMMAND = re.compile(
     r"\bunclip (train|add|generate|edit|extend|vary|blend|diff|invert|probe|classify|search|evaluate|study|upsample|"
-    r"compare-priors|explain|info|diagnose|data|pack|pack-run|shapes|demo) [^`;:,()]*$"
+    r"compare-priors|explain|info|diagnose|data|pack|pack-run|shapes|demo|course) [^`;:,()]*$"
 )
 """The begin of a command, at the end of a piece of text."""
 

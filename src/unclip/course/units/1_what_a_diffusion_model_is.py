@@ -149,7 +149,7 @@ def listen(event):
 
 
 recipe = DDPMRecipe(network=UNetConfig(patch=2, widths=(48, 96), blocks=(1, 2), attention=(False, True)))
-recipe = replace(recipe, train=replace(recipe.train, steps=scaled(500)))
+recipe = replace(recipe, train=replace(recipe.train, steps=scaled(400)))
 config = RunConfig(model="ddpm", size=16, recipes={"ddpm": recipe})
 run = unclip.train(folder, HERE / "run", config=config, force=True, on_event=listen)
 

@@ -157,8 +157,8 @@ torch.manual_seed(1)
 show(sample(16))
 
 # %% [markdown]
-# These shapes are in no file: the network has seen 800 others. Some have melted into each other, or have holes: a few
-# thousand steps more, and an average of the weights, mend most of it.
+# None of these is in the data. After some hundred steps the network knows that there is one coloured thing on white,
+# and about how large; pure colours and straight edges take some thousand steps more. Raise `STEPS`, and look again.
 #
 # **Exercise 2.2.** From x_t and a noise, x_0 follows: solve Eq. 4 for it. This is what the network believes the clean
 # image to be.
@@ -172,7 +172,7 @@ def clean_image(x_t, eps, alpha_bar):
 print(check("2.2", clean_image))
 
 # %% [markdown]
-# **Exercise 2.3.** The step of Algorithm 2 adds noise. DDIM (Song et al. 2021, Eq. 12 with sigma = 0) adds none: it
+# **Exercise 2.3.** The step of Algorithm 2 adds noise. DDIM (Song et al. 2021a, Eq. 12 with sigma = 0) adds none: it
 # computes x_0 as above, and puts *the same* noise back at the lower level, sqrt(alpha-bar_before) x_0 + sqrt(1 -
 # alpha-bar_before) epsilon. Since that holds for any two levels, it may jump. Write the step.
 

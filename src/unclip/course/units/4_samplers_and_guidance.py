@@ -89,7 +89,7 @@ print(check("4.1", fresh_noise))
 #
 # How far from the exact end of the curve does a solver arrive? The end itself is computed with 1,500 steps. DDIM is
 # Euler's method in disguise, of **order** one: twice the steps, half the error. Heun's method asks twice a step. The
-# multistep methods (DPM-Solver++ 2M, Lu et al. 2022; UniPC, Zhao et al. 2023) remember earlier answers and ask once.
+# multistep methods (DPM-Solver++ 2M, Lu et al. 2022b; UniPC, Zhao et al. 2023) remember earlier answers and ask once.
 # So they are compared at the same number of *questions*, because these are what costs.
 
 # %%
