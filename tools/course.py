@@ -2,8 +2,8 @@
 
 python -m tools.course [UNIT ...]      # none: those whose notebook is missing or older than the unit
 
-Where only text has changed, what the cells gave is kept. A notebook is run whole, in a folder that is thrown away, and kept only where no cell failed. What goes to stderr
-(progress, warnings) is left out.
+Where only text has changed, what the cells gave is kept. A notebook is run whole, in a folder that is thrown away, and
+kept only where no cell failed. What goes to stderr (progress, warnings) is left out.
 """
 
 import importlib.util

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
+from tests.architecture.pages import UNITS
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "unclip"
-UNITS = PACKAGE / "course" / "units"
-"""Scripts that a reader copies, as the examples are: no modules of ours, and they print as theirs would."""
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != UNITS)
 RANDOM = {"rand", "randn", "rand_like", "randn_like", "randint", "randint_like", "randperm", "normal", "bernoulli"}
 FORBIDDEN_ANYWHERE = {"torch.load", "torch.save", "np.random.seed", "numpy.random.seed"}
