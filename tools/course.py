@@ -6,13 +6,17 @@ Where only text has changed, what the cells gave is kept. A notebook is run whol
 kept only where no cell failed. What goes to stderr (progress, warnings) is left out.
 """
 
+import base64
 import importlib.util
+import io
 import json
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from unclip.core.missing import install
 from unclip.course.catalog import Unit, unit, units
@@ -79,6 +83,19 @@ def executed(each: Unit) -> dict[str, Any]:
     return notebook
 
 
+def lighter(notebook: dict[str, Any]) -> dict[str, Any]:
+    """The notebook with its pictures in 256 colours, where that takes less room."""
+    for cell in notebook["cells"]:
+        for data in (out.get("data", {}) for out in cell.get("outputs", [])):
+            if "image/png" in data:
+                plain = base64.b64decode("".join(data["image/png"]))
+                with Image.open(io.BytesIO(plain)) as picture:
+                    small = io.BytesIO()
+                    picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+                data["image/png"] = base64.b64encode(min(plain, small.getvalue(), key=len)).decode()
+    return notebook
+
+
 def main(numbers: list[str]) -> None:
     """Runs the units and says how long each took."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
@@ -86,7 +103,7 @@ def main(numbers: list[str]) -> None:
         sys.exit(f"error: {install('notebooks are run by', *missing)}")
     for each in [unit(int(number)) for number in numbers] or [each for each in units() if is_old(each)]:
         began = time.monotonic()
-        text = to_json((None if numbers else reworded(each)) or executed(each))
+        text = to_json(lighter((None if numbers else reworded(each)) or executed(each)))
         OUT.mkdir(exist_ok=True)
         path_of(each).write_text(text, encoding="utf-8")
         print(f"{path_of(each)}: {time.monotonic() - began:.0f} s, {len(text.encode()) / 1000:.0f} kB")

@@ -36,7 +36,9 @@ def test_a_unit_is_copied_as_a_script(call: Call, tmp_path: Path, monkeypatch: p
     assert (tmp_path / "course/1_what_a_diffusion_model_is.py").read_text(encoding="utf-8") == units()[0].text
 
 
-@pytest.mark.parametrize("words, told", [(["9"], "there are 1, 2, 3, 4, 5, 6, 7, 8"), (["one"], "not a whole number"), (["-1"], "")])
+@pytest.mark.parametrize(
+    "words, told", [(["9"], "there are 1, 2, 3, 4, 5, 6, 7, 8"), (["one"], "not a whole number"), (["-1"], "")]
+)
 def test_a_unit_that_is_not_there(call: Call, tmp_path: Path, words: list[str], told: str) -> None:
     done = call("course", *words, "--out", tmp_path)
     assert done.code != 0 and told in done.err

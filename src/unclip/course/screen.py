@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from unclip.core.disk.atomic import write_atomic
 from unclip.core.typing import Images
 from unclip.figures import style
-from unclip.images.files import grid, save_picture, to_pictures
+from unclip.images.files import encoded, grid, to_pictures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,26 +46,26 @@ def show(what: "Image.Image | Images | Figure | Sequence[Image.Image]", labels: 
         what: the picture.
         labels: of a list: what to write above each.
     """
-    drawn = _drawn(what, labels)
+    data = _drawn(what, labels)
     if _in_a_notebook():
+        from IPython.display import Image as Shown
         from IPython.display import display
 
-        display(drawn)
+        display(Shown(data, format="png"))
         return
     path = FOLDER / f"{next(_numbers)}.png"
     path.parent.mkdir(exist_ok=True)
-    if isinstance(drawn, Image.Image):
-        save_picture(drawn, path)
-    else:
-        style.save(drawn, path)
+    write_atomic(path, data)
     sys.stdout.write(f"drew {path}\n")
 
 
-def _drawn(what: Any, labels: Sequence[str]) -> Any:
-    """An image, or a figure as it is."""
+def _drawn(what: Any, labels: Sequence[str]) -> bytes:
+    """The bytes of a PNG."""
     if isinstance(what, list | tuple):
-        return _strip([each.convert("RGB") for each in what], labels)
-    return rows(what) if hasattr(what, "shape") else what
+        what = _strip([each.convert("RGB") for each in what], labels)
+    if hasattr(what, "savefig"):
+        return style.drawn(what, ".png")
+    return encoded(what if isinstance(what, Image.Image) else rows(what), ".png", optimize=True)
 
 
 def _strip(made: Sequence[Image.Image], labels: Sequence[str]) -> Image.Image:

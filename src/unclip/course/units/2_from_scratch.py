@@ -19,7 +19,7 @@ from unclip.diffusion import DDIM, Ancestral, DPMSolverPP2M, Eps, LinearBeta, Si
 from unclip.nn import UNetConfig
 
 DATA = "shapes"  # drawn shapes; or the path of a folder of your own images
-SIDE, BATCH, STEPS = 16, 32, scaled(700)
+SIDE, BATCH, STEPS = 16, 32, scaled(500)
 
 data = pictures(DATA, SIDE, 800)  # [800, 3, 16, 16] in [-1, 1]
 show(data[:16])
@@ -238,7 +238,7 @@ for name, how in ways.items():
 # %%
 torch.manual_seed(0)
 parts = Diffusion(
-    UNetConfig(patch=2, widths=(48, 96), blocks=(1, 2), attention=(False, True)).build(),
+    UNetConfig(patch=2, widths=(48, 96), blocks=(1, 1), attention=(False, False)).build(),
     DiffusionConfig(schedule, Eps(), Simple(), limit=1.0),
 )
 optimizer = torch.optim.AdamW(parts.parameters(), 2e-3)

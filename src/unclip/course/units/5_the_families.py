@@ -130,7 +130,7 @@ recipes = {
     "flow": FlowRecipe(),
     "gan": GANRecipe(),
 }
-steps = {"ddpm": 200, "vae": 200, "flow": 160, "gan": 250}
+steps = {"ddpm": 200, "vae": 200, "flow": 120, "gan": 200}
 runs = []
 for name, recipe in recipes.items():
     recipe = replace(recipe, train=replace(recipe.train, steps=scaled(steps[name])))
