@@ -1,4 +1,4 @@
-"""From units to notebooks: as Jupytext makes them, as they are committed, and as they run."""
+"""From units to notebooks: as Jupytext makes them, as they are committed; and units as scripts, in the short form."""
 
 import json
 import os
@@ -7,16 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.course.test_whole import WHOLE
 
-from unclip.course.catalog import Unit, unit, units
-from unclip.course.notebook import to_json, to_notebook
+from unclip.course.catalog import Unit, units
+from unclip.course.notebook import to_notebook
 
 ROOT = Path(__file__).resolve().parents[2]
-WHOLE = (3, 4)
-"""Units that run as notebooks, in every cell and step; the others run as scripts, with few steps of training."""
 SHORT = "0.01"
 LARGEST = 300_000
-MINUTES = 10
 
 
 def cells(notebook: dict) -> list[tuple[str, str]]:
@@ -59,17 +57,3 @@ def test_the_short_form_runs(each: Unit, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, str(each.path)], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "still yours" in done.stdout and list(tmp_path.glob("course-pictures/*.png"))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("number", WHOLE)
-def test_whole_as_a_notebook(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    nbclient = pytest.importorskip("nbclient", reason="it comes with the test tools")
-    nbformat = pytest.importorskip("nbformat")
-    pytest.importorskip("ipykernel")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
-    notebook = nbformat.reads(to_json(to_notebook(unit(number).text)), as_version=4)
-    nbclient.NotebookClient(
-        notebook, timeout=60 * MINUTES, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
-    ).execute()
-    assert not [out for cell in notebook.cells for out in cell.get("outputs", []) if out.output_type == "error"]

@@ -58,6 +58,10 @@ print(f"mean cosine of a caption and its image {(text.repeat_interleave(3, 0) * 
 print(f"mean cosine of what the prior drew and its image {(drawn * image).sum(1).mean():.2f}")
 
 # %% [markdown]
+# Captions and images of one thing lie near each other, but not in one place, and what the prior draws lies among the
+# images. (Its three draws of a prompt are nearly one point here: a small prior that has seen few images of each name
+# is sure of itself.)
+#
 # **Exercise 7.1.** The prior draws two embeddings for each prompt and keeps the one with the larger dot product with
 # z_t (section 2.2). Write which of the n `candidates`, [n, d], that is, as a whole number; all are unit vectors, and
 # `text` is [d].
@@ -81,6 +85,10 @@ swapped = [(0, 0), (0, 1), (1, 0), (1, 1)]
 *_, last = model.decode(z[[a for a, _ in swapped]], [pair[b] for _, b in swapped], [1] * 4, how)
 show([Image.fromarray(((x + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0).numpy()) for x in last.x],
      [f"{pair[a]} / {pair[b]}" for a, b in swapped])  # fmt: skip
+
+# %% [markdown]
+# The embedding says what is drawn. The caption adds what an embedding is bad at, and here, where nearly every image
+# has a name of its own, that is little: compare the two mushrooms.
 
 # %% [markdown]
 # ## Variations
