@@ -32,8 +32,8 @@ def test_a_unit_is_copied_as_a_notebook(call: Call, tmp_path: Path) -> None:
 def test_a_unit_is_copied_as_a_script(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     done = call("course", "1", "--script")
-    assert "run it: python course/1_what_a_diffusion_model_is.py" in done.out
-    assert (tmp_path / "course/1_what_a_diffusion_model_is.py").read_text(encoding="utf-8") == units()[0].text
+    assert "run it: python my-course/1_what_a_diffusion_model_is.py" in done.out
+    assert (tmp_path / "my-course/1_what_a_diffusion_model_is.py").read_text(encoding="utf-8") == units()[0].text
 
 
 @pytest.mark.parametrize(

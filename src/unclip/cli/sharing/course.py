@@ -21,7 +21,7 @@ def course(
     number: Annotated[int | None, Parameter(name="UNIT", help="The number of a unit; none lists them.")] = None,
     /,
     *,
-    out: Annotated[Path, Parameter(help="The folder that the unit is copied into.")] = Path("course"),
+    out: Annotated[Path, Parameter(help="The folder that the unit is copied into.")] = Path("my-course"),
     script: Annotated[bool, Parameter(help="A Python script in cells in place of a notebook.", negative="")] = False,
 ) -> None:
     """List the course's eight units, or copy one to your folder and say how to open it.
