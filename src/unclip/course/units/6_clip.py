@@ -196,7 +196,7 @@ if DATA == "shapes":
                 labels = torch.stack(
                     [clip.embed_text(tokens([t.format(name) for t in some])).mean(0) for name in names]
                 )
-            right = (f[rows] @ F.normalize(labels, dim=1).T).argmax(1) == truth
+            right = (f[rows] @ F.normalize(torch.stack(every), dim=1).T).argmax(1) == truth
             print(
                 f"which of {len(names)}, by {told}: {right.float().mean():.0%} of {len(rows)}, chance {1 / len(names):.0%}"
             )
@@ -222,10 +222,9 @@ print(check("6.5", step_of_signs))
 # %%
 with torch.no_grad():
     fit = clip.embed_images(images[:1]) @ g.T
-mine = set(captions[0].split())
-wrong = torch.tensor(
-    [len(mine ^ set(caption.split())) > 2 for caption in captions[:held]]
-)  # more than a word or two differ
+kinds = {"red", "green", "blue", "yellow", "purple", "black", "circle", "square", "triangle", "cross"}
+said = [set(caption.split()) & kinds or set(caption.split()) for caption in captions[:held]]
+wrong = torch.tensor([each != said[0] for each in said])  # another colour, or another shape
 wanted = int(fit[0].masked_fill(~wrong, -1).argmax())  # of these the caption that fits best
 pair = [captions[0], captions[wanted]]
 with torch.no_grad():
