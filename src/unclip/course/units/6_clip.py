@@ -193,13 +193,10 @@ if DATA == "shapes":
         truth = torch.tensor([names.index(known[i][0]) for i in rows])
         for told, some in (("the word alone", templates[:1]), (f"{len(templates) - 1} sentences", templates[1:])):
             with torch.no_grad():
-                labels = torch.stack(
-                    [clip.embed_text(tokens([t.format(name) for t in some])).mean(0) for name in names]
-                )
+                every = [clip.embed_text(tokens([each.format(name) for each in some])).mean(0) for name in names]
             right = (f[rows] @ F.normalize(torch.stack(every), dim=1).T).argmax(1) == truth
-            print(
-                f"which of {len(names)}, by {told}: {right.float().mean():.0%} of {len(rows)}, chance {1 / len(names):.0%}"
-            )
+            share = right.float().mean()
+            print(f"which of {len(names)}, by {told}: {share:.0%} of {len(rows)}, chance {1 / len(names):.0%}")
 
 # %% [markdown]
 # ## Fool it
