@@ -26,8 +26,8 @@ OUT = Path(__file__).resolve().parents[1] / "course"
 NEEDED = ("nbclient", "nbformat", "ipykernel", "matplotlib")
 MOST = 1800
 """Seconds that a cell may take on a machine that is shared."""
-COLOURS = 128
-"""Of a picture in a notebook that is committed."""
+LARGE = 25_000
+"""Bytes of a picture in a notebook that is committed."""
 
 
 def path_of(each: Unit) -> Path:
@@ -86,14 +86,14 @@ def executed(each: Unit) -> dict[str, Any]:
 
 
 def lighter(notebook: dict[str, Any]) -> dict[str, Any]:
-    """The notebook with its pictures in few colours, where that takes less room."""
+    """The notebook with its large pictures in 256 colours; small ones stay, for few pixels do not hide what is lost."""
     for cell in notebook["cells"]:
         for data in (out.get("data", {}) for out in cell.get("outputs", [])):
-            if "image/png" in data:
-                plain = base64.b64decode("".join(data["image/png"]))
+            plain = base64.b64decode("".join(data.get("image/png", "")))
+            if len(plain) > LARGE:
                 with Image.open(io.BytesIO(plain)) as picture:
                     small = io.BytesIO()
-                    picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+                    picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
                 data["image/png"] = base64.b64encode(min(plain, small.getvalue(), key=len)).decode()
     return notebook
 
