@@ -1,5 +1,6 @@
 """Pictures on the page: inline in a notebook; in a script as files, whose names are said."""
 
+import base64
 import itertools
 import sys
 from collections.abc import Sequence
@@ -47,11 +48,8 @@ def show(what: "Image.Image | Images | Figure | Sequence[Image.Image]", labels: 
         labels: of a list: what to write above each.
     """
     data = _drawn(what, labels)
-    if _in_a_notebook():
-        from IPython.display import Image as Shown
-        from IPython.display import display
-
-        display(Shown(data, format="png"))
+    if (shell := _notebook()) is not None:
+        shell.display_pub.publish({"image/png": base64.b64encode(data).decode(), "text/plain": "a picture"})
         return
     path = FOLDER / f"{next(_numbers)}.png"
     path.parent.mkdir(exist_ok=True)
@@ -76,10 +74,11 @@ def _strip(made: Sequence[Image.Image], labels: Sequence[str]) -> Image.Image:
     return grid([made[first : first + 8] for first in range(0, len(made), 8)], zoom=zoom)
 
 
-def _in_a_notebook() -> bool:
-    """Whether a kernel runs this, which is the one thing that can show a picture on a page."""
-    shell = sys.modules.get("IPython")
-    return shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None
+def _notebook() -> Any:
+    """The shell of the kernel that runs this, which can show a picture on its page; None in a script."""
+    found = sys.modules.get("IPython")
+    shell = found.get_ipython() if found is not None else None
+    return shell if getattr(shell, "kernel", None) is not None else None
 
 
 def plots(n: int, width: float = 4.2, height: float = 3.2) -> "tuple[Figure, list[Any]]":
