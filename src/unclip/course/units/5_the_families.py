@@ -130,7 +130,7 @@ recipes = {
     "flow": FlowRecipe(),
     "gan": GANRecipe(),
 }
-steps = {"ddpm": 200, "vae": 200, "flow": 120, "gan": 200}
+steps = {"ddpm": 120, "vae": 150, "flow": 80, "gan": 150}
 runs = []
 for name, recipe in recipes.items():
     recipe = replace(recipe, train=replace(recipe.train, steps=scaled(steps[name])))

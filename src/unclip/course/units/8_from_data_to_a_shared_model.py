@@ -69,7 +69,7 @@ print(check("8.1", passes))
 # a training takes, and whether it can work.)
 
 # %%
-STEPS = scaled(200)
+STEPS = scaled(150)
 recipe = DDPMRecipe(network=UNetConfig(patch=2, widths=(48, 96), blocks=(1, 2), attention=(False, True)))
 recipe = replace(recipe, train=replace(recipe.train, steps=STEPS), sampling=replace(recipe.sampling, steps=25))
 config = RunConfig(model="ddpm", size=SIDE, recipes={"ddpm": recipe})
@@ -133,7 +133,7 @@ show(pairs)
 # ## Judge honestly
 #
 # Three rules. Judge on images that were held out, which no choice has seen. Put a number beside every number: what
-# real images get. And give the error of each, because 32 images are few.
+# real images get. And give the error of each, because 16 images are few.
 #
 # **Exercise 8.3.** The standard error of a mean: the standard deviation of the values (with n - 1), divided by the
 # square root of n.
@@ -147,7 +147,7 @@ def standard_error(values):
 print(check("8.3", standard_error))
 
 # %%
-scores = unclip.evaluate(runs["many"], n=32)
+scores = unclip.evaluate(runs["many"], n=16)
 print(json.dumps({name: scores[name] for name in ("copies", "supervised") if name in scores}, indent=1)[:1800])
 
 # %% [markdown]
