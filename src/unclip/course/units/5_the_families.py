@@ -144,6 +144,12 @@ for name, recipe in recipes.items():
     show(unclip.load(runs[-1]).generate(n=16, seed=0))
 
 # %% [markdown]
+# After a minute each: the diffusion draws coloured things in noise; the VAE has places and sizes, and blurs; the flow
+# has bright scraps. If the GAN was stopped because nearly all its images are one, that is what a collapse looks like
+# from outside, and also what a GAN looks like that has not begun: it needs the most steps of all (`docs/families.md`
+# has one after 1,000). Where it was stopped, the table below has three columns.
+
+# %% [markdown]
 # ## Side by side
 #
 # One table: what a way costs in each direction, what is known of the likelihood, and how the images compare with
