@@ -1,6 +1,6 @@
 # make demo: from nothing to pictures.  make test: every check there is.  Another interpreter: make PYTHON=python3.12 demo
 .DEFAULT_GOAL := help
-.PHONY: demo test lint docs box lock clean help
+.PHONY: demo test lint docs course box lock clean help
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,9 +22,13 @@ lint: $(VENV)/.installed-test  ## only ruff, pyright and the layers
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
-docs: $(VENV)/.made  ## docs/reference/*.md, the API reference, from the docstrings; nothing is installed for it
-	rm -rf docs/reference
+docs: $(VENV)/.installed-docs  ## site/index.html: all pages, and the API reference from the docstrings
+	rm -rf docs/reference site
 	$(BIN)/python -m tools.reference docs/reference
+	$(BIN)/python -m mkdocs build --quiet --strict --site-dir site
+
+course: $(VENV)/.installed-test  ## course/*.ipynb: the units that have changed, run as notebooks (minutes each)
+	$(BIN)/python -m tools.course
 
 $(VENV)/.made:
 	@for python in $(or $(PYTHON),python3.11 python3); do \
@@ -44,7 +48,11 @@ $(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
 $(VENV)/.installed-test: $(VENV)/.made pyproject.toml constraints.txt
 	@echo "installing unclip and its test tools into $(VENV) (torch is large: this takes a while the first time)"
 	@$(PIP_INSTALL) -e '.[test]'
-	@touch $@ $(VENV)/.installed
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-docs
+
+$(VENV)/.installed-docs: $(VENV)/.made constraints.txt
+	@$(PIP_INSTALL) mkdocs
+	@touch $@
 
 box: $(VENV)/.installed  ## two finished runs become the models that ship: make box EMOJI=runs/emoji SHAPES=runs/shapes
 	$(BIN)/python -m tools.box emoji $(EMOJI) --about "Noto Color Emoji (Apache-2.0) with their names" $(EMOJI_ARGS)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")))
+UNITS = ROOT / "src" / "unclip" / "course" / "units"
+"""Scripts that a reader copies, as the examples are: no modules of ours, and they print as theirs would."""
 LINE = re.compile(r"^(?: {4})?(?:[A-Z_]+=\S+ +)*((?:unclip|make|pytest|python benchmarks/\S+) .*)$", re.MULTILINE)
 """A command on a line of its own: in a fence, or in a block that is indented by four."""
 

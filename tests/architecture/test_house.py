@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
+from tests.architecture.pages import UNITS
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "unclip"
-MODULES = sorted(PACKAGE.rglob("*.py"))
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != UNITS)
 RANDOM = {"rand", "randn", "rand_like", "randn_like", "randint", "randint_like", "randperm", "normal", "bernoulli"}
 FORBIDDEN_ANYWHERE = {"torch.load", "torch.save", "np.random.seed", "numpy.random.seed"}
 FORBIDDEN_OUTSIDE_NOISE = {f"torch.{name}" for name in RANDOM}
@@ -301,7 +302,7 @@ def test_one_place_prints():
 
 COMMAND = re.compile(
     r"\bunclip (train|add|generate|edit|extend|vary|blend|diff|invert|probe|classify|search|evaluate|study|upsample|"
-    r"compare-priors|explain|info|diagnose|data|pack|pack-run|shapes|demo) [^`;:,()]*$"
+    r"compare-priors|explain|info|diagnose|data|pack|pack-run|shapes|demo|course) [^`;:,()]*$"
 )
 """The begin of a command, at the end of a piece of text."""
 

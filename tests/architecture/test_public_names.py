@@ -10,15 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.architecture.pages import PAGES, ROOT, blocks
+from tests.architecture.pages import PAGES, ROOT, UNITS, blocks
 
 import unclip
 
 ROOMS = ("unclip", *(f"unclip.{room}" for room in ("clip", "data", "diffusion", "judges", "nn", "training")))
-PUBLIC = (*ROOMS, "unclip.recipes")
+PUBLIC = (*ROOMS, "unclip.recipes", "unclip.course")
 """`recipes` is not lazy: importing it makes its stages known."""
 SCRIPTS = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in (ROOT / "examples").glob("*.py")}
-CODE = SCRIPTS | {f"{page}, block {i}": code for page in PAGES for i, code in enumerate(blocks(page, "python"))}
+CODE = (
+    SCRIPTS
+    | {path.name: path.read_text("utf-8") for path in UNITS.glob("*.py")}
+    | {f"{page}, block {i}": code for page in PAGES for i, code in enumerate(blocks(page, "python"))}
+)
 
 
 def parts(room: str) -> tuple[dict[str, str], dict[str, str], set[str]]:

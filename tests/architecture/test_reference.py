@@ -8,6 +8,7 @@ import pytest
 from tests.architecture.pages import PAGES, ROOT
 from tests.architecture.test_public_names import ROOMS
 from tools.reference import exports, pages, public
+from tools.site import BESIDE
 
 MADE = pages()
 EXPORTS = exports()
@@ -60,4 +61,4 @@ def test_an_entry_reads_well() -> None:
 def test_the_site_knows_every_page() -> None:
     nav = set(re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE))
     written = {page.removeprefix("docs/") for page in PAGES if page.startswith("docs/")}
-    assert nav == written | {"reference/index.md"}
+    assert nav == written | {"reference/index.md", *BESIDE.values()}

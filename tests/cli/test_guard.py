@@ -107,7 +107,7 @@ def test_a_device_that_is_not_there_is_named(call: Call, command: list[str], dev
 
 def test_every_command_that_runs_a_model_takes_a_device():
     """The others read or write files alone."""
-    without = {"data", "pack", "shapes", "info", "pack-run", "import"}
+    without = {"data", "pack", "shapes", "info", "pack-run", "import", "course"}
     for name in app:
         if not name.startswith("-") and name not in without:
             assert "device" in inspect.signature(app[name].default_command).parameters, name

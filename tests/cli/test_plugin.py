@@ -47,6 +47,6 @@ def test_a_list_that_cannot_be_written_is_told(call: Call, tmp_path: Path, monke
 
 
 def test_commands_that_need_none_take_none(call: Call):
-    for command in ("data", "pack", "shapes", "demo", "pack-run"):
+    for command in ("data", "pack", "shapes", "demo", "pack-run", "course"):
         assert "--plugin" not in call(command, "--help").out
     assert "--plugin" in call("generate", "--help").out

@@ -26,6 +26,7 @@ from unclip.cli.measurement.explain import explain
 from unclip.cli.measurement.study import study
 from unclip.cli.screen.console import ERR, OUT, Screen, line
 from unclip.cli.serving.serve import serve
+from unclip.cli.sharing.course import course
 from unclip.cli.sharing.export import export
 from unclip.cli.sharing.push import push
 from unclip.cli.sharing.take_in import import_
@@ -69,11 +70,11 @@ GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "Serve": (serve,),
     "Work on images": (edit, extend, vary, blend, diff, invert),
     "Ask a model about images": (classify, search, probe),
-    "Measure, explain": (info, diagnose, evaluate, compare, compare_priors, study, explain),
+    "Measure, explain": (info, diagnose, evaluate, compare, compare_priors, study, explain, course),
     "Hand on, take in": (pack_run, export, push, import_),
 }
 """What the commands are for, in the order in which `unclip --help` shows them."""
-PLAIN = (data, pack, shapes, demo, pack_run)
+PLAIN = (data, pack, shapes, demo, pack_run, course)
 """Those that read no settings of a user's and build no network."""
 for number, (purpose, commands) in enumerate(GROUPS.items()):
     group = Group(purpose, sort_key=number)

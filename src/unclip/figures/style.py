@@ -56,6 +56,11 @@ def bare(ax: "Axes") -> None:
 
 def save(figure: "Figure", out: Path) -> None:
     """Writes the figure in one step; its folder is made."""
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format=out.suffix[1:])
-    write_atomic(out, drawn.getvalue())
+    write_atomic(out, drawn(figure, out.suffix))
+
+
+def drawn(figure: "Figure", suffix: str) -> bytes:
+    """The bytes of the figure's file; suffix: ".png", ".pdf", ..."""
+    data = io.BytesIO()
+    figure.savefig(data, format=suffix[1:])
+    return data.getvalue()
