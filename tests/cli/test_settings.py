@@ -13,10 +13,10 @@ from unclip.diffusion.process import check_sampling
 from unclip.diffusion.schedules import CosineBeta, LinearBeta, ZeroTerminalSNR
 from unclip.diffusion.weighting import EDMWeight, PlainX0, Simple
 from unclip.nn.backbones.dit import DiTConfig
-from unclip.recipes.fits import check_networks
 from unclip.recipes.presets import PRESETS
 from unclip.recipes.settings.run import RunConfig, stored_config, write_settings
 from unclip.recipes.stages import CLIPRecipe, DDPMRecipe, DecoderRecipe, PriorRecipe
+from unclip.recipes.start.fits import check_networks
 
 
 def resolved(given: TrainOptions, environ: dict[str, str] | None = None) -> RunConfig:

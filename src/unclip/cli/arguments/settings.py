@@ -205,7 +205,7 @@ def _origin(error: WrongSetting, said: Sequence[SettingsLayer]) -> str | None:
 
 def check_fit(config: RunConfig, said: Sequence[SettingsLayer]) -> None:
     """Raises ValueError, with what was said of the stage, where its network cannot be or is too large."""
-    from unclip.recipes.fits import check_networks
+    from unclip.recipes.start.fits import check_networks
 
     try:
         check_networks(config)

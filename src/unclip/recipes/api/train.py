@@ -14,11 +14,11 @@ from unclip.data.item import Source
 from unclip.recipes import run as recipe
 from unclip.recipes.api.data import mirrored, natural_size, open_data
 from unclip.recipes.events import Event, Gate
-from unclip.recipes.fits import check_networks
 from unclip.recipes.presets import PRESETS
 from unclip.recipes.settings.changes import leaves, may_change
 from unclip.recipes.settings.run import RunConfig, stored_config
 from unclip.recipes.start.asked import Start
+from unclip.recipes.start.fits import check_networks
 from unclip.recipes.start.origin import check_apart, check_begun, run_of
 from unclip.recipes.start.settings import check_kind
 from unclip.runs.folder import RunFolder
