@@ -9,6 +9,7 @@ do (a single number may lie on the CPU).
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -110,11 +111,11 @@ def moved(module: nn.Module) -> nn.Module:
 def fake_gpu() -> Iterator[None]:
     """Inside, "meta" is a device without float64, and `Noise` draws there."""
 
-    def on_gpu(self: Noise, shape: Any, make: Any) -> Tensor:
-        here = Noise(self.seeds, self.batched, torch.device("cpu"))
+    def on_gpu(self: Noise, shape: Any, make: Any, common: bool = False) -> Tensor:
+        here = replace(self, device=torch.device("cpu"))
         if not hasattr(self, "_here"):
             object.__setattr__(self, "_here", here)
-        return plain(self._here, shape, make).to(self.device)  # pyright: ignore
+        return plain(self._here, shape, make, common).to(self.device)  # pyright: ignore
 
     plain, autocast = Noise._draw, torch.autocast
     with pytest.MonkeyPatch.context() as patch, _Factories(), _FromLists():
