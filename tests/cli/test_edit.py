@@ -17,7 +17,7 @@ from unclip.generation import load
 def out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     model = newborn()
     model.hash = "abc123def456"
-    monkeypatch.setattr(load, "load", lambda _, kind: model)
+    monkeypatch.setattr(load, "load", lambda _, **__: model)
     monkeypatch.chdir(tmp_path)
     ramp = np.arange(SIZE * SIZE * 3, dtype=np.uint8).reshape(SIZE, SIZE, 3)
     Image.fromarray(ramp).save("cat.png")

@@ -51,7 +51,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         asked.update(rows=judged[1].tolist(), n=how.n, seed=how.seed)
         return api.Evaluation(SCORES)
 
-    monkeypatch.setattr(load, "load", lambda run, kind: model)
+    monkeypatch.setattr(load, "load", lambda _, **__: model)
     monkeypatch.setattr(api, "score_pairs", score_pairs)
     monkeypatch.setattr(api, "trained_on", lambda run, other, seed: (other, np.array([0])))
     monkeypatch.setattr(suite, "evaluate_shapes", lambda model, world, n, seed: EXACT)

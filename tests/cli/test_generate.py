@@ -42,7 +42,7 @@ class Painter:
 
 @pytest.fixture
 def out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr(load, "load", lambda run, kind: Painter())
+    monkeypatch.setattr(load, "load", lambda _, **__: Painter())
     monkeypatch.chdir(tmp_path)
     return tmp_path / "out"
 

@@ -13,7 +13,7 @@ from unclip.core.shown import shell_command
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    def load(run: object, kind: type) -> None:
+    def load(run: object, kind: type, **_: object) -> None:
         raise error
 
     monkeypatch.setattr("unclip.generation.load.load", load)

@@ -35,7 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 def out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: RunFolder) -> Path:
     model = gaussian()
     model.hash, model.stages = "abc123def456", Stages(run)
-    monkeypatch.setattr(load, "load", lambda _, kind: model)
+    monkeypatch.setattr(load, "load", lambda _, **__: model)
     monkeypatch.chdir(tmp_path)
     for key, name in enumerate(("cat.png", "dog.png")):
         picture(key).save(tmp_path / name)
