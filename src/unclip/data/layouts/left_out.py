@@ -19,7 +19,6 @@ FOREIGN = frozenset(_FOREIGN.split())
 PACKED = {
     **dict.fromkeys(("zip", "7z", "rar"), "unpack the archive first and give the folder"),
     **dict.fromkeys(("bz2", "xz", "zst", "lz4"), "unpack the archive first: .tar and .tar.gz are read"),
-    "arrow": "of datasets.save_to_disk: write Parquet, with datasets.load_from_disk(FOLDER).to_parquet('x.parquet')",
     **dict.fromkeys(("tfrecord", "h5", "hdf5", "mdb", "npz", "npy", "pkl", "pt"), "write its images as files"),
 }
 """Endings of files that hold images in a form that is not read, and what to do."""
