@@ -11,7 +11,11 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-STUBS = {"Config": 'class Config:\n    """Base of settings."""'}
+STUBS = {
+    "Config": 'class Config:\n    """Base of settings."""',
+    "processes": 'class processes:\n    """This one alone."""\n\n    rows = staticmethod(lambda own: None)\n'
+    "    gathered = staticmethod(lambda own: own)",
+}
 """What stands in the place of definitions that would bring in what nothing here needs."""
 Definition = ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
 
@@ -44,6 +48,11 @@ class Bundle:
     def _visit(self, module: str, name: str) -> None:
         if not module.startswith("unclip."):
             raise ValueError(f"{module}.{name}: is of a plugin, whose code is not unclip's to hand on")
+        if name in STUBS:
+            if name not in self._from:
+                self._from[name] = ""
+                self._pieces.append(STUBS[name])
+            return
         found = _tops(module)[name]
         imported = isinstance(found, ast.Import | ast.ImportFrom)
         if isinstance(found, ast.ImportFrom) and (found.module or "").startswith("unclip"):
@@ -57,9 +66,6 @@ class Bundle:
         self._from[name] = where
         if imported:
             self._imports.setdefault(where)
-            return
-        if name in STUBS:
-            self._pieces.append(STUBS[name])
             return
         plain = _Untyped().visit(ast.parse(ast.unparse(found)).body[0])
         for needed in _names(plain):
