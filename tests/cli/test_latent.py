@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 from tests.cli.conftest import Call
+from tests.paint import PAINT, folder
 
 import unclip
 from unclip.core.disk import store
@@ -36,19 +37,7 @@ from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
 
 STAGES = ("clip", "autoencoder", "latent")
-NAMES = ("blue", "red", "white")
-PAINT = np.array([(20, 20, 240), (240, 20, 20), (240, 240, 240)], dtype=float)
-
-
-def folder(root: Path, each: int = 24) -> Path:
-    """Class folders of noisy images of one colour; the class is the caption."""
-    rng = np.random.default_rng(0)
-    for name, colour in zip(NAMES, PAINT, strict=True):
-        (root / name).mkdir(parents=True)
-        for i in range(each):
-            pixels = (colour + rng.normal(0, 10, (8, 8, 3))).clip(0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(root / name / f"{i}.png")
-    return root
+GRAIN = 10.0
 
 
 def config(clip: int, autoencoder: int, latent: int) -> RunConfig:
@@ -79,7 +68,7 @@ def events(data: Path, run: Path, config: RunConfig) -> Iterator[Event]:
 
 
 def test_killed_run_equals_uninterrupted(tmp_path: Path) -> None:
-    data, short = folder(tmp_path / "data", each=8), config(4, 6, 4)
+    data, short = folder(tmp_path / "data", 8, GRAIN), config(4, 6, 4)
     list(events(data, tmp_path / "whole", short))
     # At 1 there is no checkpoint yet; at 5 the critic has entered.
     for stage, at in (("clip", 1), ("autoencoder", 1), ("autoencoder", 5), ("latent", 1), ("latent", 2)):
@@ -97,7 +86,7 @@ def test_killed_run_equals_uninterrupted(tmp_path: Path) -> None:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run that knows its three colours, beside its data."""
     root = tmp_path_factory.mktemp("latent")
-    list(events(folder(root / "data"), root / "run", config(40, 120, 80)))
+    list(events(folder(root / "data", grain=GRAIN), root / "run", config(40, 120, 80)))
     state = json.loads((root / "run" / "state.json").read_text(encoding="utf-8"))
     assert state["autoencoder"]["passed"] and state["latent"]["passed"], state
     return root / "run"

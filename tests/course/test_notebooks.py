@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.course.test_whole import WHOLE
+from tools.course import path_of
 
 from unclip.course.catalog import Unit, units
 from unclip.course.notebook import to_notebook
@@ -19,10 +20,6 @@ LARGEST = 300_000
 
 def cells(notebook: dict) -> list[tuple[str, str]]:
     return [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
-
-
-def made(each: Unit) -> Path:
-    return ROOT / "course" / f"{each.stem}.ipynb"
 
 
 def test_there_are_eight() -> None:
@@ -40,7 +37,7 @@ def test_notebooks_are_those_of_jupytext(each: Unit) -> None:
 @pytest.mark.parametrize("each", units(), ids=lambda each: each.stem)
 def test_what_is_committed_was_run_as_the_unit_stands(each: Unit) -> None:
     """Made by `python -m tools.course N`."""
-    path = made(each)
+    path = path_of(each)
     notebook = json.loads(path.read_text(encoding="utf-8"))
     assert cells(notebook) == cells(to_notebook(each.text)), f"{path.name} is older than its unit: make course"
     assert path.stat().st_size < LARGEST

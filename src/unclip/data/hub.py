@@ -12,6 +12,8 @@ from unclip.core.shown import printable
 
 ADDRESS = re.compile(r"hf:/{1,2}datasets/([\w.-]+/[\w.-]+?)(?:@([\w.-]+))?(?:/(.+?))?/?")
 """A path has one slash where two were typed."""
+KINDS = {"dataset": "data sets", "model": "models"}
+"""What a repository may hold, as the Hub names it and as we do."""
 
 
 def is_address(text: str) -> bool:
@@ -28,23 +30,34 @@ def fetched(address: str) -> Path:
     if found is None:
         form = "hf://datasets/OWNER/NAME[@REVISION][/FOLDER]"
         raise ValueError(f"{printable(address)}: no address of a data set; it is {form}")
+    repo, revision, inside = found.groups()
+    wanted = [inside, f"{inside}/*"] if inside else None
+    root = snapshot(repo, printable(address), "dataset", revision, wanted)
+    place = root / inside if inside else root
+    if not place.exists():
+        raise ValueError(f"{printable(address)}: the data set has no {printable(inside)}")
+    return place
+
+
+def snapshot(
+    repo: str, shown: str, kind: str, revision: str | None, wanted: list[str] | None = None, also: str = ""
+) -> Path:
+    """The folder of a repository in the cache of `huggingface_hub`, downloaded where it is not there.
+
+    shown: how it was named; kind: "dataset" or "model"; wanted: patterns of the files, None: all; also: what else of
+    that name is not there. Raises ValueError without `huggingface_hub`, and where it cannot be had.
+    """
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
     except ImportError as error:
-        raise ValueError(install("data sets of the Hub need", "huggingface_hub")) from error
-    repo, revision, inside = found.groups()
-    wanted = [inside, f"{inside}/*"] if inside else None
+        raise ValueError(install(f"{KINDS[kind]} of the Hub need", "huggingface_hub")) from error
     try:
-        root = snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=wanted)
+        return Path(snapshot_download(repo, repo_type=kind, revision=revision, allow_patterns=wanted))
     except LocalEntryNotFoundError as error:
         raise ValueError(
-            f"{printable(address)}: not in the cache of huggingface_hub, and the Hub cannot be reached "
-            "(HF_HUB_OFFLINE is set, or there is no network)"
+            f"{shown}: {also}not in the cache of huggingface_hub, and the Hub cannot be reached (HF_HUB_OFFLINE is "
+            "set, or there is no network)"
         ) from error
     except (HfHubHTTPError, HFValidationError, OSError) as error:
-        raise ValueError(f"{printable(address)}: {printable(' '.join(str(error).split()), 300)}") from error
-    place = Path(root) / inside if inside else Path(root)
-    if not place.exists():
-        raise ValueError(f"{printable(address)}: the data set has no {printable(inside)}")
-    return place
+        raise ValueError(f"{shown}: {printable(' '.join(str(error).split()), 300)}") from error

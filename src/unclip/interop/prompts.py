@@ -22,9 +22,9 @@ def prompts_of(model: ImageModel, otherwise: Sequence[str] = ()) -> list[str]:
         return list(model.classes[:PROMPTS])
     run = model.folder
     assert run is not None and isinstance(model, CaptionedModel)
-    if not (run.data / "captions.jsonl").exists() and otherwise:
-        return list(otherwise)
     if not (run.data / "captions.jsonl").exists():
+        if otherwise:
+            return list(otherwise)
         raise ValueError(
             f"{run.data}: gone, and with it the captions that the samples would be drawn for; name some: --prompt 'a "
             "red heart' --prompt 'two blue circles'"

@@ -90,6 +90,11 @@ def draw_by(network: nn.Module, graph: Graph) -> None:
     network.forward = graph
 
 
+def draw_plainly(network: nn.Module) -> None:
+    """From now on torch computes again; nothing changes where it does."""
+    vars(network).pop("forward", None)
+
+
 def take_graph(root: Path, stage: str, identity: str, module: nn.Module) -> bool:
     """Lets the graph of a stage compute in the place of its network, where one of these weights lies in the run.
 

@@ -108,7 +108,6 @@ class Trainer:
         self.place = next(task.parameters()).device
         self.device = self.place.type
         self.workers = workers if task.per_sample and self.device == "cpu" and processes.count() == 1 else 1
-        processes.check_batch("batch", config.batch)
         self.settling = [module for module in task.modules() if isinstance(module, Settles)]
         self.paced = [module for module in task.modules() if isinstance(module, Paced)]
         self.optimizers = optimizers(task, config.optim)

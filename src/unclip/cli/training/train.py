@@ -135,13 +135,12 @@ def _started(data: str, given: TrainOptions, split: str, said: list, asked: "Sta
     from unclip.cli.arguments import settings
     from unclip.recipes.api.data import mirrored, open_data
     from unclip.recipes.settings.run import stored_config
-    from unclip.recipes.start.origin import run_of
     from unclip.recipes.start.settings import check_kind, check_weights_fit
 
     start = asked.named
     if given.preset:
         raise ValueError(f"--preset {given.preset}: the networks are those of --from {start}; leave --preset out")
-    base, there = asked.settings(), stored_config(run_of(start).settings)
+    base, there = asked.settings(), stored_config(asked.origin.settings)
     said = [*said, settings.SettingsLayer("--from", {"start": start, "start_hash": base.start_hash})]
     check_kind(there, start, **{name: settings.last(said, name) for name in ("model", "size")})
     source = open_data(data, settings.resolve(base, said), split)

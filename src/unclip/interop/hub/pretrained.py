@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar, overload
 
-from unclip.core.imports.missing import install
-from unclip.core.shown import printable
+from unclip.data.hub import snapshot
 from unclip.generation.base import ImageModel
 from unclip.generation.load import load
 from unclip.interop.hub.card import About
@@ -54,20 +53,7 @@ def from_pretrained(
 
 def _downloaded(repo: str, revision: str | None) -> Path:
     check_repo(repo)
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-    except ImportError as error:
-        raise ValueError(install("models of the Hub need", "huggingface_hub")) from error
-    try:
-        return Path(snapshot_download(repo, revision=revision))
-    except LocalEntryNotFoundError as error:
-        raise ValueError(
-            f"{repo}: no folder here, not in the cache of huggingface_hub, and the Hub cannot be reached "
-            "(HF_HUB_OFFLINE is set, or there is no network)"
-        ) from error
-    except (HfHubHTTPError, OSError) as error:
-        raise ValueError(f"{repo}: {printable(' '.join(str(error).split()), 300)}") from error
+    return snapshot(repo, repo, "model", revision, also="no folder here, ")
 
 
 def save_pretrained(model: ImageModel, folder: str | Path) -> Path:

@@ -25,7 +25,7 @@ from unclip.core.disk import store
 from unclip.core.imports.missing import install
 from unclip.generation.base import ImageModel
 from unclip.generation.settings import Settings
-from unclip.runs.exported import FORMAT, HEAD, PARTS, Graph, draw_by, names_of, network_of, open_graph
+from unclip.runs.exported import FORMAT, HEAD, PARTS, Graph, draw_by, draw_plainly, names_of, network_of, open_graph
 
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 SEEDS = (0, 1)
@@ -75,21 +75,26 @@ def write(model: ImageModel, folder: Path, prompts: Sequence[str]) -> tuple[list
     """
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
         raise ValueError(install("ONNX graphs need", *missing))
-    parts = {name: (network, identity) for name, (module, identity) in model.stages.named().items()
-             if (network := network_of(module)) is not None}  # fmt: skip
-    if not parts:
+    stages = model.stages.named()
+    networks = {name: found for name, (module, _) in stages.items() if (found := network_of(module)) is not None}
+    if not networks:
         raise ValueError("nothing of this run denoises, and only such networks are written as graphs")
-    networks = {name: network for name, (network, _) in parts.items()}
     for network in networks.values():
-        network.__dict__.pop("forward", None)  # torch's own, where the run has graphs already
+        draw_plainly(network)  # the run may have graphs already
     plain, calls = recorded(networks, lambda: drawn(model, prompts))
     graphs = {name: _written(network, calls[name], folder / f"{name}.onnx") for name, network in networks.items()}
     found = [_told(name, network, graphs[name], calls[name]) for name, network in networks.items()]
     for name, network in networks.items():
         draw_by(network, graphs[name])
     off = float((drawn(model, prompts) - plain).abs().max())
-    entries = {name: {"sha256": store.sha256(folder / f"{name}.onnx"), "identity": identity, "faster": one.faster}
-               for one, (name, (_, identity)) in zip(found, parts.items(), strict=True)}  # fmt: skip
+    entries = {
+        one.stage: {
+            "sha256": store.sha256(folder / f"{one.stage}.onnx"),
+            "identity": stages[one.stage][1],
+            "faster": one.faster,
+        }
+        for one in found
+    }
     head = {"format": FORMAT, "model": model.hash, "stages": entries}
     (folder / HEAD).write_text(json.dumps(head, indent=1) + "\n", encoding="utf-8")
     return found, off

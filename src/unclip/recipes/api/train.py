@@ -19,7 +19,7 @@ from unclip.recipes.settings.changes import leaves, may_change
 from unclip.recipes.settings.run import RunConfig, stored_config
 from unclip.recipes.start.asked import Start
 from unclip.recipes.start.fits import check_networks
-from unclip.recipes.start.origin import check_apart, check_begun, run_of
+from unclip.recipes.start.origin import check_apart, check_begun
 from unclip.recipes.start.settings import check_kind
 from unclip.runs.folder import RunFolder
 
@@ -167,7 +167,7 @@ class _Asked:
         """The settings of a run that starts from another, where that was asked for."""
         if self.start is None:
             return None
-        check_kind(stored_config(run_of(self.start).settings), self.start, size=self.size)
+        check_kind(stored_config(self.begin.origin.settings), self.start, size=self.size)
         return self.begin.settings()
 
     def _fitted(self, data: Source, first: RunConfig, stored: RunConfig | None) -> RunConfig:

@@ -1,6 +1,7 @@
 """What a new run begins with, as it was asked for: weights of another run, or a CLIP that is there already."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from unclip.recipes.settings.run import RunConfig, merge
 from unclip.recipes.start.given import given_settings
 from unclip.recipes.start.origin import run_of
 from unclip.recipes.start.settings import settings_from
+from unclip.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,14 @@ class Start:
         """How the other run was named; "": there is none."""
         return "" if self.run is None else str(self.run)
 
+    @cached_property
+    def origin(self) -> RunFolder:
+        """The other run, whose files are checked once. Raises ValueError as `run_of` does."""
+        return run_of(self.named)
+
     def settings(self) -> RunConfig:
         """Those of a run that starts from the other one. Raises ValueError as `run_of` does."""
-        return settings_from(run_of(self.named), self.named, self.lora)
+        return settings_from(self.origin, self.named, self.lora)
 
     def clip_settings(self) -> dict[str, Any]:
         """What the CLIP that is given means for the settings. Raises ValueError as `given_settings` does."""
