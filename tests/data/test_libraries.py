@@ -75,6 +75,8 @@ def test_shards_of_pack_are_read_by_both(folder: Path, tmp_path: Path) -> None:
     theirs = datasets.load_dataset("webdataset", data_files=shards, split="train", cache_dir=str(tmp_path / "cache"))
     assert sorted(theirs["txt"]) == sorted(NAMES)
     assert [image.size for image in theirs["png"]] == [(8, 8)] * 3
+    seen = {name: image.convert("RGB").tobytes() for name, image in zip(theirs["txt"], theirs["png"], strict=True)}
+    assert seen == {name: Image.open(io.BytesIO(data)).convert("RGB").tobytes() for data, name in PAIRS}
 
 
 @pytest.fixture
