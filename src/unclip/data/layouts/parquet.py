@@ -16,7 +16,7 @@ from typing import Any
 from unclip.core.imports.missing import install
 from unclip.core.shown import printable
 from unclip.data.files.regular import open_regular
-from unclip.data.item import CAPTION_NAMES, FileSource, Item, captions_of, held, key_of, no_picture
+from unclip.data.item import CAPTION_NAMES, FileSource, Item, captions_of, extension, held, key_of, no_picture
 
 TABLES = ("parquet", "arrow")
 """Endings of the files that are read here."""
@@ -90,15 +90,16 @@ def _opened(path: Path) -> Iterator[Any]:
         import pyarrow.parquet
     except ImportError as error:
         raise ValueError(f"{printable(path)}: {install('reading Parquet needs', 'pyarrow')}") from error
+    arrow = extension(path.name) == "arrow"
     try:
         with open_regular(path) as file:
-            if path.suffix == ".arrow":
+            if arrow:
                 yield _Stream(pyarrow.ipc.open_stream(file))
                 return
             with pyarrow.parquet.ParquetFile(file) as table:
                 yield table
     except (pyarrow.ArrowException, OSError) as error:
-        known = f"is damaged, or no {'Arrow' if path.suffix == '.arrow' else 'Parquet'} file ({printable(error)})"
+        known = f"is damaged, or no {'Arrow' if arrow else 'Parquet'} file ({printable(error)})"
         raise ValueError(f"{printable(path)}: {known}; download it again") from error
 
 
