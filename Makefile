@@ -22,7 +22,7 @@ lint: $(VENV)/.installed-test  ## only ruff, pyright and the layers
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
-docs: $(VENV)/.installed-docs  ## site/index.html: all pages, and the API reference from the docstrings
+docs: $(VENV)/.installed-docs  ## site/index.html: all pages, the course as it was run, and the API reference from the docstrings
 	rm -rf docs/reference site
 	$(BIN)/python -m tools.reference docs/reference
 	$(BIN)/python -m mkdocs build --quiet --strict --site-dir site
@@ -51,7 +51,7 @@ $(VENV)/.installed-test: $(VENV)/.made pyproject.toml constraints.txt
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-docs
 
 $(VENV)/.installed-docs: $(VENV)/.made constraints.txt
-	@$(PIP_INSTALL) mkdocs
+	@$(PIP_INSTALL) mkdocs latex2mathml
 	@touch $@
 
 box: $(VENV)/.installed  ## two finished runs become the models that ship: make box EMOJI=runs/emoji SHAPES=runs/shapes

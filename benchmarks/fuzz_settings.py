@@ -41,8 +41,8 @@ from unclip.recipes.settings.run import stored_config, write_settings
 from unclip.runs.folder import RunFolder
 from unclip.text.tokenizer import Tokenizer
 
-SECONDS = 20
-"""A case that takes longer hangs."""
+SECONDS, WAITING = 20, 300
+"""A case that computes for longer hangs, or that takes longer by the clock."""
 MEMORY = 500
 """MB beyond the start."""
 NUMBERS = (-8, -1, 0, 1, 3, 7, 10**6, 60_000, 10**12, 10**400, 2**63, -(2**63), 0.5, -0.5, 1e300, -1e300, 1e-300)
@@ -53,24 +53,30 @@ EVIL: tuple[Any, ...] = (*NUMBERS, *WORDS, *TABLES, *LISTS)
 """What a forger writes in the place of a value."""
 
 
+STAGES = ("clip", "prior", "decoder")
+
+
 class Hang(BaseException):
-    """A case took longer than SECONDS."""
+    """A case did not end; other programs may have the cores, so the clock alone does not tell."""
 
 
 @contextmanager
-def limited(seconds: int = SECONDS) -> Iterator[None]:
+def limited() -> Iterator[None]:
     """Ends what hangs."""
 
     def ring(*_: object) -> None:
         raise Hang
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(seconds)
+    clocks = ((signal.SIGPROF, signal.ITIMER_PROF, SECONDS), (signal.SIGALRM, signal.ITIMER_REAL, WAITING))
+    before = {number: signal.signal(number, ring) for number, _, _ in clocks}
+    for _, clock, seconds in clocks:
+        signal.setitimer(clock, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        for number, clock, _ in clocks:
+            signal.setitimer(clock, 0)
+            signal.signal(number, before[number])
 
 
 def leaves(table: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -125,7 +131,7 @@ def make_run(folder: Path) -> RunFolder:
     for stage, (settings, module) in made.items():
         store.save(folder / stage, stage, settings.to_dict(), module.state_dict())
     metrics = {"parameters": 1000, "steps": 10, "seconds": 1.5}
-    for stage in ("data", "tokenizer", "clip", "prior", "decoder"):
+    for stage in ("data", "tokenizer", *STAGES):
         run.finish(stage, {"passed": True, "why": "made", "metrics": metrics | {"tokens": 300, "context": 8}})
     return run
 
@@ -181,12 +187,55 @@ def broken(text: str, draw: random.Random) -> str:
     )
 
 
+def damaged(data: bytes, draw: random.Random) -> bytes:
+    """Weights cut short, with other bytes, or with another head."""
+    length = int.from_bytes(data[:8], "little")
+    head, rest = data[8 : 8 + length], data[8 + length :]
+    fate = draw.random()
+    if fate < 0.2:
+        return data[: draw.randrange(len(data))]
+    if fate < 0.5:
+        changed = bytearray(data)
+        for _ in range(draw.randint(1, 20)):
+            changed[draw.randrange(draw.choice((8, 8 + length, len(data))))] = draw.randrange(256)
+        return bytes(changed)
+    table = json.loads(head)
+    *way, last = draw.choice(leaves(table))
+    inner = table
+    for key in way:
+        inner = inner[key]
+    if fate < 0.6 and isinstance(inner, dict):
+        del inner[last]
+    else:
+        inner[last] = draw.choice((*EVIL, "F32", "F64", "BF16", "I8", "BOOL"))
+    forged_head = json.dumps(table).encode()
+    told = len(forged_head) if draw.random() < 0.9 else draw.choice((0, 7, 2**31, 2**63, 2**64 - 1))
+    return told.to_bytes(8, "little") + forged_head + rest
+
+
+def sealed(folder: Path) -> None:
+    """Writes the right hashes beside what was forged, so that not they but what reads it must find it."""
+    place = folder / store.HEAD
+    try:
+        head = json.loads(place.read_text(encoding="utf-8"))
+        head["sha256"][store.WEIGHTS] = store.sha256(folder / store.WEIGHTS)
+        head["sha256"][store.HEAD] = store._digest(head)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return
+    place.write_text(json.dumps(head), encoding="utf-8")
+
+
 def load_forged(run: RunFolder, draw: random.Random) -> tuple[Callable[[], None], str]:
     """Forges a file of the run and says how it is read; the error must name the file, or the folder."""
-    files = [run.settings, run.root / "state.json"]
-    files += [run.root / stage / "config.json" for stage in ("clip", "prior", "decoder")]
+    files = [run.settings, run.root / "state.json", run.tokenizer]
+    files += [run.root / stage / name for stage in STAGES for name in (store.HEAD, store.WEIGHTS)]
     path = draw.choice(files)
-    path.write_text(forged(path, draw), encoding="utf-8", errors="replace")
+    if path.name == store.WEIGHTS:
+        path.write_bytes(damaged(path.read_bytes(), draw))
+    else:
+        path.write_text(forged(path, draw), encoding="utf-8", errors="replace")
+    if path.parent.name in STAGES and draw.random() < 0.6:
+        sealed(path.parent)
 
     def read() -> None:
         stored_config(run.settings)
@@ -222,13 +271,19 @@ def forged_cases(count: int, seed: int) -> Iterator[tuple[str, str]]:
     """The same for forged files."""
     with tempfile.TemporaryDirectory(prefix="unclip-forged-") as folder:
         run = make_run(Path(folder))
-        files = {path: path.read_bytes() for path in run.root.rglob("*") if path.suffix in (".json", ".toml")}
+        kinds = (".json", ".toml", ".safetensors")
+        files = {path: path.read_bytes() for path in run.root.rglob("*") if path.suffix in kinds}
         for number in range(count):
             act, name = load_forged(run, random.Random(f"{seed} forged {number}"))
-            changed = next((str(path) for path, data in files.items() if path.read_bytes() != data), "nothing")
+            changed = next(map(str, other(files)), "nothing")
             yield f"case {number}: {changed}", outcome(act, name)
-            for path, data in files.items():
-                path.write_bytes(data)
+            for path in [*other(files)]:
+                path.write_bytes(files[path])
+
+
+def other(files: dict[Path, bytes]) -> Iterator[Path]:
+    """Those that hold something else now."""
+    return (path for path, data in files.items() if not path.exists() or path.read_bytes() != data)
 
 
 def memory() -> float:

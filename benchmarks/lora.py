@@ -2,6 +2,7 @@
 
     python benchmarks/lora.py style DATA OUT                  # OUT/learn, OUT/judge: 200 pictures each, as ink drawings
     python benchmarks/lora.py compare OUT RUN [--steps 200] [--rank 8]    # trains OUT/lora, OUT/whole, OUT/random
+    python benchmarks/lora.py show OUT RUN    # OUT/pictures.png: what each draws for the first captions of OUT/judge
 
 style: other pictures in each folder, with their captions; dark outlines and hatching on paper, no colour.
 compare: RUN is what the first two start from, all three with the same seed and steps. The judge, a feature net that no
@@ -22,6 +23,7 @@ import unclip
 from unclip.box.shipped import find
 from unclip.data.images.open import open_image
 from unclip.evaluation.sets.kernel import kid_scores
+from unclip.images.files import grid, save_picture, to_pictures
 from unclip.judges.shipped import load
 from unclip.recipes.settings.run import retrained, stored_config
 
@@ -69,29 +71,55 @@ def drawn(model: unclip.TextToImage, captions: list[str]) -> torch.Tensor:
     return torch.cat([model.sample_images(b, range(len(b)), unclip.Settings()) for b in batches]).clamp(-1, 1)
 
 
+WAYS = ("as it was", "lora", "whole", "random")
+
+
+def place(out: Path, name: str, steps: int) -> Path:
+    return out / f"{name}-{steps}"
+
+
+def asked_for(out: Path, judged: int) -> tuple[list[str], list[Path]]:
+    """The first captions of OUT/judge, and the true pictures beside them."""
+    rows = [json.loads(line) for line in (out / "judge" / "metadata.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [row["text"] for row in rows[:judged]], [out / "judge" / row["file_name"] for row in rows[:judged]]
+
+
+def truth(paths: list[Path], size: int) -> torch.Tensor:
+    return torch.cat([unclip.read_image(path, size).images for path in paths])
+
+
 def compare(out: Path, run: str, steps: int, rank: int, judged: int) -> None:
     """Prints a row for each way to begin."""
-    rows = [json.loads(line) for line in (out / "judge" / "metadata.jsonl").read_text(encoding="utf-8").splitlines()]
-    rows, size, judge = rows[:judged], unclip.load(run).size, load("supervised")
-    true = torch.cat([unclip.read_image(out / "judge" / row["file_name"], size).images for row in rows])
-    real, captions = judge.features(true), [row["text"] for row in rows]
+    judge = load("supervised")
+    captions, paths = asked_for(out, judged)
+    real = judge.features(truth(paths, unclip.load(run).size))
     print(f"{steps} steps a stage | minutes | KID by {judge.name} | new bytes")
-    ways = {"as it was": None, "lora": unclip.Start(run, lora=rank), "whole": unclip.Start(run), "random": None}
-    for name, start in ways.items():
-        began, place = time.monotonic(), out / f"{name}-{steps}"
+    for name in WAYS:
+        began, there = time.monotonic(), place(out, name, steps)
         if name != "as it was":
-            unclip.train(out / "learn", place, config=settings(start, run, steps), force=True)
+            start = None if name == "random" else unclip.Start(run, lora=rank if name == "lora" else 0)
+            unclip.train(out / "learn", there, config=settings(start, run, steps), force=True)
         took = (time.monotonic() - began) / 60
-        model = unclip.load(run if name == "as it was" else place, kind=unclip.TextToImage)
+        model = unclip.load(run if name == "as it was" else there, kind=unclip.TextToImage)
         score = kid_scores(judge.features(drawn(model, captions)), real, seed=1)
-        kept = place / "lora" if name == "lora" else place
+        kept = there / "lora" if name == "lora" else there
         count = sum(f.stat().st_size for f in kept.glob("*/*.safetensors"))
         print(f"{name} | {took:.1f} | {score['mean']:.2f} +- {score['error']:.2f} | {count:,}", flush=True)
 
 
+def show(out: Path, run: str, steps: int, shown: int) -> None:
+    """OUT/pictures.png: a row a way, a column a caption, the truth below."""
+    captions, paths = asked_for(out, EACH)
+    captions, paths = captions[:: EACH // shown], paths[:: EACH // shown]
+    runs = [run if name == "as it was" else place(out, name, steps) for name in WAYS]
+    models = [unclip.load(one, kind=unclip.TextToImage) for one in runs]
+    rows = [drawn(model, captions) for model in models] + [truth(paths, models[0].size)]
+    save_picture(grid([to_pictures(row) for row in rows], [*WAYS, "the truth"], heads=captions), out / "pictures.png")
+
+
 if __name__ == "__main__":
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("what", choices=("style", "compare"))
+    ask.add_argument("what", choices=("style", "compare", "show"))
     ask.add_argument("first")
     ask.add_argument("second")
     ask.add_argument("--steps", type=int, default=200)
@@ -100,5 +128,7 @@ if __name__ == "__main__":
     said = ask.parse_args()
     if said.what == "style":
         style(Path(said.first), Path(said.second))
+    elif said.what == "show":
+        show(Path(said.first), said.second, said.steps, 8)
     else:
         compare(Path(said.first), said.second, said.steps, said.rank, said.judged)

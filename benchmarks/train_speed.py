@@ -53,7 +53,7 @@ def measure(ctx: Context, name: str, steps: int, batch: int | None) -> str:
         built.module.loss(first, Noise.shared(0)).total.backward()  # pyright: ignore
     flop = counter.get_total_flops() / built.train.batch
     if batch:
-        built.feed.order = replace(built.feed.order, batch=batch)  # pyright: ignore
+        built.feed.source = replace(built.feed.source, batch=batch)  # pyright: ignore
     trainer = Trainer(built.module, built.feed, train, Plan(steps=steps + 5), 0, ctx.precision, ctx.config.workers)
     speed = statistics.median([r.images_per_s for r in trainer.steps()][5:])
     dtype = torch.bfloat16 if ctx.precision == "bfloat16" else torch.float32

@@ -1,16 +1,20 @@
 """What every test shares: one thread, shapes checked at run time, and where the real data lies."""
 
+import gc
+import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tests use tiny networks, in several processes
 
-import jaxtyping
 import pytest
+from tests import checked, once
 
-jaxtyping.install_import_hook("unclip", "beartype.beartype")  # before unclip: every annotated shape is now an assertion
+checked.install("unclip")  # before unclip: every annotated shape is now an assertion
 
 ROOT = Path(__file__).resolve().parent.parent
+gc.set_threshold(20_000, 20, 20)  # else a tenth of the time goes into walks through what imports have left
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,9 +33,23 @@ def real_data() -> Path:
     pytest.skip("no real data here: name its folder in UNCLIP_TEST_DATA")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _trained_once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
+    if hasattr(request.config, "workerinput"):  # a worker: its folder lies beside those of the others
+        once.share(tmp_path_factory.getbasetemp().parent / "trained")
+
+
+@pytest.fixture(scope="session")
+def config_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Names for folders, one after the other. `mktemp` for each would look through those of all tests before."""
+    root = tmp_path_factory.mktemp("config")
+    return (root / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def config_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def config_folder(config_folders: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in the place of the user's own, so that no test reads or changes which plugins the user has given."""
-    folder = tmp_path_factory.mktemp("config")
+    folder = next(config_folders)
+    folder.mkdir()
     monkeypatch.setenv("UNCLIP_CONFIG_DIR", str(folder))
     return folder

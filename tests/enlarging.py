@@ -1,10 +1,9 @@
 """Tiny upsamplers from 16 to 32 px: one that learned to enlarge drawn shapes, and one that also sees what is known."""
 
-from functools import cache
-
 import numpy as np
 import torch
 from tests.fakes import awake, built, tiny_unet, trainer_of
+from tests.once import once
 
 from unclip.core.task import Batch
 from unclip.data.loader import Order, to_tensor
@@ -26,24 +25,23 @@ def upsampler(config: UpsamplerConfig = CONFIG) -> Upsampler:
     return model
 
 
-@cache
-def trained() -> Upsampler:
-    """250 steps on crops of 16 px of drawn shapes at 32 px."""
-    model = built(lambda: Upsampler(CONFIG))
-    model.fit(drawn(256, 1))
-    return learned(model, 250)
-
-
-@cache
-def seeing() -> Upsampler:
-    """The same after 200 steps with masks."""
-    return learned(built(lambda: Upsampler.start(trained())), 200)
-
-
-def learned(model: Upsampler, steps: int) -> Upsampler:
+def learns(model: Upsampler, steps: int) -> None:
     images, order = drawn(256, 1), Order(256, 32, 0)
     trainer = trainer_of(model, lambda step: Batch(images=images[order.indices(step)]), steps, lr=8e-3)
     for _ in trainer.steps():
         pass
     model.load_state_dict(trainer.ema.average)
-    return model.eval()
+
+
+@once(lambda model: learns(model, 250))
+def trained() -> Upsampler:
+    """250 steps on crops of 16 px of drawn shapes at 32 px."""
+    model = built(lambda: Upsampler(CONFIG))
+    model.fit(drawn(256, 1))
+    return model
+
+
+@once(lambda model: learns(model, 200))
+def seeing() -> Upsampler:
+    """The same after 200 steps with masks."""
+    return built(lambda: Upsampler.start(trained()))

@@ -22,7 +22,8 @@ from unclip.diffusion.samplers import AnalyticDPM, Sampler
 from unclip.nn.backbones.unet import UNet, UNetConfig
 from unclip.training.optim import OptimConfig
 from unclip.training.plan import Plan
-from unclip.training.trainer import Report, TrainConfig, Trainer
+from unclip.training.report import Report
+from unclip.training.trainer import TrainConfig, Trainer
 
 M = TypeVar("M", bound=nn.Module)
 NOTHING = Condition()

@@ -5,6 +5,7 @@ from functools import cache
 import torch
 import torch.nn.functional as F
 from tests.fakes import built, draw, learn, tiny_unet
+from tests.once import once
 
 from unclip.clip.model import CLIP, CLIPConfig
 from unclip.clip.text import TextConfig
@@ -54,20 +55,16 @@ def batch(times: int = 3) -> Batch:
     return Batch(images=flat([0, 1, 2, 3] * times), image_embedding=z, ids=ids, mask=mask)
 
 
-@cache
+@once(lambda made: learn(made, batch(), steps=220, lr=4e-3))
 def decoder() -> Decoder:
     """It knows the four colours and, half of the time told nothing, that there are four."""
-    made = built(lambda: Decoder(CONFIG))
-    learn(made, batch(), steps=220, lr=4e-3)
-    return made
+    return built(lambda: Decoder(CONFIG))
 
 
-@cache
+@once(lambda made: learn(made, batch(), steps=240, lr=4e-3))
 def inpainter() -> Inpainter:
     """The decoder after 240 steps with masks."""
-    made = built(lambda: Inpainter.start(decoder(), MaskConfig(everything=0.2)))
-    learn(made, batch(), steps=240, lr=4e-3)
-    return made
+    return built(lambda: Inpainter.start(decoder(), MaskConfig(everything=0.2)))
 
 
 @cache

@@ -1,8 +1,9 @@
 """What torchrun starts in tests and benchmarks: every process trains the same tiny runs together, one of each kind.
 
-    torchrun --nproc-per-node 2 -m tests.processes DATA OUT STEPS [STAGE:STEP]
+    torchrun --nproc-per-node 2 -m tests.processes DATA OUT STEPS [STAGE:STEP] [poison:STEPS] [shard]
 
-STAGE:STEP: where the last process is killed, once, in the training of `unclip`.
+STAGE:STEP: where the last process is killed, once, in the training of `unclip`. poison:3,4: the steps in which the last
+process, alone, sees an image that is not finite, in the training of `ddpm`. shard: the weights are shared out, too.
 """
 
 import os
@@ -14,14 +15,19 @@ from pathlib import Path
 
 from tests.cli.test_families import config as family
 from tests.cli.test_latent import config as latent
+from tests.paint import folder
 from tests.short import short
 
 from unclip.core import processes
+from unclip.core.task import Batch
+from unclip.data.layouts.pack import pack
 from unclip.data.shapes.world import World
 from unclip.data.source import Source, open_source
 from unclip.diffusion.losses.sampling import LossAware
 from unclip.nn.backbones.diffusion_unet import DiffusionUNetConfig
 from unclip.nn.blocks.resblock import ResBlockConfig
+from unclip.recipes.events import Note
+from unclip.recipes.feed import PictureFeed
 from unclip.recipes.run import train_stages
 from unclip.recipes.settings.run import RunConfig, retrained
 from unclip.recipes.stages import DDPMRecipe
@@ -35,11 +41,19 @@ much with each step: Muon gives all directions of a gradient the same length, an
 rounding."""
 
 
+def painted(root: Path, each: int = 24) -> Path:
+    """The data of `runs`: images in root/data, which is returned, and the same as shards beside it."""
+    pack(open_source(folder(root / "data", each=each)), root / "shards", per_shard=8)
+    return root / "data"
+
+
 def runs(data: Path, steps: int) -> dict[str, tuple[Source, RunConfig]]:
     """Name -> data and settings. The batches of all can be shared by four."""
     colours, words = open_source(data, captioned=False), open_source(data)
     return {
         "unclip": (World(32, scenes=64), replace(short(steps), workers=1)),
+        "parts": (World(32, scenes=64), in_parts(replace(short(steps), workers=1))),
+        "stream": (open_source(data.parent / "shards"), slowly(streamed(replace(short(steps), workers=1)))),
         "latent": (words, slowly(latent(steps, steps, steps))),
         "ddpm": (colours, family("ddpm", steps)),
         "vae": (colours, family("vae", steps)),
@@ -58,6 +72,15 @@ def slowly(config: RunConfig) -> RunConfig:
     return config.using(**recipes)
 
 
+def streamed(config: RunConfig) -> RunConfig:
+    return replace(config, stream="always")
+
+
+def in_parts(config: RunConfig) -> RunConfig:
+    less = {"accumulate": 2, "activation_checkpointing": True}
+    return config.using(**{name: retrained(recipe, **less) for name, recipe in config.recipes.items()})
+
+
 def dropping(config: RunConfig) -> RunConfig:
     block = ResBlockConfig(groups=8, dropout=0.1)
     network = DiffusionUNetConfig(width=16, multipliers=(1,), attention=(False,), block=block)
@@ -73,7 +96,11 @@ def train(source: Source, out: Path, config: RunConfig) -> None:
     """One of them, as `unclip train` does."""
     if processes.leads():
         with leading():
-            list(train_stages(source, out, config, threading.Event(), force=True))
+            events = train_stages(source, out, config, threading.Event(), force=True)
+            notes = (event.text for event in events if isinstance(event, Note))
+            out.parent.mkdir(parents=True, exist_ok=True)
+            with out.with_suffix(".notes").open("a", encoding="utf-8") as file:
+                file.writelines(f"{note}\n" for note in notes)
     else:
         follow(RunFolder(out))
 
@@ -93,17 +120,37 @@ def die_once(out: Path, at: str) -> None:
     Trainer._one = deadly  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
 
 
+def poison(steps: list[int]) -> None:
+    """In these steps the last process has an image that is not finite, the second of its own."""
+    feed = PictureFeed.__call__
+
+    def poisoned(batches: PictureFeed, step: int) -> Batch:
+        batch = feed(batches, step)
+        assert batch.images is not None
+        if processes.rank() == processes.count() - 1 and step in steps:
+            batch.images[1, 0, 0, 0] = float("nan")
+        return batch
+
+    PictureFeed.__call__ = poisoned  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def before(stage: str) -> set[str]:
     """What of the run is finished while this stage trains."""
     order = ("data", "tokenizer", "clip", "prior", "decoder")
     return set(order[: order.index(stage)])
 
 
-def main(data: Path, out: Path, steps: int, at: str | None = None) -> None:
+def main(data: Path, out: Path, steps: int, *how: str) -> None:
     chosen = runs(data, steps)
-    if at is not None:
-        die_once(out, at)
-        chosen = {"unclip": chosen["unclip"]}
+    for word in how:
+        if word == "shard":
+            chosen = {name: (source, replace(config, shard=True)) for name, (source, config) in chosen.items()}
+        elif word.startswith("poison:"):
+            poison([int(step) for step in word.partition(":")[2].split(",")])
+            chosen = {"ddpm": chosen["ddpm"]}
+        else:
+            die_once(out, word)
+            chosen = {"unclip": chosen["unclip"]}
     for name, (source, config) in chosen.items():
         train(source, out / name, config)
 

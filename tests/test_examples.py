@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from tests.short import events, short
+from tests.short import finished
 
 from unclip.data.shapes.world import World
 
@@ -63,6 +63,5 @@ def test_own_data(tmp_path: Path):
 
 @pytest.mark.slow
 def test_editing(tmp_path: Path):
-    for _ in events(tmp_path / "run", short(1)):
-        pass
+    finished(tmp_path / "run")
     assert "the left half is the same: True" in run(tmp_path, "06_editing.py", "run")

@@ -24,7 +24,7 @@ from unclip.course.notebook import to_json, to_notebook
 
 OUT = Path(__file__).resolve().parents[1] / "course"
 NEEDED = ("nbclient", "nbformat", "ipykernel", "matplotlib")
-MOST = 1800
+MOST = 3600
 """Seconds that a cell may take on a machine that is shared."""
 LARGE = 25_000
 """Bytes of a picture in a notebook that is committed."""

@@ -1,6 +1,6 @@
 """Ours: the recipe of `unclip train --model ddpm`, by its own trainer.
 
-default  as it is: 50 ancestral steps
+default  as it is: 12 steps of DPM-Solver++ 2M (until 30 November 2026: 50 ancestral ones)
 small    the same training, for its default is a small one; 25 steps of DDIM, as the other peers
 best     the same training; 25 steps of DPM-Solver++ 2M
 """

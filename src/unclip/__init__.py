@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from unclip.images.files import save_picture as save_picture
     from unclip.images.files import tile as tile
     from unclip.images.read import read_image as read_image
+    from unclip.interop.hub.mixin import hub_class as hub_class
     from unclip.interop.hub.pretrained import from_pretrained as from_pretrained
     from unclip.interop.hub.pretrained import push_to_hub as push_to_hub
     from unclip.interop.hub.pretrained import save_pretrained as save_pretrained
@@ -92,6 +93,7 @@ else:
             "unclip.generation.priors": "with_prior",
             "unclip.editing.edit": "edit extend",
             "unclip.editing.enlarge": "upsample",
+            "unclip.interop.hub.mixin": "hub_class",
             "unclip.interop.hub.pretrained": "from_pretrained save_pretrained push_to_hub",
             "unclip.latents.manipulate": "vary blend diff reconstruct",
             "unclip.latents.invert": "invert",

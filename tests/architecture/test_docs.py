@@ -88,7 +88,7 @@ def resolve(words: list[str], folder: Path = Path()) -> None:
 def resolve_run(given: TrainOptions) -> None:
     """The settings of `unclip train ...`, as far as they can be said without data."""
     said = settings.layers(given, {})
-    size = settings.last(said, "size") or 32
+    size = settings.side(said) or 32
     settings.resolve(settings.base(given, said, size, flip=True), said)
 
 

@@ -7,6 +7,7 @@ import re
 import pytest
 from tests.architecture.pages import PAGES, ROOT
 from tests.architecture.test_public_names import ROOMS
+from tools.notebooks import pages as notebooks
 from tools.reference import exports, pages, public
 from tools.site import BESIDE
 
@@ -61,4 +62,6 @@ def test_an_entry_reads_well() -> None:
 def test_the_site_knows_every_page() -> None:
     nav = set(re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE))
     written = {page.removeprefix("docs/") for page in PAGES if page.startswith("docs/")}
-    assert nav == written | {"reference/index.md", *BESIDE.values()}
+    assert nav == written | {"reference/index.md", *BESIDE.values()} | {
+        f"course/{page.stem}.md" for page in notebooks()
+    }

@@ -1,5 +1,6 @@
 """`make docs`: the site is built without a network, no link in it is dead, and it takes nothing from another host."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -17,14 +18,16 @@ from tools.site import BESIDE, inward
 pytest.importorskip("mkdocs", reason="it comes with the test tools")
 LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src"}
 """Tags whose file a browser fetches by itself."""
+NO_PROSE = {"code", "pre", "math", "script", "style"}
 
 
 class Page(HTMLParser):
-    """The links of a page, what it loads, and the names that a link may end in."""
+    """The links of a page, what it loads, the names that a link may end in, its formulas, and what it says in prose."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.links, self.loaded, self.names = list[str](), list[str](), set[str]()
+        self.formulas, self.prose, self.inside = list[str](), "", list[str]()
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -34,6 +37,17 @@ class Page(HTMLParser):
             self.loaded.append(found[LOADED[tag]])
         if tag == "a" and "href" in found:
             self.links.append(found["href"])
+        if tag == "math":
+            self.formulas.append(found["alttext"])
+        if tag in NO_PROSE:
+            self.inside.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in NO_PROSE:
+            self.inside.remove(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.prose += "" if self.inside else data
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +56,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Page]:
     place = tmp_path_factory.mktemp("site")
     shutil.copytree(ROOT / "docs", place / "docs", ignore=shutil.ignore_patterns("reference"))
     shutil.copytree(ROOT / "tools", place / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "course", place / "course")
     for name in ("mkdocs.yml", *BESIDE):
         shutil.copy(ROOT / name, place / name)
     for name, text in pages().items():
@@ -83,8 +98,24 @@ def test_every_page_is_two_clicks_away(site: dict[Path, Page]) -> None:
     reached = {
         (index.parent / urlsplit(link).path).resolve() for link in site[index].links if not urlsplit(link).scheme
     }
-    away = [path.name for path in site if path.parent == index.parent and path not in {*reached, index}]
+    folders = {index.parent, index.parent / "course"}
+    away = [path.name for path in site if path.parent in folders and path not in {*reached, index}]
     assert set(away) <= {"404.html", "search.html"}, away
+
+
+@pytest.mark.slow
+def test_every_notebook_is_a_page(site: dict[Path, Page]) -> None:
+    """Reached from docs/course.md, too; its formulas are drawn, and no sign of Markdown or TeX is left."""
+    [course] = [path for path in site if path.name == "course.html" and path.parent.name == "made"]
+    for path in sorted((ROOT / "course").glob("*.ipynb")):
+        page = site[course.parent / "course" / f"{path.stem}.html"]
+        assert f"course/{path.stem}.html" in site[course].links
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+        pieces = [piece for formula in text.split("$$")[1::2] for piece in formula.split("\\qquad")]
+        pieces += "".join(text.split("$$")[::2]).split("$")[1::2]
+        assert sorted(page.formulas) == sorted(" ".join(piece.split()) for piece in pieces)
+        assert not re.findall(r".*(?:\$|\\[A-Za-z]|\*\*|`|\]\().*", page.prose), path.name
 
 
 def test_links_of_the_files_beside() -> None:

@@ -2,14 +2,13 @@
 
 import json
 import shutil
-import threading
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 from tests.cli.conftest import Call
-from tests.short import events, short
+from tests.short import finished
 from tools import box
 
 import unclip
@@ -25,8 +24,7 @@ RED = "a large red circle"
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run: 64 drawn scenes, one step a stage."""
-    folder = tmp_path_factory.mktemp("box") / "run"
-    list(events(folder, short(1), threading.Event()))
+    folder = finished(tmp_path_factory.mktemp("box") / "run")
     place = folder / "evaluation" / "test"
     place.mkdir(parents=True)
     (place / "scores.json").write_text(json.dumps({"scores": {"retrieval": {"r1": 0.5}}}), encoding="utf-8")
@@ -147,6 +145,23 @@ def test_nothing_is_written_into_a_model_that_ships(call: Call, models: Path, tm
         pass
     assert call("pack-run", "box", tmp_path / "mine").code == 0
     assert shipped.find(tmp_path / "mine") == tmp_path / "mine" and not RunFolder(tmp_path / "mine").sealed
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "add upsampler shapes --run",
+        "distill",
+        "diagnose",
+        "compare-priors --run",
+        "study --out out",
+        "compare box:shapes",
+    ],
+)
+def test_what_needs_the_data_of_a_training_says_so(call: Call, models: Path, words: str):
+    done = call(*words.split(), "box:emoji")
+    assert done.code == 2 and done.err.count("\n") == 1
+    assert "it ships without the images and logs of its training" in done.err
 
 
 @pytest.mark.parametrize("file", ["decoder/model.safetensors", "run.toml", "tokenizer.json", "data/captions.jsonl"])

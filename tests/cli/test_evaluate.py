@@ -142,7 +142,7 @@ def test_what_equal_captions_cannot_tell(monkeypatch: pytest.MonkeyPatch):
     scores = {"clip_score": metrics, "kid": metrics, "roughness": metrics}
     monkeypatch.setattr(suite, "score_pictures", lambda *given: scores)
     monkeypatch.setattr(suite, "among_all", lambda *given: {"real": metrics})
-    model: Any = SimpleNamespace(embed_images=lambda images: images.flatten(1))
+    model: Any = SimpleNamespace(embed_images=lambda images: images.flatten(1), sees=True)
 
     def asked(captions: list[str], n: int) -> dict[str, Any]:
         images = np.zeros((len(captions), 8, 8, 3), np.uint8)

@@ -4,17 +4,14 @@ import importlib
 import json
 import re
 import shutil
-import threading
 from functools import partial
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from tests.cli.conftest import Call
-from tests.end_to_end.test_run import short
+from tests.short import finished
 
-from unclip.data.shapes.world import World
-from unclip.recipes import run
 from unclip.studies.explain import study
 
 PICTURES = ("schedules", "noising", "denoising", "levels", "plane-forward", "plane-samplers", "samples")
@@ -23,9 +20,7 @@ PICTURES = ("schedules", "noising", "denoising", "levels", "plane-forward", "pla
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run: 64 drawn scenes, one step a stage."""
-    folder = tmp_path_factory.mktemp("explain") / "tiny"
-    list(run.train_stages(World(32, scenes=64), folder, short(1), threading.Event(), force=True))
-    return folder
+    return finished(tmp_path_factory.mktemp("explain") / "tiny")
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """VAE, flow and GAN from images to images, as a person types it; beside each other and beside a DDPM."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from tests.cli.conftest import Call
 from tests.paint import CLASSES, PAINT, folder
+from tests.quick_lecture import quicken
 
 import unclip
 from unclip.core.disk import store
@@ -55,7 +57,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("families")
     data, found = folder(root / "data"), dict[str, Path]()
     for model, steps in STEPS.items():
-        gates = [e for e in events(data, root / model, config(model, steps)) if isinstance(e, Gate)]
+        seldom = replace(config(model, steps), checkpoint_seconds=60.0)
+        gates = [e for e in events(data, root / model, seldom) if isinstance(e, Gate)]
         assert [g.stage for g in gates] == [model]
         found[model] = root / model
     return found
@@ -80,7 +83,9 @@ def test_killed_run_equals_uninterrupted(model: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("model, kind", [("vae", VAEPipeline), ("flow", FlowPipeline), ("gan", GANPipeline)])
-def test_it_draws_the_classes_that_are_asked_for(runs: dict[str, Path], model: str, kind: type) -> None:
+def test_it_draws_the_classes_that_are_asked_for(
+    runs: dict[str, Path], model: str, kind: type[VAEPipeline | FlowPipeline | GANPipeline]
+) -> None:
     own = unclip.load(runs[model])
     assert isinstance(own, kind) and own.classes == CLASSES
     pictures = own.generate(["white", "blue", "red"], n=3, seed=7, settings=Settings(temperature=0.5))
@@ -145,7 +150,7 @@ def test_families_beside_each_other(runs: dict[str, Path], call: Call, tmp_path:
         "vae": 1,
         "flow": 1,
         "gan": 1,
-        "ddpm": 50,
+        "ddpm": 12,
     }
     assert {model: row["bits/dim are"] for model, row in by.items()} == {
         "vae": "a bound",
@@ -159,15 +164,52 @@ def test_families_beside_each_other(runs: dict[str, Path], call: Call, tmp_path:
 
 @pytest.mark.parametrize("model", ["vae", "flow", "gan"])
 def test_explained_and_diagnosed(runs: dict[str, Path], model: str, call: Call, tmp_path: Path) -> None:
-    done = call("explain", "--run", runs[model], "--out", tmp_path)
+    done = call("explain", "--run", runs[model], "--out", tmp_path, "--slides")
     assert done.code == 0, done.err
+    names = ["title", "families", "noise-to-data", "interpolations", "numbers"]
+    names += {"gan": [], "vae": ["back", "likelihood"], "flow": ["back", "likelihood"]}[model]
+    slides = sorted(path.name for path in (tmp_path / "slides").iterdir())
+    assert slides == [f"{i:02d}-{name}.png" for i, name in enumerate(names, 1)]
+    assert (tmp_path / "slides.html").read_text(encoding="utf-8").count('<section id="') == len(names)
     names = {"temperature.png", "between.png", "traversals.png"} | (
         {"reconstructions.png"} if model != "gan" else set()
     )
     assert names == {path.name for path in tmp_path.glob("*.png")}
-    assert "From z to an image" in (tmp_path / "explain.html").read_text(encoding="utf-8")
+    page, deck = tmp_path / "explain.html", tmp_path / "slides.html"
+    assert "From z to an image" in page.read_text(encoding="utf-8")
+    assert links(page) == ["slides.html"] and links(deck) == ["explain.html"]
     done = call("diagnose", runs[model])
     assert done.code in (0, 1) and f"{model}" in done.out and not done.err
+
+
+def links(page: Path) -> list[str]:
+    """The files beside it that a page leads to."""
+    return re.findall(r'<a href="([^"#]+)"', page.read_text(encoding="utf-8"))
+
+
+def test_a_page_leads_to_slides_of_its_own_model_alone(runs: dict[str, Path], call: Call, tmp_path: Path) -> None:
+    def explained(model: str, *more: str) -> list[str]:
+        done = call("explain", "--run", runs[model], "--out", tmp_path, *more)
+        assert done.code == 0, done.err
+        return links(tmp_path / "explain.html")
+
+    assert explained("gan") == []
+    assert explained("gan", "--slides") == ["slides.html"]
+    assert explained("gan") == ["slides.html"]
+    assert explained("vae") == []
+
+
+def test_a_lecture_of_a_ddpm_ends_with_its_guidance(
+    runs: dict[str, Path], call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quicken(monkeypatch)
+    small = ("--steps", 2, "--samplers", "ddim", "-n", 1)
+    done = call("explain", "--run", runs["ddpm"], "--out", tmp_path, *small, "--slides")
+    assert done.code == 0, done.err
+    slides = sorted(path.stem[3:] for path in (tmp_path / "slides").iterdir())
+    assert len(slides) == 17 and {"chain", "bound", "network", "training", "guidance"} < set(slides)
+    assert not {"contrast", "prior", "variations"} & set(slides)
+    assert links(tmp_path / "explain.html") == ["slides.html"] and links(tmp_path / "slides.html") == ["explain.html"]
 
 
 def test_what_cannot_be_trained_is_refused(call: Call, tmp_path: Path) -> None:

@@ -81,6 +81,9 @@ def test_small_weights_beside_it(data: Path, trained: Path, tmp_path: Path, call
         ),
         (("generate", "red", "--run", trained, "--lora-scale", 2), "of which small weights? Add --lora RUN"),
         (("generate", "red", "--run", out, "--lora", trained), "holds no small weights"),
+        (("vary", "x.png", "--run", trained, "--lora-scale", 2), "of which small weights? Add --lora RUN"),
+        (("serve", trained, "--lora-scale", 2), "of which small weights? Add --lora RUN"),
+        (("serve", trained, "--lora", tmp_path), "holds no small weights"),
     ):
         done = call(*words)
         assert done.code == 2 and error in done.err.replace("\n", " "), (words, done.err)

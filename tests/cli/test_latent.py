@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from tests.cli.conftest import Call
 from tests.paint import PAINT, folder
+from tests.quick_lecture import quicken
 
 import unclip
 from unclip.core.disk import store
@@ -150,8 +151,23 @@ def test_evaluate_info_and_previews_as_typed(run: Path, call: Call, tmp_path: Pa
     names = {p.name.rpartition("-")[0] for p in (run / "samples").glob("*-*.png")}
     assert {"autoencoder", "latent"} <= names
     assert "bits/dim (bpd) are those of a run of --model ddpm" in call("evaluate", run, "--bpd").err
-    with pytest.raises(ValueError, match="a run of --model latent"):
-        open_run(run)
+
+
+def test_explained_by_its_own_codes(run: Path, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quicken(monkeypatch)
+    opened = open_run(run)
+    rows = opened.rows[:4].tolist()
+    images, space = opened.subject.images(rows), opened.subject.space
+    codes = space.encode(images)
+    assert codes.shape[1:] == opened.subject.shape and space.factor == 8 // codes.shape[-1]
+    assert (space.decode(codes) - images).square().mean() < 0.1
+    whole = space.encode(opened.subject.images(range(len(opened.prepared.captions))))
+    assert whole.std().item() == pytest.approx(1, abs=0.2)
+    small = ("--steps", 2, "--samplers", "ddim", "-n", 1)
+    done = call("explain", run, "--out", tmp_path / "out", *small, "--slides")
+    assert done.code == 0, done.err
+    slides = sorted(path.stem[3:] for path in (tmp_path / "out" / "slides").iterdir())
+    assert len(slides) == 18 and {"guidance", "contrast"} < set(slides) and "prior" not in slides
 
 
 def test_its_clip_classifies_and_searches(run: Path, call: Call, tmp_path: Path) -> None:
@@ -202,7 +218,7 @@ def test_what_it_lacks_is_refused_by_its_name(run: Path, call: Call) -> None:
         done = call(*words, "--run", run)
         assert done.code == 2 and "a latent diffusion, and only a run of --model unclip can do this" in done.err
     assert "only a run of --model unclip has priors" in call("generate", "red", "--run", run, "--prior", "text").err
-    assert "a run of --model latent; this looks at" in call("compare-priors", run).err
+    assert "a latent diffusion, which has no prior; name a run of --model unclip" in call("compare-priors", run).err
     done = call("add", "upsampler", "--run", run)
     assert done.code == 2 and "to a run of model = 'latent' can be added: nothing" in done.err
 

@@ -99,7 +99,7 @@ def test_probe_tells_labels_and_variance(call: Call, out: Path):
 def test_what_a_person_should_know(call: Call, out: Path):
     picture(side=8).save("small.png")
     done = call("diff", "small.png", "--to", "a purple zebra", "--run", "runs/x", "--steps", 2, "-n", 2)
-    assert "! small.png: its shorter side has 8 pixels, enlarged to the model's 16" in done.out
+    assert "! small.png: has 8 pixels along the model's 16, enlarged to them" in done.out
     assert "! no caption of the training data has the words 'purple', 'zebra': 'a purple zebra'" in done.out
     assert "! too long for this model, cut: it reads 'a p" in done.out and "', not '" in done.out
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tests.cli.conftest import Call
 from tests.fakes import draw
-from tests.short import events, short
+from tests.short import finished
 
 import unclip
 from unclip.core.condition import Condition
@@ -25,9 +25,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run that has its graphs."""
-    folder = tmp_path_factory.mktemp("onnx") / "run"
-    list(events(folder, short(1)))
-    return folder
+    return finished(tmp_path_factory.mktemp("onnx") / "run")
 
 
 @pytest.fixture(scope="module")

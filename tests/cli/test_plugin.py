@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.alone import alone
 from tests.cli.conftest import Call
 
 BROKEN = "import math\n\nmath.nothing()\n"
@@ -26,6 +27,7 @@ def test_its_own_error_is_shown_before_anything_is_done(call: Call, tmp_path: Pa
     assert not (tmp_path / "run").exists()
 
 
+@alone
 def test_the_variable_is_read_and_named(
     call: Call, tmp_path: Path, broken: Path, monkeypatch: pytest.MonkeyPatch, config_folder: Path
 ):
@@ -37,6 +39,7 @@ def test_the_variable_is_read_and_named(
     assert "broken.py" not in (config_folder / "plugins.json").read_text(encoding="utf-8")
 
 
+@alone
 def test_a_list_that_cannot_be_written_is_told(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     file = tmp_path / "file"
     file.write_text("", encoding="utf-8")

@@ -5,7 +5,7 @@ from pathlib import Path
 from unclip.cli.screen import progress
 from unclip.cli.screen.console import Screen
 from unclip.recipes.events import Event, Gate, ImageSaved, Note, Progress, Stopped, Working
-from unclip.training.trainer import Report
+from unclip.training.report import Report
 
 
 def training(stage: str, steps: int) -> Iterator[Event]:

@@ -1,13 +1,16 @@
 import itertools
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from cyclopts import CoercionError
 
 from unclip.cli.arguments.options import TrainOptions
-from unclip.cli.arguments.settings import assignment, base, check_same, last, layers, resolve
+from unclip.cli.arguments.settings import assignment, base, check_same, layers, resolve, side
 from unclip.cli.main import app
+from unclip.core.disk.sizes import LARGE, Bounded
 from unclip.diffusion.parameterization import X0, Eps, V
 from unclip.diffusion.process import check_sampling
 from unclip.diffusion.schedules import CosineBeta, LinearBeta, ZeroTerminalSNR
@@ -21,7 +24,7 @@ from unclip.recipes.start.fits import check_networks
 
 def resolved(given: TrainOptions, environ: dict[str, str] | None = None) -> RunConfig:
     said = layers(given, environ or {})
-    return resolve(base(given, said, last(said, "size") or 32, flip=True), said)
+    return resolve(base(given, said, side(said) or 32, flip=True), said)
 
 
 def test_nothing_said_is_the_tiny_preset():
@@ -103,6 +106,12 @@ def test_lists_in_the_environment():
         (TrainOptions(budget="3x"), {}, "--budget '3x' is not a length of time"),
         (TrainOptions(), {"UNCLIP_BUDGET": "soon"}, "UNCLIP_BUDGET 'soon' is not a length of time"),
         (TrainOptions(), {"UNCLIP_SIZE": "48"}, "size = 48"),
+        (TrainOptions(preset="latent-tiny", set=["size='x'"]), {}, "--set: size = 'x': expected a whole number"),
+        (
+            TrainOptions(model="flow", set=["flow.network.blocks=257"]),
+            {},
+            "blocks = 257: .* from 0 to 256",
+        ),
         (TrainOptions(preset="huge"), {}, "--preset 'huge': known are tiny, small, paper, latent-tiny, ddpm-fast"),
         (TrainOptions(preset="small", model="ddpm"), {}, "--preset 'small' trains model = 'unclip', not 'ddpm'"),
         (TrainOptions(), {"UNCLIP_MODEL": "energy"}, "model = 'energy': known are unclip, latent, ddpm, vae"),
@@ -201,13 +210,18 @@ def test_zero_terminal_snr_is_said_in_two_words():
         ),
         (
             TrainOptions(model="ddpm", set=["ddpm.sampling.grid.kind=Sections"]),
-            "ddpm.sampling.steps = 50: the grid's counts make 27",
+            "ddpm.sampling.steps = 12: the grid's counts make 27",
         ),
         (
             TrainOptions(set=["decoder.sampling.schedule.kind=LinearBeta", "decoder.sampling.steps=2000"]),
             "steps = 2000",
         ),
         (TrainOptions(set=["decoder.share=0"]), "decoder.share = 0: a stage needs time"),
+        (
+            TrainOptions(preset="small", set=["prior.diffusion.schedule.limit=1"]),
+            "prior.sampling.steps = 32: .*schedule.limit = 1 cuts",
+        ),
+        (TrainOptions(preset="latent-tiny", set=["autoencoder.coder.patch=7"]), "the side of a code is 1/7 .*patch"),
     ],
 )
 def test_what_could_not_be_drawn_from_is_not_trained(given: TrainOptions, words: str):
@@ -311,6 +325,10 @@ def test_networks_are_measured_before_memory_is_taken():
             check_networks(resolved(TrainOptions(set=[words])))
     for name in PRESETS:
         check_networks(PRESETS[name](64))
+    large = torch.zeros(LARGE + 1)
+    with Bounded(math.inf, untouched=True):
+        large.copy_(torch.ones(LARGE + 1))
+    assert not large.any()
 
 
 def test_a_background_is_typed_as_it_is_meant(tmp_path: Path):

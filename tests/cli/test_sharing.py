@@ -53,7 +53,7 @@ def test_a_clip_becomes_a_folder_of_transformers(run: Path, call: Call, tmp_path
 @pytest.mark.parametrize(
     "words, why",
     [
-        (["--to", "diffusers"], "no pipeline that draws as a text-to-image run of unclip does; `--to transformers`"),
+        (["--to", "diffusers", "--class", "cat"], "--class 'cat': a text-to-image model has no classes"),
         (["--to", "onnxx"], "--to 'onnxx': known are diffusers, transformers, onnx"),
         (["--to", "transformers", "--class", "cat"], "--class 'cat': a CLIP has no classes"),
     ],

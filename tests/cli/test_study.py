@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +22,9 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     images = [np.asarray(picture(key)) for key in range(4)]
     assert images[0].shape[1] == SIZE
     prepared = arrays.prepared(tmp_path / "data", images, [(c,) for c in CAPTIONS])
-    opened = OpenedRun(UnclipSubject(gaussian(), prepared), prepared, np.arange(4), " (4 held-out pairs)", "cpu")
+    opened = OpenedRun(
+        UnclipSubject(gaussian(), prepared), prepared, np.arange(4), " (4 held-out pairs)", "cpu", tmp_path
+    )
     monkeypatch.setattr(study, "open_run", lambda root: opened)
 
 
@@ -72,7 +75,10 @@ def test_errors(call: Call, tmp_path: Path, words: list[object], why: str):
 
 def test_a_ddpm_cannot_be_studied(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     class Plain:
-        subject = DDPMPipeline
+        subject = SimpleNamespace(model=object.__new__(DDPMPipeline))
 
     monkeypatch.setattr(study, "open_run", lambda root: Plain())
-    assert "a plain DDPM has no embeddings" in call("study", "runs/x", "--out", tmp_path / "out").err
+    assert (
+        "a plain DDPM draws from no embeddings of images; study a run of --model unclip"
+        in call("study", "runs/x", "--out", tmp_path / "out").err
+    )

@@ -18,7 +18,8 @@ from unclip.recipes import run
 from unclip.recipes.events import Event, Gate, ImageSaved, Note, Progress, Stopped
 from unclip.recipes.settings.run import RunConfig, write_settings
 from unclip.runs.folder import RunFolder
-from unclip.training.trainer import Diverged, Report
+from unclip.training.report import Report
+from unclip.training.trainer import Diverged
 
 
 def report(step: int) -> Report:

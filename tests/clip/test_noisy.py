@@ -66,7 +66,7 @@ def test_starts_as_the_trained_clip_at_every_level():
     model.clip.load_state_dict(clean.state_dict())
     for level in (-20.0, 0.0, 20.0):
         assert torch.equal(model.embed_noised(IMAGES[:4], torch.tensor(level)), clean.embed_images(IMAGES[:4]))
-    ours = model.clip.contrast(clean.embed_images(IMAGES[:BATCH]), batch(0)).total
+    ours = model.clip.compare((clean.embed_images(IMAGES[:BATCH]), model.clip.embed_captions(batch(0))), batch(0)).total
     assert torch.equal(ours, clean.loss(batch(0), Noise.shared(0)).total)
 
 

@@ -16,6 +16,7 @@ from unclip.clip.model import CLIPConfig
 from unclip.clip.noisy import NoisyCLIPConfig
 from unclip.clip.text import TextConfig
 from unclip.clip.vision import VisionConfig, ViTConfig
+from unclip.clip.vision.absent import NoTowerConfig
 from unclip.clip.vision.scaled import ScaledConfig
 from unclip.core.config.base import Config
 from unclip.core.plugins.noted import PluginNote
@@ -38,6 +39,7 @@ from unclip.models.priors.autoregressive import AutoregressivePriorConfig
 from unclip.models.priors.contrastive import ContrastivePriorConfig
 from unclip.models.priors.diffusion import PriorConfig
 from unclip.models.upsampler import UpsamplerConfig
+from unclip.nn.backbones.experts import ExpertsConfig
 from unclip.nn.generators.vector import VectorCoderConfig
 from unclip.nn.prior.prior_net import PriorNetConfig
 
@@ -77,6 +79,7 @@ NEEDY["VAEConfig"], NEEDY["FlowConfig"], NEEDY["GANConfig"] = (
 NEEDY["GANLoss"] = GANLoss(VectorCoderConfig(), gamma=10.0, augment=True)
 NEEDY["ClassifierConfig"] = ClassifierConfig(classes=3)
 NEEDY["PluginNote"] = PluginNote("mine.py", "9f2c", kinds=("Midpoint",))
+NEEDY["ExpertsConfig"], NEEDY["NoTowerConfig"] = ExpertsConfig(tiny_unet()), NoTowerConfig(size=16)
 NEEDY["FixedLevels"] = FixedLevels((-5.0, 0.0, 5.0))
 NEEDY["AnalyticDPM"] = AnalyticDPM((-5.0, 5.0), (0.9, 0.1))
 

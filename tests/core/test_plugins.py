@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.alone import alone
 
 from unclip.core.plugins.given import import_plugin
 from unclip.core.plugins.noted import PluginNote
@@ -239,6 +240,7 @@ def test_a_damaged_list_is_refused(place: Path, config_folder: Path):
         )
 
 
+@alone
 def test_where_the_list_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.delenv("UNCLIP_CONFIG_DIR")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))

@@ -44,7 +44,7 @@ def test_alone_it_has_all():
     x = torch.randn(3, requires_grad=True)
     assert processes.gathered(x) is x and processes.averaged(x) is x
     assert (processes.count(), processes.rank(), processes.leads(), processes.rows(4)) == (1, 0, True, None)
-    assert processes.share(7) == slice(0, 7) and processes.same("anything")
+    assert processes.share(7) == slice(0, 7) and processes.otherwise("anything") == []
     with processes.joined({}):
         assert processes.count() == 1
 

@@ -68,6 +68,14 @@ def test_infinity_only_where_a_range_ends_there():
     assert Outer.from_dict({"inner": {"norm": math.inf}}).inner.norm == math.inf
 
 
+def test_a_whole_number_beyond_all_floats_is_none():
+    words = r"norm = 1000+.*expected a number above 0$"
+    with pytest.raises(WrongSetting, match=words):
+        Outer.from_dict({"inner": {"norm": 10**400}})
+    with pytest.raises(ValueError, match=words):
+        Inner(norm=10**400)
+
+
 def test_how_fields_go_together_is_told_with_the_path():
     with pytest.raises(WrongSetting, match=r"^settings: inner: batch = 7"):
         Outer.from_dict({"inner": {"batch": 7}})

@@ -11,7 +11,7 @@ from unclip.recipes.events import Event, Note, Progress
 from unclip.recipes.foresight import Passes, foreseen, too_long
 from unclip.recipes.settings.run import RunConfig
 from unclip.text.tokenizer import Tokenizer
-from unclip.training.trainer import Report
+from unclip.training.report import Report
 
 
 def small(count: int, size: int, median: int) -> DataReport:

@@ -12,8 +12,8 @@ from PIL import Image, ImageCms, ImageFile
 from PIL.PngImagePlugin import PngInfo
 from tests.data.conftest import encode, noise, save
 
-from unclip.data.images import decode as decoding
 from unclip.data.images import open as module
+from unclip.data.images import square
 from unclip.data.images.decode import decode, decode_sized, decode_whole, format_of
 
 HALF_CLEAR_RED = (255, 0, 0, 128)  # over white: (255, 127, 127)
@@ -172,7 +172,7 @@ def test_large_pictures_are_reduced_strip_by_strip_to_the_same(monkeypatch: pyte
     large.putalpha(Image.radial_gradient("L").resize(large.size))
     data = save(large, compress_level=1)
     found = decode(data, 32, "black").astype(int)
-    monkeypatch.setattr(decoding, "_LARGE", 10**9)
+    monkeypatch.setattr(square, "_LARGE", 10**9)
     apart = np.abs(found - decode(data, 32, "black"))
     assert apart.mean() < 0.5 and apart.max() <= 6  # at the borders: the reduction looks at other pixels beyond them
 

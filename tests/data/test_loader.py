@@ -19,7 +19,7 @@ def test_every_epoch_holds_every_row_once(n: int, batch: int) -> None:
 
 def test_resuming_needs_no_state() -> None:
     through = [Order(11, 4, seed=1).indices(step) for step in range(20)]
-    loader._permutation.cache_clear()
+    loader.permutation.cache_clear()
     assert all((Order(11, 4, seed=1).indices(step) == through[step]).all() for step in (17, 3, 9))
 
 

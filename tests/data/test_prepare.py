@@ -63,7 +63,7 @@ def test_the_second_time_nothing_is_read(tmp_path: Path) -> None:
     first = prepare(source, tmp_path / "out", 4)
     again = prepare(source, tmp_path / "out", 4)
     assert source.reads == 1
-    assert again.keys == first.keys
+    assert list(again.keys) == list(first.keys)
     assert again.report == first.report
     assert prepare(source, tmp_path / "out", 6).size == 6
     assert len(prepare(Counted(7, version="2"), tmp_path / "out", 6)) == 7
@@ -164,7 +164,7 @@ def test_a_flipped_bit_in_captions_is_found_when_they_are_opened(tmp_path: Path,
     with pytest.raises(ValueError, match=r"captions.jsonl: SHA-256 .*, expected"):
         load_prepared(tmp_path)
     again = prepare(Counted(30), tmp_path, 4)
-    assert again.captions == [(f"caption {n}",) for n in range(30)]
+    assert list(again.captions) == [(f"caption {n}",) for n in range(30)]
 
 
 def test_no_picture_is_read_to_open_and_split_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +202,7 @@ def test_small_pictures_and_guesses_are_told(tmp_path: Path) -> None:
     folder = icons(tmp_path / "icons", (255, 0, 0))
     Image.fromarray(np.arange(0, 4096, 16, dtype=np.uint16).reshape(16, 16)).save(folder / "0.png")
     told = "\n".join(prepare(open_source(folder), tmp_path / "out", 32).report.lines())
-    assert "! 4 of 4 images have a side below 32 pixels and are enlarged to it" in told
+    assert "! 4 of 4 images are smaller than 32 pixels and are enlarged to them" in told
     assert "! 1 image: its gray values end at or below 4095, which is taken as white" in told
     assert "enlarged" not in "\n".join(prepare(open_source(folder), tmp_path / "16", 16).report.lines())
 
@@ -247,7 +247,7 @@ def test_pixels_need_no_decoding(tmp_path: Path) -> None:
     captions = [("a red dot",), ("a", "b"), ("¡ü! \U0001f600",)]
     found = arrays.prepared(tmp_path, list(images), captions)
     assert (found.images[:] == images).all()
-    assert found.captions == captions
+    assert list(found.captions) == captions
     assert (found.report.kind, found.report.pairs, found.report.image_size[1]) == ("pictures", 3, (4, 4))
 
 
@@ -312,6 +312,12 @@ def test_ordered_keeps_order_and_passes_errors_on() -> None:
     assert list(ordered(lambda x: x * 2, range(100), ahead=3)) == list(range(0, 200, 2))
     with pytest.raises(ZeroDivisionError):
         list(ordered(lambda x: 1 // x, [1, 0, 1]))
+
+
+def test_as_many_are_decoded_at_once_as_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(4)), raising=False)
+    together = threading.Barrier(4)
+    assert sorted(ordered(lambda _: together.wait(20), range(8))) == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
 def test_pictures_without_captions_count_where_none_is_wanted(metadata_folder: Maker, tmp_path: Path) -> None:

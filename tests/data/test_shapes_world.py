@@ -253,7 +253,7 @@ def test_a_world_is_a_data_set(tmp_path: Path) -> None:
     kept = prepare(world, tmp_path / "32", 32)
     examples = list(world.sample(12, seed=3))
     assert (kept.images[:] == np.stack([image for image, _, _ in examples])).all()
-    assert kept.captions == [texts for _, texts, _ in examples]
+    assert list(kept.captions) == [texts for _, texts, _ in examples]
     assert (kept.keys[0], kept.report.kind) == ("scene-000000", "drawn shapes")
     large = prepare(world, tmp_path / "64", 64, minimum=64)
     assert (large.images[:] == np.stack([image for image, _, _ in world.at(64).sample(12, seed=3)])).all()

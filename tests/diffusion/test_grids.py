@@ -4,6 +4,7 @@ import itertools
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tests.fakes import NOTHING, GaussianData, Recorded, draw, family
@@ -11,12 +12,15 @@ from tests.fakes import NOTHING, GaussianData, Recorded, draw, family
 from unclip.core.noise import Noise
 from unclip.diffusion.grids import (
     NAMES,
+    BothEnds,
     FixedLevels,
     Grid,
     Jumps,
     KarrasSteps,
+    Leading,
     QuadraticTime,
     Sections,
+    ToFirstEntry,
     UniformLogSNR,
     UniformTime,
     ends,
@@ -27,6 +31,7 @@ from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM
 from unclip.diffusion.schedules import (
     Cosine,
+    CosineBeta,
     LinearBeta,
     LogitNormal,
     LogNormal,
@@ -39,12 +44,15 @@ SCHEDULES = [pytest.param(m(), id=m.__name__) for m in family(Schedule)]
 GRIDS = [
     pytest.param(m() if m is not FixedLevels else FixedLevels((-5.0, 0.0, 5.0)), id=m.__name__) for m in family(Grid)
 ]
-ANY = [g for g in GRIDS if g.id not in ("FixedLevels", "Sections")]
+ANY = [g for g in GRIDS if g.id not in ("FixedLevels", "Sections", "Leading", "ToFirstEntry")]
 ENTRIES = LinearBeta().table.float()
 
 
 def test_the_family_is_whole():
-    assert set(family(Grid)) == {UniformTime, QuadraticTime, Sections, UniformLogSNR, KarrasSteps, FixedLevels, Jumps}
+    assert set(family(Grid)) == {
+        UniformTime, BothEnds, Leading, ToFirstEntry, QuadraticTime, Sections, UniformLogSNR, KarrasSteps, FixedLevels,
+        Jumps,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("grid", ANY)
@@ -56,7 +64,7 @@ def test_every_grid_goes_with_every_schedule(schedule: Schedule, grid: Grid):
         assert found.dtype == torch.float32
         assert found[-1] == math.inf
         assert (found.diff() > 0).all()
-        by_time = isinstance(grid, UniformTime | QuadraticTime | Sections)
+        by_time = isinstance(grid, UniformTime | BothEnds | QuadraticTime | Sections)
         start = schedule(torch.ones(())).item() if by_time else ends(schedule)[0]
         assert found[0].item() == pytest.approx(start, abs=1e-3)  # all of them start at the noisy end
 
@@ -87,6 +95,41 @@ def test_the_documentation_names_every_grid():
 def test_uniform_time_is_the_own_grid_of_tables_and_functions():
     for schedule in (LinearBeta(), Cosine(), RectifiedFlow()):
         assert torch.equal(UniformTime()(schedule, 48), schedule.grid(48))
+
+
+@pytest.mark.parametrize("steps", [2, 3, 7, 25, 1000])
+def test_both_ends_are_the_times_of_diffusers_unclip_scheduler(steps: int):
+    times = (np.arange(0, steps) * (999 / (steps - 1))).round()[::-1].astype(int)
+    assert torch.equal(BothEnds()(CosineBeta(), steps)[:-1], CosineBeta().table.float()[times.copy()])
+
+
+def test_both_ends_of_one_step_and_of_too_many():
+    assert BothEnds()(LinearBeta(), 1)[0] == LinearBeta().table[-1].float()
+    with pytest.raises(ValueError, match="steps = 1001: there are T = 1000 times"):
+        BothEnds()(Cosine(), 1001)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 30, 50, 333])
+def test_leading_are_the_times_of_diffusers_ddim_scheduler(steps: int):
+    times = (np.arange(0, steps) * (1000 // steps)).round()[::-1].astype(int) + 1
+    assert torch.equal(Leading()(LinearBeta(), steps)[:-1], ENTRIES[times.copy()])
+    assert torch.equal(ToFirstEntry(Leading())(LinearBeta(), steps)[-1], ENTRIES[0])
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_leading_goes_with_every_schedule(schedule: Schedule):
+    for steps in (1, 2, 10, 50):
+        found = Leading()(schedule, steps)
+        assert found.shape == (steps + 1,) and found[-1] == math.inf and (found.diff() > 0).all()
+        short = ToFirstEntry(Leading())(schedule, steps)
+        assert torch.equal(short[:-1], found[:-1]) and torch.isfinite(short).all() and (short.diff() > 0).all()
+
+
+def test_leading_beyond_the_table_and_steps_without_a_way_are_refused():
+    with pytest.raises(ValueError, match=r"steps = 1000: entries 1, 2, ... reach beyond the T = 1000"):
+        Leading()(LinearBeta(), 1000)
+    with pytest.raises(ValueError, match=r"steps = 1000: the last of them stands where ToFirstEntry lets it end"):
+        ToFirstEntry()(LinearBeta(), 1000)
 
 
 def test_quadratic_time():

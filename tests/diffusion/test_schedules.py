@@ -238,6 +238,7 @@ def test_log_normal_samples_karras_steps():
     "make, value",
     [
         (lambda: Cosine(limit=0.0), "limit = 0.0"),
+        (lambda: Cosine(limit=1.0).grid(32), "steps = 32: two of the levels.*schedule.limit = 1 cuts"),
         (lambda: Sigmoid(limit=21.0), "limit = 21.0"),
         (lambda: RectifiedFlow(limit=-1.0), "limit = -1.0"),
         (lambda: LogitNormal(limit=math.nan), "limit = nan"),

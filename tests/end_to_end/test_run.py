@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.short import STAGES, events, losses, short
+from tests.short import STAGES, events, finished, losses, short
 
 import unclip
 from unclip.core.disk import store
@@ -19,7 +19,6 @@ from unclip.diffusion.samplers import Ancestral
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
 from unclip.models.decoder import paper_diffusion
-from unclip.models.network import fitted
 from unclip.nn.backbones.diffusion_unet import DiffusionUNetConfig
 from unclip.nn.blocks.resblock import ResBlockConfig
 from unclip.recipes.events import Gate, Note, Progress, Stopped
@@ -85,7 +84,7 @@ def test_failed_gate_holds_the_next_stage(tmp_path: Path) -> None:
 
 
 def test_damaged_stage_is_refused(tmp_path: Path) -> None:
-    list(events(tmp_path / "run", short(1)))
+    finished(tmp_path / "run")
     weights = tmp_path / "run" / "decoder" / store.WEIGHTS
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1
@@ -98,7 +97,7 @@ def minutes() -> RunConfig:
     """About four minutes on one core: the tiny recipe, made smaller, on scenes of one object."""
     base = RunConfig(size=32, precision="float32")
     decoder = base.of(DecoderRecipe)
-    network, sampling = fitted(decoder.network, widths=(32, 48)), replace(decoder.sampling, steps=16)
+    network, sampling = decoder.network.changed(widths=(32, 48)), replace(decoder.sampling, steps=16)
     return base.using(
         clip=retrained(base.of(CLIPRecipe), steps=200),
         prior=retrained(replace(base.of(PriorRecipe), width=128, layers=2), steps=120),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from unclip.figures.link import Link
 from unclip.figures.report import Section, write_report
 
 
@@ -38,7 +39,7 @@ def test_a_page_that_needs_nothing_else(tmp_path: Path):
     assert not tags.open
     assert tags.seen.count("p") == 2
     assert tags.seen.count("tr") == 3
-    assert "script" not in tags.seen
+    assert "script" not in tags.seen and "a" not in tags.seen
     assert "<title>Run &lt;x&gt;</title>" in page
     assert "<td>&lt;b&gt;</td>" in page
     assert "Second &amp; last." in page
@@ -46,6 +47,11 @@ def test_a_page_that_needs_nothing_else(tmp_path: Path):
     inside = re.search(r'src="data:image/png;base64,([^"]+)"', page)
     assert inside
     assert base64.b64decode(inside[1]) == (tmp_path / "a.png").read_bytes()
+
+
+def test_a_page_leads_to_another(tmp_path: Path):
+    page = write_report(tmp_path, "x", [], link=Link("<b> & more", "b.html")).read_text(encoding="utf-8")
+    assert '<nav><a href="b.html">&lt;b&gt; &amp; more</a></nav>' in page
 
 
 def test_a_missing_picture_is_named(tmp_path: Path):

@@ -1,6 +1,5 @@
 """A DDPM of diffusers as a run of ours draws what it draws there, from the same noise."""
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from PIL import Image
 from tests.cli.conftest import Call, call  # noqa: F401  # a fixture
 from tests.fakes import built
+from tests.interop.changes import changed
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 diffusers = pytest.importorskip("diffusers")
@@ -53,11 +53,13 @@ ADM = {
     "upsample_type": "resnet",
     "attention_head_dim": 16,
 }
+BETAS = [0.0005 * 1.08**t for t in range(80)]
 CASES = {
     "course": (COURSE, {}),
     "course, cosine and v": (COURSE, {"beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction"}),
     "paper": (PAPER, {"variance_type": "fixed_large"}),
     "paper, short table": (PAPER, {"num_train_timesteps": 200, "beta_end": 0.1}),
+    "a table of its own": (COURSE, {"trained_betas": BETAS, "num_train_timesteps": len(BETAS)}),
     "ADM": (ADM, {"beta_schedule": "scaled_linear", "prediction_type": "sample"}),
     "classes": ({**COURSE, "num_class_embeds": 3}, {}),
     "no attention": ({**COURSE, "down_block_types": ("DownBlock2D",) * 3, "up_block_types": ("UpBlock2D",) * 3,
@@ -132,13 +134,6 @@ def test_a_run_that_draws_is_scored_and_trained_on(call: Call, tmp_path: Path): 
     unclip.load(tmp_path / "on").generate(n=1)
 
 
-def changed(folder: Path, part: str, **changes: object) -> Path:
-    path = folder / part
-    table = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**table, **changes}), encoding="utf-8")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return saved(tmp_path_factory.mktemp("plain"), PAPER, {})
@@ -162,6 +157,12 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("scheduler/scheduler_config.json", {"beta_schedule": "new"}, "beta_schedule = 'new': known are linear"),
         ("scheduler/scheduler_config.json", {"prediction_type": "flow"}, "prediction_type = 'flow': known are"),
         ("scheduler/scheduler_config.json", {"thresholding": True}, "thresholding"),
+        ("scheduler/scheduler_config.json", {"trained_betas": [0.1, 0.2]}, "a list of num_train_timesteps = 1000 num"),
+        (
+            "scheduler/scheduler_config.json",
+            {"trained_betas": [0.1, 1.5, 0.2], "num_train_timesteps": 3},
+            "trained_betas: GivenBetas.values.* = 1.5",
+        ),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -8,7 +8,7 @@ from tests.fakes import Function, awake, built, draw, tiny_unet
 from torch import Tensor, nn
 
 from unclip.core.condition import Condition
-from unclip.core.noise import Noise
+from unclip.core.noise import Noise, Rows
 from unclip.core.task import Batch
 from unclip.diffusion.denoiser import Denoiser, Prediction
 from unclip.diffusion.empirical import Empirical
@@ -193,6 +193,23 @@ def test_a_part_of_each_batch_goes_on_learning_guidance(monkeypatch: pytest.Monk
         model.pace(share)
         model.loss(Batch(), Noise.shared(0))
     assert rows == [("guide", 6), ("guide", 3), ("jump", 3)]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+@pytest.mark.parametrize("parts", [2, 3, 6])
+@pytest.mark.parametrize("anchor", [0.0, 0.25, 0.5, 0.9])
+def test_the_loss_of_a_batch_is_the_mean_of_those_of_its_parts(share: float, parts: int, anchor: float):
+    """Whoever has which rows: what is anchor and what is a jump is a matter of the whole batch."""
+    net = Function(lambda x, level, cond: 0.1 * x * cond.guidance.sum(1).view(-1, 1, 1, 1))
+    model, few = task(student(net), anchor=anchor), 6 // parts
+    model.pace(share)
+    whole = model.loss(Batch(), Noise.shared(0)).total
+    found = list[Tensor]()
+    for first in range(0, 6, few):
+        model.lesson = lambda batch, noise, first=first: LESSON.rows(slice(first, first + few))
+        found.append(model.loss(Batch(), Noise.shared(0).of(Rows(first, few, 6))).total)
+    assert len({loss.item() for loss in found}) == parts
+    assert torch.stack(found).mean().item() == pytest.approx(whole.item(), rel=1e-5)
 
 
 def test_nothing_is_dropped_out_in_either_pass():

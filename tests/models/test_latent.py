@@ -46,6 +46,22 @@ def test_codes_are_standardised_channel_by_channel_and_back():
     assert {"statistics.mean", "statistics.std"} <= set(model.state_dict())
 
 
+def test_captions_that_are_filled_up_are_seen_whole_whatever_their_batch():
+    network = tiny_unet(channels=4, patch=1, widths=(32,), blocks=(2,), attention=(True,), token_width=32)
+    model = awake(latent(network, padding=3))
+    assert isinstance(model, LatentDiffusion)
+    ids, mask = torch.tensor([[0, 5, 1, 9], [0, 5, 7, 1]]), torch.tensor([[True, True, True, False], [True] * 4])
+    both, alone = model.condition(ids, mask), model.condition(ids[:1, :3], mask[:1, :3])
+    assert both.vector is None and both.mask is None and both.tokens is not None and alone.tokens is not None
+    assert both.tokens.shape == (2, 4, 32) and torch.allclose(both.tokens[:1], alone.tokens, atol=1e-6)
+    written = model.text(torch.tensor([[0, 5, 1, 3]]), torch.ones(1, 4, dtype=torch.bool))[0]
+    assert torch.allclose(alone.tokens, written, atol=1e-6)
+    with pytest.raises(ValueError, match="padding = 16: the text tower knows tokens below 16"):
+        latent(network, padding=16)
+    with pytest.raises(ValueError, match="vector_width, token_width must be 0, 32"):
+        latent(NETWORK, padding=3)
+
+
 @pytest.fixture(scope="module")
 def artist() -> LatentDiffusion:
     model, batch = latent(), pairs(3)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests import enlarging
 from tests.enlarging import CONFIG, NETWORK, drawn, upsampler
-from tests.fakes import tiny_unet
+from tests.fakes import Function, tiny_unet
 
 from unclip.core.noise import Noise
 from unclip.core.task import Batch
@@ -18,6 +18,7 @@ from unclip.images.fidelity import psnr
 from unclip.models.upsampler import Upsampler, UpsamplerConfig, crop_side, upsampler_network
 from unclip.nn.backbones.config import ImageNetworkConfig
 from unclip.nn.backbones.diffusion_unet import DiffusionUNetConfig
+from unclip.nn.backbones.experts import ExpertsConfig
 from unclip.nn.blocks.attention import ImageAttention
 from unclip.nn.blocks.resblock import ResBlockConfig
 
@@ -116,8 +117,21 @@ def test_the_spread_of_the_details():
     assert model.spread.item() == 1
 
 
+def test_one_that_predicts_the_image_itself():
+    model = upsampler(replace(CONFIG, predicts="image", degradation=Clean()))
+    images = drawn(16, 4)
+    model.fit(images)
+    assert model.spread.item() == 0.5
+    model.diffusion.denoiser.network = Function(lambda x, level, cond: torch.full_like(x, 0.25))
+    *_, last = model.sample(shrink(images, 2), Noise.per_sample(range(16)))
+    assert (last.x - 0.25).abs().max() < 1e-6  # X0: what the network says is the image
+    expected = (images - 0.25).square().mean()
+    assert model.loss(Batch(images=images), Noise.shared(1)).total.item() == pytest.approx(expected.item(), rel=0.2)
+
+
 NETWORKS: list[ImageNetworkConfig] = [
     NETWORK,
+    ExpertsConfig(NETWORK, border=0.0),
     DiffusionUNetConfig(
         width=16, multipliers=(1, 2), attention=(False, False), head_width=16, block=ResBlockConfig(8),
         vector_width=1, image_channels=3,
@@ -158,7 +172,7 @@ def test_no_network_has_attention():
     for network in (*NETWORKS, upsampler_network()):
         assert not any(isinstance(module, ImageAttention) for module in network.build().modules())
     norms = ResBlockConfig(8, norm="position")
-    adm = upsampler(replace(CONFIG, network=replace(NETWORKS[1], block=norms, blocks=1)))  # pyright: ignore
+    adm = upsampler(replace(CONFIG, network=NETWORKS[2].changed(block=norms, blocks=1)))
     low = shrink(drawn(1, 0), 2)
     assert reach(adm, torch.cat([low] * 6, dim=-1)) < 96
 

@@ -11,7 +11,12 @@ from unclip.nn.blocks.resblock import ResBlock
 
 @pytest.mark.parametrize(
     "config",
-    [CoderConfig(), CoderConfig(patch=1, widths=(16, 32, 32), latent=3, attention=False), CoderConfig(widths=(16,))],
+    [
+        CoderConfig(),
+        CoderConfig(patch=1, widths=(16, 32, 32), latent=3, attention=False),
+        CoderConfig(widths=(16,)),
+        CoderConfig(patch=1, widths=(16, 32), fine=0, groups=8, head_width=0, residual_resample=False, mixes=True),
+    ],
 )
 def test_codes_are_a_factor_smaller_and_come_back(config: CoderConfig):
     encoder, decoder = awake(built(lambda: CodeEncoder(config))), awake(built(lambda: CodeDecoder(config)))
@@ -26,7 +31,7 @@ def test_sizes_that_do_not_fit_are_refused():
     encoder = built(lambda: CodeEncoder(CoderConfig()))
     with pytest.raises(ValueError, match=r"18 x 16 px: this network needs sides divisible by 4; .* 16 x 16"):
         encoder(draw(1, 3, 18, 16))
-    for wrong in ({"patch": 0}, {"widths": ()}, {"widths": (16, 50)}, {"latent": 0}):
+    for wrong in ({"patch": 0}, {"widths": ()}, {"widths": (16, 50)}, {"latent": 0}, {"groups": 5}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             CoderConfig(**wrong)
 

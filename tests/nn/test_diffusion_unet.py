@@ -5,6 +5,7 @@ import torch
 from tests.fakes import NOTHING, awake, built, draw
 from torch import Tensor, nn
 
+from unclip.core.condition import Condition
 from unclip.core.noise import Noise
 from unclip.diffusion.schedules import LinearBeta
 from unclip.nn.backbones.diffusion_unet import DiffusionUNet, DiffusionUNetConfig
@@ -110,3 +111,26 @@ def test_dropout_is_a_function_of_the_batch():
     assert not torch.allclose(net(x + 1e-6, levels, NOTHING), first, atol=1e-2)  # another batch, other features
     assert not torch.allclose(net(x, levels + 1e-6, NOTHING), first, atol=1e-2)
     assert torch.equal(unet(0.0).train()(x, levels, NOTHING), calm)
+
+
+def test_spatial_transformers_see_the_tokens_that_are_there_and_start_as_nothing():
+    config = DiffusionUNetConfig(
+        width=16, multipliers=(1, 2), blocks=1, attention=(True, False), heads=(4, 2), head_width=0, spatial=2,
+        token_width=12, block=ResBlockConfig(groups=4), residual_resample=False,
+    )  # fmt: skip
+    net = built(config.build)
+    assert not any(p.any() for name, p in net.named_parameters() if ".leave." in name)
+    net, x, levels = awake(net), draw(2, 3, 8, 8), torch.tensor([1.0, -1.0])
+    tokens, mask = draw(2, 5, 12, key=1), torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    found = net(x, levels, Condition(tokens=tokens, mask=mask))
+    hidden = torch.where(mask[..., None], tokens, draw(2, 5, 12, key=2))
+    assert torch.allclose(net(x, levels, Condition(tokens=hidden, mask=mask)), found, atol=1e-5)
+    assert (net(x, levels, Condition(tokens=-tokens, mask=mask)) - found).abs().max() > 1e-3
+    assert (net(x, levels, Condition()) - found).abs().max() > 1e-3
+
+
+def test_heads_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"heads = \(4,\): need a number for each of the 4 levels"):
+        DiffusionUNetConfig(heads=(4,))
+    with pytest.raises(ValueError, match=r"heads = \(3, 3, 3, 3\): must divide the widths with attention"):
+        DiffusionUNetConfig(heads=(3, 3, 3, 3))

@@ -1,7 +1,5 @@
 """More input channels, which at first change nothing."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from tests.fakes import awake, built, draw, tiny_unet
@@ -11,6 +9,7 @@ from unclip.core.condition import Condition
 from unclip.nn.backbones.config import ImageNetworkConfig
 from unclip.nn.backbones.diffusion_unet import DiffusionUNetConfig
 from unclip.nn.backbones.dit import DiTConfig
+from unclip.nn.backbones.experts import ExpertsConfig
 from unclip.nn.backbones.widen import load_widened, widened
 from unclip.nn.blocks.resblock import ResBlockConfig
 
@@ -22,6 +21,7 @@ NETWORKS = {
         width=16, multipliers=(1, 2), blocks=1, attention=(False, True), head_width=16, block=ResBlockConfig(groups=8),
         **HEARD,
     ),
+    "experts": ExpertsConfig(tiny_unet(**HEARD), border=0.5),
     "DiT": DiTConfig(patch=4, width=32, layers=2, heads=4, **HEARD),
 }  # fmt: skip
 every = pytest.mark.parametrize("config", NETWORKS.values(), ids=NETWORKS.keys())
@@ -43,7 +43,7 @@ def pair(config: ImageNetworkConfig) -> tuple[nn.Module, nn.Module]:
 @pytest.mark.parametrize("already", [0, 3])
 @torch.no_grad()
 def test_the_new_channels_change_nothing_bit_for_bit(config: ImageNetworkConfig, already: int):
-    narrow, wide = pair(replace(config, image_channels=already))  # pyright: ignore[reportArgumentType]
+    narrow, wide = pair(config.changed(image_channels=already))
     x, image = draw(4, 3, 16, 16), draw(4, already + 4, 16, 16, key="image")
     y = narrow(x, LEVELS, told(image[:, :already] if already else None))
     assert y.std() > 1e-2

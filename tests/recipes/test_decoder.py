@@ -26,7 +26,6 @@ from unclip.generation.text_to_image import TextToImage
 from unclip.models.autoencoder.shipped import shipped_autoencoder, shipped_coder
 from unclip.models.autoencoder.space import CodeSpace
 from unclip.models.decoder import Decoder, DecoderConfig
-from unclip.models.network import fitted
 from unclip.nn.backbones.diffusion_unet import DiffusionUNetConfig
 from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.context import Context
@@ -126,11 +125,11 @@ def test_the_papers_settings(size: int, attention: tuple[bool, ...]):
 def test_at_the_papers_size_it_has_the_papers_parameters():
     """Width 512, text 2048 x 24: "3.5 B" in table 3 of unCLIP, of which 1.2 B are the text transformer (GLIDE, 4.1)."""
     paper = PRESETS["paper"](64).of(DecoderRecipe)
-    wide = replace(paper, network=fitted(paper.network, width=512), text_width=2048, text_layers=24)
+    wide = replace(paper, network=paper.network.changed(width=512), text_width=2048, text_layers=24)
     clip = replace(CLIPS, width=1024, text=replace(CLIPS.text, context=256))
     config = wide.config(64, clip)
     plain = replace(  # a learned variance reads its schedule's numbers, which `meta` has none of
-        config, diffusion=DiffusionConfig(), network=fitted(config.network, learned_variance=False)
+        config, diffusion=DiffusionConfig(), network=config.network.changed(learned_variance=False)
     )
     with torch.device("meta"):
         model = Decoder(plain)

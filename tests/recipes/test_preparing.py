@@ -59,9 +59,12 @@ def test_a_drawn_world_is_stopped_too_and_drawn_anew_where_it_is_damaged(tmp_pat
     with pytest.raises(KeyboardInterrupt):
         prepare(World(scenes=20), tmp_path, 32, stop=stop)
     whole = prepare(World(scenes=20), tmp_path, 32)
+    captions, pixels = list(whole.captions), whole.images[:]
     (tmp_path / "captions.jsonl").write_bytes(b"?")
+    with pytest.raises(ValueError, match=r"captions\.jsonl: line 1 is damaged, and was not when it was opened"):
+        _ = whole.captions[0]
     again = prepare(World(scenes=20), tmp_path, 32)
-    assert again.captions == whole.captions and (again.images[:] == whole.images[:]).all()
+    assert list(again.captions) == captions and (again.images[:] == pixels).all()
 
 
 def test_a_background_is_a_colour() -> None:

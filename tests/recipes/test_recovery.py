@@ -239,7 +239,7 @@ def test_stages_that_were_trained_on_another_one_are_trained_anew(run: RunFolder
 
 
 def test_a_damaged_cache_is_made_anew(run: RunFolder) -> None:
-    cache, clip = run.checkpoints / "embeddings", load_stage(run, "clip", CLIP, "cpu")
+    cache, clip = run.checkpoints / "embeddings" / "00000", load_stage(run, "clip", CLIP, "cpu")
     whole = store.load(cache).tensors["embeddings"].clone()
     for name in (store.WEIGHTS, "config.json"):
         flip(cache / name)

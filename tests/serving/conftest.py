@@ -12,10 +12,32 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from tests.short import events, short
+from greenlet import getcurrent
+from tests.short import finished
 
 from unclip.serving.app import Server, create
 from unclip.serving.options import ServeOptions
+
+
+class OfGreenlet:
+    """Attributes of the greenlet that runs, as `threading.local` has those of the thread."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return vars(getcurrent())[name]
+        except KeyError as error:
+            raise AttributeError(name) from error
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        vars(getcurrent())[name] = value
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shapes_of_each_job() -> Iterator[None]:
+    """jaxtyping, which only the tests run, remembers the axes of the calls of a thread; all jobs have one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jaxtyping._storage._shape_storage", OfGreenlet())
+        yield
 
 
 @dataclass(frozen=True)
@@ -34,9 +56,7 @@ class Live:
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("served") / "mine"
-    list(events(folder, short(1)))
-    return folder
+    return finished(tmp_path_factory.mktemp("served") / "mine")
 
 
 def free_port() -> int:

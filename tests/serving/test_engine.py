@@ -56,13 +56,19 @@ def walk(network: nn.Module, x: Tensor, steps: int, start: float = 0.0) -> Calla
     return work
 
 
+def busy(engine: Engine) -> threading.Event:
+    """Keeps the engine at a job until the event is set, so that all that is submitted meanwhile begins together."""
+    gate = threading.Event()
+    engine.submit(Job(gate.wait))
+    until(lambda: engine.load == (1, 0))
+    return gate
+
+
 def test_jobs_at_other_levels_share_batches_and_get_their_own_rows(engine: Engine, network: Counted):
     xs = [draw(1 + i % 2, 3, key=i) for i in range(3)]
-    gate = threading.Event()
-    held = engine.submit(Job(gate.wait))  # so that all three are there before one begins
+    gate = busy(engine)
     jobs = [engine.submit(Job(walk(network, x, 5, i), len(x), "abc"[i])) for i, x in enumerate(xs)]
     gate.set()
-    held.answer.result(5)
     for i, (x, job) in enumerate(zip(xs, jobs, strict=True)):
         torch.testing.assert_close(job.answer.result(5), x + sum(i + step for step in range(5)))
     assert max(network.batches) >= 3
@@ -149,6 +155,30 @@ def test_precision_is_the_callers(engine: Engine):
     assert engine.submit(Job(lambda: linear(draw(1, 3)))).answer.result(5).dtype == torch.float32
 
 
+def test_the_modes_of_torch_are_each_jobs_own(engine: Engine, network: Counted):
+    """torch keeps them for a thread, and all jobs have one."""
+    seen = dict[str, list[tuple[bool, bool]]](plain=[], within=[])
+
+    def look(name: str) -> None:
+        network(draw(1, 3), torch.zeros(1), Condition(vector=torch.ones(1, 3)))
+        seen[name].append((torch.is_grad_enabled(), torch.is_autocast_enabled("cpu")))
+
+    def within() -> None:
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            look("within")
+            look("within")
+        look("within")
+
+    gate = busy(engine)
+    works = (within, lambda: [look("plain") for _ in range(3)], within)
+    jobs = [engine.submit(Job(work, client=str(i))) for i, work in enumerate(works)]
+    gate.set()
+    for job in jobs:
+        job.answer.result(5)
+    assert seen["plain"] == [(True, False)] * 3
+    assert seen["within"] == [(False, True)] * 4 + [(True, False)] * 2
+
+
 def test_small_samples_go_first_then_large_batches_and_nobody_is_passed_over_for_long():
     prior, decoder, other = (nn.Identity() for _ in range(3))
     waits = [Call(decoder, (draw(1, 3, 8, 8, key=i),)) for i in range(3)]
@@ -170,21 +200,21 @@ def test_a_mistake_of_the_engine_leaves_nobody_waiting(network: Counted, monkeyp
     assert engine.submit(Job(lambda: "goes on")).answer.result(5) == "goes on"
 
 
-def test_a_job_that_is_alone_waits_for_no_other_thread(engine: Engine, network: Counted):
+def test_one_thread_does_all_of_all_jobs(engine: Engine, network: Counted):
+    """A thread of its own has a team of its own on the cores, and makes anew what torch keeps for a thread."""
     work = walk(network, draw(1, 3), 5)
-    job = engine.submit(Job(lambda: (work(), threading.get_ident())[1]))
-    assert network.threads == [job.answer.result(5)] * 5
+    jobs = [engine.submit(Job(lambda: (work(), threading.get_ident())[1])) for _ in range(3)]
+    mine = {job.answer.result(5) for job in jobs}
+    assert set(network.threads) == mine and len(mine) == 1 and mine != {threading.get_ident()}
 
 
-def test_jobs_at_once_are_evaluated_by_one_of_their_threads(engine: Engine, network: Counted):
-    """Each thread that evaluates has a team of its own on the cores."""
-    gate = threading.Event()
-    engine.submit(Job(gate.wait))
+def test_jobs_at_once_are_evaluated_in_one_batch(engine: Engine, network: Counted):
+    gate = busy(engine)
     jobs = [engine.submit(Job(walk(network, draw(1, 3), 20), client=str(i))) for i in range(3)]
     gate.set()
     for job in jobs:
         job.answer.result(5)
-    assert network.batches == [3] * 20 and len(set(network.threads)) == 1
+    assert network.batches == [3] * 20
 
 
 def test_steps_over_codes_are_decoded_in_one_batch(engine: Engine):
@@ -192,8 +222,7 @@ def test_steps_over_codes_are_decoded_in_one_batch(engine: Engine):
     coder = nn.Identity()
     engine.share(coder)
     step = Step(draw(1, 3, 2, 2), draw(1, 3, 2, 2), torch.zeros(()))
-    gate = threading.Event()
-    engine.submit(Job(gate.wait))
+    gate = busy(engine)
     jobs = [engine.submit(Job(lambda: DecodedStep(step, coder).x, client=str(i))) for i in range(3)]
     gate.set()
     assert all(torch.equal(job.answer.result(5), step.x) for job in jobs) and max(engine.sizes) == 3

@@ -1,10 +1,8 @@
 """The page at /: its files, what they may load, and a whole sitting in a browser at a server of its own."""
 
-import importlib.util
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.browser import browser, needs_browser
 from tests.short import short
 
 import unclip
@@ -25,12 +24,6 @@ from unclip.serving.api.page import FOLDER, KINDS
 
 httpx = pytest.importorskip("httpx", reason="httpx comes with the test tools")
 KEY, WAITING = "a key", 4
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-needs_browser = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER and importlib.util.find_spec("selenium")),
-    reason="needs a browser: apt-get install chromium chromium-driver, pip install selenium",
-)
 
 
 @pytest.fixture(scope="module")
@@ -73,20 +66,7 @@ def until(there: Callable[[], Any], seconds: float = 20) -> Any:
 
 @pytest.fixture(scope="module")
 def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    for word in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--window-size=1280,900",
-    ):
-        options.add_argument(word)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    driver = browser(1280, 900)
     driver.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]}
     )
@@ -262,6 +242,18 @@ def test_the_second_tab_shows_a_run(chrome: Any, server: str, run: Path, tmp_pat
     page.one("#tab-create").click()
     assert page.one("#form").is_displayed() and not page.one("#panel-runs").is_displayed()
     assert page.errors() == []
+
+
+@needs_browser
+def test_the_description_of_the_api_needs_nothing_from_outside(chrome: Any, server: str) -> None:
+    page = Page(chrome, server, KEY)
+    chrome.get(server + "docs")
+    routes = until(lambda: [each.text for each in page.all(".opblock-summary-path")])
+    assert {"/v1/images/generations", "/v1/images/edits", "/v1/images/variations"} <= set(routes)
+    assert page.one(".authorize").is_displayed()
+    asked = page.js("return performance.getEntriesByType('resource').map(each => each.name)")
+    assert len(asked) > 2 and all(address.startswith((server, "data:")) for address in asked)
+    assert not page.errors()
 
 
 def test_the_page_and_its_files_are_served(server: str) -> None:

@@ -50,11 +50,19 @@ def test_the_key_is_wanted(serve: Serve):
     assert serve(api_key="k").ask("GET", "/watch/runs").status_code == 401
 
 
-def test_names_and_folders_are_checked(serve: Serve, run: Path, tmp_path: Path):
+def test_a_folder_that_does_not_exist_is_refused(serve: Serve, tmp_path: Path):
     with pytest.raises(ValueError, match="no such folder"):
         serve(watch=(tmp_path / "none",))
-    with pytest.raises(ValueError, match="another run is called mine"):
-        serve(watch=(run,))
+
+
+def test_runs_of_one_name_are_told_apart_and_one_is_there_once(serve: Serve, run: Path, tmp_path: Path):
+    others = [tmp_path / "a" / "mine", tmp_path / "b" / "a" / "mine"]
+    for other in others:
+        other.mkdir(parents=True)
+    live = serve(watch=(run, *others))
+    names = ["mine", "mine of a", "mine of a of b"]
+    assert live.ask("GET", "/watch/runs").json() == names
+    assert [live.ask("GET", f"/watch/runs/{name}").status_code for name in names] == [200] * 3
 
 
 def test_a_curve_is_short_whatever_the_log():

@@ -11,11 +11,14 @@ import pytest
 import torch
 from tests.short import short
 
+from unclip.clip.model import CLIP
 from unclip.data.item import Source
 from unclip.data.shapes.world import World
 from unclip.recipes.events import Event, Gate, Note, Progress, Stopped
 from unclip.recipes.settings.run import RunConfig, retrained
 from unclip.recipes.stages import DDPMRecipe
+from unclip.recipes.stages.clip import clip_of
+from unclip.recipes.start.fits import Longest, measured
 from unclip.studies.doctor import chain, learned
 from unclip.studies.doctor.chain import Trained, brief, few_rows
 from unclip.studies.doctor.forecast import Counts, Pace, Walk, forecasts
@@ -24,6 +27,8 @@ from unclip.studies.doctor.selftest import verdicts
 from unclip.studies.doctor.study import Diagnosis, examine
 from unclip.training.plan import Plan
 
+SIZES = {"clip": 70_000, "prior": 19_248, "decoder": 154_755}
+"""Parameters of the tiny run's networks; CLIP's depend on the words."""
 Seen = tuple[list[Event], Diagnosis | None]
 
 
@@ -61,8 +66,16 @@ def test_the_whole_of_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(stage.seconds for stage in stages.values()) == pytest.approx(60, rel=0.1)
     assert stages["decoder"].passes == pytest.approx(4 * stages["decoder"].steps / 72)
     assert found.forecast.disk["prepared images"] > 80 * 32 * 32 * 3 and found.forecast.free > 0
+    assert found.forecast.parameters == {gate.stage: pytest.approx(SIZES[gate.stage], rel=0.05) for gate in gates}
+    assert [stage.speed for stage in stages.values()] == [4 / stage.step for stage in stages.values()]
     assert found.forecast.memory is None or found.forecast.memory > 1e8
     json.dumps(found.as_dict(), allow_nan=False)
+
+
+def test_a_stage_that_was_not_trained_has_the_size_of_its_network(place: Path) -> None:
+    words = Longest(300, 20)
+    built = CLIP(clip_of(short(1), words))
+    assert measured(short(1), "clip", words) == sum(p.numel() for p in built.parameters())
 
 
 def test_ctrl_c_ends_it_and_leaves_nothing(place: Path) -> None:

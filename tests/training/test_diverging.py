@@ -25,7 +25,7 @@ class Task(nn.Module):
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
         assert batch.image_embedding is not None
-        self.calls += 1
+        self.calls += self.training  # not while it is asked which samples are not finite
         error = 1 + 0.001 * self.net[0](batch.image_embedding).square().mean()
         return Losses(error * self.losses.get(self.calls - 1, 1.0))
 

@@ -60,6 +60,21 @@ def test_only_the_repeated_layers_matrices_are_orthogonalised():
     assert [g["peak"] for o in (adamw, muon) for g in o.param_groups] == [1e-3, 1e-3, 2e-3]
 
 
+@pytest.mark.parametrize(("momentum", "same"), [(0.0, True), (0.95, False)])
+def test_without_momentum_a_step_knows_nothing_of_those_before(momentum: float, same: bool):
+    def second(first: float) -> torch.Tensor:
+        """The second step, after a first along another gradient."""
+        net = built(lambda: nn.ModuleList([nn.Linear(4, 4, bias=False)]))
+        _, muon = optimizers(net, OptimConfig(muon_lr=0.1, decay=0.0, muon_momentum=momentum))
+        weight = net.get_parameter("0.weight")
+        for gradient in (first * torch.eye(4), torch.diag(torch.tensor([1.0, -1, 1, -1]))):
+            weight.grad, before = gradient, weight.detach().clone()
+            muon.step()
+        return weight.detach() - before
+
+    assert torch.allclose(second(3.0), second(-3.0), atol=1e-6) == same
+
+
 def test_without_a_rate_there_is_no_muon():
     assert len(optimizers(built(Net), OptimConfig())) == 1
 

@@ -72,7 +72,7 @@ def find(run: str | Path | None = None) -> Path:
     Raises:
         ValueError: where this installation has no such model, or it is damaged.
     """
-    name = None if run is None else _named(run)
+    name = None if run is None else named(run)
     return Path(run) if run is not None and name is None else shipped(name or "").folder
 
 
@@ -104,7 +104,7 @@ def shipped_as(folder: Path) -> Shipped | None:
     return _opened(folder.name) if folder.parent == PLACE and folder.name in names() else None
 
 
-def _named(run: str | Path) -> str | None:
+def named(run: str | Path) -> str | None:
     """The name of the box's model that is meant, "" for the first; None where a folder is."""
     head, colon, name = str(run).partition(":")
     if head != BOX or (Path(run) / "run.toml").exists() or (colon and not name):

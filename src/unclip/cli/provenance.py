@@ -104,12 +104,12 @@ def command(about: About, run: str) -> str:
     from unclip.box.shipped import find
 
     place = find(run)
+    if "lora" in about:
+        raise NoCommand(f"it was drawn with small weights beside the model: --lora LORA --lora-scale {about['lora']}")
     if "made" in about:
         if table_in(about, "made").get("command") in PAINTING:
             check_own(table_in(about, "sampling"), place)
         return made_again(about["made"], run)
-    if "lora" in about:
-        raise NoCommand(f"it was drawn with small weights beside the model: --lora LORA --lora-scale {about['lora']}")
     sampling = about["sampling"]
     words = ["--run", run, "--seed", _number(about["seed"])]
     words += ["-n", _number(about["n"])] if "n" in about else []

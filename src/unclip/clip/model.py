@@ -72,20 +72,28 @@ class CLIP(nn.Module):
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
         """The contrastive loss of a batch with images, ids, mask and `same`, which marks equal captions."""
-        assert batch.images is not None
-        return self.contrast(self.embed_images(batch.images), batch)
+        return self.compare(self.embed(batch, noise), batch)
 
-    def contrast(self, images: Vectors, batch: Batch) -> Losses:
-        """The contrastive loss of image embeddings, [b, width], and the captions of a batch."""
-        assert batch.ids is not None and batch.mask is not None and batch.caption_id is not None
+    def embed(self, batch: Batch, noise: Noise) -> tuple[Tensor, ...]:
+        """The embeddings of images and captions, [b, width] each."""
+        assert batch.images is not None
+        return self.embed_images(batch.images), self.embed_captions(batch)
+
+    def embed_captions(self, batch: Batch) -> Vectors:
+        """The embeddings of a batch's captions, [b, width]."""
+        assert batch.ids is not None and batch.mask is not None
+        return self.embed_text(batch.ids, batch.mask)[0]
+
+    def compare(self, rows: tuple[Tensor, ...], batch: Batch) -> Losses:
+        """The contrastive loss of the embeddings of a batch's images and captions."""
+        assert batch.caption_id is not None
         with torch.no_grad():  # the paper's cap of 100; clamped here, so that it can come down again
             self.log_scale.clamp_(max=math.log(100))
-        texts, _ = self.embed_text(batch.ids, batch.mask)
-        images, texts, same = map(processes.gathered, (images, texts, batch.caption_id))
+        images, texts, same = map(processes.gathered, (*rows, batch.caption_id))
         scores = logits(images, texts, self.log_scale.exp())
         positive = same[:, None] == same[None]
         if self.bias is None:
             total = softmax_loss(scores, positive)
         else:
             total = sigmoid_loss(scores + self.bias, positive)
-        return Losses(total, {"temperature": self.log_scale.detach().neg().exp().item()})
+        return Losses(total, {"temperature": self.log_scale.detach().neg().exp()})

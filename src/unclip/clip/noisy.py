@@ -11,7 +11,7 @@ gradient means something at every level of sampling, where that of a CLIP of cle
 
 from dataclasses import dataclass, field
 
-from torch import nn
+from torch import Tensor, nn
 
 from unclip.clip.model import CLIP, CLIPConfig
 from unclip.core.config.base import Config
@@ -60,10 +60,18 @@ class NoisyCLIP(nn.Module):
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
         """CLIP's contrastive loss, with each image noised to a random level."""
+        return self.compare(self.embed(batch, noise), batch)
+
+    def embed(self, batch: Batch, noise: Noise) -> tuple[Tensor, ...]:
+        """The embeddings of noised images and of captions, [b, width] each."""
         assert batch.images is not None
         log_snr = self.config.schedule.draw(len(batch.images), noise)
         x = noised(batch.images, log_snr, noise.normal(batch.images.shape))
-        return self.clip.contrast(self.embed_noised(x, log_snr), batch)
+        return self.embed_noised(x, log_snr), self.clip.embed_captions(batch)
+
+    def compare(self, rows: tuple[Tensor, ...], batch: Batch) -> Losses:
+        """CLIP's contrastive loss of such embeddings."""
+        return self.clip.compare(rows, batch)
 
     def log_p(self, ids: Ids, mask: Mask) -> LogLikelihood:
         """Makes the function that `CLIPGuidance` needs, of (x, level).

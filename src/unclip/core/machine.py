@@ -20,8 +20,8 @@ def prepare_memory(one_arena: bool = False) -> None:
 
     1.1-1.3x on a training step on the CPU (docs/results.md); does nothing where the C library is not glibc.
 
-    one_arena: threads take their memory from one place, so that what one gives back serves the next; for threads that
-    compute one at a time.
+    one_arena: threads take their memory from one place, so that what one gives back serves the others; where another
+    thread than the main one computes.
     """
     if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
         return
@@ -31,15 +31,6 @@ def prepare_memory(one_arena: bool = False) -> None:
     libc.mallopt(m_trim_threshold, 2**30)
     if one_arena:
         libc.mallopt(m_arena_max, 1)
-
-
-def own_threads(number: int) -> None:
-    """How many cores the thread that calls this computes with; threads that have computed before keep their number.
-
-    torch gives a thread the process's number when it first asks; set before that, it would be overwritten.
-    """
-    torch.get_num_threads()
-    torch.set_num_threads(number)
 
 
 def check_device(device: str) -> None:
@@ -54,6 +45,11 @@ def check_device(device: str) -> None:
     if (kind.index or 0) >= there[kind.type]:
         built = "" if kind.type != "cuda" or torch.version.cuda else f" (torch {torch.__version__} is built for CPUs)"
         raise ValueError(f"device = {quote(device)}: this machine has no such device for torch{built}; take 'cpu'")
+
+
+def computing(device: torch.device | str, precision: str) -> torch.autocast:
+    """Inside, matrices are multiplied in this precision, "float32" or "bfloat16"."""
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 _CHOSEN: ContextVar[str | None] = ContextVar("device", default=None)
@@ -74,6 +70,11 @@ def device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def free_on(device: str) -> int:
+    """Bytes of a device's memory that are free; 0 where torch does not say it."""
+    return torch.cuda.mem_get_info(device)[0] if torch.device(device).type == "cuda" else 0
 
 
 @cache

@@ -69,6 +69,11 @@ class Rows:
     count: int
     total: int
 
+    def within(self, start: int, stop: int) -> "Rows":
+        """Those of them that lie in rows `start` to `stop` of the batch, as rows of that part; there may be none."""
+        first, last = (min(max(row, start), stop) for row in (self.first, self.first + self.count))
+        return Rows(first - start, last - first, stop - start)
+
 
 @dataclass(frozen=True)
 class Noise:
@@ -107,9 +112,13 @@ class Noise:
         assert self.batched, "samples have streams of their own"
         return replace(self, rows=rows)
 
+    def part(self, own: int) -> Rows:
+        """Which rows of the whole batch this part's `own` ones are."""
+        return self.rows or Rows(0, own, own)
+
     def total(self, own: int) -> int:
         """How many rows the whole batch has, of which this part has `own`."""
-        return own if self.rows is None else self.rows.total
+        return self.part(own).total
 
     def own(self, whole: Tensor) -> Tensor:
         """This part's rows of something that was drawn for the whole batch."""
@@ -135,6 +144,20 @@ class Noise:
     def integers(self, high: int, shape: Sequence[int]) -> Tensor:
         """Draws whole numbers evenly from [0, high): int64 of the given shape, the batch first."""
         return self._draw(shape, lambda s, g: torch.randint(high, s, generator=g, device=g.device))
+
+    def anew(self) -> "Noise":
+        """The same numbers from their beginning."""
+        return replace(self)
+
+    @property
+    def position(self) -> list[Tensor]:
+        """How much of the stream is drawn: what `go_to` takes to draw from here once more."""
+        return [generator.get_state() for generator in self._generators]
+
+    def go_to(self, position: Sequence[Tensor]) -> None:
+        """Goes on from there."""
+        for generator, state in zip(self._generators, position, strict=True):
+            generator.set_state(state)
 
     @cached_property
     def _generators(self) -> list[Generator]:

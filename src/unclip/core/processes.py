@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from unclip.core.noise import Rows, derive
-from unclip.core.untyped import floats, integers, rows_of_processes, sum_over_processes, tell_all
+from unclip.core.untyped import floats, integers, join_processes, rows_of_processes, sum_over_processes, tell_all
 
 WANTED = ("RANK", "MASTER_ADDR", "MASTER_PORT")
 PATIENCE = timedelta(hours=24)
@@ -36,14 +36,14 @@ def asked(environ: Mapping[str, str]) -> int:
 def joined(environ: Mapping[str, str] = os.environ) -> Generator[None, None, None]:
     """Inside, this process is one of those that the environment names. Raises ValueError as `asked`."""
     count = asked(environ)
-    if count == 1:
+    if count == 1 or (dist.is_available() and dist.is_initialized()):
         yield
         return
     cuda = torch.cuda.is_available()
     if cuda:
         torch.cuda.set_device(_whole(environ, "LOCAL_RANK", "0"))
     rank = _whole(environ, "RANK", "0")
-    dist.init_process_group("nccl" if cuda else "gloo", timeout=PATIENCE, rank=rank, world_size=count)
+    join_processes("nccl" if cuda else "gloo", rank, count, PATIENCE)
     try:
         yield
     finally:
@@ -84,11 +84,13 @@ def share(batch: int) -> slice:
     return slice(rank() * own, (rank() + 1) * own)
 
 
-def check_batch(name: str, batch: int) -> None:
-    """Raises ValueError where so many processes cannot share a batch evenly. name: of the setting."""
-    if batch % count():
+def check_batch(name: str, batch: int, parts: int = 1) -> None:
+    """Raises ValueError where so many processes cannot share a batch evenly. name: of the setting; parts: in which each
+    computes its share."""
+    if batch % (count() * parts):
+        each = f"{count()} processes" if parts == 1 else f"{count()} processes in {parts} parts each"
         raise ValueError(
-            f"{name} = {batch} cannot be shared by {count()} processes; take a multiple of {count()}, or start fewer"
+            f"{name} = {batch} cannot be shared by {each}; take a multiple of {count() * parts}, or start fewer"
         )
 
 
@@ -115,9 +117,12 @@ def agreed(message: dict[str, Any] | None = None) -> dict[str, Any]:
     return json.loads(bytes(text.cpu().numpy()))
 
 
-def same(words: str) -> bool:
-    """Whether all processes say the same."""
-    return count() == 1 or len(set(integers(gathered(torch.tensor([derive(words)], device=_place()))))) == 1
+def otherwise(words: str) -> list[int]:
+    """Which processes say something else than the first one."""
+    if count() == 1:
+        return []
+    said = integers(gathered(torch.tensor([derive(words)], device=_place())))
+    return [number for number, one in enumerate(said) if one != said[0]]
 
 
 def agreed_numbers(numbers: Sequence[float]) -> list[float]:

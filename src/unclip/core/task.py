@@ -1,5 +1,6 @@
 """What the trainer knows of a model: a `Task` has a loss on a `Batch`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
@@ -38,6 +39,11 @@ class Batch:
     text_tokens: Tokens | None = None
     latents: Images | None = None
 
+    @property
+    def rows(self) -> int:
+        """How many samples it has, b."""
+        return next(len(value) for value in vars(self).values() if value is not None)
+
     def shards(self, n: int) -> "list[Batch]":
         """Splits the batch into n of equal size, in order. Raises ValueError where n does not divide it."""
         if n == 1:
@@ -62,11 +68,11 @@ class Losses:
 
     Args:
         total: the loss to minimise, a scalar tensor with a gradient.
-        parts: further figures for the log by name, plain numbers.
+        parts: further figures for the log by name: numbers, or scalar tensors, which are read together with the loss.
     """
 
     total: Float[Tensor, ""]
-    parts: dict[str, float] = field(default_factory=dict)
+    parts: Mapping[str, float | Float[Tensor, ""]] = field(default_factory=dict[str, float | Tensor])
 
 
 @runtime_checkable
@@ -84,6 +90,14 @@ class Paced(Protocol):
 
 
 @runtime_checkable
+class Penalized(Protocol):
+    """A task whose loss holds a gradient of its networks, so that training differentiates them twice."""
+
+    penalties: tuple[str, ...]
+    """The parts of the loss that do."""
+
+
+@runtime_checkable
 class Task(Protocol):
     """All that the trainer knows of a model: an `nn.Module` with a loss on a batch.
 
@@ -94,4 +108,20 @@ class Task(Protocol):
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
         """Computes the loss on a batch; every random number comes from `noise`."""
+        ...
+
+
+@runtime_checkable
+class Compares(Protocol):
+    """A task whose loss compares all rows of a batch by their embeddings, loss = compare(embed(batch), batch).
+
+    So it can be computed in parts all the same.
+    """
+
+    def embed(self, batch: Batch, noise: Noise) -> tuple[Tensor, ...]:
+        """What is compared of each row, tensors [b, ...]; made of this row alone."""
+        ...
+
+    def compare(self, rows: tuple[Tensor, ...], batch: Batch) -> Losses:
+        """The loss of what `embed` made of a batch."""
         ...

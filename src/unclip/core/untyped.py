@@ -1,14 +1,21 @@
 """Functions of torch and safetensors that have no types of their own, with types; so only this file is not strict."""
 # pyright: basic
 
+import itertools
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from datetime import timedelta
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import safetensors.torch
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch.distributed.distributed_c10d import Store
 
 
 def floats(values: Tensor) -> list[float]:
@@ -69,6 +76,26 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 def save_tensors(tensors: dict[str, Tensor], path: Path, about: dict[str, str] | None = None) -> None:
     """Writes a safetensors file. about: what its head says of it."""
     safetensors.torch.save_file(tensors, path, about)
+
+
+def join_processes(backend: str, rank: int, count: int, timeout: timedelta) -> None:
+    """Begins torch's group of processes; a process may do so again when it has destroyed the last one."""
+    from torch.distributed.distributed_c10d import PrefixStore  # some builds of torch have none of it
+
+    store = PrefixStore(f"unclip{next(_GROUPS)}", _store(rank, count, timeout))
+    dist.init_process_group(backend, store=store, timeout=timeout, rank=rank, world_size=count)
+
+
+_GROUPS = itertools.count()
+
+
+@cache
+def _store(rank: int, count: int, timeout: timedelta) -> "Store":
+    """Where the processes meet (MASTER_ADDR, MASTER_PORT), for as long as this one lives. Were it made anew for each
+    group, one that comes back early would meet what the others still have of the last, and all would wait."""
+    from torch.distributed.rendezvous import rendezvous
+
+    return next(rendezvous("env://", rank, count, timeout=timeout))[0]
 
 
 def tell_all(told: Tensor) -> None:

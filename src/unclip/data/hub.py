@@ -6,6 +6,7 @@ and with HF_HUB_OFFLINE takes what lies there.
 
 import re
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from unclip.core.imports.missing import install
 from unclip.core.shown import printable
@@ -14,6 +15,19 @@ ADDRESS = re.compile(r"hf:/{1,2}datasets/([\w.-]+/[\w.-]+?)(?:@([\w.-]+))?(?:/(.
 """A path has one slash where two were typed."""
 KINDS = {"dataset": "data sets", "model": "models"}
 """What a repository may hold, as the Hub names it and as we do."""
+
+
+class Download(TypedDict, total=False):
+    """How the Hub is asked, as `huggingface_hub` names it. token: to read with; True: the one of `hf auth login`.
+
+    cache_dir: in the place of its own cache; local_files_only: nothing is asked of the network; force_download: also
+    what is in the cache is got again.
+    """
+
+    token: str | bool | None
+    cache_dir: str | Path | None
+    local_files_only: bool
+    force_download: bool
 
 
 def is_address(text: str) -> bool:
@@ -40,12 +54,19 @@ def fetched(address: str) -> Path:
 
 
 def snapshot(
-    repo: str, shown: str, kind: str, revision: str | None, wanted: list[str] | None = None, also: str = ""
+    repo: str,
+    shown: str,
+    kind: str,
+    revision: str | None,
+    wanted: list[str] | None = None,
+    also: str = "",
+    **how: Unpack[Download],
 ) -> Path:
     """The folder of a repository in the cache of `huggingface_hub`, downloaded where it is not there.
 
     shown: how it was named; kind: "dataset" or "model"; wanted: patterns of the files, None: all; also: what else of
-    that name is not there. Raises ValueError without `huggingface_hub`, and where it cannot be had.
+    that name is not there; how: token, cache_dir, local_files_only, force_download as `snapshot_download` takes them.
+    Raises ValueError without `huggingface_hub`, and where it cannot be had.
     """
     try:
         from huggingface_hub import snapshot_download
@@ -53,7 +74,7 @@ def snapshot(
     except ImportError as error:
         raise ValueError(install(f"{KINDS[kind]} of the Hub need", "huggingface_hub")) from error
     try:
-        return Path(snapshot_download(repo, repo_type=kind, revision=revision, allow_patterns=wanted))
+        return Path(snapshot_download(repo, repo_type=kind, revision=revision, allow_patterns=wanted, **how))
     except LocalEntryNotFoundError as error:
         raise ValueError(
             f"{shown}: {also}not in the cache of huggingface_hub, and the Hub cannot be reached (HF_HUB_OFFLINE is "

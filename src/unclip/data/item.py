@@ -154,6 +154,11 @@ def key_of(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
+def mixed(key: str) -> bytes:
+    """What to sort by for an order that depends on the keys alone and mixes those that are alike."""
+    return hashlib.blake2b(key.encode(), digest_size=8).digest()
+
+
 def clean(texts: Iterable[object]) -> tuple[str, ...]:
     """Captions with white space collapsed, half surrogates dropped, empty and repeated ones left out."""
     words = (" ".join(str(text).encode("utf-8", "ignore").decode().split()) for text in texts)

@@ -42,13 +42,13 @@ class Order:
         assert step >= 0
         start, stop = step * self.batch, (step + 1) * self.batch
         epochs = range(start // self.n, (stop - 1) // self.n + 1)
-        rows = np.concatenate([_permutation(self.n, self.seed, epoch) for epoch in epochs])
+        rows = np.concatenate([permutation(self.n, self.seed, epoch) for epoch in epochs])
         return rows[start - epochs[0] * self.n :][: self.batch]
 
 
-@lru_cache(maxsize=4)  # a batch needs the running epoch, and at its border the next one
-def _permutation(n: int, seed: int, epoch: int) -> Int64[np.ndarray, " n"]:
-    """The shuffled rows of an epoch.
+@lru_cache(maxsize=8)  # a batch needs the running epoch, and at its border the next one; a stream windows, too
+def permutation(n: int, seed: int, epoch: int) -> Int64[np.ndarray, " n"]:
+    """The numbers below n in the order of an epoch.
 
     Sorted raw bits of a counter-based generator: unlike `Generator.permutation` they are the same in every
     NumPy version, so that a run resumed after an upgrade goes on with the same batches.
@@ -59,9 +59,13 @@ def _permutation(n: int, seed: int, epoch: int) -> Int64[np.ndarray, " n"]:
     return rows
 
 
+LUMA = (299, 587, 114)
+"""Thousandths of red, green and blue in the luma of ITU-R 601."""
+
+
 def gray(images: UInt8[np.ndarray, "b h w 3"]) -> UInt8[np.ndarray, "b h w 1"]:
     """The luma of ITU-R 601, rounded; a gray image kept as RGB gives its own values back."""
-    luma = (images.astype(np.uint32) @ np.array([299, 587, 114], dtype=np.uint32) + 500) // 1000
+    luma = (images.astype(np.uint32) @ np.array(LUMA, dtype=np.uint32) + 500) // 1000
     return luma[..., None].astype(np.uint8)
 
 

@@ -25,12 +25,15 @@ if TYPE_CHECKING:
     from unclip.diffusion.denoiser import Denoiser as Denoiser
     from unclip.diffusion.denoiser import Prediction as Prediction
     from unclip.diffusion.empirical import Empirical as Empirical
+    from unclip.diffusion.grids import BothEnds as BothEnds
     from unclip.diffusion.grids import FixedLevels as FixedLevels
     from unclip.diffusion.grids import Grid as Grid
     from unclip.diffusion.grids import Jumps as Jumps
     from unclip.diffusion.grids import KarrasSteps as KarrasSteps
+    from unclip.diffusion.grids import Leading as Leading
     from unclip.diffusion.grids import QuadraticTime as QuadraticTime
     from unclip.diffusion.grids import Sections as Sections
+    from unclip.diffusion.grids import ToFirstEntry as ToFirstEntry
     from unclip.diffusion.grids import UniformLogSNR as UniformLogSNR
     from unclip.diffusion.grids import UniformTime as UniformTime
     from unclip.diffusion.grids import ends as ends
@@ -113,6 +116,7 @@ if TYPE_CHECKING:
     from unclip.diffusion.schedules import BetaTable as BetaTable
     from unclip.diffusion.schedules import Cosine as Cosine
     from unclip.diffusion.schedules import CosineBeta as CosineBeta
+    from unclip.diffusion.schedules import GivenBetas as GivenBetas
     from unclip.diffusion.schedules import Karras as Karras
     from unclip.diffusion.schedules import Laplace as Laplace
     from unclip.diffusion.schedules import LearnedSchedule as LearnedSchedule
@@ -148,7 +152,8 @@ else:
             "unclip.diffusion.level": "alpha sigma like",
             "unclip.diffusion.schedules.base": "Levels",
             "unclip.diffusion.schedules": (
-                "Schedule BetaTable LinearBeta QuadraticBeta ScaledLinearBeta SigmoidBeta CosineBeta ZeroTerminalSNR "
+                "Schedule BetaTable LinearBeta QuadraticBeta ScaledLinearBeta SigmoidBeta CosineBeta GivenBetas "
+                "ZeroTerminalSNR "
                 "Cosine RectifiedFlow Tabulated Shifted Karras LogNormal LogitNormal Laplace LearnedSchedule"
             ),
             "unclip.diffusion.parameterization": "Parameterization X0 Eps V Flow EDM",
@@ -159,7 +164,8 @@ else:
                 "DPMSolverPP3M DPMSolverPP2S UniPC LMS DEIS IPNDM RePaint Anchored Consistency"
             ),
             "unclip.diffusion.grids": (
-                "Grid UniformTime QuadraticTime UniformLogSNR KarrasSteps Sections Jumps FixedLevels ends"
+                "Grid UniformTime BothEnds Leading QuadraticTime UniformLogSNR KarrasSteps Sections Jumps FixedLevels "
+                "ToFirstEntry ends"
             ),
             "unclip.diffusion.guidance.base": "Guide Guided branches guided",
             "unclip.diffusion.search": "Search",

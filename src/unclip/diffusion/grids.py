@@ -2,6 +2,9 @@
 
 UniformTime    t = i/N: the schedule's own pace (on a table: every T/N-th entry)
 QuadraticTime  t = (i/N)^2: more steps near the clean end (DDIM, Song et al. 2021a, appendix D.2)
+BothEnds       even steps from the first to the last entry of a table, both visited (Karlo)
+Leading        every T/N-th entry of a table, counted from its clean end (Stable Diffusion)
+ToFirstEntry   another grid that ends at the first entry of a table, where a little noise is left
 Sections       equal sections of time with a number of steps each (Nichol & Dhariwal 2021; GLIDE's 27 steps)
 UniformLogSNR  even steps of log-SNR (DPM-Solver, Lu et al. 2022)
 KarrasSteps    even steps of (sigma/alpha)^(1/rho) (Karras et al. 2022, Eq. 5)
@@ -11,7 +14,7 @@ Given          a list of levels: searched, or taken from another model
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 import torch
@@ -75,6 +78,72 @@ class UniformTime(Grid):
 
     def levels(self, schedule: Schedule, steps: int) -> Levels:
         return schedule.sampled(trailing(steps))
+
+
+@dataclass(frozen=True)
+class BothEnds(Grid):
+    """Even steps from the noisy to the clean end, both visited: entry round(i (T - 1)/(N - 1)) of a table (Karlo).
+
+    Where time is continuous, T = 1000 even times stand for a table. One step starts at the noisy end.
+    """
+
+    def levels(self, schedule: Schedule, steps: int) -> Levels:
+        T = schedule.length
+        if steps > T:
+            raise ValueError(f"steps = {steps}: there are T = {T} times to stop at; ask for at most that many")
+        entry = torch.linspace(0, T - 1, max(2, steps), dtype=torch.float64).round().flip(0)[:steps]
+        return schedule.sampled((entry + 1) / T)
+
+
+@dataclass(frozen=True)
+class Leading(Grid):
+    """Every floor(T/N)-th entry of a table from its clean end on, as Stable Diffusion is drawn with.
+
+    It starts short of the noisy end, which Lin et al. (2023, section 3.3) call a flaw; published models are drawn with
+    it all the same. Where time is continuous, T = 1000 even times stand for a table.
+
+    Args:
+        offset: the entry of the last step, counted from 0; Stable Diffusion's is 1.
+    """
+
+    offset: Annotated[int, Range(0, 1000)] = 1
+
+    def levels(self, schedule: Schedule, steps: int) -> Levels:
+        T = schedule.length
+        apart = T // steps
+        last = (steps - 1) * apart + self.offset
+        if not apart or last >= T:
+            raise ValueError(
+                f"steps = {steps}: entries {self.offset}, {self.offset + apart}, ... reach beyond the T = {T} that "
+                "there are; ask for fewer steps or for another grid"
+            )
+        entry = torch.arange(steps - 1, -1, -1, dtype=torch.float64) * apart + self.offset
+        return schedule.sampled((entry + 1) / T)
+
+
+@dataclass(frozen=True)
+class ToFirstEntry(Grid):
+    """Another grid whose last step goes to the first entry of the table, in which a little noise is left, in the place
+    of none: what diffusers means by `set_alpha_to_one = False`.
+
+    Args:
+        of: that grid. Its last step must not stand at the first entry.
+    """
+
+    of: Grid = field(default_factory=UniformTime)
+
+    def levels(self, schedule: Schedule, steps: int) -> Levels:
+        return self.of.levels(schedule, steps)
+
+    def __call__(self, schedule: Schedule, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
+        grid = super().__call__(schedule, steps, device)
+        grid[-1] = schedule.sampled(torch.tensor([1 / schedule.length], dtype=torch.float64))[0]
+        if grid[-1] <= grid[-2]:
+            raise ValueError(
+                f"steps = {steps}: the last of them stands where {type(self).__name__} lets it end, at log-SNR "
+                f"{grid[-1]:.4g}; ask for fewer steps or for another grid"
+            )
+        return grid
 
 
 @dataclass(frozen=True)
@@ -190,6 +259,8 @@ def _check_count(steps: int, found: int, what: str) -> None:
 NAMES: dict[str, Grid] = {
     "uniform": UniformTime(),
     "quadratic": QuadraticTime(),
+    "both-ends": BothEnds(),
+    "leading": Leading(),
     "log-snr": UniformLogSNR(),
     "karras": KarrasSteps(),
     "sections": Sections(),

@@ -2,13 +2,16 @@
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unclip.editing.hole import Hole, Pixels, pasted, shrunk
 
 MOST = 4.0
 """An image grows by at most so many of its sides."""
+Value = TypeVar("Value", bound=np.generic)
 Margins = tuple[tuple[int, int], tuple[int, int]]
 """((above, below), (left, right)), px."""
 
@@ -116,8 +119,15 @@ class Framed:
 
 
 def _on_canvas(rgb: Pixels, margins: Margins) -> tuple[Pixels, Hole]:
-    canvas = np.pad(rgb, (*margins, (0, 0)), constant_values=255)
-    return canvas, np.pad(np.zeros(rgb.shape[:2], dtype=bool), margins, constant_values=True)
+    return within(rgb, margins, 255), within(np.zeros(rgb.shape[:2], dtype=bool), margins, True)
+
+
+def within(values: NDArray[Value], margins: Margins, fill: int) -> NDArray[Value]:
+    """An array [h, w, ...] with these margins around its first two dimensions.
+
+    The widths are an array: whether numpy's types take tuples of them depends on the order in which files are checked.
+    """
+    return np.pad(values, np.array([*margins, *[(0, 0)] * (values.ndim - 2)]), constant_values=fill)
 
 
 def _times(margins: Margins, times: int) -> Margins:

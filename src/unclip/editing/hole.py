@@ -8,8 +8,10 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from unclip.core.typing import Bool
-from unclip.data.images.colours import WHITE
+from unclip.data.images.colours import WHITE, colour
 from unclip.data.images.decode import Whole
+from unclip.data.images.square import Look, border_colour, borders, inner, middle
+from unclip.data.layouts.kinds import CROP, Fit
 from unclip.images.read import Picture, check_large_enough, read_whole
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
@@ -74,7 +76,58 @@ class SquareCrop:
         return full
 
 
-def read_masked(picture: Picture, mask: Picture | None, size: int, background: str = WHITE) -> Masked:
+@dataclass(frozen=True)
+class WholeImage:
+    """All of an image in a square, on its background, at each size at which the models of a run with `fit` "pad" see
+    it. size: of the decoder's images; background: behind what is transparent."""
+
+    masked: Masked
+    size: int
+    background: str
+
+    @property
+    def side(self) -> int:
+        """Pixels of the image along what are `size` for the decoder."""
+        return max(self.masked.hole.shape)
+
+    def at(self, times: int) -> tuple[Pixels, Hole]:
+        """The square, `times` larger than the decoder sees it, and its hole there."""
+        rows, columns = self._place(times)
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        pixels = np.empty((times * self.size, times * self.size, 3), dtype=np.uint8)
+        pixels[:], hole = self._around, np.zeros(pixels.shape[:2], dtype=bool)
+        pixels[rows, columns] = shrunk(self.masked.rgb, width, height)
+        hole[rows, columns] = shrunk_hole(self.masked.hole, width, height)
+        return pixels, hole
+
+    def back(self, painted: Pixels) -> Pixels:
+        """The image at its own size; one smaller than the decoder's stays as it was painted."""
+        part = painted[self._place(len(painted) // self.size)]
+        return part if self.side < self.size else pasted(self.masked.rgb, self.masked.hole, part)
+
+    def _place(self, times: int) -> tuple[slice, slice]:
+        """Where the image lies in the square."""
+        height, width = self.masked.hole.shape
+        across, down = inner((width, height), self.size)
+        rows, columns = middle((down, across), self.size)
+        return slice(times * rows.start, times * rows.stop), slice(times * columns.start, times * columns.stop)
+
+    @property
+    def _around(self) -> tuple[int, int, int]:
+        """As where an image is prepared, of what is to be kept of its border."""
+        parts = [self.masked.rgb, self.masked.whole.alpha, self.masked.hole]
+        rgb, clear, hole = (borders(np.atleast_3d(part)[None])[0] for part in parts)
+        kept = ~hole[:, 0]
+        opaque = kept.any() and clear[kept].min() == 255
+        return border_colour(rgb[kept]) if opaque else colour(self.background)
+
+
+def scene_of(masked: Masked, size: int, look: Look) -> SquareCrop | WholeImage:
+    """An image with a hole as the models of a run see it."""
+    return SquareCrop(masked, size) if look["fit"] == CROP else WholeImage(masked, size, look["background"])
+
+
+def read_masked(picture: Picture, mask: Picture | None, size: int, background: str = WHITE, fit: Fit = CROP) -> Masked:
     """An image and where it is to be painted: white in `mask`, or, without one, where the image is transparent.
 
     Of a mask that has transparency itself only that counts: transparent is to be painted. Raises ValueError that names
@@ -84,7 +137,7 @@ def read_masked(picture: Picture, mask: Picture | None, size: int, background: s
     whole, name = read_whole(picture, background=background)
     notes = tuple(f"{name}: {note}" for note in whole.notes)
     height, width = whole.alpha.shape
-    check_large_enough(name, (width, height), size)
+    check_large_enough(name, (width, height), size, fit)
     if mask is None:
         if whole.alpha.min() >= HALF:
             raise ValueError(f"{name}: has no transparent part and there is no mask; give --mask, an image of "

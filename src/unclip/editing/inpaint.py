@@ -17,7 +17,7 @@ from unclip.data.images.decode import MOST_WHOLE
 from unclip.data.loader import to_pixels, to_tensor
 from unclip.editing.canvas import Framed, Sides
 from unclip.editing.fill import Painter, Request, TypedCommand
-from unclip.editing.hole import Hole, Pixels, SquareCrop, pasted, read_masked
+from unclip.editing.hole import Hole, Pixels, pasted, read_masked, scene_of
 from unclip.editing.transparency import Kept, kept_of, kept_within, lost
 from unclip.editing.views import ImageWithHole, mask_of, repeated, way_of
 from unclip.editing.windows import windows
@@ -59,8 +59,8 @@ def fill_hole(
     tell: is called with each of the notes before the painting begins.
     Raises ValueError for an image, a mask or settings that cannot work (`read_masked`, `Settings`).
     """
-    masked = read_masked(picture, mask, model.size, model.background)
-    scene = SquareCrop(masked, model.size)
+    masked = read_masked(picture, mask, model.size, **model.look)
+    scene = scene_of(masked, model.size, model.look)
     small, hole = scene.at(1)
     if hole.all():
         raise ValueError(
@@ -68,8 +68,10 @@ def fill_hole(
         )
     painter = Painter.of(model, request, to_tensor(small[None]), way_of(model, request.settings.size, scene))
     share = f"paints {masked.hole.mean():.0%} of the image"
-    whole, kept = masked.whole, kept_of(masked.whole, masked.hole, model.size)
-    notes = [*masked.notes, lost(whole, masked.name, kept), _scaled(whole.rgb, masked.name, painter, scene), share]
+    enlarged = scene.side < model.size
+    whole, kept = masked.whole, kept_of(masked.whole, masked.hole, enlarged)
+    scaled = _scaled(whole.rgb, masked.name, painter, scene, enlarged)
+    notes = [*masked.notes, lost(whole, masked.name, kept), scaled, share]
     notes = _told([*painter.notes, *notes], tell)
     low = painter.fill(repeated(small, request.n), mask_of(hole), "edit")
     asked = TypedCommand("edit", masked.name, {"mask": masked.of_mask} if masked.of_mask else {})
@@ -89,9 +91,10 @@ def grow(model: TextToImage, picture: Picture, sides: Sides, request: Request, t
     canvas, hole = scene.at(1)
     stages = way_of(model, request.settings.size, scene)
     painter = Painter.of(model, request, to_tensor(canvas[scene.middle][None]), stages)
-    kept = kept_within(whole, scene.margins, model.size)
+    enlarged = min(width, height) < model.size
+    kept = kept_within(whole, scene.margins, enlarged)
     notes = [f"{name}: {note}" for note in whole.notes]
-    notes += [lost(whole, name, kept), _scaled(whole.rgb, name, painter, scene)]
+    notes += [lost(whole, name, kept), _scaled(whole.rgb, name, painter, scene, enlarged)]
     notes = _told([*painter.notes, *notes], tell)
     low = _outward(painter, canvas, hole)
     asked = TypedCommand("extend", name, {side: share for side, share in vars(sides).items() if share})
@@ -128,16 +131,16 @@ def _outward(painter: Painter, canvas: Pixels, hole: Hole) -> Images:
     return x
 
 
-def _scaled(rgb: Pixels, name: str, painter: Painter, scene: ImageWithHole) -> str:
+def _scaled(rgb: Pixels, name: str, painter: Painter, scene: ImageWithHole, enlarged: bool) -> str:
     """What is told where an image has another size than what is painted."""
     (height, width), size, side = rgb.shape[:2], painter.size, scene.side
-    shrunk, enlarged = "shrunk for it, and what it paints is enlarged", "enlarged for it, and what it paints is shrunk"
-    if min(width, height) < painter.model.size:
+    less, more = "shrunk for it, and what it paints is enlarged", "enlarged for it, and what it paints is shrunk"
+    if enlarged:
         what = "enlarged first"
     elif side == size:
         return ""
     else:
-        what = shrunk if side > size else enlarged
+        what = less if side > size else more
     return f"{name}: is {width} x {height} pixels and the model paints {size} x {size}: {what}"
 
 

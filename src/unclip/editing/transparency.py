@@ -7,7 +7,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from unclip.data.images.decode import Whole
-from unclip.editing.canvas import Margins
+from unclip.editing.canvas import Margins, within
 from unclip.editing.hole import Hole, Pixels
 
 Alpha = UInt8[np.ndarray, "_ _"]
@@ -28,20 +28,19 @@ class Kept:
         return Image.fromarray(rgb if alpha.min() == 255 else np.dstack([rgb, alpha]))
 
 
-def kept_of(whole: Whole, hole: Hole, size: int) -> Kept | None:
-    """None where the image is opaque, or so small that the result has the model's own `size`."""
-    if whole.alpha.min() == 255 or min(whole.alpha.shape) < size:
+def kept_of(whole: Whole, hole: Hole, enlarged: bool) -> Kept | None:
+    """None where the image is opaque, or so small that it is `enlarged` to what the model paints."""
+    if whole.alpha.min() == 255 or enlarged:
         return None
     return Kept(whole.own, whole.alpha, hole)
 
 
-def kept_within(whole: Whole, margins: Margins, size: int) -> Kept | None:
+def kept_within(whole: Whole, margins: Margins, enlarged: bool) -> Kept | None:
     """The same for an image that goes on beyond its borders."""
-    kept = kept_of(whole, np.zeros(whole.alpha.shape, dtype=bool), size)
+    kept = kept_of(whole, np.zeros(whole.alpha.shape, dtype=bool), enlarged)
     if kept is None:
         return None
-    hole = np.pad(kept.hole, margins, constant_values=True)
-    return Kept(np.pad(kept.own, (*margins, (0, 0))), np.pad(kept.alpha, margins), hole)
+    return Kept(within(kept.own, margins, 0), within(kept.alpha, margins, 0), within(kept.hole, margins, True))
 
 
 def lost(whole: Whole, name: str, kept: Kept | None) -> str:

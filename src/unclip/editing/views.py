@@ -17,7 +17,7 @@ from unclip.models.upsampler import LARGEST
 
 @runtime_checkable
 class ImageWithHole(Protocol):
-    """An image with a hole (`Squared`, `Framed`)."""
+    """An image with a hole (`SquareCrop`, `WholeImage`, `Framed`)."""
 
     @property
     def side(self) -> int:

@@ -38,16 +38,21 @@ WORDS = ("retrieval", "prior", "clip_score", "clip_score_real", "generated_retri
 """Scores that compare a caption with others; all but the first, of those images for which some are generated."""
 UNKNOWN = "cannot be known: all captions are the same"
 """In the place of such a score."""
+UNSEEN = "cannot be known: the model's CLIP has no image tower; --judge RUN asks another run's"
+"""In the place of all that its own CLIP would say of images."""
 
 
 def evaluate_pairs(model: CaptionedModel, prepared: Prepared, rows: np.ndarray, made: Images) -> dict[str, Any]:
     """Scores on the pairs `rows`: retrieval, zero-shot accuracy where the captions of the whole data set are classes,
-    prior or autoencoder, and those of `made`, images that were generated for the captions of the first of them."""
+    prior or autoencoder, and those of `made`, images that were generated for the captions of the first of them; of a
+    model that cannot look at images what needs no CLIP."""
     captions, every = [prepared.captions[r][0] for r in rows], [c[0] for c in prepared.captions]
     if len(rows) < 2:
         raise ValueError(f"{len(rows)} image: a score needs at least 2")
-    images = to_tensor(prepared.images[rows])
-    real, fake, few = model.embed_images(images), model.embed_images(made), len(made)
+    images, few = to_tensor(prepared.images[rows]), len(made)
+    if not model.sees:
+        return {**_reconstruction(model, images[:few]), "clip": UNSEEN, "roughness": _roughness(made, images[:few])}
+    real, fake = model.embed_images(images), model.embed_images(made)
     scores = {
         "retrieval": score_clip(model, real, captions),
         **score_classes(model, real, captions, every),
@@ -61,9 +66,19 @@ def evaluate_pairs(model: CaptionedModel, prepared: Prepared, rows: np.ndarray, 
 
 def _own(model: CaptionedModel, images: Images, real: Vectors, captions: Sequence[str]) -> dict[str, Any]:
     """Of what only this kind of model has."""
-    if isinstance(model, LatentPipeline):
-        return {"autoencoder": score_reconstruction(model.reconstruct_images, images)}
-    return {"prior": calibrate_prior(model, real, captions)} if isinstance(model, TextToImage) else {}
+    prior = {"prior": calibrate_prior(model, real, captions)} if isinstance(model, TextToImage) else {}
+    return {**_reconstruction(model, images), **prior}
+
+
+def _reconstruction(model: CaptionedModel, images: Images) -> dict[str, dict[str, float]]:
+    """What the autoencoder leaves of images, where the model has one."""
+    if not isinstance(model, LatentPipeline):
+        return {}
+    return {"autoencoder": score_reconstruction(model.reconstruct_images, images)}
+
+
+def _roughness(made: Images, real: Images) -> dict[str, float]:
+    return {"generated": roughness(made), "real": roughness(real)}
 
 
 def score_clip(model: CaptionedModel, real: Vectors, captions: Sequence[str]) -> dict[str, float]:
@@ -126,7 +141,7 @@ def score_pictures(model: CaptionedModel, made: Embedded, real: Embedded, captio
         "clip_score": matched_against_shuffled(made.z, texts, captions),
         "clip_score_real": matched_against_shuffled(real.z, texts, captions),
         "generated_retrieval": score_clip(model, made.z, captions),
-        "roughness": {"generated": roughness(made.images), "real": roughness(real.images)},
+        "roughness": _roughness(made.images, real.images),
     }
 
 

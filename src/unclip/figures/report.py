@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 
 from unclip.core.disk.atomic import write_atomic
+from unclip.figures.link import Link, nav
 
 STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; color: #1c2024; background: #fff; max-width: 820px; margin: 40px auto;
@@ -16,6 +17,8 @@ body { font: 16px/1.55 system-ui, sans-serif; color: #1c2024; background: #fff; 
 h1 { font-size: 28px; line-height: 1.2; margin: 0 0 28px; letter-spacing: -0.01em; }
 h2 { font-size: 19px; margin: 44px 0 8px; padding-top: 14px; border-top: 1px solid #e3e6ea; }
 p { margin: 8px 0 14px; }
+a { color: #0072b2; }
+nav { margin: -16px 0 28px; }
 img { display: block; max-width: 100%; height: auto; margin: 14px 0; }
 .table { overflow-x: auto; }
 .formula { font: italic 18px/1.7 Cambria, Georgia, "Times New Roman", serif; margin: 12px 0 12px 24px; }
@@ -41,14 +44,18 @@ class Section:
     code: Sequence[str] = ()
 
 
-def write_report(folder: Path, title: str, sections: Sequence[Section], name: str = "report.html") -> Path:
-    """Writes the page into the folder and returns its path. Raises ValueError for an image that is not there."""
+def write_report(
+    folder: Path, title: str, sections: Sequence[Section], name: str = "report.html", link: Link | None = None
+) -> Path:
+    """Writes the page into the folder and returns its path. link: to another page there, below the title.
+
+    Raises ValueError for an image that is not there."""
     body = "".join(_section(section) for section in sections)
     page = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n"
-        f"<body>\n<h1>{escape(title)}</h1>\n{body}</body>\n</html>\n"
+        f"<body>\n<h1>{escape(title)}</h1>\n{nav(link)}{body}</body>\n</html>\n"
     )
     path = folder / name
     write_atomic(path, page)

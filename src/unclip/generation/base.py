@@ -11,9 +11,12 @@ from PIL import Image
 import unclip
 from unclip.core import machine
 from unclip.core.config.arguments import checked, texts
+from unclip.core.machine import computing
 from unclip.core.typing import Float, Tensor
 from unclip.core.watching import last_of
 from unclip.data.images.colours import WHITE
+from unclip.data.images.square import Look
+from unclip.data.layouts.kinds import CROP
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import Step
 from unclip.generation.settings import RANGE, Settings
@@ -58,7 +61,12 @@ class ImageModel(ABC):
     @property
     def background(self) -> str:
         """The colour that is laid behind transparent images, as in the run's training."""
-        return self.folder.background if self.folder else WHITE
+        return self.look["background"]
+
+    @property
+    def look(self) -> Look:
+        """How it sees an image, as in the run's training: what is transparent, and what is not square."""
+        return self.folder.look if self.folder else {"background": WHITE, "fit": CROP}
 
     @property
     @abstractmethod
@@ -171,4 +179,4 @@ class ImageModel(ABC):
 
     def autocast(self) -> torch.autocast:
         """A context in which the model computes in its precision."""
-        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bfloat16")
+        return computing(self.device, self.precision)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import torch
 
 from unclip.clip.model import CLIP
+from unclip.clip.vision import NoTower
 from unclip.core.typing import Images, Vectors
 from unclip.data.prepare.read import has_words, read_words
 from unclip.generation.base import ImageModel
@@ -30,6 +31,11 @@ class CaptionedModel(ImageModel, ABC):
     def of(cls: type[C], stages: Stages, **parts: Any) -> C:
         """The model of a run folder, with its tokenizer and CLIP. Raises ValueError that names the damaged file."""
         return super().of(stages, tokenizer=stages.tokenizer(), clip=stages("clip", CLIP), **parts)
+
+    @property
+    def sees(self) -> bool:
+        """Whether its CLIP has an image tower, which that of some imported models has not."""
+        return not isinstance(self.clip.vision, NoTower)
 
     def expand_request(self, prompts: Sequence[str], n: int, seed: int) -> list[tuple[str, int]]:
         """Lists (prompt, seed) for n images of each prompt. Raises ValueError for no prompt, or an empty one."""

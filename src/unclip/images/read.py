@@ -12,6 +12,8 @@ from unclip.core.typing import Images
 from unclip.data.images.colours import WHITE
 from unclip.data.images.decode import Whole, decode_opened, decode_sized, decode_whole
 from unclip.data.images.open import read_file
+from unclip.data.images.square import spans
+from unclip.data.layouts.kinds import CROP, Fit
 from unclip.data.loader import to_tensor
 
 Picture = str | Path | Image.Image
@@ -22,8 +24,8 @@ LEAST = 0.25
 
 @dataclass(frozen=True)
 class ImageInput:
-    """An image as the model sees it. names: its path, or a word; side: the shorter one as given, px; note: what was
-    guessed of its values."""
+    """An image as the model sees it. names: its path, or a word; side: the one that fills the square, as given, px (the
+    shorter one; of a whole image the longer); note: what was guessed of its values."""
 
     images: Images
     names: tuple[str]
@@ -36,27 +38,28 @@ class ImageInput:
         return self.side < self.images.shape[-1]
 
 
-def read_image(picture: Picture, size: int, background: str = WHITE) -> ImageInput:
+def read_image(picture: Picture, size: int, background: str = WHITE, fit: Fit = CROP) -> ImageInput:
     """Reads an image as the model sees it; its `pictures` is the tensor, [1, 3, size, size] in [-1, 1].
 
-    That is the centre square, turned as EXIF says, with transparency laid over the background.
+    That is the centre square (or all of it), turned as EXIF says, with transparency laid over the background.
 
     Args:
         picture: a path or a Pillow image.
         size: the model's side, px.
         background: the colour behind what is transparent.
+        fit: what becomes of an image that is not square: crop, its middle; pad, all of it on the colour of its border.
 
     Raises:
-        ValueError: names the file where there is none, it cannot be opened, it is damaged or no image, or a side is
-            below a quarter of `size`.
+        ValueError: names the file where there is none, it cannot be opened, it is damaged or no image, or the side
+            that fills the square is below a quarter of `size`.
     """
     with _named(picture, "PICTURE") as name:
         if isinstance(picture, Image.Image):
-            found = decode_opened(picture, size, background)
+            found = decode_opened(picture, size, background, fit)
         else:
-            found = decode_sized(read_file(Path(picture)), size, background)
-        check_large_enough(name, found.size, size)
-    return ImageInput(to_tensor(found.pixels[None]), (name,), min(found.size), found.note)
+            found = decode_sized(read_file(Path(picture)), size, background, fit)
+        check_large_enough(name, found.size, size, fit)
+    return ImageInput(to_tensor(found.pixels[None]), (name,), spans(found.size, fit), found.note)
 
 
 def read_whole(picture: Picture, word: str = "PICTURE", background: str = WHITE) -> tuple[Whole, str]:
@@ -80,10 +83,11 @@ def _named(picture: Picture, word: str) -> Iterator[str]:
         raise ValueError(told if told.startswith(printable(name)) else f"{printable(name)}: {told}") from error
 
 
-def check_large_enough(name: str, sides: tuple[int, int], size: int) -> None:
-    """Raises ValueError where the shorter of (width, height) is below a quarter of the model's `size`."""
-    if min(sides) < LEAST * size:
+def check_large_enough(name: str, sides: tuple[int, int], size: int, fit: Fit = CROP) -> None:
+    """Raises ValueError where the side that fills the square (the shorter of (width, height), of a whole image the
+    longer) is below a quarter of the model's `size`."""
+    if spans(sides, fit) < LEAST * size:
         raise ValueError(
             f"{name}: is {sides[0]} x {sides[1]} pixels, too small for a model of {size} x {size}; take one whose "
-            f"shorter side has at least {round(LEAST * size)}"
+            f"{'shorter' if fit == CROP else 'longer'} side has at least {round(LEAST * size)}"
         )

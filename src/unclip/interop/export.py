@@ -9,34 +9,36 @@ from unclip.generation.base import ImageModel
 from unclip.generation.captioned import CaptionedModel
 from unclip.generation.ddpm import DDPMPipeline
 from unclip.generation.load import called
-from unclip.generation.one_pass import OnePassModel
 from unclip.interop.clip import folder as clip
-from unclip.interop.ddpm import custom
 from unclip.interop.ddpm import folder as diffusers
+from unclip.interop.own_code.captioned import write_captioned
+from unclip.interop.own_code.ddpm import write_ddpm
 from unclip.interop.prompts import prompts_of
 
 Write = Callable[[ImageModel, Path, str], str]
 """Writes a folder for the class of this name; returns Python that loads it, with FOLDER for its path."""
 
 
-def to_diffusers(model: ImageModel, folder: Path, label: str) -> str:
-    """A `DDPMPipeline`, or a pipeline of its own code where diffusers has no such network.
+OWN_CODE = "diffusers.DiffusionPipeline.from_pretrained(FOLDER, custom_pipeline=FOLDER, trust_remote_code=True)"
 
-    Raises ValueError for a model of another kind, and as `ddpm.folder.write` and `ddpm.custom.write` do.
+
+def to_diffusers(model: ImageModel, folder: Path, label: str) -> str:
+    """A `DDPMPipeline`, or a pipeline of its own code where diffusers has no such networks.
+
+    Raises ValueError for a model of another kind, and as `ddpm.folder.write`, `write_ddpm` and `write_captioned` do.
     """
-    if isinstance(model, OnePassModel):
-        raise ValueError(f"diffusers has no pipeline of a {called(model)}; `unclip push` hands on the whole run")
+    if isinstance(model, CaptionedModel):
+        if label:
+            raise ValueError(f"--class {quote(label)}: a text-to-image model has no classes; leave it out")
+        write_captioned(model, folder)
+        return f'{OWN_CODE}("a red heart", seed=0).images[0]'
     if not isinstance(model, DDPMPipeline):
-        raise ValueError(
-            "diffusers has no pipeline that draws as a text-to-image run of unclip does; `--to transformers` hands "
-            "on its CLIP, `unclip push` the whole run; a run of `--preset ddpm-cifar10` becomes a DDPMPipeline"
-        )
+        raise ValueError(f"diffusers has no pipeline of a {called(model)}; `unclip push` hands on the whole run")
     if not diffusers.known(model):
         if label:
             raise ValueError(f"--class {quote(label)}: this folder draws any class, pipe(label=...); leave it out")
-        custom.write(model, folder)
-        loaded = "FOLDER, custom_pipeline=FOLDER, trust_remote_code=True"
-        return f"diffusers.DiffusionPipeline.from_pretrained({loaded})().images[0]"
+        write_ddpm(model, folder)
+        return f"{OWN_CODE}().images[0]"
     diffusers.write(model, folder, label)
     return f"diffusers.DDPMPipeline.from_pretrained(FOLDER)(num_inference_steps={model.sampling.steps}).images[0]"
 
@@ -77,7 +79,7 @@ def export(model: ImageModel, to: str, out: Path, label: str = "") -> str:
 
     Args:
         model: as `unclip.load` gives it.
-        to: "diffusers" (a plain DDPM), "transformers" (a CLIP) or "onnx" (what denoises).
+        to: "diffusers" (what denoises), "transformers" (a CLIP) or "onnx" (what denoises).
         out: the folder.
         label: of a DDPM with classes, the one that is to be drawn.
 

@@ -31,7 +31,8 @@ from unclip.judges.shipped import KIND, load
 from unclip.judges.supervised import AskedBatch, Supervised
 from unclip.training.optim import OptimConfig
 from unclip.training.plan import Plan
-from unclip.training.trainer import Report, TrainConfig, Trainer
+from unclip.training.report import Report
+from unclip.training.trainer import TrainConfig, Trainer
 
 Kind = Literal["supervised", "self-supervised", "random"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -52,7 +52,7 @@ def read_source(model: TextToImage, source: Source) -> ImageInput | Inverted:
     if isinstance(source, Inverted):
         source.check(model.hash)
         return source
-    return source if isinstance(source, ImageInput) else read_image(source, model.size, model.background)
+    return source if isinstance(source, ImageInput) else read_image(source, model.size, **model.look)
 
 
 def embed_source(model: TextToImage, source: ImageInput | Inverted) -> Vectors:

@@ -7,6 +7,7 @@ from pathlib import Path
 from unclip.core.typing import Float, Tensor, Vectors
 from unclip.data.images.colours import WHITE
 from unclip.data.item import is_picture
+from unclip.data.layouts.kinds import CROP, Fit
 from unclip.images.read import ImageInput, read_image
 from unclip.latents.zero_shot import Sees
 
@@ -38,12 +39,14 @@ def is_file(query: str) -> bool:
     return Path(query).is_file() or is_picture(query)
 
 
-def read_query(model: Sees, query: str, background: str = WHITE) -> str | ImageInput:
-    """The query: words, or the image as CLIP sees it, over the background. Raises ValueError for no words, or as
-    `read_image` does."""
+def read_query(model: Sees, query: str, background: str = WHITE, fit: Fit = CROP) -> str | ImageInput:
+    """The query: words, or the image as CLIP sees it, over the background, cropped or whole.
+
+    Raises ValueError for no words, or as `read_image` does.
+    """
     if not query.strip():
         raise ValueError("an empty query: write what an image shows, or name an image")
-    return read_image(Path(query), model.clip.config.vision.size, background) if is_file(query) else query
+    return read_image(Path(query), model.clip.config.vision.size, background, fit) if is_file(query) else query
 
 
 def embed_query(model: Sees, query: str | ImageInput) -> Vectors:

@@ -93,7 +93,7 @@ class NoisyClassifier(nn.Module):
         log_snr = self.config.schedule.draw(len(batch.images), noise)
         logits = self(noised(batch.images, log_snr, noise.normal(batch.images.shape)), log_snr)
         right = (logits.detach().argmax(1) == batch.labels).float().mean()
-        return Losses(F.cross_entropy(logits, batch.labels), {"right": right.item()})
+        return Losses(F.cross_entropy(logits, batch.labels), {"right": right})
 
     def log_p(self, labels: Labels) -> LogLikelihood:
         """Makes the function that `ClassifierGuidance` needs: (x, level) -> log p(label i | x i, level), [b].

@@ -34,8 +34,9 @@ def check_codes(size: int, factor: int, network: ImageNetworkConfig) -> None:
     cells = factor * network.multiple
     if size < 1 or size % cells:
         raise ValueError(
-            f"size = {size}: the side of a code is 1/{factor} of it, and the network of the codes needs multiples of "
-            f"{network.multiple} cells; take a multiple of {cells} px, or another network"
+            f"size = {size}: the side of a code is 1/{factor} of it by the autoencoder's patch, and the network "
+            f"of the codes needs multiples of {network.multiple} cells; take a multiple of {cells} px, or another "
+            "patch or network"
         )
 
 

@@ -7,7 +7,8 @@ standardised image embedding or, where it is dropped, a learned null:
     tokens = [W z as 4 tokens, y]         further keys and values of every attention of the network
 
 GLIDE (Nichol et al. 2021, section 4.1) adds y_end and attends to y; unCLIP (Ramesh et al. 2022, section 2.1) adds z to
-both. A projection of tokens stands in each attention of the network.
+both. A projection of tokens stands in each attention of the network; with `caption_width` the caption's are projected
+and normalised once before them, as in Karlo.
 
 It denoises the codes of a frozen autoencoder (`CodeSpace`), or pixels, as the paper's.
 """
@@ -21,7 +22,7 @@ from torch import nn
 from unclip.clip.text import TextEncoderConfig
 from unclip.core.condition import Condition
 from unclip.core.config.base import Config
-from unclip.core.config.ranges import Count, Depth, Fraction, Side
+from unclip.core.config.ranges import Count, CountOrNone, Depth, Fraction, Side
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
 from unclip.core.typing import Bool, Ids, Images, Mask, Vectors
@@ -64,8 +65,9 @@ def paper_sampling() -> Sampling:
 class DecoderOptions(Config):
     """What may be chosen of a decoder, whatever CLIP and images it is for.
 
-    image_tokens: how many tokens the embedding becomes beside the caption's. drop_embedding, drop_caption: fractions
-    hidden in training, as in the paper (10 % and 50 %).
+    image_tokens: how many tokens the embedding becomes beside the caption's. caption_width: features of a token that
+    the network sees, of normalised projections of the text tower's; 0: those as they are. drop_embedding, drop_caption:
+    fractions hidden in training, as in the paper (10 % and 50 %).
     """
 
     network: ImageNetworkConfig
@@ -74,6 +76,7 @@ class DecoderOptions(Config):
     drop_embedding: Fraction = 0.1
     drop_caption: Fraction = 0.5
     image_tokens: Depth = 4
+    caption_width: CountOrNone = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +97,7 @@ class DecoderConfig(DecoderOptions):
             check_codes(self.size, self.coder.factor, self.network)
             check_unlimited(self.diffusion)
         check_network(self.network, self.side, self.diffusion)
-        vector, tokens = self.embedding_width + self.text.width, self.text.width
+        vector, tokens = self.embedding_width + self.text.width, self.caption_width or self.text.width
         if (self.network.vector_width, self.network.token_width) != (vector, tokens):
             raise ValueError(f"network vector_width, token_width must be {vector}, {tokens} for this decoder")
 
@@ -112,11 +115,13 @@ class Decoder(nn.Module):
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
         self.config = config
-        d, width = config.embedding_width, config.text.width
+        d, width = config.embedding_width, config.network.token_width
         self.statistics = Standardize(d)
         self.text = config.text.build()
         self.null_embedding = nn.Parameter(torch.zeros(d))
         self.to_tokens = nn.Linear(d, config.image_tokens * width)
+        projected = [nn.Linear(config.text.width, width), nn.LayerNorm(width)] if config.caption_width else []
+        self.caption = nn.Sequential(*projected)
         self.diffusion = Diffusion(config.network.build(), config.diffusion)
         self.space = CodeSpace(config.coder) if config.coder else PixelSpace(config.network.channels)
 
@@ -133,7 +138,7 @@ class Decoder(nn.Module):
         seen = torch.ones(own.shape[:2], dtype=torch.bool, device=z.device)
         return Condition(
             vector=torch.cat([z, end], dim=1),
-            tokens=torch.cat([own, tokens], dim=1),
+            tokens=torch.cat([own, self.caption(tokens)], dim=1),
             mask=torch.cat([seen, mask], dim=1),
         )
 

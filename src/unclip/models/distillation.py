@@ -185,25 +185,33 @@ class Distillation(nn.Module):
         return cuts[min(int((self.share - guide) / (1 - guide) * len(cuts)), len(cuts) - 1)]
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
-        """The mean over the anchor and the jumps of a batch; the first of its samples are the anchor."""
+        """The mean over the anchor and the jumps of a batch; the first samples of the whole batch are the anchor,
+        whoever has them."""
         with torch.no_grad():
             lesson = self.lesson(batch, noise)
         n, q = len(lesson.x0), self.q
-        anchors = round((self.options.anchor if q else 1.0) * n)
+        rows = noise.part(n)
+        anchors = round((self.options.anchor if q else 1.0) * rows.total)
         if lesson.null is None:  # nothing guides: jumps are all that there is to learn
             anchors, q = 0, q or self.options.q[0]
-        guided = self.guide(lesson.rows(slice(anchors)), noise.fork("guide")) if anchors else lesson.x0.new_zeros(0)
-        jumps = self.jump(lesson.rows(slice(anchors, n)), noise.fork("jump"), q) if anchors < n else guided[:0]
-        return Losses(torch.cat([guided, jumps]).mean())
+        first, rest = rows.within(0, anchors), rows.within(anchors, rows.total)
+        losses = [lesson.x0.new_zeros(0)]
+        if first.count:
+            losses.append(self.guide(lesson.rows(slice(first.count)), noise.fork("guide").of(first)))
+        if rest.count:
+            losses.append(self.jump(lesson.rows(slice(first.count, n)), noise.fork("jump").of(rest), q))
+        return Losses(torch.cat(losses).mean())
 
     def guide(self, lesson: Lesson, noise: Noise) -> PerSample:
         """The loss of guidance as an input, [b]: half at the levels that the teacher was trained at, half at all alike.
 
         A schedule may hardly ever draw the least noise, and there the jumps would undo what nothing keeps.
         """
-        schedule, half = self.student.config.diffusion.schedule, len(lesson.x0) // 2
-        usual = resolvable(schedule.draw(len(lesson.x0) - half, noise))
-        level = torch.cat([usual, self._anywhere(half, ends(schedule)[1], noise.fork("anywhere"))])
+        schedule, rows = self.student.config.diffusion.schedule, noise.part(len(lesson.x0))
+        cut = rows.total - rows.total // 2
+        usual, rest = rows.within(0, cut), rows.within(cut, rows.total)
+        anywhere = self._anywhere(rest.count, ends(schedule)[1], noise.fork("anywhere").of(rest))
+        level = torch.cat([resolvable(schedule.draw(usual.count, noise.of(usual))), anywhere])
         x, scale = self._noised(lesson, level, noise)
         with torch.no_grad():
             goal = self.taught(lesson, x, level, scale).x0

@@ -1,15 +1,7 @@
 """How a model of images and its network agree: what one must be follows from the other."""
 
-from dataclasses import replace
-from typing import Any
-
 from unclip.diffusion.process import DiffusionConfig
 from unclip.nn.backbones.config import ImageNetworkConfig
-
-
-def fitted(network: ImageNetworkConfig, **changes: Any) -> ImageNetworkConfig:
-    """The network's settings with what follows from others."""
-    return replace(network, **changes)  # pyright: ignore[reportArgumentType]  # every member is a dataclass
 
 
 def check_network(network: ImageNetworkConfig, size: int, diffusion: DiffusionConfig) -> None:

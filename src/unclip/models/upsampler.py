@@ -7,7 +7,7 @@ sees the enlarged image beside it (`Condition.image`) and how strongly the small
 no attention, as in the paper: with convolutions and norms of one position (`nn/blocks/norm`) each value depends on a
 finite neighbourhood, so a network trained on crops works on images of any size.
 
-The paper's networks predict the image itself. Detail alone trains faster: nothing has to be copied.
+The paper's networks predict the image itself (`predicts="image"`). Detail alone trains faster: nothing is copied.
 
 One for inpainting (GLIDE, section 4.3 of Nichol et al. 2021) is given the whole small image and, of the larger one,
 what is known, in the units of what it predicts:
@@ -20,6 +20,7 @@ It starts as a trained upsampler, with weights of zero for the new channels (`Up
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -30,9 +31,9 @@ from unclip.core.config.base import Config
 from unclip.core.config.ranges import Side
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
-from unclip.core.typing import Float, Images, PerSample, Tensor
+from unclip.core.typing import Float, Images, Int, PerSample, Tensor
 from unclip.data.degradation import Degradation, GaussianBlur
-from unclip.data.images.resize import enlarge, shrink
+from unclip.data.images.resize import enlarge, interpolated, shrink
 from unclip.data.masks import MaskConfig, random_masks
 from unclip.diffusion.guidance import Unguided
 from unclip.diffusion.parameterization import X0
@@ -47,6 +48,8 @@ from unclip.nn.backbones.widen import load_widened, widened
 
 LARGEST = 2048
 """px: no side of an output is longer, because memory grows with the area."""
+WHOLE = 0.5
+"""The spread with which what is denoised is the image itself."""
 
 
 def upsampler_network() -> UNetConfig:
@@ -75,12 +78,17 @@ def upsampler_sampling(steps: int = 12) -> Sampling:
 
 @dataclass(frozen=True)
 class UpsamplerOptions(Config):
-    """What may be chosen of an upsampler, whatever its sizes. network: without the channels for a known region."""
+    """What may be chosen of an upsampler, whatever its sizes. network: without the channels for a known region.
+
+    predicts: the missing detail, or the image itself, beside what the bicubic filter makes of the small one, whose
+    overshoots beyond [-1, 1] are left in (unCLIP's, Karlo's).
+    """
 
     network: ImageNetworkConfig = field(default_factory=upsampler_network)
     diffusion: DiffusionConfig = field(default_factory=upsampler_diffusion)
     sampling: Sampling = field(default_factory=upsampler_sampling)
     degradation: Degradation = field(default_factory=GaussianBlur)
+    predicts: Literal["detail", "image"] = "detail"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +142,14 @@ def crop_side(size: int, step: int) -> int:
     return min(size, math.ceil(max(64, size // 4) / step) * step)
 
 
+def cut(images: Images, corners: Int[Tensor, "b two"], side: int) -> Float[Tensor, "b c s s"]:
+    """A square of each image; corners: (row, column) of its first pixel, on the images' device, which is not read."""
+    along = torch.arange(side, device=images.device)
+    rows, columns = (corners[:, n, None] + along for n in (0, 1))
+    which = torch.arange(len(images), device=images.device)[:, None, None]
+    return images[which, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
+
+
 class Upsampler(nn.Module):
     """`Diffusion` over details, conditioned on the enlarged image."""
 
@@ -144,7 +160,7 @@ class Upsampler(nn.Module):
         self.config = config
         network = config.network if config.masks is None else widened(config.network, config.network.channels + 1)
         self.diffusion = Diffusion(network.build(), config.diffusion)
-        self.register_buffer("spread", torch.ones(()))
+        self.register_buffer("spread", torch.tensor(1.0 if config.predicts == "detail" else WHOLE))
         self.spread: Tensor
 
     @classmethod
@@ -156,13 +172,24 @@ class Upsampler(nn.Module):
 
     @torch.no_grad()
     def fit(self, images: Images) -> None:
-        """Takes the spread of the details of these images [n, c, size, size]; 1 where there are none at all."""
+        """Takes the spread of the details of these images [n, c, size, size]; 1 where there are none at all.
+
+        Of whole images it stays.
+        """
+        if self.config.predicts == "image":
+            return
         std = (images - enlarge(shrink(images, self.config.factor), self.config.factor)).std()
         self.spread.copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
 
     def condition(self, low: Images, strength: PerSample) -> Condition:
         """low: small images in [-1, 1]; strength: how degraded each is, 0: not at all."""
-        return Condition(image=enlarge(low, self.config.factor), vector=strength[:, None])
+        larger = enlarge if self.config.predicts == "detail" else interpolated
+        return Condition(image=larger(low, self.config.factor), vector=strength[:, None])
+
+    def base(self, cond: Condition) -> Images:
+        """What the prediction is added to: the enlarged image, or nothing."""
+        assert cond.image is not None
+        return cond.image if self.config.predicts == "detail" else torch.zeros_like(cond.image)
 
     def shown(self, cond: Condition, detail: KnownRegion | None) -> Condition:
         """The condition, with the details that are known beside it for a network that sees them (None: nothing is)."""
@@ -184,8 +211,7 @@ class Upsampler(nn.Module):
             high, low = self.crops(batch.images, noise.fork("crop"))
             degraded = self.config.degradation(low, noise.fork("degradation"))
             cond = self.condition(degraded.images, degraded.strength)
-            assert cond.image is not None
-            detail = (high - cond.image) / (2 * self.spread)
+            detail = (high - self.base(cond)) / (2 * self.spread)
             given = self._hidden(detail, noise.fork("mask"))
             cond = self.shown(cond, given)
         return Losses(self.diffusion.loss(detail, cond, noise, given and 1 - given.mask).mean())
@@ -204,13 +230,8 @@ class Upsampler(nn.Module):
         """The same random square of each image, large and small; corners lie on pixels of the small image."""
         factor, side = self.config.factor, self.config.crop // self.config.factor
         small = shrink(images, factor)  # before cropping: a crop has no border of its own here
-        corners = noise.integers(self.config.low - side + 1, (len(images), 2)).tolist()
-        low = [x[:, i : i + side, j : j + side] for x, (i, j) in zip(small, corners, strict=True)]
-        high = [
-            x[:, factor * i : factor * (i + side), factor * j : factor * (j + side)]
-            for x, (i, j) in zip(images, corners, strict=True)
-        ]
-        return torch.stack(high), torch.stack(low)
+        corners = noise.integers(self.config.low - side + 1, (len(images), 2))
+        return cut(images, factor * corners, factor * side), cut(small, corners, side)
 
     def sample(
         self,
@@ -233,8 +254,7 @@ class Upsampler(nn.Module):
         if given is not None and given.images.shape[-2:] != (h, w):
             raise ValueError(f"given images of {list(given.images.shape[-2:])} px: these become {[h, w]} px")
         cond = self.condition(self._padded(low), low.new_full((len(low),), strength))
-        base, how = cond.image, how or self.config.sampling
-        assert base is not None
+        base, how = self.base(cond), how or self.config.sampling
         detail = None if given is None else self._detail(given, base)
         cond, by = self.shown(cond, detail), detail and Anchored(detail.images, detail.mask, how.sampler)
         for step in self.diffusion.walk(noise.normal(base.shape), cond, cond, noise, how, by):

@@ -13,6 +13,8 @@ from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Stopped
 from unclip.recipes.finished import finished
 from unclip.recipes.settings.run import RunConfig, check_addable, stored_config, write_settings
+from unclip.recipes.together import check_shared
+from unclip.runs.embeddings import data_folder
 from unclip.runs.folder import RunFolder
 
 
@@ -35,10 +37,11 @@ def _add(
     run: RunFolder, stage: str, config: RunConfig, stop: threading.Event, source: Source | None
 ) -> Iterator[Event]:
     machine.prepare_memory()
+    check_shared(config, [stage])
     before = stored_config(run.settings)
-    config = _noted(before, stage, config)
+    config, prepared = _noted(before, stage, config), load_prepared(data_folder(run).data)
     write_settings(run.settings, config)
-    ctx = Context(run, config, load_prepared(run.data), machine.device(), config.precision, stop, source)
+    ctx = Context(run, config, prepared, machine.device(), config.precision, stop, source)
     try:
         yield from finished(ctx, stage)
     except Exception:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from unclip.recipes.more import End, More, further
+from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig
 from unclip.runs.folder import RunFolder
 
@@ -72,3 +73,8 @@ class StageTime:
         record = self.run.state().get(name)
         before = self.more.ends[name].seconds if self.more and name in self.more.ends else 0.0
         return 0.0 if record is None else float(record["metrics"].get("seconds") or 0.0) - before
+
+
+def reserved(recipe: Recipe, preview: float) -> float:
+    """Seconds that are kept for the last preview and the gate, by those that a preview took."""
+    return (1 + recipe.gate_previews) * preview

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unclip.training.trainer import Report
+from unclip.training.report import Report
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ from unclip.core.disk import store
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Gate, Note
 from unclip.recipes.stage_run import StageRun
+from unclip.runs.embeddings import Interrupted
 from unclip.runs.folder import RunFolder
 
 
 def finished(ctx: Context, name: str) -> Iterator[Event]:
-    """Ends with the stage finished and whole, unless it is stopped: it is trained, continued, or only told of.
+    """Ends with the stage finished and whole, unless it was to stop: it is trained, continued, or only told of.
 
     One whose files are damaged is made again from its last checkpoint. Where that gives other weights, the stages that
     were trained on the old ones are trained anew, too: they would not fit.
@@ -26,7 +27,10 @@ def finished(ctx: Context, name: str) -> Iterator[Event]:
             yield from _early_told(run, name)
             yield Gate(name, before["passed"], before["why"], before["metrics"])
             return
-    yield from StageRun(ctx, name).events()
+    try:
+        yield from StageRun(ctx, name).events()
+    except Interrupted:  # before its next step: its last checkpoint, and what is made of the images, are kept
+        return
     after = run.state().get(name)
     if before is not None and after is not None and before.get("sha256") != after.get("sha256"):
         yield from _later_forgotten(ctx, name)

@@ -38,7 +38,7 @@ def opinions(
 def too_long(tokenizer: Tokenizer, captions: Iterable[str], config: RunConfig) -> Iterator[str]:
     """The same on captions that are not read to their ends."""
     if tokenizer.context >= config.longest_caption:  # else the longest of them sets the context
-        yield from cut(tokenizer.lengths(list(captions)), config.longest_caption)
+        yield from cut(tokenizer.lengths(captions), config.longest_caption)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Passes:
 def passes_in(ctx: Context, stage: str) -> Passes:
     """Those of a stage of a run in progress."""
     drawn = ctx.source is not None and ctx.source.kind == KIND
-    return Passes.of(ctx.config, stage, len(ctx.splits.train), drawn)
+    return Passes.of(ctx.config, stage, ctx.trained, drawn)
 
 
 def foreseen(events: Iterator[Event], passes: Passes) -> Iterator[Event]:

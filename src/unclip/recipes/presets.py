@@ -7,7 +7,6 @@ from unclip.models.autoencoder.training import AutoencoderLoss
 from unclip.models.codes import latent_diffusion, latent_sampling
 from unclip.models.ddpm import ddpm_diffusion, ddpm_sampling
 from unclip.models.decoder import decoder_diffusion, paper_diffusion, paper_sampling
-from unclip.models.network import fitted
 from unclip.nn.autoencoder.coder import CoderConfig
 from unclip.nn.autoencoder.patch_critic import PatchCriticConfig
 from unclip.nn.backbones.diffusion_unet import adm_imagenet64
@@ -79,7 +78,7 @@ def paper(size: int = 64) -> RunConfig:
     attention = (True, True, True, False) if size == 32 else (False, True, True, True)
     adam = OptimConfig(lr=1.2e-4, warmup=1000, decay=0.0, beta1=0.9, beta2=0.999, clip=1.0)
     decoder = DecoderRecipe(
-        network=fitted(adm_imagenet64(), attention=attention, vector_width=0),
+        network=adm_imagenet64().changed(attention=attention, vector_width=0),
         text="own",
         text_width=512,
         text_layers=16,

@@ -14,9 +14,12 @@ from unclip.core import machine, processes
 from unclip.core.disk import store
 from unclip.core.plugins.given import plugins
 from unclip.data.prepare.identity import is_prepared
+from unclip.data.prepare.rows import Texts
 from unclip.data.prepare.splits_file import HELD_OUT
 from unclip.data.prepare.write import Prepared, prepare
 from unclip.data.source import Source, notes_of
+from unclip.data.stream.sample import Sample
+from unclip.data.stream.texts import note_texts
 from unclip.images.files import save_picture, thumbnail_sheet
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, ImageSaved, Note, Stopped
@@ -25,11 +28,14 @@ from unclip.recipes.foresight import foreseen, opinions, passes_in, too_long
 from unclip.recipes.more import check_more, train_on
 from unclip.recipes.settings.changes import changed, with_changes
 from unclip.recipes.settings.run import RunConfig, stored_config, write_settings
+from unclip.recipes.sources.streamed import prepared_of, told_of_classes
 from unclip.recipes.splits import settle_splits
 from unclip.recipes.start.given import given_tokenizer, keep_given
 from unclip.recipes.start.origin import begin, start_tokenizer
+from unclip.recipes.together import check_shared
 from unclip.runs.drawn import unseen_record
 from unclip.runs.folder import RunFolder
+from unclip.runs.modules import note_tokenizer
 from unclip.text.extend import extended
 from unclip.text.tokenizer import Tokenizer
 
@@ -61,8 +67,7 @@ def _train(
     more: float | None,
 ) -> Iterator[Event]:
     machine.prepare_memory()
-    for name in config.stages:
-        processes.check_batch(f"{name}.train.batch", config.recipes[name].train.batch)
+    check_shared(config, config.stages)
     check_more(run, config, more)
     changes = changes_of(run, config)
     config = begin(run, config)
@@ -70,8 +75,11 @@ def _train(
     config = settle(run, config, more)
     for path, (before, now) in changes.items():
         yield Note("settings", f"{path} = {now} from here on, {before} before")
+    if config.shard and processes.count() == 1:
+        yield Note("settings", "shard: one process trains alone, so nothing is shared out; start several by torchrun")
     _check_data(source, run, config)
     yield from train_on(run, config, more)
+    source = prepared_of(source, run, config)
     try:
         prepared = _prepared(source, run, config, stop)
     except KeyboardInterrupt:  # what is prepared is kept
@@ -79,6 +87,8 @@ def _train(
         return
     yield from _data_events(run, prepared, source, config)
     yield from settle_splits(run, prepared, config)
+    if isinstance(source, Sample) and config.captioned:
+        note_texts(source.shards)
     ctx = Context(run, config, prepared, machine.device(), config.precision, stop, source)
     yield from _tokenizer(ctx) if config.reads_captions else _classes(ctx)
     for name in config.stages:
@@ -144,14 +154,14 @@ def _check_data(source: Source, run: RunFolder, config: RunConfig) -> None:
 
 def _prepared(source: Source, run: RunFolder, config: RunConfig, stop: threading.Event) -> Prepared:
     """Raises KeyboardInterrupt where it was stopped."""
-    captioned, background = config.captioned, config.background
-    return prepare(source, run.data, config.size, config.max_bad, captioned, background=background, stop=stop)
+    return prepare(source, run.data, config.size, config.max_bad, config.captioned, stop=stop, **config.look)
 
 
 def _data_events(run: RunFolder, prepared: Prepared, source: Source, config: RunConfig) -> Iterator[Event]:
+    whole = source.shards.source if isinstance(source, Sample) else source
     for line in (
         *prepared.report.lines(),
-        *notes_of(source),
+        *notes_of(whole),
         *opinions(prepared.report, prepared, prepared.captions, config),
     ):
         yield Note("data", line)
@@ -165,10 +175,13 @@ def _data_events(run: RunFolder, prepared: Prepared, source: Source, config: Run
 def _finish_data(ctx: Context) -> None:
     """From here on the run is begun: its settings are kept."""
     if "data" not in ctx.folder.state():
-        count = len(ctx.prepared)
         held = {name: len(ctx.splits.of(name)) for name in HELD_OUT}
-        metrics = {"pairs": count, **held, **unseen_record(ctx.source)}
-        ctx.folder.finish("data", {"passed": True, "why": f"{count} pairs", "metrics": metrics})
+        count, streamed = ctx.trained + sum(held.values()), {}
+        if ctx.shards is not None:
+            streamed["streamed"] = len(ctx.shards.trained)
+        metrics = {"pairs": count, **held, **streamed, **unseen_record(ctx.source)}
+        about = "about " if streamed else ""
+        ctx.folder.finish("data", {"passed": True, "why": f"{about}{count} pairs", "metrics": metrics})
 
 
 def _tokenizer(ctx: Context) -> Iterator[Event]:
@@ -180,18 +193,16 @@ def _tokenizer(ctx: Context) -> Iterator[Event]:
         made = _made(ctx)
         made.save(run.tokenizer)
         _finish_data(ctx)
-        metrics = {"tokens": made.size, "context": made.context}
-        record = {"passed": True, "why": f"{made.size} tokens", "metrics": metrics}
-        run.finish("tokenizer", {**record, "sha256": store.sha256(run.tokenizer)})
+        note_tokenizer(run, made)
     yield Note("tokenizer", f"{ctx.tokenizer.size} tokens, captions of at most {ctx.tokenizer.context}")
-    for line in too_long(ctx.tokenizer, (caption for row in ctx.prepared.captions for caption in row), config):
+    for line in too_long(ctx.tokenizer, Texts(ctx.captions), config):
         yield Note("tokenizer", line)
 
 
 def _made(ctx: Context) -> Tokenizer:
     """The tokenizer of the captions; of a run that starts from another that one's, with more words; with small
     weights beside that one's it stays as it is."""
-    captions, config = [c for row in ctx.prepared.captions for c in row], ctx.config
+    captions, config = Texts(ctx.captions), ctx.config
     if (given := given_tokenizer(ctx.folder, config)) is not None:
         return given
     if not config.start:
@@ -207,4 +218,7 @@ def _classes(ctx: Context) -> Iterator[Event]:
         names = ctx.classes
         shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
         yield Note("classes", f"{len(names)}: {shown}")
+        if ctx.shards is not None:
+            held = {ctx.prepared.captions[row][0] for row in ctx.splits.validation}
+            yield from (Note("classes", line) for line in told_of_classes(len(names), len(held)))
     _finish_data(ctx)

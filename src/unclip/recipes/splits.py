@@ -9,15 +9,23 @@ from unclip.data.advice import alike
 from unclip.data.prepare.splits import Splits, copies, split_rows
 from unclip.data.prepare.splits_file import read_splits, write_splits
 from unclip.data.prepare.write import Prepared
+from unclip.data.stream.sample import splits_of_sample
+from unclip.data.stream.shards import open_shards
 from unclip.judges.near_copies import groups_of
 from unclip.recipes.events import Event, Note, Working
 from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.sources.streamed import told_of_stream
 from unclip.runs.folder import RunFolder
 
 
 def settle_splits(run: RunFolder, prepared: Prepared, config: RunConfig) -> Iterator[Event]:
     """Finds the splits of a run that has none yet, and writes them; a run of unclip 0.2.0 goes on without a test."""
     if run.splits.exists() or _without_test(run):
+        return
+    if (shards := open_shards(run.data)) is not None:
+        splits = splits_of_sample(prepared, shards)
+        write_splits(run.splits, splits, {"held_out": config.held_out})
+        yield from (Note("data", line) for line in told_of_stream(shards, splits))
         return
     yield Working("data", "looking for near-copies", 0.0, 0.0)
     groups = groups_of(prepared)

@@ -21,13 +21,13 @@ from unclip.core.typing import Images
 from unclip.figures import plots
 from unclip.images.files import save_picture
 from unclip.nn.lora import is_small, merged, small_of
-from unclip.recipes.budget import StageTime
+from unclip.recipes.budget import StageTime, reserved
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Gate, ImageSaved, Note, Progress, Working
+from unclip.recipes.feed import news, skipped
 from unclip.recipes.foresight import passes_in
 from unclip.recipes.gates import believable
 from unclip.recipes.more import End
-from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.stages.base import Preview, build
 from unclip.recipes.stages.clip import CLIPRecipe
 from unclip.recipes.stages.copies import CopyWatch, copied
@@ -35,7 +35,8 @@ from unclip.recipes.start.given import take_given
 from unclip.recipes.start.weights import store_small, take_finished, take_start
 from unclip.training.checkpoint import Log, check_room, load_checkpoint, save_checkpoint
 from unclip.training.plan import Plan
-from unclip.training.trainer import Diverged, Report, Trainer
+from unclip.training.report import Report
+from unclip.training.trainer import Diverged, Trainer
 from unclip.training.turns import call_others
 
 PREVIEWS = (0.06, 0.2, 0.5, 1.0)
@@ -66,6 +67,8 @@ class StageRun:
             ctx.config.seed,
             ctx.precision,
             ctx.config.workers,
+            ctx.config.shard,
+            ctx.config.compile,
         )
         self.averaged: Module = copy.deepcopy(self.stage.module).eval().requires_grad_(False)
         self.kept = 0  # the step of the last checkpoint
@@ -149,10 +152,13 @@ class StageRun:
         """saved: when it was last saved; share: of the plan that was done."""
         for report in steps:
             yield self._progress(report)
+            if report.lost is not None:
+                yield Note(self.name, skipped(self.stage.feed, report.step, report.lost))
+            yield from (Note(self.name, told) for told in news(self.stage.feed))
             # Amid skipped steps nothing is drawn or kept; what became due meanwhile is done after them.
             end = self.trainer.plan.total
             seen = (yield from self._look(share, report)) if self.trainer.calm else {}
-            log.write(line(report) | seen)
+            log.write(report.line() | seen)
             if self.trainer.calm:
                 plan, cut = self.trainer.plan, self.trainer.plan.total != end
                 share = plan.share(report.step, self.trainer.elapsed) if cut else report.share
@@ -208,7 +214,7 @@ class StageRun:
     def _preview(self, report: Report, draw: Callable[[Any], Image | Preview]) -> Generator[Event, None, Images | None]:
         """Draws a grid of samples; returns images in which copies can be looked for, where it has such."""
         began = time.monotonic()
-        self.averaged.load_state_dict(self.trainer.ema.average)
+        self.averaged.load_state_dict(self.trainer.averaged())
         path = self.ctx.folder.samples / f"{self.name}-{report.step:06d}.png"
         lock.check_held(self.ctx.folder.root)
         shown = draw(self.averaged)
@@ -223,7 +229,7 @@ class StageRun:
     def _finish(self) -> Iterator[Event]:
         self._save()
         trainer = self.trainer
-        self.averaged.load_state_dict(trainer.ema.average)
+        self.averaged.load_state_dict(trainer.averaged())
         yield Working(self.name, "judging it", trainer.plan.reserve + self.time.later, self.time.behind(1.0))
         began = time.monotonic()
         verdict = returned(self.stage.gate(self.averaged), Gate, f"{self.name}: its gate")
@@ -246,7 +252,7 @@ class StageRun:
         """Keeps the averaged weights, with what is to be noted beside them; returns their SHA-256."""
         self.trainer.check()
         lock.check_held(self.ctx.folder.root)
-        self.averaged.load_state_dict(self.trainer.ema.average)
+        self.averaged.load_state_dict(self.trainer.averaged())
         state = self.stage.kept(self.averaged).state_dict()
         weights = merged(state, small_of(state))
         extra = {**(about or {}), "began": self.ctx.began}
@@ -286,14 +292,3 @@ class StageRun:
 def due(before: float, now: float, often: bool = False) -> bool:
     """Whether a grid of samples is drawn between two shares of a stage's run. often: at `LOOKS`, too."""
     return any(before < at <= now for at in (*PREVIEWS, *(LOOKS if often else ())))
-
-
-def reserved(recipe: Recipe, preview: float) -> float:
-    """Seconds that are kept for the last preview and the gate, by those that a preview took."""
-    return (1 + recipe.gate_previews) * preview
-
-
-def line(report: Report) -> dict[str, Any]:
-    """A report as a line of the log; a figure that is not finite becomes null."""
-    metrics = {**{k: v for k, v in vars(report).items() if k not in ("parts", "remaining", "share")}, **report.parts}
-    return {k: v if math.isfinite(v) else None for k, v in metrics.items()}

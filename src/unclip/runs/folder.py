@@ -33,6 +33,8 @@ from unclip.core.config.tables import read_json, read_toml
 from unclip.core.disk import atomic, lock, store
 from unclip.core.shown import printable, shell_command
 from unclip.data.images.colours import WHITE
+from unclip.data.images.square import Look, as_look
+from unclip.data.layouts.kinds import CROP
 from unclip.data.prepare import splits_file
 from unclip.runs.lora import FOLDER
 from unclip.runs.records import check_record, records_before
@@ -155,9 +157,9 @@ class RunFolder:
         return tuple(names)
 
     @property
-    def background(self) -> str:
-        """The colour behind the run's images where they are transparent. Raises ValueError as `model` does."""
-        return str(self._set("background", WHITE))
+    def look(self) -> Look:
+        """How the run's images are seen, and so whatever its model is given. Raises ValueError as `model` does."""
+        return as_look(self._set("background", WHITE), self._set("fit", CROP), str(self.settings))
 
     def _set(self, name: str, default: object) -> object:
         """A setting of run.toml, without the rest; `default` where there is none."""

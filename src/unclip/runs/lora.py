@@ -117,6 +117,12 @@ class Lora:
         """The folder of the stages' folders."""
         return self.path / FOLDER if (self.path / FOLDER).is_dir() else self.path
 
+    @property
+    def name(self) -> str:
+        """The name of the run, or of a folder that stands alone."""
+        path = self.path.resolve()
+        return path.parent.name if path.name == FOLDER else path.name
+
     @cached_property
     def stages(self) -> tuple[str, ...]:
         """Those that they were trained for."""

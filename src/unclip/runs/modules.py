@@ -65,6 +65,13 @@ def read_tokenizer(folder: RunFolder, context: int, promised: str | None) -> tup
     return Tokenizer.load(folder.tokenizer, context), found
 
 
+def note_tokenizer(folder: RunFolder, made: Tokenizer, more: str = "") -> None:
+    """Notes as finished the tokenizer that was saved in a run. more: where it is from."""
+    metrics = {"tokens": made.size, "context": made.context}
+    record = {"passed": True, "why": f"{made.size} tokens{more}", "metrics": metrics}
+    folder.finish("tokenizer", {**record, "sha256": store.sha256(folder.tokenizer)})
+
+
 def load_stage(run: RunFolder | str | Path, name: str, kind: type[M], device: str = "cpu") -> M:
     """Reads a finished stage of a run, frozen, in evaluation mode.
 

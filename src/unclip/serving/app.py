@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.security import HTTPBearer
+from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
 import unclip
@@ -36,8 +38,8 @@ def create(options: ServeOptions) -> Server:
     """Builds a server; its default model is read when it starts. Raises ValueError for runs that are missing."""
     engine = Engine(options.slots, options.waiting)
     try:
-        library = Library(options.runs, engine.share, options.memory, options.strict)
-        desk, watched = Desk(library, engine, options), Watched(library.folders, options.watch)
+        library = Library(options.runs, engine.share, options.memory, options.strict, options.beside)
+        desk, watched = Desk(library, engine, options), Watched(library.runs, options.watch)
     except BaseException:
         engine.stop()
         raise
@@ -48,7 +50,14 @@ def create(options: ServeOptions) -> Server:
         yield
         engine.stop()
 
-    app = FastAPI(title="unclip", version=unclip.__version__, summary="Your own DALL-E 2", lifespan=lifespan)
+    app = FastAPIOffline(
+        redoc_url=None,
+        title="unclip",
+        version=unclip.__version__,
+        summary="Your own DALL-E 2",
+        lifespan=lifespan,
+        dependencies=[Depends(HTTPBearer(auto_error=False, description="what --api-key gave"))],
+    )
     errors.install(app)
     metrics = Metrics(engine)
     api = images.routes(desk, Links()), a1111.routes(desk), models.routes(desk, metrics)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from unclip.runs.lora import Lora
+
 MEGA = 1_000_000
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
@@ -34,6 +36,7 @@ class ServeOptions:
         moderation: "module:function", or an entry point's name: called with each prompt, negative prompt and text of
             what an image shows, it returns why they are refused, or None.
         log_prompts: whether the log says what was asked for.
+        beside: small weights; the first run with each of them is a further model.
         watch: further runs, which may still train, that the page shows.
     """
 
@@ -53,6 +56,7 @@ class ServeOptions:
     pixels: int = 4096 * 4096
     moderation: str = ""
     log_prompts: bool = False
+    beside: tuple[Lora, ...] = ()
     watch: tuple[str | Path, ...] = ()
 
     @property

@@ -13,17 +13,20 @@ REPORT = "report.html"
 
 
 class Watched:
-    """Name -> run. Raises ValueError where two have one name, or a folder does not exist."""
+    """Name -> run; one whose name is taken has that of the folder around it, too. Raises ValueError for a folder that
+    does not exist."""
 
     def __init__(self, runs: Mapping[str, Path], more: Sequence[str | Path]) -> None:
         self._runs = {name: RunFolder(folder) for name, folder in runs.items()}
         for path in map(Path, more):
-            name = path.resolve().name
             if not path.is_dir():
                 raise ValueError(f"--watch {path}: there is no such folder; name that of a run, finished or not")
-            if name in self._runs:
-                raise ValueError(f"--watch {path}: another run is called {name}; rename one of the folders")
-            self._runs[name] = RunFolder(path)
+            if not any(run.root.samefile(path) for run in self._runs.values()):
+                self._runs[self._name(path.resolve())] = RunFolder(path)
+
+    def _name(self, path: Path) -> str:
+        longer = (" of ".join(path.parts[: -count - 1 : -1]) for count in range(1, len(path.parts)))
+        return next(name for name in longer if name not in self._runs)
 
     @property
     def names(self) -> list[str]:

@@ -31,6 +31,7 @@ from unclip.generation.settings import Settings
 from unclip.judges.judge import Judge
 from unclip.judges.shipped import load_all
 from unclip.recipes.api.judged_data import Judged, rows_of, trained_on
+from unclip.runs.embeddings import data_folder
 from unclip.runs.folder import RunFolder
 from unclip.studies.families.study import Family, Shared, figures, sheet
 
@@ -133,7 +134,7 @@ def shared(roots: Sequence[Path], asked: CompareRequest) -> tuple[list[str], Ima
 def _held_out(root: Path, asked: CompareRequest) -> Judged:
     run = RunFolder(root)
     run.require()
-    prepared = load_prepared(run.data)
+    prepared = load_prepared(data_folder(run).data)
     return prepared, rows_of(run, prepared, asked.split)[: asked.n]
 
 

@@ -23,7 +23,6 @@ from unclip.figures.report import Section, write_report
 from unclip.figures.strips import denoising_strip, noising_strip
 from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import grid, save_picture
-from unclip.models.network import fitted
 from unclip.recipes.events import Event, ImageSaved, Note, Stopped
 from unclip.recipes.presets import tiny
 from unclip.recipes.run import train_stages
@@ -54,7 +53,7 @@ def demo_config(budget: float) -> RunConfig:
     narrow = base.using(
         clip=replace(clip, share=0.20),
         prior=replace(prior, share=0.05, sampling=replace(prior.sampling, steps=16)),
-        decoder=replace(decoder, share=0.75, network=fitted(decoder.network, widths=(32, 48))),
+        decoder=replace(decoder, share=0.75, network=decoder.network.changed(widths=(32, 48))),
     )
     return replace(narrow, budget=budget)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 import tokenizers
 from tokenizers import models, trainers
 
-from unclip.text.tokenizer import Tokenizer, check_text
+from unclip.text.tokenizer import Tokenizer, again, check_text
 
 FIRST = 0x10000
 """Token n is shown to the trainer as the letter FIRST + n."""
@@ -29,9 +29,7 @@ def extended(base: Tokenizer, captions: Iterable[str], vocabulary: int, longest:
 
     Raises ValueError where `base` has more tokens than `vocabulary`.
     """
-    captions = list(captions)
-    for caption in captions:
-        check_text(caption)
+    captions = again(captions)
     if vocabulary < base.size:
         raise ValueError(
             f"vocabulary = {vocabulary}: the tokenizer that is extended has {base.size:,} tokens; take {base.size} "
@@ -48,7 +46,7 @@ def extended(base: Tokenizer, captions: Iterable[str], vocabulary: int, longest:
     return made
 
 
-def _learned(base: Tokenizer, captions: list[str], room: int) -> list[tuple[str, str]]:
+def _learned(base: Tokenizer, captions: Iterable[str], room: int) -> list[tuple[str, str]]:
     """The rules that byte-pair encoding finds next, each a pair of tokens as the vocabulary spells them."""
     words = list(_words(base, captions))
     seen = sorted({letter for word in words for letter in word})
@@ -63,10 +61,10 @@ def _learned(base: Tokenizer, captions: list[str], room: int) -> list[tuple[str,
     return list(dict.fromkeys(spelled))
 
 
-def _words(base: Tokenizer, captions: list[str]) -> Iterator[str]:
+def _words(base: Tokenizer, captions: Iterable[str]) -> Iterator[str]:
     """Each word of the captions, its tokens as letters. A word is what byte-pair encoding never crosses."""
     backend, known = base.backend, dict[str, str]()
-    for caption in captions:
+    for caption in map(check_text, captions):
         for word, _ in backend.pre_tokenizer.pre_tokenize_str(backend.normalizer.normalize_str(caption)):
             if word not in known:
                 known[word] = "".join(chr(FIRST + token.id) for token in backend.model.tokenize(word))

@@ -3,6 +3,7 @@
 Text is lower-cased and stripped, as CLIP's is; a caption becomes <start> ... <end> <pad> ...
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -15,14 +16,22 @@ from unclip.core.shown import printable
 from unclip.core.typing import Ids, Mask
 
 PAD, START, END = "<pad>", "<start>", "<end>"
+FEW, MANY = 100, 10_000
+"""Captions that are read one by one; those that are held at once where all of a data set are read."""
 
 
-def check_text(text: str) -> None:
-    """Raises ValueError for what is not a text, as the words of a command that were not typed in UTF-8."""
+def check_text(text: str) -> str:
+    """The text. Raises ValueError for what is not a text, as the words of a command that were not typed in UTF-8."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise ValueError(f"{printable(text)}: not UTF-8 text (letter {error.start + 1}); type it in UTF-8") from error
+    return text
+
+
+def again(captions: Iterable[str]) -> Iterable[str]:
+    """The same, to be gone through more than once: held in memory only where it is an iterator."""
+    return list(captions) if iter(captions) is captions else captions
 
 
 class Tokenizer:
@@ -37,10 +46,11 @@ class Tokenizer:
 
     @classmethod
     def train(cls, captions: Iterable[str], vocabulary: int = 4096, longest: int = 77) -> "Tokenizer":
-        """Learns at most `vocabulary` tokens; the context is the longest caption's length, at most `longest`."""
-        captions = list(captions)
-        for caption in captions:
-            check_text(caption)
+        """Learns at most `vocabulary` tokens; the context is the longest caption's length, at most `longest`.
+
+        Raises ValueError for a caption that is not UTF-8 text.
+        """
+        captions = again(captions)
         backend = Backend(models.BPE())
         backend.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase(), normalizers.Strip()])
         backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
@@ -51,9 +61,12 @@ class Tokenizer:
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
             show_progress=False,
         )
-        backend.train_from_iterator(captions, trainer)
-        lengths = [len(e.ids) + 2 for e in backend.encode_batch(captions)]
-        return cls(backend, min(longest, max(lengths, default=2)))
+        backend.train_from_iterator(map(check_text, captions), trainer)
+        return cls(backend, longest).fitted(captions)
+
+    def fitted(self, captions: Iterable[str]) -> "Tokenizer":
+        """The same with the longest caption's length as its context, where that is less."""
+        return Tokenizer(self.backend, min(self.context, max(self.lengths(captions), default=2)))
 
     @property
     def size(self) -> int:
@@ -72,15 +85,24 @@ class Tokenizer:
         assert found is not None, number
         return found
 
-    def lengths(self, captions: Sequence[str]) -> list[int]:
+    def lengths(self, captions: Iterable[str]) -> list[int]:
         """Tokens of each caption before any cut, <start> and <end> included."""
-        return [len(ids) + 2 for ids in self._encoded(captions)]
+        rest = iter(captions)
+        parts = iter(lambda: list(itertools.islice(rest, MANY)), [])
+        return [len(ids) + 2 for some in parts for ids in self._encoded(some)]
 
     def __call__(self, captions: Sequence[str]) -> tuple[Ids, Mask]:
         """ids [b, n] and the mask of real tokens [b, n]; n: the longest caption; those over `context` are cut."""
-        rows = [[self.start, *ids[: self.context - 2], self.end] for ids in self._encoded(captions)]
+        return self.padded(self.rows(captions))
+
+    def rows(self, captions: Sequence[str]) -> list[list[int]]:
+        """The ids of each caption, cut to `context`, with <start> and <end>."""
+        return [[self.start, *ids[: self.context - 2], self.end] for ids in self._encoded(captions)]
+
+    def padded(self, rows: Sequence[Sequence[int]]) -> tuple[Ids, Mask]:
+        """The same as one tensor [b, n], and the mask of what is no padding."""
         longest = max(map(len, rows))
-        ids = torch.tensor([row + [self.pad] * (longest - len(row)) for row in rows])
+        ids = torch.tensor([[*row, *[self.pad] * (longest - len(row))] for row in rows])
         lengths = torch.tensor([len(row) for row in rows])
         return ids, torch.arange(longest)[None] < lengths[:, None]
 
@@ -90,9 +112,10 @@ class Tokenizer:
         return self.decode(ids[:maximum]), self.decode(ids[maximum:])
 
     def _encoded(self, captions: Sequence[str]) -> list[list[int]]:
-        for caption in captions:
-            check_text(caption)
-        return [e.ids for e in self.backend.encode_batch(list(captions))]
+        texts = list(map(check_text, captions))
+        if len(texts) < FEW:  # one by one: the threads of a batch would disturb torch's
+            return [self.backend.encode(text).ids for text in texts]
+        return [e.ids for e in self.backend.encode_batch(texts)]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text without special tokens."""
@@ -115,4 +138,6 @@ class Tokenizer:
         try:
             return cls.of(path.read_text(encoding="utf-8"), context)
         except Exception as error:
-            raise ValueError(f"{path}: not a tokenizer ({error}); train again or copy it from the run") from error
+            raise ValueError(
+                f"{path}: not a tokenizer ({printable(error)}); train again or copy it from the run"
+            ) from error

@@ -18,15 +18,16 @@ if TYPE_CHECKING:
     from unclip.training.optim import OptimConfig as OptimConfig
     from unclip.training.optim import optimizers as optimizers
     from unclip.training.plan import Plan as Plan
+    from unclip.training.report import Report as Report
     from unclip.training.trainer import Diverged as Diverged
-    from unclip.training.trainer import Report as Report
     from unclip.training.trainer import TrainConfig as TrainConfig
     from unclip.training.trainer import Trainer as Trainer
 else:
     __all__, __getattr__, __dir__ = lazy(
         __name__,
         {
-            "unclip.training.trainer": "Trainer TrainConfig Report Diverged",
+            "unclip.training.trainer": "Trainer TrainConfig Diverged",
+            "unclip.training.report": "Report",
             "unclip.training.plan": "Plan",
             "unclip.core.task": "Task Batch Losses",
             "unclip.training.optim": "OptimConfig optimizers",

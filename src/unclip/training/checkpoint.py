@@ -11,6 +11,8 @@ from unclip.training.trainer import TrainConfig, Trainer
 KIND = "Checkpoint"
 RATES = ("lr", "muon_lr")
 """Of the optimiser's settings, those that may change on the way."""
+MEMORY = ("accumulate", "activation_checkpointing")
+"""Of a training's settings, those that change only what memory it takes."""
 MACHINE = ("device", "workers", "precision")
 """What a run may be continued with that was begun with another: the sums are then rounded in other places."""
 
@@ -84,13 +86,14 @@ def _about(trainer: Trainer) -> dict[str, Any]:
 
 
 def _fixed(about: dict[str, Any]) -> dict[str, Any]:
-    """What a trainer must share with the checkpoint that it continues: all but rates and machine.
+    """What a trainer must share with the checkpoint that it continues: all but rates, memory and machine.
 
     Whether there is a rate for Muon at all decides which moments there are.
     """
     optim = about["config"]["optim"]
     kept = {k: v for k, v in optim.items() if k not in RATES} | {"muon": optim["muon_lr"] > 0}
-    return {"config": {**about["config"], "optim": kept}, "seed": about["seed"]}
+    own = {k: v for k, v in about["config"].items() if k not in MEMORY}
+    return {"config": {**own, "optim": kept}, "seed": about["seed"]}
 
 
 def _completed(stored: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from unclip.training.sharded.parted import state_of
+
 
 class EMA:
     """An exponential moving average of a model's weights, whose length grows with the run (Karras et al. 2024a, Eq. 2).
@@ -22,13 +24,13 @@ class EMA:
         if not 0 <= decay < 1:
             raise ValueError(f"ema_decay = {decay}: the share of the average that is kept, in [0, 1)")
         self.gamma, self.decay = gamma, decay
-        self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        self.average = {k: v.clone() for k, v in state_of(model).items()}
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """Takes in the model's weights after optimiser step number `step` (1, 2, ...)."""
         keep = self.decay or (1 - 1 / step) ** (self.gamma + 1)
-        state = model.state_dict()
+        state = state_of(model)
         floating = [k for k, v in self.average.items() if v.is_floating_point()]
         torch._foreach_lerp_([self.average[k] for k in floating], [state[k] for k in floating], 1 - keep)  # pyright: ignore[reportPrivateImportUsage]
 

@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unclip.core.imports.compiler import Uncompiled
 from unclip.core.typing import Float
+from unclip.training.sharded.parted import Parts, Undivided
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
 """p(s) = a s + b s^3 + c s^5, repeated five times, carries singular values in (0.005, 1] into about [0.68, 1.14]."""
@@ -41,7 +43,7 @@ def _factor(gram: Tensor) -> Tensor:
     return factor
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(Uncompiled):
     """The optimiser Muon (Jordan et al. 2024): steps that are nearly orthogonal matrices.
 
         W <- (1 - lr decay) W - 0.2 sqrt(max(m, n)) lr orthogonalized(Nesterov momentum)
@@ -54,10 +56,19 @@ class Muon(torch.optim.Optimizer):
         lr: the learning rate.
         decay: the weight decay.
         momentum: the decay of the mean gradient.
+        parts: where processes share a matrix out: only the whole can be orthogonalised, so its direction is gathered.
     """
 
-    def __init__(self, params: Iterable[nn.Parameter], lr: float, decay: float, momentum: float = 0.95) -> None:
+    def __init__(
+        self,
+        params: Iterable[nn.Parameter],
+        lr: float,
+        decay: float,
+        momentum: float = 0.95,
+        parts: Parts | None = None,
+    ) -> None:
         super().__init__(list(params), {"lr": lr, "weight_decay": decay, "momentum": momentum})
+        self.parts = parts or Undivided()
 
     @torch.no_grad()
     def step(self, closure: object = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -66,18 +77,19 @@ class Muon(torch.optim.Optimizer):
             shapes: dict[tuple[int, ...], list[nn.Parameter]] = {}
             for p in group["params"]:
                 if p.grad is not None:
-                    shapes.setdefault(tuple(p.shape), []).append(p)
+                    shapes.setdefault(tuple(self.parts.shape(p)), []).append(p)
             for parameters in shapes.values():
                 self._update(parameters, group)
 
     def _update(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
-        wide = torch.stack([self._direction(p, group["momentum"]).flatten(1) for p in parameters])
+        whole = [self.parts.gathered(p, self._direction(p, group["momentum"])) for p in parameters]
+        wide = torch.stack([direction.flatten(1) for direction in whole])
         tall = wide.shape[1] > wide.shape[2]
         steps = orthogonalized(wide.mT if tall else wide)
         scale = 0.2 * max(wide.shape[1:]) ** 0.5
         for p, step in zip(parameters, steps.mT if tall else steps, strict=True):
             p.mul_(1 - group["lr"] * group["weight_decay"])
-            p.add_(step.reshape(p.shape), alpha=-group["lr"] * scale)
+            p.add_(self.parts.own(p, step.reshape(self.parts.shape(p))), alpha=-group["lr"] * scale)
 
     def _direction(self, p: nn.Parameter, momentum: float) -> Tensor:
         assert p.grad is not None

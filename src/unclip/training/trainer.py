@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -13,13 +14,22 @@ from unclip.core import processes
 from unclip.core.config.base import Config
 from unclip.core.config.ranges import Count, Fraction, Range
 from unclip.core.noise import Noise
-from unclip.core.task import Batch, Losses, Paced, Settles, Task
+from unclip.core.task import Batch, Paced, Settles, Task
+from unclip.training.device import Ahead, compiled, tf32
 from unclip.training.ema import EMA
 from unclip.training.gradients import Gradients, gradients, threads
-from unclip.training.optim import OptimConfig, clip_gradients, optimizers
+from unclip.training.lost import lost_rows
+from unclip.training.optim import OptimConfig, optimizers
+from unclip.training.parts import check_parts
 from unclip.training.plan import COOLDOWN, Plan
+from unclip.training.recompute import recomputing
+from unclip.training.report import Figures, Report
+from unclip.training.sharded.parted import Parts, Undivided, state_of
+from unclip.training.state import WORDS, enter, whole_tensors
 from unclip.training.turns import Turns
 
+UNBROKEN = 3
+"""So many steps in a row that are not finite end the run."""
 PATIENCE = 20
 """So many bad steps among the last `WINDOW` end the run; so many good ones in a row make it worth keeping."""
 WINDOW = 60
@@ -38,6 +48,8 @@ class TrainConfig(Config):
         ema_gamma: how short the average of the weights is; 16: about the last 6 % of the run.
         ema_decay: a fixed decay of that average in the place of `ema_gamma`; 0: none.
         cooldown: the fraction of the run in which the learning rate falls to zero.
+        accumulate: parts in which a batch is computed, one after the other; each takes the memory of a part.
+        activation_checkpointing: whether each block is computed again on the way back, in the place of being kept.
     """
 
     batch: Count = 32
@@ -46,33 +58,15 @@ class TrainConfig(Config):
     ema_gamma: Annotated[float, Range(0, 1e4)] = 16.0
     ema_decay: Annotated[float, Range(0, 1, below=True)] = 0.0
     cooldown: Fraction = COOLDOWN
+    accumulate: Count = 1
+    activation_checkpointing: bool = False
 
-
-@dataclass(frozen=True)
-class Report:
-    """What `Trainer.steps` yields after each step.
-
-    Args:
-        step: its number (1, 2, ...).
-        loss: the loss of its batch.
-        parts: further figures of the task, by name.
-        grad_norm: the L2 norm of the gradient, before it was clipped.
-        lr: the learning rate.
-        images_per_s: samples for each second.
-        elapsed: seconds of training so far.
-        remaining: seconds of training left.
-        share: how much of the plan is done, in [0, 1].
-    """
-
-    step: int
-    loss: float
-    parts: dict[str, float]
-    grad_norm: float
-    lr: float
-    images_per_s: float
-    elapsed: float
-    remaining: float
-    share: float
+    def __post_init__(self) -> None:
+        if self.batch % self.accumulate:
+            raise ValueError(
+                f"accumulate = {self.accumulate}: a batch of {self.batch} cannot be cut into so many equal parts; take "
+                f"a batch that is a multiple of {self.accumulate}"
+            )
 
 
 class Diverged(ValueError):
@@ -90,6 +84,8 @@ class Trainer:
         seed: of everything random.
         precision: "float32" or "bfloat16".
         workers: on a CPU, threads that each compute a part of a batch, where the task allows that.
+        shard: whether several processes share out weights, average and moments, each a part of every tensor.
+        compile: whether the task's blocks are compiled, where it is trained on a GPU.
     """
 
     def __init__(
@@ -101,6 +97,8 @@ class Trainer:
         seed: int,
         precision: str,
         workers: int = 1,
+        shard: bool = False,
+        compile: bool = False,
     ) -> None:
         assert isinstance(task, nn.Module)
         self.task, self.module, self.feed, self.config, self.plan = task, task, feed, config, plan
@@ -108,12 +106,21 @@ class Trainer:
         self.place = next(task.parameters()).device
         self.device = self.place.type
         self.workers = workers if task.per_sample and self.device == "cpu" and processes.count() == 1 else 1
+        processes.check_batch("batch", config.batch, config.accumulate)
+        check_parts(task, config.batch, config.accumulate, self.workers)
         self.settling = [module for module in task.modules() if isinstance(module, Settles)]
         self.paced = [module for module in task.modules() if isinstance(module, Paced)]
         self.optimizers = optimizers(task, config.optim)
         self.ema = EMA(task, config.ema_gamma, config.ema_decay)
         self.step, self.elapsed, self.skipped = 0, 0.0, 0
         self.recent = 0  # a bit for each of the last WINDOW steps, the last one lowest; set: it was bad
+        self.shard = shard and processes.count() > 1
+        self.compile = compile and self.device == "cuda"
+        self.batches = Ahead(feed, self.place, ahead=False)
+        self.parts: Parts = Undivided()
+        self.turns: Turns | None = None
+        self.seen: tuple[int, dict[str, Tensor]] | None = None  # a step, and the whole tensors after it
+        self.unbroken = 0  # steps in a row that were not finite
         self.first_loss: float | None = None  # the loss of the first step, where that was seen
 
     @property
@@ -127,12 +134,13 @@ class Trainer:
         return (~self.recent & (self.recent + 1)).bit_length() - 1
 
     def check(self) -> None:
-        """Raises Diverged where the weights are not worth keeping: amid bad steps, or not finite."""
+        """Raises Diverged where the state is not worth keeping: amid bad steps, or one that is not finite."""
         if not self.calm:
             raise Diverged(f"it ended while it diverged: {self._lately()}")
-        for name, value in (*self.module.state_dict().items(), *self.ema.average.items()):
+        for name, value in self.state()[0].items():
             if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-                raise Diverged(f"the weights {name} are not finite after step {self.step:,}")
+                kind, _, which = name.partition(".")
+                raise Diverged(f"the {WORDS[kind]} {which} are not finite after step {self.step:,}")
 
     def _lately(self) -> str:
         among = min(WINDOW, self.step)
@@ -151,85 +159,132 @@ class Trainer:
         Of several processes the first one decides: the others go on, and end, as it does.
         """
         self.module.train()
-        with threads(self.workers) as pool, Turns(self) as turns:
-            how = gradients(self.task, self.precision, pool)
+        with self._computing(), threads(self.workers) as pool, Turns(self) as turns:
+            self.turns = turns
+            how = self._shared_out() or gradients(self.task, self.precision, pool, self.config.accumulate)
             while turns.another():
                 start = time.perf_counter()
-                losses, norm = self._one(how)
+                figures, lost = self._one(how)
                 took = time.perf_counter() - start
                 self.elapsed += took
                 self.plan.settle(self.step, self.elapsed)
-                yield self._report(losses, norm, took)
+                yield self._report(figures, took, lost)
+                self._check_going()
+            if self.shard:
+                self.gather()
+        self.turns = None
 
-    def _one(self, how: Gradients) -> tuple[Losses, float]:
-        batch = self.feed(self.step).to(self.place)
-        noises = [Noise.shared(self.seed, n, self.step, device=self.place) for n in range(self.workers)]
-        if processes.count() > 1:
-            noises = [noises[0].of(processes.rows(self.config.batch // processes.count()))]
+    @contextmanager
+    def _computing(self) -> Generator[None, None, None]:
+        """Inside, the device computes as it does fastest, and has its batches in time."""
+        again = recomputing(self.module, self.config.activation_checkpointing)
+        fast = tf32(self.place, self.precision)
+        with fast, compiled(self.module, self.compile), again, Ahead(self.feed, self.place) as self.batches:
+            yield
+
+    def _shared_out(self) -> Gradients | None:
+        """From here on this process keeps its part of all tensors, where that was asked for."""
+        if not self.shard:
+            return None
+        from unclip.training.sharded.gradients import BySharding  # takes a second, which others need not wait
+
+        whole = dict(whole_tensors(self.module, self.ema, self.optimizers, self.parts))
+        how = BySharding(self.task, self.precision, self.config.accumulate)
+        self.parts, self.optimizers = how.sharding, optimizers(self.module, self.config.optim, how.sharding)
+        self.ema = EMA(self.module, self.config.ema_gamma, self.config.ema_decay)
+        enter(whole, self.module, self.ema, self.optimizers, self.parts)
+        return how
+
+    def gather(self) -> None:
+        """All processes together: the first one has all tensors whole, as they are now, in the CPU's memory."""
+        told = whole_tensors(self.module, self.ema, self.optimizers, self.parts)
+        kept = {name: value.cpu() for name, value in told if processes.leads()}
+        self.seen = self.step, kept
+
+    def _one(self, how: Gradients) -> tuple[Figures, tuple[int, ...] | None]:
+        self.seen, batch = None, self.batches(self.step)
         rate = self.plan.rate(self.step, self.config.optim.warmup)
         for group in (g for optimizer in self.optimizers for g in optimizer.param_groups):
             group["lr"] = group["peak"] * rate
         for part in self.paced:
             part.pace(self.plan.share(self.step, self.elapsed))
-        losses = how(batch, noises)
+        losses = how(batch, self._noises())
         for part in self.settling:
             part.settle()
-        norm = clip_gradients(self.module.parameters(), self.config.optim.clip)
-        self._apply(float(losses.total.detach()), norm)
-        return losses, norm
+        figures = Figures.of(losses, how.clip(self.config.optim.clip))
+        finite = math.isfinite(figures.norm) and math.isfinite(figures.loss)
+        lost = None if finite else tuple(lost_rows(self.task, batch, self._noises(), how))
+        self._apply(figures.loss, finite)
+        return figures, lost
 
-    def _apply(self, loss: float, norm: float) -> None:
-        finite = math.isfinite(norm) and math.isfinite(loss)
+    def _noises(self) -> list[Noise]:
+        """Of the shards of this step's batch."""
+        noises = [Noise.shared(self.seed, n, self.step, device=self.place) for n in range(self.workers)]
+        if processes.count() > 1:
+            noises = [noises[0].of(processes.rows(self.config.batch // processes.count()))]
+        return noises
+
+    def _apply(self, loss: float, finite: bool) -> None:
         self.first_loss = loss if self.step == 0 and finite else self.first_loss
         bad = not finite or (self.first_loss is not None and loss > BLOWN * self.first_loss > 0)
         self.step += 1
         self.recent = (self.recent << 1 | bad) & ((1 << WINDOW) - 1)
+        self.unbroken = 0 if finite else self.unbroken + 1
         if finite:
             for optimizer in self.optimizers:
                 optimizer.step()
             self.ema.update(self.module, self.step)
         else:
             self.skipped += 1
+
+    def _check_going(self) -> None:
+        """Raises Diverged where there were too many bad steps."""
+        if self.unbroken >= UNBROKEN:
+            raise Diverged(
+                f"it diverged: {self.unbroken} steps in a row, up to step {self.step:,}, had a loss or a gradient that "
+                "is not finite"
+            )
         if self.recent.bit_count() >= PATIENCE:
             raise Diverged(f"it diverged: {self._lately()}")
 
-    def _report(self, losses: Losses, norm: float, took: float) -> Report:
+    def _report(self, figures: Figures, took: float, lost: tuple[int, ...] | None) -> Report:
         return Report(
             step=self.step,
-            loss=float(losses.total.detach()),
-            parts=losses.parts,
-            grad_norm=norm,
+            loss=figures.loss,
+            parts=figures.parts,
+            grad_norm=figures.norm,
             lr=self.optimizers[0].param_groups[0]["lr"],
             images_per_s=self.config.batch / took,
             elapsed=self.elapsed,
             remaining=self.plan.remaining(self.step, self.elapsed),
             share=self.plan.share(self.step, self.elapsed),
+            lost=lost,
         )
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, float | int | None]]:
         """All that a resumed run needs, as (tensors, numbers): weights, their average, optimiser, clock and plan."""
-        tensors = {f"model.{k}": v for k, v in self.module.state_dict().items()}
-        tensors |= {f"ema.{k}": v for k, v in self.ema.average.items()}
-        for n, optimizer in enumerate(self.optimizers):
-            for i, state in optimizer.state_dict()["state"].items():
-                tensors |= {f"optim.{n}.{i}.{k}": v for k, v in state.items()}
         numbers = {name: getattr(self, name) for name in ("step", "elapsed", "skipped", "recent", "first_loss")}
-        return tensors, numbers | self.plan.state()
+        return self._tensors(), numbers | self.plan.state()
+
+    def averaged(self) -> dict[str, Tensor]:
+        """The averaged weights."""
+        if isinstance(self.parts, Undivided):
+            return self.ema.average
+        return {name[4:]: value for name, value in self._tensors().items() if name.startswith("ema.")}
+
+    def _tensors(self) -> dict[str, Tensor]:
+        if isinstance(self.parts, Undivided):
+            return dict(whole_tensors(self.module, self.ema, self.optimizers, self.parts))
+        if self.seen is None or self.seen[0] != self.step:
+            assert self.turns is not None, "the others have ended"
+            self.turns.call_to_gather()
+            self.gather()
+        assert self.seen is not None
+        return self.seen[1]
 
     def load(self, tensors: dict[str, Tensor], numbers: dict[str, float | int | None]) -> None:
         """Continues from what `state` returned."""
-
-        def part(name: str) -> dict[str, Tensor]:
-            return {k[len(name) :]: v for k, v in tensors.items() if k.startswith(name)}
-
-        self.module.load_state_dict(part("model."))
-        self.ema.load(part("ema."))
-        for n, optimizer in enumerate(self.optimizers):
-            moments: dict[int, dict[str, Tensor]] = {}
-            for key, value in part(f"optim.{n}.").items():
-                index, name = key.split(".", 1)
-                moments.setdefault(int(index), {})[name] = value
-            optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+        enter(tensors, self.module, self.ema, self.optimizers, self.parts)
         self.step, self.elapsed = int(numbers["step"] or 0), float(numbers["elapsed"] or 0.0)
         self.skipped, self.recent = int(numbers["skipped"] or 0), int(numbers["recent"] or 0)
         self.first_loss = numbers["first_loss"]
@@ -238,4 +293,4 @@ class Trainer:
     def restart(self, step: int, elapsed: float) -> None:
         """Continues from the module's own weights, which were trained for `step` steps and `elapsed` seconds."""
         self.step, self.elapsed, self.recent, self.first_loss = step, elapsed, 0, None
-        self.ema.load(self.module.state_dict())
+        self.ema.load(state_of(self.module))

@@ -9,6 +9,9 @@ from torch import Tensor
 from unclip.core import processes
 from unclip.training.plan import Plan
 
+OVER, STEP, GATHER = range(3)
+"""What the first process says: that there is no further step, that there is one, that all tensors are wanted whole."""
+
 
 @runtime_checkable
 class Clocked(Protocol):
@@ -17,6 +20,10 @@ class Clocked(Protocol):
     plan: Plan
     step: int
     elapsed: float
+
+    def gather(self) -> None:
+        """All processes together: the first one has all tensors whole."""
+        ...
 
 
 def call_others(stage: str, tensors: dict[str, Tensor], numbers: dict[str, float | int | None]) -> None:
@@ -41,12 +48,18 @@ class Turns:
         if processes.count() == 1:
             return not plan.done(now.step)
         total = math.nan if plan.total is None else plan.total
-        told = processes.agreed_numbers([not plan.done(now.step), now.elapsed, total, plan.reserve])
-        self.over = not told[0]
+        numbers = [OVER if plan.done(now.step) else STEP, now.elapsed, total, plan.reserve]
+        while (told := processes.agreed_numbers(numbers))[0] == GATHER:
+            now.gather()
+        self.over = told[0] == OVER
         if not processes.leads():
             now.elapsed, plan.reserve = told[1], told[3]
             plan.total = None if math.isnan(told[2]) else int(told[2])
         return not self.over
+
+    def call_to_gather(self) -> None:
+        """The first process, between two steps: the others come to `gather`."""
+        processes.agreed_numbers([GATHER, self.training.elapsed, math.nan, 0.0])
 
     def __enter__(self) -> "Turns":
         return self
@@ -55,4 +68,4 @@ class Turns:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if processes.leads() and not self.over and kind in (None, GeneratorExit):
-            processes.agreed_numbers([False, self.training.elapsed, math.nan, 0.0])
+            processes.agreed_numbers([OVER, self.training.elapsed, math.nan, 0.0])

@@ -10,6 +10,7 @@ from unclip.core.noise import Noise, initial_weights
 from unclip.core.task import Batch
 from unclip.diffusion.likelihood import DiscretisedLogistic
 from unclip.models.classes import NO_CLASS
+from unclip.models.families.base import check_side
 from unclip.models.families.importance import bits_by_importance, importance_bound
 from unclip.models.families.vae import VAE, Gaussian, VAEConfig
 from unclip.nn.generators.vector import VectorCoderConfig
@@ -66,8 +67,8 @@ def test_the_importance_bound_is_above_the_elbo_and_rises_with_k():
     with torch.no_grad():
         elbo = torch.stack([model.bits(x, none(16), Noise.shared(seed)) for seed in range(20)]).mean().item()
         found = [
-            torch.stack([model.bits(x, none(16), Noise.shared("k", seed), k) for seed in range(20)]).mean().item()
-            for k in (2, 8, 64)
+            torch.stack([model.bits(x, none(16), Noise.shared("k", seed), k) for seed in range(times)]).mean().item()
+            for k, times in ((2, 20), (8, 20), (64, 5))  # the more samples in a bound, the less it varies
         ]
     assert elbo > found[0] > found[1] > found[2]
 
@@ -120,7 +121,7 @@ def test_the_loss_is_the_bound():
     model, x = vae(), images(8)
     loss = model.loss(Batch(images=x), Noise.shared(3))
     assert loss.total.item() == pytest.approx(model.bits(x, none(8), Noise.shared(3)).mean().item(), rel=1e-5)
-    assert loss.total.item() == pytest.approx(loss.parts["distortion"] + loss.parts["rate"], rel=1e-5)
+    assert loss.total.item() == pytest.approx(float(loss.parts["distortion"] + loss.parts["rate"]), rel=1e-5)
 
 
 def test_it_learns_and_hears_its_class():
@@ -151,3 +152,8 @@ def test_images_of_another_kind_are_refused_with_the_fix():
         vae().bits(images(2)[:, :1], none(2), Noise.shared(0))
     with pytest.raises(ValueError, match="each name once"):
         VAEConfig(network=SMALL, size=8, classes=("a", "a"))
+
+
+def test_a_size_that_does_not_fit_names_what_to_change():
+    with pytest.raises(ValueError, match=r"the next that works is 36 \(or take another patch, or fewer levels\)"):
+        check_side(32, 12)

@@ -19,7 +19,7 @@ PRECISIONS = {"no": "float32", "bf16": "bfloat16", "fp16": "bfloat16"}
 DATA = "--train_data_dir"
 RESUME = "--resume_from_checkpoint"
 FLAGS = {
-    "--center_crop": "images are always cropped to their centre square",
+    "--center_crop": "images are cropped to their centre square, unless --fit pad is said",
     "--random_flip": "a ddpm trains on mirrored images where the data allow it (--set ddpm.flip=false: never)",
 }
 

@@ -7,16 +7,16 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import Parameter
 
+from unclip.cli.arguments.beside import laid_beside
+
 if TYPE_CHECKING:
     from unclip.box.shipped import Shipped
     from unclip.generation.base import ImageModel
-    from unclip.runs.lora import Lora
 
     M = TypeVar("M", bound=ImageModel)
 else:
@@ -28,6 +28,21 @@ Run = Annotated[
         help="A finished run folder, or box:NAME; by default the model that ships with unclip.", show_default=False
     ),
 ]
+
+
+def _own(_: object, run: Path | None) -> None:
+    """Raises ValueError for a model that ships: it has the weights of a run, not its data and logs."""
+    from unclip.box.shipped import named
+
+    if run is not None and named(run) is not None:
+        raise ValueError(
+            "it ships without the images and logs of its training, which are needed here; name the folder of a run that"
+            " `unclip train DATA --out RUN` made"
+        )
+
+
+OwnRun = Annotated[Path, Parameter(validator=_own)]
+"""The folder of a run that was trained here, with its data; the argument adds its help."""
 
 
 def chosen(run: Path | None, images: Sequence[Path] = ()) -> Path:
@@ -66,31 +81,13 @@ def _drawn(images: Sequence[Path]) -> tuple[Path | None, str]:
     return None, ""
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Beside:
-    """Small weights to lay beside a model, as they are typed."""
+def open_model(run: Path, kind: type[M]) -> M:
+    """The model that a finished run folder holds, with the small weights that were typed (`beside`).
 
-    lora: Annotated[
-        Path | None,
-        Parameter(help="Small weights of a run that was trained with --lora: the run, or its lora folder alone."),
-    ] = None
-    lora_scale: Annotated[float | None, Parameter(help="How much of them, 1 is all. Example: --lora-scale 0.7")] = None
-
-    @property
-    def small(self) -> "Lora | None":
-        """As `unclip.load` takes them. Raises ValueError where there are none."""
-        from unclip.runs.lora import Lora
-
-        if self.lora is None and self.lora_scale is not None:
-            raise ValueError(f"--lora-scale {self.lora_scale}: of which small weights? Add --lora RUN")
-        return None if self.lora is None else Lora(self.lora, 1.0 if self.lora_scale is None else self.lora_scale)
-
-
-def open_model(run: Path, kind: type[M], beside: Beside = Beside()) -> M:
-    """The model that a finished run folder holds. Raises ValueError as `unclip.load` does."""
+    Raises ValueError as `unclip.load` does.
+    """
     from unclip.core.machine import prepare_memory
     from unclip.generation.load import load
 
     prepare_memory()
-    return load(run, kind=kind, lora=beside.small)
+    return load(run, kind=kind, lora=laid_beside())

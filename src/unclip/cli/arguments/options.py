@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from unclip.data.layouts.kinds import Captions
+from unclip.data.layouts.kinds import Captions, Fit
 
 FIRST_SEED = "Seed of the first image; each further one takes the next whole number. Example: --seed 7"
 NEGATIVE = 'A prompt that guidance leads away from. Example: --negative "blue"'
@@ -95,9 +95,24 @@ class TrainOptions(ReadOptions):
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"] | None, Parameter(help="By default what this machine is fast at.")
     ] = None
+    shard: Annotated[
+        bool,
+        Parameter(
+            help="With torchrun: the processes share out the weights, too, each a part of every tensor (FSDP2).",
+            negative="",
+            show_default=False,
+        ),
+    ] = False
     background: Annotated[
         str | None,
         Parameter(help="Colour behind images that are transparent, as black or '#808080'; by default white."),
+    ] = None
+    fit: Annotated[
+        Fit | None,
+        Parameter(
+            help="Images that are not square: crop takes their middle (default); pad takes all of them, on the colour "
+            "of their border. The run sees every later image in the same way."
+        ),
     ] = None
     max_bad: Annotated[
         float | None,

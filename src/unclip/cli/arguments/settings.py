@@ -11,7 +11,7 @@ from typing import Any
 from unclip.cli.arguments.options import TrainOptions
 from unclip.core.config.base import WrongSetting
 from unclip.core.config.duration import seconds
-from unclip.core.config.ranges import quote
+from unclip.core.config.ranges import is_number, quote
 from unclip.recipes.api.data import flipped
 from unclip.recipes.presets import DEFAULTS, PRESETS
 from unclip.recipes.settings.changes import leaves, may_change
@@ -19,7 +19,7 @@ from unclip.recipes.settings.recipe import stages_of
 from unclip.recipes.settings.run import RunConfig, merge, read_settings, together
 from unclip.recipes.stages.ddpm import DDPMRecipe
 
-NAMED = ("model", "budget", "size", "seed", "precision", "background", "captions", "caption_column")
+NAMED = ("model", "budget", "size", "seed", "precision", "background", "fit", "captions", "caption_column")
 """Settings with an option and an environment variable of their own."""
 PRESET, FILE, ENVIRONMENT, OPTIONS = range(4)
 """Ranks of what is said."""
@@ -66,7 +66,7 @@ def layers(given: TrainOptions, environ: Mapping[str, str]) -> list[SettingsLaye
     said = file + environment + _from_options(given)
     if given.classes:
         said.append(SettingsLayer("--classes", {_classed(given, last(said, "model")): {"classes": True}}))
-    return said
+    return [*said, SettingsLayer("--shard", {"shard": True})] if given.shard else said
 
 
 def _classed(given: TrainOptions, model: str | None) -> str:
@@ -144,6 +144,12 @@ def last(said: Sequence[SettingsLayer], name: str) -> Any:
     """What was said of a setting last, if anything was."""
     values = [layer.table[name] for layer in said if name in layer.table]
     return values[-1] if values else None
+
+
+def side(said: Sequence[SettingsLayer]) -> int | None:
+    """The size that was said last. What is no size at all is refused with its place where the settings are made."""
+    size = last(said, "size")
+    return size if is_number(size, int) else None
 
 
 def preset(name: str | None, model: str | None, size: int) -> RunConfig:

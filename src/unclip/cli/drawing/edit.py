@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from unclip.cli.arguments.beside import beside
 from unclip.cli.arguments.device import on_device
 from unclip.cli.arguments.metadata import signing
 from unclip.cli.arguments.model import Run, chosen, open_model
@@ -77,6 +78,7 @@ class GrowthOptions:
 
 @guarded
 @signing
+@beside
 @on_device
 def edit(
     image: Annotated[Path, Parameter(help="The image.")],
@@ -101,6 +103,7 @@ def edit(
 
 @guarded
 @signing
+@beside
 @on_device
 def extend(
     image: Annotated[Path, Parameter(help="The image.")],

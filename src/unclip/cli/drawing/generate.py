@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from unclip.cli.arguments.beside import beside
 from unclip.cli.arguments.device import on_device
 from unclip.cli.arguments.metadata import signing
-from unclip.cli.arguments.model import Beside, Run, chosen, open_model
+from unclip.cli.arguments.model import Run, chosen, open_model
 from unclip.cli.arguments.options import FIRST_SEED, NEGATIVE
 from unclip.cli.arguments.output import check_folder, slug, write_picture
 from unclip.cli.errors import guarded
@@ -73,6 +74,7 @@ class Drawing:
 
 @guarded
 @signing
+@beside
 @on_device
 def generate(
     *prompts: Annotated[
@@ -87,7 +89,6 @@ def generate(
         Parameter(help="unclip: diffusion, autoregressive, contrastive, text, text-shifted or none (caption alone)."),
     ] = "diffusion",
     how: Drawing = Drawing(),
-    beside: Beside = Beside(),
 ) -> None:
     """Draw images for one or more prompts; a ddpm needs none."""
     check_folder(out)
@@ -97,7 +98,7 @@ def generate(
 
     console, place = stdout(), chosen(run)
     with waiting(f"loading {place}", console) as say:
-        model = using(open_model(place, ImageModel, beside), prior)
+        model = using(open_model(place, ImageModel), prior)
         settings = how.settings
         warn(console, model, [*prompts, *filter(None, [settings.negative])])
         say("drawing")

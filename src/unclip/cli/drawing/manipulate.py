@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 import unclip
+from unclip.cli.arguments.beside import beside
 from unclip.cli.arguments.device import on_device
 from unclip.cli.arguments.metadata import signing
 from unclip.cli.arguments.model import Run, chosen, open_model
@@ -108,6 +109,7 @@ class Bench:
 
 @guarded
 @signing
+@beside
 @on_device
 def vary(
     picture: Picture,
@@ -130,6 +132,7 @@ def vary(
 
 @guarded
 @signing
+@beside
 @on_device
 def blend(
     a: Picture,
@@ -151,6 +154,7 @@ def blend(
 
 @guarded
 @signing
+@beside
 @on_device
 def diff(
     picture: Picture,
@@ -170,6 +174,7 @@ def diff(
 
 @guarded
 @signing
+@beside
 @on_device
 def invert(picture: Picture, /, *, how: ManipulateOptions = ManipulateOptions(), prompt: Prompt = "") -> None:
     """Find the embedding and the noise that an image is drawn from; says how near it comes when drawn again."""
@@ -188,6 +193,7 @@ def invert(picture: Picture, /, *, how: ManipulateOptions = ManipulateOptions(),
 
 @guarded
 @signing
+@beside
 @on_device
 def probe(
     picture: Picture,

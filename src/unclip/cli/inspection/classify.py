@@ -51,7 +51,7 @@ def classify(
     with waiting(f"loading {place}", console):
         model = open_model(place, CaptionedModel)
         warn(console, model, texts)
-        taken = [read_image(path, model.clip.config.vision.size, model.background) for path in pictures]
+        taken = [read_image(path, model.clip.config.vision.size, **model.look) for path in pictures]
         for one in taken:
             warn_size(console, one)
         found = zero_shot.classify(model, torch.cat([one.images for one in taken]), labels, templates)

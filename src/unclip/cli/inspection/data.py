@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from unclip.cli.arguments.options import SEED, SPLIT, ReadOptions
 from unclip.cli.arguments.output import check_folder
 from unclip.cli.errors import FAILED, guarded
+from unclip.data.layouts.kinds import Fit
 
 if TYPE_CHECKING:
     from unclip.data.source import Source
@@ -18,11 +19,18 @@ Data = Annotated[Path, Parameter(help="A folder (or file) of captioned images.")
 Split = Annotated[str, Parameter(help=SPLIT)]
 
 Background = Annotated[str, Parameter(help="Colour behind images that are transparent.")]
+Fitted = Annotated[Fit, Parameter(help="Images that are not square: crop takes their middle, pad all of them.")]
 
 
 @guarded
 def data(
-    data: Data, /, *, split: Split = "train", how: ReadOptions = ReadOptions(), background: Background = "white"
+    data: Data,
+    /,
+    *,
+    split: Split = "train",
+    how: ReadOptions = ReadOptions(),
+    background: Background = "white",
+    fit: Fitted = "crop",
 ) -> None:
     """Report on captioned images: how many, how large, what is wrong with them and what is left out.
 
@@ -36,7 +44,7 @@ def data(
 
     colour(background)
     console, source = stdout(), as_asked(data, split, how)
-    report = inspect_source(source, background=background)
+    report = inspect_source(source, background=background, fit=fit)
     for line in (*report.lines(), *notes_of(source), *advice(report)):
         console.print(line, style="yellow" if line.startswith("!") else "")
     if not report.pairs:

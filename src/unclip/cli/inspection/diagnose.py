@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.model import OwnRun
 from unclip.cli.arguments.output import check_file
 from unclip.cli.errors import FAILED, guarded
 
@@ -20,7 +21,7 @@ COLOURS = {"good": "green", "suspicious": "yellow", "broken": "red", "unknown": 
 @guarded
 @on_device
 def diagnose(
-    run: Annotated[Path, Parameter(help="A run folder; it may be unfinished, or have failed.")],
+    run: Annotated[OwnRun, Parameter(help="A run folder; it may be unfinished, or have failed.")],
     /,
     *,
     json: Annotated[Path | None, Parameter(help="Where to write the checks.")] = None,

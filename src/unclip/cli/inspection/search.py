@@ -43,7 +43,7 @@ def search(
     from unclip.runs.embeddings import data_folder, run_embeddings
 
     model, console = open_model(chosen(run, [Path(query)]), CaptionedModel), stdout()
-    wanted = read_query(model, query, model.background)
+    wanted = read_query(model, query, **model.look)
     seen = isinstance(wanted, ImageInput)
     if seen:
         warn_size(console, wanted)

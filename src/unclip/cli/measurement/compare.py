@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.model import OwnRun
 from unclip.cli.arguments.options import SEED, FeatureNets, JudgeRuns
 from unclip.cli.arguments.output import check_file, check_folder, write_picture
 from unclip.cli.errors import guarded
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 @guarded
 @on_device
 def compare(
-    first: Annotated[Path, Parameter(help="A finished run folder.")],
-    second: Annotated[Path, Parameter(help="Another one, of the same data at the same size.")],
+    first: Annotated[OwnRun, Parameter(help="A finished run folder.")],
+    second: Annotated[OwnRun, Parameter(help="Another one, of the same data at the same size.")],
     /,
-    *others: Annotated[Path, Parameter(help="More of them, of images alone: ddpm, vae, flow, gan.")],
+    *others: Annotated[OwnRun, Parameter(help="More of them, of images alone: ddpm, vae, flow, gan.")],
     n: Annotated[int, Parameter(name="-n", help="Held-out captions to draw.")] = 256,
     seed: Annotated[int, Parameter(help=SEED)] = 0,
     split: Annotated[Split, Parameter(help="validation to decide by, test to publish.")] = "validation",

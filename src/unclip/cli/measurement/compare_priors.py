@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.model import OwnRun
 from unclip.cli.arguments.options import SEED
 from unclip.cli.arguments.output import check_file
 from unclip.cli.errors import guarded
@@ -15,7 +16,7 @@ from unclip.cli.screen.prior_table import ways_table
 @guarded
 @on_device
 def compare_priors(
-    run: Annotated[Path, Parameter(help="A finished text-to-image run, with its data.")],
+    run: Annotated[OwnRun, Parameter(help="A finished text-to-image run, with its data.")],
     *,
     budget: Annotated[
         str | None,

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -10,11 +10,6 @@ from unclip.cli.arguments.device import on_device
 from unclip.cli.arguments.options import SPLIT, TrainOptions
 from unclip.cli.arguments.output import check_file
 from unclip.cli.errors import FAILED, STOPPED, guarded
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from unclip.studies.doctor.study import Forecast
 
 
 @guarded
@@ -39,6 +34,7 @@ def doctor(
         check_file(json, "--json")
     from unclip.cli.arguments.settings import layers
     from unclip.cli.screen.console import stdout
+    from unclip.cli.screen.forecast_tables import show_forecast
     from unclip.cli.screen.progress import shown
     from unclip.cli.training.train import settled
     from unclip.core.disk.atomic import check_written, write_atomic
@@ -56,42 +52,8 @@ def doctor(
         console.print("stopped; nothing is left behind")
         raise SystemExit(STOPPED)
     if found.forecast is not None:
-        console.print(stages_table(found.forecast))
-        console.print(whole_table(found.forecast))
+        show_forecast(found.forecast, console)
     if json is not None:
         write_atomic(json, to_json(found.as_dict()))
     if not found.sound:
         raise SystemExit(FAILED)
-
-
-def stages_table(forecast: "Forecast") -> "Table":
-    """A row a stage."""
-    from rich.table import Table
-
-    from unclip.core.config.duration import words
-
-    sheet = Table(box=None, pad_edge=False, header_style="dim")
-    for head in ("stage", "time", "s a step", "steps", "passes an image", "expect"):
-        sheet.add_column(head, justify="left" if head in ("stage", "expect") else "right", no_wrap=True)
-    for stage in forecast.stages:
-        figures = (words(stage.seconds), f"{stage.step:.3g}", f"{stage.steps:,}", f"{stage.passes:,.3g}")
-        sheet.add_row(stage.stage, *figures, stage.expect)
-    return sheet
-
-
-def whole_table(forecast: "Forecast") -> "Table":
-    """The run as a whole: time, memory, disk."""
-    from rich.table import Table
-
-    from unclip.core.config.duration import words
-    from unclip.core.disk.atomic import in_words
-
-    sheet = Table(box=None, pad_edge=False, show_header=False)
-    times = {"preparation": forecast.preparation, "training": forecast.training, "samples and gates": forecast.judging}
-    rows = [(name, words(seconds)) for name, seconds in (*times.items(), ("in all", forecast.total))]
-    rows += [] if forecast.memory is None else [("memory at the peak", in_words(forecast.memory))]
-    disk = ", ".join(f"{name} {in_words(count)}" for name, count in forecast.disk.items() if count)
-    rows += [("disk", f"{in_words(sum(forecast.disk.values()))} ({disk}); free: {in_words(forecast.free)}")]
-    for row in rows:
-        sheet.add_row(*row)
-    return sheet

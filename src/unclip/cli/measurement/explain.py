@@ -24,11 +24,15 @@ def explain(
     samplers: Annotated[str | None, Parameter(help="Samplers to compare, as ddim,dpmpp-2m; by default all.")] = None,
     n: Annotated[int, Parameter(name="-n", help="Images for each sampler and number of steps.")] = 4,
     seed: Annotated[int, Parameter(help=SEED)] = 0,
+    slides: Annotated[
+        bool, Parameter(negative="", help="Make the lecture as well: slides.html, and a PNG of each slide in slides/.")
+    ] = False,
 ) -> None:
     """Draw how diffusion works, from a run's own images and model; of a vae, flow or gan, what its z is.
 
     Schedules, noising, denoising, the loss by noise level, two moons in the
     plane, and samples by number of steps; explain.html shows all of them.
+    With --slides the whole lecture, up to DALL-E 2, as slides.
     """
     asked = None if steps is None else tuple(_number(part) for part in _parts(steps))
     check_folder(out)
@@ -37,9 +41,11 @@ def explain(
     from unclip.studies.explain.request import ExplainRequest
     from unclip.studies.explain.study import explain as recipe
 
-    ask = ExplainRequest(asked, tuple(_parts(samplers or "")), n, seed)
+    ask = ExplainRequest(asked, tuple(_parts(samplers or "")), n, seed, slides)
     code = follow(recipe(chosen(run), out, ask), console := stdout())
     console.print(f"done: open {out / 'explain.html'}")
+    if slides:
+        console.print(f"the lecture: open {out / 'slides.html'}; arrow keys turn the slides, printing makes a PDF")
     raise SystemExit(code)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.model import OwnRun
 from unclip.cli.arguments.options import SEED
 from unclip.cli.arguments.output import check_folder
 from unclip.cli.errors import guarded
@@ -14,7 +15,7 @@ from unclip.cli.errors import guarded
 @guarded
 @on_device
 def study(
-    run: Annotated[Path, Parameter(help="A finished run folder of a text-to-image model.")],
+    run: Annotated[OwnRun, Parameter(help="A finished run folder of a text-to-image model.")],
     *,
     out: Annotated[Path, Parameter(help="Where study.html, study.json and the plots go.")],
     what: Annotated[str, Parameter(help="Parts; clip-guidance is one more.")] = "inversion,interpolation,guidance",

@@ -24,7 +24,7 @@ def warn_size(console: "Screen", picture: "ImageInput") -> None:
         say(console, f"{picture.names[0]}: {picture.note}")
     if picture.enlarged:
         size = picture.images.shape[-1]
-        say(console, f"{picture.names[0]}: its shorter side has {picture.side} pixels, enlarged to the model's {size}")
+        say(console, f"{picture.names[0]}: has {picture.side} pixels along the model's {size}, enlarged to them")
 
 
 def say(console: "Screen", words: str) -> None:

@@ -7,11 +7,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from unclip.cli.arguments.beside import SCALE, small
 from unclip.cli.arguments.device import on_device
 from unclip.cli.errors import guarded
 
 PACKAGES = {
     "fastapi": "fastapi",
+    "fastapi_offline": "fastapi-offline",
+    "greenlet": "greenlet",
     "uvicorn": "uvicorn",
     "python_multipart": "python-multipart",
     "prometheus_client": "prometheus-client",
@@ -78,6 +81,15 @@ def serve(
     *runs: Annotated[Path, Parameter(help="Finished runs, or box:NAME; by default the model that ships with unclip.")],
     host: Annotated[str, Parameter(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, Parameter(help="The port to listen on.")] = 8000,
+    lora: Annotated[
+        tuple[Path, ...],
+        Parameter(
+            help="Small weights of a run that was trained with --lora: the first run with them is a further model, "
+            "called as that run.",
+            negative="",
+        ),
+    ] = (),
+    lora_scale: SCALE = None,
     watch: Annotated[
         tuple[Path, ...], Parameter(help="A run, finished or not, whose training the page shows.", negative="")
     ] = (),
@@ -99,6 +111,7 @@ def serve(
 
     options = ServeOptions(
         runs=runs,
+        beside=tuple(laid for path in lora or (None,) if (laid := small(path, lora_scale))),
         host=host,
         port=port,
         watch=watch,

@@ -19,7 +19,8 @@ def export(
     to: Annotated[
         str,
         Parameter(
-            help="diffusers: a plain DDPM as a DDPMPipeline. transformers: a CLIP with a ViT, for open_clip too. "
+            help="diffusers: a DDPM as a DDPMPipeline, a text-to-image run as a pipeline with its own code. "
+            "transformers: a CLIP with a ViT, for open_clip too. "
             "onnx: graphs of the networks that denoise; as RUN/onnx they draw for generate and serve."
         ),
     ],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.model import OwnRun
 from unclip.cli.arguments.options import SPLIT, ReadOptions
 from unclip.cli.errors import guarded
 
@@ -24,7 +25,7 @@ def add(
     ] = None,
     /,
     *,
-    run: Annotated[Path, Parameter(help="A finished run folder.")],
+    run: Annotated[OwnRun, Parameter(help="A finished run folder.")],
     budget: Annotated[
         str | None,
         Parameter(help="Time for this stage, with its unit; by default a share of the run's. Example: --budget 10m"),
@@ -73,13 +74,14 @@ def train_added(
     """
     from unclip.cli.screen.console import stdout
     from unclip.cli.screen.progress import follow
+    from unclip.cli.training.train import together
     from unclip.core.signals import stopping
     from unclip.recipes.add import add_stage
     from unclip.runs.folder import RunFolder
 
     folder = RunFolder(run)
     folder.require()
-    with folder.writing(), stopping() as stop:
+    with together(run), folder.writing(), stopping() as stop:
         config = choose(run, stage, budget, said, restart)
         source = opened(config)
         if restart:

@@ -1,11 +1,11 @@
 """`unclip distill`: a finished run that draws in one to four steps."""
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from unclip.cli.arguments.device import on_device
+from unclip.cli.arguments.model import OwnRun
 from unclip.cli.errors import guarded
 
 LEAST = 30.0
@@ -15,7 +15,7 @@ LEAST = 30.0
 @guarded
 @on_device
 def distill(
-    run: Annotated[Path, Parameter(help="A finished run folder, of --model unclip or ddpm.")],
+    run: Annotated[OwnRun, Parameter(help="A finished run folder, of --model unclip or ddpm.")],
     /,
     *,
     budget: Annotated[str | None, Parameter(help="Time for it, with its unit. Example: --budget 10m")] = None,

@@ -40,6 +40,9 @@ def train(
         str | None,
         Parameter(help="Train a finished run on for so long, each stage from its end. Example: --more 30m"),
     ] = None,
+    dry_run: Annotated[
+        bool, Parameter(help="Tell what would be trained and what it would take; write nothing.", negative="")
+    ] = False,
 ) -> None:
     """Train a model on a folder of captioned images; with --model ddpm, vae, flow or gan, of images alone.
 
@@ -57,6 +60,8 @@ def train(
     from unclip.runs.folder import RunFolder
 
     longer = None if more is None else length(more, "--more")
+    if dry_run:
+        raise SystemExit(foretell(*choose(data, out, given, split, os.environ, begin), out, longer))
     with together(out), RunFolder(out).writing(), stopping() as stop:
         source, config = choose(data, out, given, split, os.environ, begin)
         code = follow(run.train_stages(source, out, config, stop, force, longer), console := stdout(), force)
@@ -66,24 +71,52 @@ def train(
     raise SystemExit(code)
 
 
+def foretell(source: "Source", config: "RunConfig", out: Path, longer: float | None) -> int:
+    """What `unclip doctor` measures, of this run; returns the exit code. Raises ValueError for what it cannot tell."""
+    from unclip.cli.errors import FAILED, STOPPED
+    from unclip.cli.screen.console import stdout
+    from unclip.cli.screen.forecast_tables import show_forecast
+    from unclip.cli.screen.progress import shown
+    from unclip.core import processes
+    from unclip.core.signals import stopping
+    from unclip.runs.folder import RunFolder
+    from unclip.studies.doctor.study import examine
+
+    if longer is not None:
+        raise ValueError("--dry-run: tells of a run from its first step; leave --more out")
+    if config.lora:
+        raise ValueError(f"--dry-run: tells of a training of all weights; leave --lora {config.lora} out")
+    if processes.asked(os.environ) > 1:
+        raise ValueError("--dry-run: is measured by one process; start it without torchrun")
+    console = stdout()
+    with stopping() as stop:
+        found = shown(examine(source, config, stop, out), console)
+    if found is None:
+        console.print(f"stopped; nothing was written to {out}")
+        return STOPPED
+    if found.forecast is None:
+        return FAILED  # its self-test has said why no step was taken
+    show_forecast(found.forecast, console)
+    if finished := RunFolder(out).state():
+        console.print(f"{out} has finished of these: {', '.join(name for name in config.stages if name in finished)}")
+    console.print(f"nothing was written to {out}; the same command without --dry-run trains")
+    return 0
+
+
 @contextmanager
 def together(out: Path) -> Iterator[None]:
     """Where several processes were started, all take part in the training; only the first one goes on inside.
 
     Raises ValueError where they cannot be one training, and SystemExit in the others when it is over.
     """
-    from unclip.core import processes
-    from unclip.recipes.together import follow, leading
+    from unclip.recipes import together
     from unclip.runs.folder import RunFolder
 
-    with processes.joined():
-        if not processes.same(shell_command(*sys.argv[1:])):
-            raise ValueError("the processes were started with different options; give all of them the same command")
-        if not processes.leads():
-            follow(RunFolder(out))
+    named = (f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("UNCLIP_"))
+    with together.together(RunFolder(out), shell_command(*sys.argv[1:], *named)) as leads:
+        if not leads:
             raise SystemExit(0)
-        with leading():
-            yield
+        yield
 
 
 def choose(
@@ -121,10 +154,10 @@ def settled(data: str, given: TrainOptions, split: str, said: "list[SettingsLaye
     from unclip.cli.arguments import settings
     from unclip.recipes.api.data import mirrors, natural_size, open_data
 
-    size = settings.last(said, "size")
+    size = settings.side(said)
     first = settings.resolve(settings.base(given, said, size or 32, True), said)
     source = open_data(data, first, split)
-    base = settings.base(given, said, size or natural_size(source, first.captioned), mirrors(source))
+    base = settings.base(given, said, size or natural_size(source, first.captioned, first.fit), mirrors(source))
     config = settings.resolve(base, said)
     settings.check_fit(config, said)
     return source, config

@@ -5,6 +5,7 @@ infinity is only where a range ends there.
 """
 
 import math
+import sys
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass, is_dataclass
@@ -80,6 +81,8 @@ CountOrNone = Annotated[int, Range(0, 65536)]
 """A whole number from 0 to 65,536, where 0 means that there is none."""
 Depth = Annotated[int, Range(1, 256)]
 """Layers, heads and blocks, each of which costs time to build."""
+DepthOrNone = Annotated[int, Range(0, 256)]
+"""The same, where 0 means that there is none."""
 Side = Annotated[int, Range(1, 4096)]
 """Of an image, pixels."""
 Steps = Annotated[int, Range(1, 100_000)]
@@ -100,7 +103,7 @@ Patch = Annotated[int, Range(1, 256)]
 """Side of the squares that a network takes together, pixels."""
 Widths = Annotated[tuple[Count, ...], Length(1, 8)]
 """Channels of the levels of a network; the side is halved from one to the next."""
-Blocks = Annotated[tuple[Annotated[int, Range(0, 256)], ...], Length(1, 8)]
+Blocks = Annotated[tuple[DepthOrNone, ...], Length(1, 8)]
 """How many blocks each of these levels has."""
 Beta = Annotated[float, Range(0, 1, above=True, below=True)]
 """The variance that one step of a chain adds."""
@@ -140,8 +143,10 @@ def expected(kind: type, ranges: list[Range | Length]) -> str:
 
 
 def is_number(value: Any, kind: type) -> bool:
-    """Whether a value may stand for an int, or for a float: no bool, and no nan."""
-    return not isinstance(value, bool) and isinstance(value, Integral if kind is int else Real) and value == value
+    """Whether a value may stand for an int, or for a float: no bool, no nan, and no int that is beyond all floats."""
+    if isinstance(value, bool) or not isinstance(value, Integral if kind is int else Real) or value != value:
+        return False
+    return kind is int or not isinstance(value, Integral) or abs(int(value)) <= sys.float_info.max
 
 
 def faults(hint: Any, value: Any, path: str) -> Iterator[tuple[str, Any, str]]:

@@ -12,7 +12,10 @@ from torch.overrides import TorchFunctionMode
 MAKERS = frozenset((torch.empty, torch.zeros, torch.ones, torch.full))
 """What networks get their numbers from."""
 FILLERS = frozenset(
-    [getattr(Tensor, name) for name in ("normal_", "uniform_", "zero_", "fill_", "mul_", "add_", "erfinv_", "clamp_")]
+    [
+        getattr(Tensor, name)
+        for name in ("normal_", "uniform_", "zero_", "fill_", "mul_", "add_", "erfinv_", "clamp_", "copy_")
+    ]
     + [getattr(nn.init, name) for name in ("kaiming_uniform_", "uniform_", "normal_", "trunc_normal_", "orthogonal_")]
 )
 """What gives them their first values."""

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -96,6 +95,8 @@ def one_command() -> Generator[None, None, None]:
 def import_installed() -> None:
     """Imports what installed packages bring, once. Raises as `import_plugin` does, and names the package."""
     if GROUP not in _SEARCHED:
+        from importlib.metadata import entry_points  # takes a part of the time of --help, which needs none
+
         for point in entry_points(group=GROUP):
             package = "a package" if point.dist is None else point.dist.name
             import_plugin(point.module, f"{package}, which is installed here, brings the plugin", asked=False)

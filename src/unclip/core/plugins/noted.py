@@ -13,7 +13,6 @@ import hashlib
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +177,8 @@ def _never_given() -> str:
 
 def _version(plugin: Plugin) -> str | None:
     """Of the package that a module belongs to; None where there is none."""
+    from importlib.metadata import PackageNotFoundError, packages_distributions, version
+
     if plugin.is_file:
         return None
     top = plugin.name.partition(".")[0]

@@ -19,7 +19,7 @@ from unclip.diffusion import DDIM, Ancestral, DPMSolverPP2M, Eps, LinearBeta, Si
 from unclip.nn import UNetConfig
 
 DATA = "shapes"  # drawn shapes; or the path of a folder of your own images
-SIDE, BATCH, STEPS = 16, 32, scaled(300)
+SIDE, BATCH, STEPS = 16, 32, scaled(1200)
 
 data = pictures(DATA, SIDE, 800)  # [800, 3, 16, 16] in [-1, 1]
 show(data[:16])

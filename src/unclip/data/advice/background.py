@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import UInt8
 
+from unclip.data.images.square import border_colour, borders
+
 NEAR = 12
 """Values (of 255) within which colours are the same."""
 MOST = 0.9
@@ -14,10 +16,8 @@ def background(images: UInt8[np.ndarray, "n size size 3"]) -> str | None:
     """The colour of the borders of nearly all images, by name or as #808080; None where they differ."""
     if len(images) < 2 or images.shape[1] < 3:
         return None
-    rows = np.concatenate(
-        [images[:, [0, -1]].reshape(len(images), -1, 3), images[:, :, [0, -1]].reshape(len(images), -1, 3)], 1
-    )
-    colour = np.median(rows.reshape(-1, 3), axis=0)
+    rows = borders(images)
+    colour = np.array(border_colour(rows.reshape(-1, 3)))
     near = (np.abs(rows.astype(np.int16) - colour) <= NEAR).all(-1).mean(1)
     if (near >= MOST).mean() < MOST:
         return None

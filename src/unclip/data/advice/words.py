@@ -22,7 +22,11 @@ def shared(every: Sequence[Sequence[str]]) -> Counter[str]:
 def sharing(every: Sequence[Sequence[str]]) -> tuple[int, str]:
     """(the number of images that share no word with another, one of their captions). None counts where all images
     have the same words."""
-    known = shared(every)
-    alone = [captions for captions in every if captions and not words(captions) & known.keys()]
-    same = len({caption for captions in every for caption in captions}) <= 1
-    return (0, "") if same or not alone else (len(alone), alone[0][0])
+    known, alone, example, first, same = shared(every), 0, "", None, True
+    for captions in every:
+        for caption in captions:
+            first = caption if first is None else first
+            same &= caption == first
+        if captions and not words(captions) & known.keys():
+            alone, example = alone + 1, example or captions[0]
+    return (0, "") if same else (alone, example)

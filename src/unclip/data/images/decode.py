@@ -1,6 +1,5 @@
 """Encoded image bytes -> a square RGB image, as a person would expect it to look."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,12 +9,12 @@ from PIL import Image
 
 from unclip.data.images.colours import WHITE, Colours, alpha, strips
 from unclip.data.images.open import OpenedImage, check_size, open_image, reason
+from unclip.data.images.square import check_known, squared
 from unclip.data.item import Picture
+from unclip.data.layouts.kinds import CROP, Fit
 
 MOST_WHOLE = 40_000_000
 """Pixels of an image that is kept at its own size: in the end as arrays beside the decoded one."""
-_LARGE = 2**22
-"""A decoded image of more pixels is brought to colours and reduced strip by strip: no second one of its size."""
 
 _ORIENTATION = 0x0112  # EXIF tag; its values 2..8 in Pillow's words
 _TURNS = {
@@ -42,36 +41,39 @@ class Decoded:
     note: str = ""
 
 
-def decode(data: bytes, size: int, background: str = WHITE) -> Pixels:
-    """Decode, turn as EXIF says, lay over the background, crop the centre square and scale: uint8 [size, size, 3] RGB.
+def decode(data: bytes, size: int, background: str = WHITE, fit: Fit = CROP) -> Pixels:
+    """Decode, turn as EXIF says, lay over the background and scale to a square: uint8 [size, size, 3] RGB.
 
+    The square is the middle of the image; with `fit` "pad" all of it, on the colour of its border.
     Gray is repeated, colours are converted to sRGB by the file's profile, gray of more than 8 bits is scaled by its
     range, an animation gives its first frame. Raises ValueError with the reason when the image is damaged,
     truncated, in no supported format, or takes more memory than `open_image` allows.
     """
-    return decode_sized(data, size, background).pixels
+    return decode_sized(data, size, background, fit).pixels
 
 
-def decode_sized(data: Picture, size: int, background: str = WHITE) -> Decoded:
+def decode_sized(data: Picture, size: int, background: str = WHITE, fit: Fit = CROP) -> Decoded:
     """`decode`, also of pixels that are there already, and what the image was; raises as `decode` does."""
     if size < 1:
         raise ValueError(f"size is {size}; it must be at least 1 pixel")
+    check_known(fit)
     if not isinstance(data, bytes):
-        return _of_pixels(data, size, background)
+        return _of_pixels(data, size, background, fit)
     with open_image(data, enough=2 * size) as found:
-        return _decoded(found, size, background)
+        return _decoded(found, size, background, fit)
 
 
-def decode_opened(image: Image.Image, size: int, background: str = WHITE) -> Decoded:
+def decode_opened(image: Image.Image, size: int, background: str = WHITE, fit: Fit = CROP) -> Decoded:
     """`decode` for an image that is in memory already, which is not changed; raises ValueError where it is empty,
     huge or damaged."""
+    check_known(fit)
     try:
-        return _decoded(_given(image), size, background)
+        return _decoded(_given(image), size, background, fit)
     except Exception as error:  # Pillow's decoders raise almost anything on damaged bytes
         raise ValueError(reason(b"an image", error)) from error
 
 
-def _of_pixels(pixels: np.ndarray, size: int, background: str) -> Decoded:
+def _of_pixels(pixels: np.ndarray, size: int, background: str, fit: Fit) -> Decoded:
     if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))):
         raise ValueError(
             f"its pixels are {pixels.dtype} {list(pixels.shape)}; they must be uint8 [height, width], "
@@ -79,7 +81,7 @@ def _of_pixels(pixels: np.ndarray, size: int, background: str) -> Decoded:
         )
     if pixels.shape == (size, size, 3):
         return Decoded(pixels, (size, size))
-    return decode_opened(Image.fromarray(pixels), size, background)
+    return decode_opened(Image.fromarray(pixels), size, background, fit)
 
 
 @dataclass(frozen=True)
@@ -159,13 +161,12 @@ def _lost(found: OpenedImage, colours: Colours) -> tuple[str, ...]:
     return (*lost, "it is in the colours of print (CMYK): they become sRGB") if mode == "CMYK" else tuple(lost)
 
 
-def _decoded(found: OpenedImage, size: int, background: str) -> Decoded:
+def _decoded(found: OpenedImage, size: int, background: str, fit: Fit) -> Decoded:
     image = found.image
     check_size(*image.size)
     image.load()
     turn, colours = _TURNS.get(_orientation(image)), Colours.of(image, found.profile, found.bits)
-    small = _square(image, size, colours, background)
-    pixels = np.asarray(small if turn is None else small.transpose(turn), dtype=np.uint8)
+    pixels = squared(image, size, colours, background, fit, turn)
     return Decoded(pixels, found.size, image.has_transparency_data, colours.note)
 
 
@@ -175,23 +176,3 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # a damaged EXIF block is no reason to lose the image
         return 1
-
-
-def _square(image: Image.Image, size: int, colours: Colours, background: str) -> Image.Image:
-    """The centre square, scaled to size x size: Lanczos down (after a box reduction), bicubic up."""
-    side = min(image.size)
-    left, top = (image.width - side) / 2, (image.height - side) / 2  # halves are fine: the resampling is exact
-    how, factor = Image.Resampling.LANCZOS if side > size else Image.Resampling.BICUBIC, int(side / size / 3)
-    box = (left, top, left + side, top + side)
-    if image.width * image.height <= _LARGE or factor < 2:
-        return colours.over(image, background).resize((size, size), how, box, reducing_gap=3.0)
-    outer = (math.floor(left), math.floor(top), math.ceil(left + side), math.ceil(top + side))
-    parts = [colours.over(part, background).reduce(factor) for part in strips(image, factor, outer)]
-    small = Image.new("RGB", (parts[0].width, sum(part.height for part in parts)))
-    at = 0
-    for part in parts:
-        small.paste(part, (0, at))
-        at += part.height
-    x, y = (left - outer[0]) / factor, (top - outer[1]) / factor
-    inner = (x, y, x + side / factor, y + side / factor)
-    return small.resize((size, size), how, inner, reducing_gap=3.0)

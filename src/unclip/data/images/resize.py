@@ -34,8 +34,11 @@ def lanczos(side: int, factor: int) -> Float[Tensor, "small large"]:
 
 def enlarge(images: Images, factor: int) -> Float[Tensor, "b c h2 w2"]:
     """`factor` times the size, in [-1, 1] like the image."""
-    if factor == 1:
-        return images
+    return images if factor == 1 else interpolated(images, factor).clamp(-1, 1)
+
+
+def interpolated(images: Images, factor: int) -> Float[Tensor, "b c h2 w2"]:
+    """`factor` times the size as the filter leaves it, which overshoots at edges, also beyond [-1, 1]."""
     size = [factor * side for side in images.shape[-2:]]
     # antialias: no blur where an image grows, but Pillow's coefficient, -1/2 in the place of -3/4
-    return F.interpolate(images, size, mode="bicubic", antialias=True).clamp(-1, 1)
+    return F.interpolate(images, size, mode="bicubic", antialias=True)

@@ -9,14 +9,15 @@ from pathlib import Path
 from unclip.core.disk.new import new_folder
 from unclip.core.shown import printable
 from unclip.data.images.decode import format_of
-from unclip.data.item import Item, Source, extension, is_picture
+from unclip.data.item import Item, Source, extension, is_picture, mixed
 
 
 def pack(source: Source, out: Path, per_shard: int = 10_000, left: Callable[[Item], None] | None = None) -> int:
     """Write a data set as WebDataset shards out/shard-00000.tar, … and return the number of pairs written.
 
     Images keep their original bytes; captions go into `.txt`, one per line; items with a problem are left out,
-    and `left` is called with each.
+    and `left` is called with each. They stay in their order, but for class folders, which are mixed: a shard of one
+    class would be held out of a training as a whole.
     The same data gives the same bytes. The folder appears only when it is complete.
     Raises ValueError when `out` is there already and not empty, or is being made, per_shard < 1, there is not one
     pair, or an image is not a file.
@@ -31,7 +32,7 @@ def pack(source: Source, out: Path, per_shard: int = 10_000, left: Callable[[Ite
 
 
 def _usable(source: Source, left: Callable[[Item], None] | None) -> Iterator[Item]:
-    for item in source:
+    for item in sorted(source, key=lambda item: mixed(item.key)) if source.kind == "class folders" else source:
         if item.problem is None:
             yield item
         elif left is not None:

@@ -48,11 +48,11 @@ class ShardSource(FileSource):
     def __iter__(self) -> Iterator[Item]:
         for file in self.files:
             shard = key_of(file.name)
-            for sample in _samples(members(self.path(file.name))):
-                yield from _items(shard, sample, self.column)
+            for sample in samples_of(members(self.path(file.name))):
+                yield from items_of(shard, sample, self.column)
 
 
-def _items(shard: str, sample: Sample, column: str) -> Iterator[Item]:
+def items_of(shard: str, sample: Sample, column: str) -> Iterator[Item]:
     """The pair of a sample, and a refusal for each member of it that may not be read."""
     for member in sample.values():
         if member.refused:
@@ -106,7 +106,7 @@ def _class(data: bytes) -> tuple[str, ...]:
     return clean([f"class {text}" if re.fullmatch(r"-?\d+", text) else text.replace("_", " ")])
 
 
-def _samples(stream: Iterator[Member]) -> Iterator[Sample]:
+def samples_of(stream: Iterator[Member]) -> Iterator[Sample]:
     """Neighbours in a tar that share their name up to its first dot, as WebDataset groups them."""
     for first, group in itertools.groupby(stream, lambda member: _first_stem(member.name)):
         sample, size = Sample(), 0
@@ -114,14 +114,14 @@ def _samples(stream: Iterator[Member]) -> Iterator[Sample]:
             if member.repeated:  # of its own, so that it takes no other's place
                 yield {member.name: member}
                 continue
-            size += len(member.data)
+            size += member.size
             if size > MOST_PACKED:
                 member = Member(member.name, b"", f"makes its sample larger than {MOST_PACKED / 1e6:,.0f} MB")
             sample[member.name] = member
             if size > MOST_HELD and not _names(sample, first):
                 *whole, sample = _parts(sample)
                 yield from whole
-                size = sum(len(kept.data) for kept in sample.values())
+                size = sum(kept.size for kept in sample.values())
         yield from [sample] if _names(sample, first) else _parts(sample)
 
 

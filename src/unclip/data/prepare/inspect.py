@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import itertools
+import os
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,7 +13,9 @@ from typing import Any, TypeVar
 from unclip.core.shown import printable
 from unclip.data.images.colours import WHITE
 from unclip.data.images.decode import Decoded, Pixels, decode_sized
+from unclip.data.images.square import check_known, spans
 from unclip.data.item import Item, Skipped, Source
+from unclip.data.layouts.kinds import CROP, Fit
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -37,7 +40,7 @@ class DataReport:
     distinct_captions: int = 0
     caption_words: tuple[int, int, int] = (0, 0, 0)
     image_size: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0), (0, 0))  # by area
-    small: tuple[int, int] = (0, 0)  # (usable pairs whose shorter side is below so many px, px)
+    small: tuple[int, int] = (0, 0)  # (usable pairs that are enlarged to so many px, px)
     flat: tuple[int, str] = (0, "")  # (images that come out as one colour, another background to try)
     notes: tuple[tuple[str, int], ...] = ()  # (what was guessed of an image's values, of how many)
     problems: tuple[str, ...] = ()  # the first few, as "key: reason; fix"
@@ -101,7 +104,7 @@ class DataReport:
         small, side = self.small
         if small:
             yield (
-                f"! {small:,} of {self.pairs:,} images have a side below {side} pixels and are enlarged to it: they "
+                f"! {small:,} of {self.pairs:,} images are smaller than {side} pixels and are enlarged to them: they "
                 "get no sharper, and the model learns the blur"
             )
         for note, count in self.notes:
@@ -121,8 +124,11 @@ class Examined:
     note: str = ""  # what was guessed of its values
 
 
-def examine(item: Item, size: int, captioned: bool = True, minimum: int = 0, background: str = WHITE) -> Examined:
-    """Read and decode one item to `size` pixels; never raises on a bad image. minimum: px, of its shorter side.
+def examine(
+    item: Item, size: int, captioned: bool = True, minimum: int = 0, background: str = WHITE, fit: Fit = CROP
+) -> Examined:
+    """Read and decode one item to `size` pixels; never raises on a bad image. minimum: px, of the side that fills a
+    square: the shorter one, of a whole image (`fit` "pad") the longer.
 
     Unless `captioned`, an image is of use without a caption: what an item with an image lacks is nothing else.
     """
@@ -130,12 +136,12 @@ def examine(item: Item, size: int, captioned: bool = True, minimum: int = 0, bac
         return Examined(item, problem=item.problem or "no caption")
     try:
         data = item.read()
-        found = decode_sized(data, size, background)
+        found = decode_sized(data, size, background, fit)
     except OSError as error:
         return Examined(item, problem=f"cannot be read ({error.strerror or error}); check its permissions")
     except ValueError as error:
         return Examined(item, problem=str(error))
-    if min(found.size) < minimum:
+    if spans(found.size, fit) < minimum:
         width, height = found.size
         return Examined(item, problem=f"{width} x {height} px, smaller than the {minimum} px that are wanted")
     digest = hashlib.blake2b(data if isinstance(data, bytes) else data.tobytes(), digest_size=16).digest()
@@ -160,10 +166,11 @@ def _varies(pixels: Pixels) -> bool:
 class Tally:
     """Counts examined items into a DataReport; holds some 50 bytes per pair, never an image.
 
-    size: px, below which an image's shorter side is enlarged.
+    size: px, below which an image is enlarged; fit: how it becomes a square.
     """
 
     size: int
+    fit: Fit = CROP
     counts: Counter[str] = field(default_factory=Counter)
     pictures: set[bytes] = field(default_factory=set)
     captions: set[bytes] = field(default_factory=set)
@@ -188,7 +195,7 @@ class Tally:
         self.counts["duplicates"] += found.digest in self.pictures
         self.pictures.add(found.digest)
         self.sizes[found.original] += 1
-        self.counts["small"] += min(found.original) < self.size
+        self.counts["small"] += spans(found.original, self.fit) < self.size
         if found.flat:
             self.flat[found.flat] += 1
         if found.note:
@@ -226,13 +233,19 @@ def _spread(counts: Counter[A], order: Callable[[A], Any], empty: A) -> tuple[A,
     return values[0], median, values[-1]
 
 
-def ordered(work: Callable[[A], B], things: Iterable[A], workers: int = 2, ahead: int = 32) -> Generator[B, None, None]:
+def workers() -> int:
+    """Threads that decode: as many as this process may use cores, within reason."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(16, max(2, cores))
+
+
+def ordered(work: Callable[[A], B], things: Iterable[A], ahead: int = 32) -> Generator[B, None, None]:
     """`map` over threads (Pillow decodes outside the interpreter lock), in order.
 
     At most `ahead` things are worked on early, and less where they hold more than MOST_HELD bytes.
     """
     waiting: deque[tuple[Future[B], int]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers()) as pool:
         try:
             for thing in things:
                 if isinstance(thing, Item) and thing.quick and not waiting:
@@ -249,7 +262,7 @@ def ordered(work: Callable[[A], B], things: Iterable[A], workers: int = 2, ahead
 
 
 def inspect_source(
-    source: Source, limit: int | None = None, captioned: bool = True, background: str = WHITE
+    source: Source, limit: int | None = None, captioned: bool = True, background: str = WHITE, fit: Fit = CROP
 ) -> DataReport:
     """Decodes the images of a data set and reports how many can be used, and what is wrong with the others.
 
@@ -260,8 +273,10 @@ def inspect_source(
         limit: the number of items to look at, from the first; None: all.
         captioned: whether an image without a caption is of no use.
         background: the colour behind images that are transparent.
+        fit: what becomes of images that are not square.
     """
-    tally, items = Tally(SMALLEST), itertools.islice(source, limit)
-    for found in ordered(lambda item: examine(item, 8, captioned, background=background), items):
+    check_known(fit)
+    tally, items = Tally(SMALLEST, fit), itertools.islice(source, limit)
+    for found in ordered(lambda item: examine(item, 8, captioned, background=background, fit=fit), items):
         tally.add(found)
     return tally.report(source.kind)

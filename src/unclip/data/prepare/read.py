@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from unclip.core.disk.store import sha256
 from unclip.data.prepare.inspect import DataReport
+from unclip.data.prepare.rows import Column, Lines, Texts
 
 VERSION = 2
 HEADER = 128
@@ -20,6 +20,8 @@ _AGAIN = "prepare the data again"
 Rows = int | np.integer | slice | Sequence[int] | np.ndarray
 """Which images: a number, a part, or a list of numbers."""
 
+SKIPPED = "skipped.jsonl"
+"""Names what could not be used, with the reason."""
 WORDS = "words.txt"
 """A word a line, of all captions, where the data set holds only some of them (a model in the box)."""
 
@@ -60,7 +62,8 @@ class Pictures:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A prepared data set: images of one size with their captions. Row i of every list is the same image.
+    """A prepared data set: images of one size with their captions. Row i of each is the same image; what is not held in
+    memory is read where it is asked for.
 
     Args:
         images: uint8 [n, size, size, 3], read from disk when they are indexed.
@@ -71,10 +74,10 @@ class Prepared:
     """
 
     images: Pictures
-    captions: list[tuple[str, ...]]
-    keys: list[str]
+    captions: Sequence[tuple[str, ...]]
+    keys: Sequence[str]
     report: DataReport
-    digests: list[str]
+    digests: Sequence[str]
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -83,6 +86,11 @@ class Prepared:
     def size(self) -> int:
         """The side of the images in pixels."""
         return self.images.shape[1]
+
+    @property
+    def texts(self) -> Texts:
+        """Every caption."""
+        return Texts(self.captions)
 
 
 def digest(pixels: bytes) -> str:
@@ -115,8 +123,8 @@ def read_about(out: Path) -> dict[str, Any] | None:
 def load_prepared(out: str | Path) -> Prepared:
     """Opens a prepared data set, such as the folder `data` of a run.
 
-    The captions are compared with their hash at once. The images stay on disk, and each is compared with its digest
-    when it is first looked at.
+    The captions are compared with their hash at once; they and the images stay on disk, and each image is compared with
+    its digest when it is first looked at. So a million images are there at once.
 
     Raises ValueError where there is none, another version wrote it, or its files do not fit together.
     """
@@ -128,19 +136,18 @@ def load_prepared(out: str | Path) -> Prepared:
         raise ValueError(f"{out}: has format version {about.get('version')}, this unclip reads {VERSION}; {_AGAIN}")
     place = out / "captions.jsonl"
     try:
-        images = np.load(out / "images.npy", mmap_mode="r", allow_pickle=False)
-        if (found := sha256(place)) != about["sha256"][place.name]:
-            raise ValueError(f"{place}: SHA-256 {found[:12]}..., expected {about['sha256'][place.name][:12]}...")
-        rows = list(_rows(place))
-        digests, keys = [row["digest"] for row in rows], [row["key"] for row in rows]
+        images, lines = np.load(out / "images.npy", mmap_mode="r", allow_pickle=False), Lines(place)
+        if lines.sha256 != about["sha256"][place.name]:
+            raise ValueError(f"{place}: SHA-256 {lines.sha256[:12]}..., expected {about['sha256'][place.name][:12]}...")
         report = DataReport.from_dict(about["report"])
-        fits = images.shape == (len(rows), about["size"], about["size"], 3) and images.dtype == np.uint8
+        fits = images.shape == (len(lines), about["size"], about["size"], 3) and images.dtype == np.uint8
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{out}: is damaged ({error}); run the same `unclip train` again: it is made anew") from error
-    if not fits or len(rows) != about["count"]:
-        raise ValueError(f"{out}: images.npy {images.shape} and its {len(rows)} captions do not fit; {_AGAIN}")
+    if not fits or len(lines) != about["count"]:
+        raise ValueError(f"{out}: images.npy {images.shape} and its {len(lines)} captions do not fit; {_AGAIN}")
+    digests, keys = Column(lines, "digest", str), Column(lines, "key", str)
     pictures = Pictures(out / "images.npy", images, digests, keys)
-    return Prepared(pictures, [tuple(row["captions"]) for row in rows], keys, report, digests)
+    return Prepared(pictures, Column(lines, "captions", tuple), keys, report, digests)
 
 
 def reusable(out: Path, size: int, fingerprint: str, how: dict[str, Any]) -> Prepared | None:
@@ -157,7 +164,9 @@ def reusable(out: Path, size: int, fingerprint: str, how: dict[str, Any]) -> Pre
 
 def read_captions(out: Path) -> Iterator[str]:
     """Every caption of a prepared data set, in its order, without opening the images."""
-    return (caption for row in _rows(out / "captions.jsonl") for caption in row["captions"])
+    with (out / "captions.jsonl").open(encoding="utf-8") as lines:
+        for line in lines:
+            yield from json.loads(line)["captions"]
 
 
 def has_words(out: Path) -> bool:
@@ -170,9 +179,3 @@ def read_words(out: Path) -> Iterator[str]:
     if (out / WORDS).exists():
         return iter((out / WORDS).read_text(encoding="utf-8").splitlines())
     return read_captions(out)
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            yield json.loads(line)

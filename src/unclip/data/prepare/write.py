@@ -12,10 +12,12 @@ from typing import Any, BinaryIO
 from unclip.core.disk.atomic import write_atomic
 from unclip.core.disk.store import sha256
 from unclip.data.images.colours import WHITE
+from unclip.data.images.square import check_known
 from unclip.data.item import Item, Source, at_size
+from unclip.data.layouts.kinds import CROP, Fit
 from unclip.data.prepare.inspect import DataReport, Examined, Tally, examine, ordered
 from unclip.data.prepare.journal import Journal, sync
-from unclip.data.prepare.read import VERSION, Prepared, load_prepared, npy_header, reusable, temporary
+from unclip.data.prepare.read import SKIPPED, VERSION, Prepared, load_prepared, npy_header, reusable, temporary
 
 __all__ = ["Prepared", "load_prepared", "prepare"]
 
@@ -28,6 +30,7 @@ def prepare(
     captioned: bool = True,
     minimum: int = 0,
     background: str = WHITE,
+    fit: Fit = CROP,
     stop: threading.Event | None = None,
 ) -> Prepared:
     """Decode a data set to `size` x `size` RGB and keep it in the folder `out`.
@@ -35,8 +38,8 @@ def prepare(
     Written are images.npy (uint8 [n, size, size, 3]), captions.jsonl, skipped.jsonl and, last, prepared.json.
     What is there already from the same files, made in the same way, is opened, and nothing is read again; what was
     begun is gone on with.
-    Unless `captioned`, images without a caption are kept too; those whose shorter side has fewer than `minimum` pixels
-    are not. background: a colour behind what is transparent.
+    Unless `captioned`, images without a caption are kept too; those that would be enlarged to `minimum` pixels are not.
+    background: a colour behind what is transparent. fit: what becomes of images that are not square.
     Raises KeyboardInterrupt soon after `stop` is set, and ValueError when more than the share `max_bad` of the items
     cannot be used, or not one can; skipped.jsonl, which names each with its reason, is kept then too.
     """
@@ -44,15 +47,16 @@ def prepare(
         raise ValueError(f"max_bad is {max_bad}; it must be a share between 0 and 1")
     if size < 1:
         raise ValueError(f"size is {size}; it must be at least 1 pixel")
+    check_known(fit)
     source = at_size(source, size)
-    fingerprint, how = source.fingerprint(), {"captioned": captioned, "least": minimum, "background": background}
+    fingerprint, how = source.fingerprint(), _how(captioned, minimum, background, fit)
     if (done := reusable(out, size, fingerprint, how)) is not None:
-        _check(done.report, max_bad, out / "skipped.jsonl")
+        _check(done.report, max_bad, out / SKIPPED)
         return done
-    tally = Tally(size)
+    tally = Tally(size, fit)
     about = {"version": VERSION, "size": size, "fingerprint": fingerprint, "how": how}
     with Journal(out, size, about) as journal:
-        for found in _examined(source, journal, lambda item: examine(item, size, captioned, minimum, background)):
+        for found in _examined(source, journal, lambda item: examine(item, size, captioned, minimum, background, fit)):
             tally.add(found)
             if stop is not None and stop.is_set():
                 raise KeyboardInterrupt
@@ -60,6 +64,12 @@ def prepare(
         _check(report, max_bad, _keep_skipped(out, journal))
         _commit(out, journal, report, about)
     return load_prepared(out)
+
+
+def _how(captioned: bool, minimum: int, background: str, fit: Fit) -> dict[str, Any]:
+    """What prepared.json says of it. Images that were prepared before they could be whole are cropped ones."""
+    how = {"captioned": captioned, "least": minimum, "background": background}
+    return how if fit == CROP else how | {"fit": fit}
 
 
 def _examined(source: Source, journal: Journal, look: Callable[[Item], Examined]) -> Iterator[Examined]:
@@ -78,7 +88,7 @@ def _examined(source: Source, journal: Journal, look: Callable[[Item], Examined]
 def _keep_skipped(out: Path, journal: Journal) -> Path:
     """Writes skipped.jsonl, also where nothing else will be kept; returns its path."""
     skipped = ({"key": row["key"], "reason": row["problem"]} for row in journal.rows() if row["pixels"] is None)
-    return _write_lines(out / "skipped.jsonl", skipped)
+    return _write_lines(out / SKIPPED, skipped)
 
 
 def _commit(out: Path, journal: Journal, report: DataReport, about: dict[str, Any]) -> None:

@@ -3,7 +3,9 @@
 With z ~ N(0, I) and k = eta sigma_s sqrt(c):
 
     x_s = alpha_s x0 + sqrt(sigma_s^2 - k^2) eps + k z
+    sigma_s^2 - k^2 = sigma_s^2 (1 - eta^2 + eta^2 SNR_t/SNR_s)
 
+The last form has all its digits where c is nearly 1, in a long step from the noisy end.
 eta = 0 is the first-order method of the probability-flow ODE (Euler's in sigma/alpha), eta = 1 the ancestral step
 with variance beta-tilde; k-diffusion's "Euler ancestral" is the latter in other letters.
 """
@@ -26,7 +28,8 @@ from unclip.diffusion.samplers.base import Sampler, Step, fresh
 def reverse(p: Prediction, t: LogSNR, s: LogSNR, eta: float) -> tuple[State, Tensor]:
     """Mean and k of the step from level t to s. At s = +inf: x0 and 0."""
     k = eta * sigma(s) * forgotten(t, s).sqrt()
-    return alpha(s) * p.x0 + (torch.sigmoid(-s) - k**2).clamp(min=0).sqrt() * p.eps, k
+    kept = sigma(s) * (1 - eta**2 + eta**2 * torch.exp(t - s)).sqrt()
+    return alpha(s) * p.x0 + kept * p.eps, k
 
 
 def step(x: State, p: Prediction, t: LogSNR, s: LogSNR, noise: Noise, eta: float, std: Tensor | None = None) -> State:

@@ -12,6 +12,7 @@ from unclip.diffusion.schedules.learned import LearnedLevels, LearnedSchedule
 from unclip.diffusion.schedules.tables import (
     BetaTable,
     CosineBeta,
+    GivenBetas,
     LinearBeta,
     QuadraticBeta,
     ScaledLinearBeta,
@@ -27,6 +28,7 @@ __all__ = [
     "ScaledLinearBeta",
     "SigmoidBeta",
     "CosineBeta",
+    "GivenBetas",
     "ZeroTerminalSNR",
     "Cosine",
     "Sigmoid",

@@ -60,8 +60,18 @@ class Schedule(Config, ABC):
         return self(times)
 
     def grid(self, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
-        """The schedule's own grid for sampling: steps + 1 levels from noisy to clean, the last +inf (no noise)."""
-        return to_clean(self.sampled(trailing(steps)), device)
+        """The schedule's own grid for sampling: steps + 1 levels from noisy to clean, the last +inf (no noise).
+
+        Raises ValueError where two of them are equal.
+        """
+        levels = self.sampled(trailing(steps))
+        limit: float | None = getattr(self, "limit", None)  # of those that have one
+        if limit is not None and bool((levels.float().diff() == 0).any()):
+            raise ValueError(
+                f"steps = {steps}: two of the levels are equal, for schedule.limit = {limit:g} cuts the schedule's "
+                "ends; take a larger limit, fewer steps or another grid"
+            )
+        return to_clean(levels, device)
 
 
 def stratified(n: int, noise: Noise) -> Times:

@@ -92,7 +92,6 @@ class Laplace(Schedule):
         mu: the centre, a log-SNR.
         b: the width of the distribution.
         limit: the log-SNR is clipped to [-limit, limit].
-        limit: the log-SNR is clipped to [-limit, limit].
     """
 
     mu: Annotated[float, Range(-20, 20)] = 0.0

@@ -5,6 +5,7 @@ QuadraticBeta    sqrt(beta_t) linear: `quad` of DDPM's code
 ScaledLinearBeta the same with the ends of latent diffusion (Rombach et al. 2022): 0.00085, 0.012
 SigmoidBeta      beta_1 + (beta_T - beta_1) sigmoid(-6 ... 6) (Xu et al. 2022)
 CosineBeta       beta_t = min(1 - abar_t / abar_{t-1}, 0.999), abar of `Cosine` (Nichol & Dhariwal 2021, Eq. 17)
+GivenBetas       written out, as of another model
 ZeroTerminalSNR  any of them, rescaled so that alpha-bar_T = 0 (Lin et al. 2023, algorithm 1)
 """
 
@@ -12,12 +13,14 @@ import math
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from unclip.core.config.ranges import Beta, Fraction, TableLength
+from unclip.core.config.ranges import Beta, Fraction, Length, Range, TableLength
 from unclip.core.typing import Float, LogSNR
+from unclip.core.untyped import floats
 from unclip.core.wide import narrow, wide
 from unclip.diffusion.schedules.base import Levels, Schedule, Times, interpolated
 
@@ -165,6 +168,22 @@ class CosineBeta(BetaTable):
         t = torch.arange(self.T + 1, dtype=torch.float64) / self.T
         bar = torch.cos((t + self.s) / (1 + self.s) * math.pi / 2).square()
         return (1 - bar[1:] / bar[:-1]).clamp(max=self.cap)
+
+
+@dataclass(frozen=True)
+class GivenBetas(BetaTable):
+    """A table that is written out beta by beta; `trained_betas` in diffusers. Any two or more.
+
+    Args:
+        values: beta_1 ... beta_T, each in (0, 1), the last 1 at most. By default DDPM's own table.
+    """
+
+    values: Annotated[tuple[Annotated[float, Range(0, 1, above=True)], ...], Length(2, 100_000)] = field(
+        default_factory=lambda: tuple(floats(LinearBeta().make()))
+    )
+
+    def make(self) -> Betas:
+        return torch.tensor(self.values, dtype=torch.float64)
 
 
 @dataclass(frozen=True)

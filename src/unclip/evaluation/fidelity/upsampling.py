@@ -69,6 +69,8 @@ def evaluate_upsampling(
         name = "upsampler" + ("" if number == 0 else str(number + 1))
         scores[f"{name}_of_real"] = restored(stage, real, seed)
         low, scores[f"{name}_of_generated"] = score_enlarged(stage, low, real, seed)
+        if not model.sees:
+            continue
         seen = shrink(low, low.shape[-1] // first.shape[-1])
         clip = {"before": first, "after": seen}
         scores[f"{name}_clip_score"] = {

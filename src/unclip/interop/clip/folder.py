@@ -11,7 +11,7 @@ from typing import Any
 
 from unclip.clip.model import CLIP, CLIPConfig
 from unclip.clip.text import TextConfig
-from unclip.clip.vision import ViTConfig
+from unclip.clip.vision import NoTowerConfig, VisionConfig, ViTConfig
 from unclip.interop import weights
 from unclip.interop.clip import names, vocabulary
 from unclip.text.tokenizer import Tokenizer
@@ -30,8 +30,9 @@ def towers(config: CLIPConfig) -> tuple[TextConfig, ViTConfig]:
     instead = "`unclip train DATA --set clip.vision=vit --out RUN` trains one that they have"
     if not isinstance(vision, ViTConfig) or not isinstance(text, TextConfig):
         odd = vision if not isinstance(vision, ViTConfig) else text
-        what = "convolutional stem" if type(odd).__name__ == "VisionConfig" else type(odd).__name__
-        raise ValueError(f"its CLIP has a {what}, and transformers and open_clip have no such tower; {instead}")
+        known = {VisionConfig: "a convolutional stem", NoTowerConfig: "no image tower"}
+        what = known.get(type(odd), f"a {type(odd).__name__}")
+        raise ValueError(f"its CLIP has {what}, and transformers and open_clip have no such tower; {instead}")
     if vision.channels != 3:
         raise ValueError(f"its CLIP sees images of {vision.channels} channels, and theirs see 3; {instead}")
     if text.activation != vision.activation:

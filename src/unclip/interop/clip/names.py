@@ -41,6 +41,11 @@ def of_transformers(text_layers: int, vision_layers: int) -> Iterator[Match]:
     yield from _pairs(0, text_layers, vision_layers)
 
 
+def of_text(layers: int) -> Iterator[Match]:
+    """Those of transformers' text tower alone, with its projection."""
+    yield from (pair for pair in of_transformers(layers, 0) if pair.ours.startswith("text"))
+
+
 def of_open_clip(text_layers: int, vision_layers: int, bias: bool) -> Iterator[Match]:
     """Every tensor. bias: whether the loss has one."""
     yield from _pairs(1, text_layers, vision_layers)

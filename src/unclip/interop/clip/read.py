@@ -100,15 +100,10 @@ def read_config(folder: Path) -> tuple[CLIPConfig, tuple[list[float], list[float
     table = read_json(where, f"the settings of a CLIP ({CONFIG} of transformers, or {OPEN_CONFIG})")
     if table.get("model_type") != "clip":
         raise ValueError(f"{where}: model_type = {quote(table.get('model_type'))}; a CLIP says 'clip'")
-    text, vision = ({**THEIRS, **_part(table, name, where)} for name in ("text_config", "vision_config"))
-    for part in (text, vision):
-        if part["intermediate_size"] != 4 * part["hidden_size"] or part["layer_norm_eps"] != 1e-5:
-            raise ValueError(f"{where}: intermediate_size and layer_norm_eps: unclip's have 4 hidden_size, and 1e-5")
+    text, vision = (_table(table, name, where, needed=True) for name in ("text_config", "vision_config"))
+    vision = _part(vision, "vision_config", where)
     config = CLIPConfig(
-        TextConfig(
-            text["vocab_size"], text["max_position_embeddings"], text["hidden_size"], text["num_hidden_layers"],
-            text["num_attention_heads"], _activation(text, where),
-        ),
+        text_config(text, where),
         ViTConfig(
             vision["image_size"], vision.get("num_channels", 3), vision["patch_size"], vision["hidden_size"],
             vision["num_hidden_layers"], vision["num_attention_heads"], _activation(vision, where),
@@ -117,6 +112,15 @@ def read_config(folder: Path) -> tuple[CLIPConfig, tuple[list[float], list[float
     )  # fmt: skip
     said = read_json(folder / PREPROCESSOR, "how images are prepared") if (folder / PREPROCESSOR).is_file() else {}
     return config, _normal(said.get("image_mean", MEAN), said.get("image_std", STD), folder / PREPROCESSOR)
+
+
+def text_config(table: Mapping[str, Any], where: Path) -> TextConfig:
+    """A text tower, of the settings that transformers keeps of one. Raises ValueError as `read` does."""
+    text = _part(table, "text_config", where)
+    return TextConfig(
+        text["vocab_size"], text["max_position_embeddings"], text["hidden_size"], text["num_hidden_layers"],
+        text["num_attention_heads"], _activation(text, where),
+    )  # fmt: skip
 
 
 THEIRS: dict[str, Any] = {"layer_norm_eps": 1e-5, "hidden_act": "quick_gelu", "vocab_size": 49408,
@@ -132,11 +136,13 @@ def _activation(table: Mapping[str, Any], where: Path) -> Any:
     return table["hidden_act"]
 
 
-def _part(table: Mapping[str, Any], name: str, where: Path) -> dict[str, Any]:
-    part = _table(table, name, where, needed=True)
-    widths = {"text_config": 512, "vision_config": 768}
-    return {"hidden_size": widths[name], "intermediate_size": 4 * part.get("hidden_size", widths[name]),
-            "num_attention_heads": 8 if name == "text_config" else 12, "patch_size": 32, **part}  # fmt: skip
+def _part(part: Mapping[str, Any], name: str, where: Path) -> dict[str, Any]:
+    width = {"text_config": 512, "vision_config": 768}[name]
+    found = {**THEIRS, "hidden_size": width, "intermediate_size": 4 * part.get("hidden_size", width),
+             "num_attention_heads": 8 if name == "text_config" else 12, "patch_size": 32, **part}  # fmt: skip
+    if found["intermediate_size"] != 4 * found["hidden_size"] or found["layer_norm_eps"] != 1e-5:
+        raise ValueError(f"{where}: intermediate_size and layer_norm_eps: unclip's have 4 hidden_size, and 1e-5")
+    return found
 
 
 def _normal(mean: Any, std: Any, where: Path) -> tuple[list[float], list[float]]:

@@ -9,10 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Backend
 
+from unclip.core.config.ranges import quote
 from unclip.core.config.tables import is_table, read_json
+from unclip.core.shown import printable
 from unclip.core.typing import Float, Tensor
 from unclip.interop.weights import write_settings
 from unclip.text.tokenizer import END, START, Tokenizer
@@ -74,7 +76,7 @@ def read(folder: Path, context: int) -> Tokenizer:
 
     Raises ValueError that says which files are looked for.
     """
-    start, end = _ends(folder)
+    start, end, pad = _special(folder)
     if (folder / FILE).is_file():
         table = read_json(folder / FILE, "a tokenizer")
     elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
@@ -85,27 +87,60 @@ def read(folder: Path, context: int) -> Tokenizer:
             "and merges.txt (open_clip's models without one of their own have that of openai/clip-vit-base-patch32)"
         )
     try:
-        return Tokenizer(Backend.from_str(json.dumps(_renamed(table, {start: START, end: END}))), context)
+        backend = Backend.from_str(json.dumps(_renamed(table, {start: START, end: END}, pad)))
+        if pad not in (start, end) and backend.token_to_id(pad) is not None:
+            backend.add_tokens([AddedToken(pad, normalized=False)])
+        return Tokenizer(backend, context)
     except Exception as error:
-        raise ValueError(f"{folder / FILE}: not a tokenizer that ends a caption by {end} ({error})") from error
+        raise ValueError(
+            f"{folder / FILE}: not a tokenizer that ends a caption by {end} ({printable(error)})"
+        ) from error
 
 
-def _ends(folder: Path) -> tuple[str, str]:
-    """How the folder writes the ends of a caption."""
+def padding(folder: Path, words: Tokenizer) -> int:
+    """The token with which transformers fills captions of this folder's tokenizer up to their longest length.
+
+    Raises ValueError where the folder names another length than `words.context`, or a token that is not there.
+    """
+    start, end, pad = _special(folder)
+    longest = _settings(folder).get("model_max_length", words.context)
+    if longest != words.context:
+        raise ValueError(
+            f"{folder / SETTINGS}: model_max_length = {quote(longest)}: the text tower beside it reads {words.context} "
+            "tokens; the two are not of the same model"
+        )
+    number = words.backend.token_to_id({start: START, end: END}.get(pad, pad))
+    if number is None:
+        raise ValueError(f"{folder / SETTINGS}: pad_token = {quote(pad)}: its tokenizer has no such token")
+    return number
+
+
+def _settings(folder: Path) -> dict[str, Any]:
     found = {}
     for name in ("special_tokens_map.json", SETTINGS):
         if (folder / name).is_file():
             found |= read_json(folder / name, "the settings of a tokenizer")
-    said = [found.get(key) for key in ("bos_token", "eos_token")]
-    start, end = (token.get("content") if is_table(token) else token for token in said)
-    return start or "<|startoftext|>", end or "<|endoftext|>"
+    return found
 
 
-def _renamed(table: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    """The same with other names of tokens, and nothing that puts ends, padding or cuts around a caption."""
+def _special(folder: Path) -> tuple[str, str, str]:
+    """How the folder writes the ends of a caption, and what fills it up."""
+    found = _settings(folder)
+    said = [found.get(key) for key in ("bos_token", "eos_token", "pad_token")]
+    start, end, pad = (token.get("content") if is_table(token) else token for token in said)
+    end = end or "<|endoftext|>"
+    return start or "<|startoftext|>", end, pad or end
+
+
+def _renamed(table: dict[str, Any], names: dict[str, str], pad: str) -> dict[str, Any]:
+    """The same with other names of tokens, and nothing that puts ends, padding or cuts around a caption.
+
+    pad: what fills a caption up. Where that is a word ("!" in Stable Diffusion 2), captions that hold it mean it.
+    """
     model = table["model"]
     vocabulary = {names.get(word, word): number for word, number in model["vocab"].items()}
     tokens = [{**token, "content": names.get(token["content"], token["content"])} for token in table["added_tokens"]]
+    tokens = [{**token, "special": token["special"] and token["content"] != pad} for token in tokens]
     unknown = model.get("unk_token")
     model = {**model, "vocab": vocabulary, "unk_token": names.get(unknown, unknown) if unknown else None}
     bare = {"post_processor": None, "truncation": None, "padding": None}

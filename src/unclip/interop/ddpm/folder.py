@@ -8,10 +8,11 @@ from unclip.generation.classed import listed
 from unclip.generation.ddpm import DDPMPipeline
 from unclip.interop import weights
 from unclip.interop.ddpm import network, scheduler
+from unclip.interop.pipelines import INDEX
 
 WRITTEN_FOR = "0.42.1"
 """The version of diffusers that the folders were tried with."""
-INDEX, UNET, SCHEDULER = "model_index.json", Path("unet"), Path("scheduler")
+UNET, SCHEDULER = Path("unet"), Path("scheduler")
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 

@@ -15,8 +15,8 @@ from unclip.core.config.ranges import quote
 from unclip.core.config.tables import read_json
 from unclip.core.noise import initial_weights
 from unclip.core.typing import Float, Tensor
-from unclip.interop import weights
-from unclip.interop.ddpm.folder import INDEX, SCHEDULER, UNET, WEIGHTS
+from unclip.interop import pipelines, weights
+from unclip.interop.ddpm.folder import SCHEDULER, UNET, WEIGHTS
 from unclip.interop.ddpm.names import modern, pairs
 from unclip.interop.ddpm.network import shares_sines
 from unclip.interop.ddpm.scheduler import Entries, from_scheduler, levels
@@ -24,7 +24,6 @@ from unclip.models.ddpm import DDPM, DDPMConfig
 from unclip.nn.backbones.diffusion_unet import DiffusionUNet, DiffusionUNetConfig
 from unclip.nn.blocks.resblock import ResBlockConfig
 
-PIPELINES = ("DDPMPipeline", "DDIMPipeline")
 DEFAULTS: dict[str, Any] = {
     "time_embedding_type": "positional",
     "time_embedding_dim": None,
@@ -66,7 +65,7 @@ def read(folder: Path) -> DDPM:
     Raises ValueError that names the file and the setting, or the first weight, that has no place here; pickles are
     refused.
     """
-    check_pipeline(folder)
+    pipelines.class_of(folder, pipelines.DDPM)
     unet, where = _settings(folder / UNET / "config.json")
     steps = read_json(folder / SCHEDULER / "scheduler_config.json", "the settings of a scheduler of diffusers")
     process, sampling = from_scheduler(steps, str(folder / SCHEDULER / "scheduler_config.json"))
@@ -84,18 +83,6 @@ def read(folder: Path) -> DDPM:
     weights.check_shapes(found, inner, file)
     inner.load_state_dict(found)
     return model.eval().requires_grad_(False)
-
-
-def check_pipeline(folder: Path) -> None:
-    """Raises ValueError for what is no folder of a DDPM that diffusers wrote."""
-    if folder.is_file():
-        raise ValueError(
-            weights.refusal(folder) if folder.suffix in weights.PICKLES else f"{folder}: a file; name a folder"
-        )
-    index = read_json(folder / INDEX, "the index of a pipeline of diffusers (a folder that its save_pretrained wrote)")
-    kind = index.get("_class_name")
-    if kind not in PIPELINES:
-        raise ValueError(f"{folder / INDEX}: a {quote(kind)}; unclip takes in {' and '.join(PIPELINES)}")
 
 
 def _settings(path: Path) -> tuple[dict[str, Any], str]:

@@ -5,14 +5,23 @@ from typing import Any
 
 import torch
 
-from unclip.core.config.ranges import quote
+from unclip.core.config.ranges import is_number, quote
+from unclip.core.config.tables import is_list
 from unclip.core.typing import Float, Tensor
 from unclip.core.untyped import floats
 from unclip.diffusion.level import resolvable
 from unclip.diffusion.parameterization import X0, Eps, Parameterization, V
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM, Ancestral, Sampler
-from unclip.diffusion.schedules import CosineBeta, LinearBeta, QuadraticBeta, ScaledLinearBeta, Schedule, SigmoidBeta
+from unclip.diffusion.schedules import (
+    CosineBeta,
+    GivenBetas,
+    LinearBeta,
+    QuadraticBeta,
+    ScaledLinearBeta,
+    Schedule,
+    SigmoidBeta,
+)
 from unclip.diffusion.schedules.base import trailing
 from unclip.diffusion.schedules.tables import BetaTable
 
@@ -88,7 +97,7 @@ def from_scheduler(table: Mapping[str, Any], where: str) -> tuple[DiffusionConfi
         raise ValueError(f"{where}: thresholding, rescale_betas_zero_snr and variance_type = 'learned' are not read")
     schedule = _schedule(table, where)
     config = DiffusionConfig(schedule, found(), limit=limit, vlb_weight=0.001 if learned else 0.0)
-    return config, Sampling(steps=min(1000, schedule.T), sampler=_sampler(str(variance)))
+    return config, Sampling(steps=min(1000, schedule.length), sampler=_sampler(str(variance)))
 
 
 def _sampler(variance: str) -> Sampler:
@@ -97,10 +106,10 @@ def _sampler(variance: str) -> Sampler:
     return Ancestral("beta") if variance.startswith("fixed_large") else DDIM(eta=1.0)
 
 
-def _schedule(table: Mapping[str, Any], where: str) -> LinearBeta | QuadraticBeta | SigmoidBeta | CosineBeta:
+def _schedule(table: Mapping[str, Any], where: str) -> BetaTable:
     T, kind = table.get("num_train_timesteps", 1000), table.get("beta_schedule", "linear")
-    if table.get("trained_betas") is not None:
-        raise ValueError(f"{where}: trained_betas: a table of its own has no schedule here; named ones do")
+    if (betas := table.get("trained_betas")) is not None:
+        return _given(betas, T, where)
     if kind == "squaredcos_cap_v2":
         return CosineBeta(T)
     made = {"linear": LinearBeta, "scaled_linear": QuadraticBeta, "sigmoid": SigmoidBeta}.get(str(kind))
@@ -109,3 +118,15 @@ def _schedule(table: Mapping[str, Any], where: str) -> LinearBeta | QuadraticBet
             f"{where}: beta_schedule = {quote(kind)}: known are linear, scaled_linear, sigmoid, squaredcos_cap_v2"
         )
     return made(float(table.get("beta_start", 1e-4)), float(table.get("beta_end", 0.02)), T)
+
+
+def _given(betas: Any, T: int, where: str) -> GivenBetas:
+    """A table that the scheduler writes out, which its named one has no say beside."""
+    if not is_list(betas) or not all(is_number(beta, float) for beta in betas) or len(betas) != T:
+        raise ValueError(f"{where}: trained_betas: expected a list of num_train_timesteps = {T} numbers")
+    try:
+        schedule = GivenBetas(tuple(map(float, betas)))
+        _ = schedule.betas
+    except ValueError as error:
+        raise ValueError(f"{where}: trained_betas: {error}") from error
+    return schedule

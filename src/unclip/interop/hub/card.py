@@ -118,7 +118,8 @@ def _data(run: RunFolder, state: Mapping[str, Any], about: About) -> Iterator[st
     counts = state.get("data", {}).get("metrics", {})
     if "pairs" in counts:
         held = ", ".join(f"{int(counts[name]):,} for {name}" for name in ("validation", "test") if name in counts)
-        yield f"{int(counts['pairs']):,} images" + (f", of which are held out {held}" if held else "")
+        count = f"{'about ' if 'streamed' in counts else ''}{int(counts['pairs']):,} images"
+        yield count + (f", of which are held out {held}" if held else "")
     report = (read_about(run.data) or {}).get("report", {})
     if is_table(report) and report.get("caption_words"):
         least, middle, most = report["caption_words"]

@@ -1,15 +1,15 @@
 """`from_pretrained`, `save_pretrained`, `push_to_hub`, as `PyTorchModelHubMixin` has them, for finished models.
 
 A model is a whole run, not one module, so they are functions: what they write is what `unclip pack-run` and `unclip
-push` write, and what they read is what `unclip.load` reads.
+push` write, and what they read is what `unclip.load` reads. A single network is that mixin itself, by `hub_class`.
 """
 
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar, overload
+from typing import TypeVar, Unpack, overload
 
-from unclip.data.hub import snapshot
+from unclip.data.hub import Download, snapshot
 from unclip.generation.base import ImageModel
 from unclip.generation.load import load
 from unclip.interop.hub.card import About
@@ -21,10 +21,12 @@ M = TypeVar("M", bound=ImageModel)
 
 
 @overload
-def from_pretrained(name: str | Path, *, revision: str | None = None, device: str | None = None) -> ImageModel: ...
+def from_pretrained(
+    name: str | Path, *, revision: str | None = None, device: str | None = None, **how: Unpack[Download]
+) -> ImageModel: ...
 @overload
 def from_pretrained(
-    name: str | Path, *, revision: str | None = None, device: str | None = None, kind: type[M]
+    name: str | Path, *, revision: str | None = None, device: str | None = None, kind: type[M], **how: Unpack[Download]
 ) -> M: ...
 def from_pretrained(
     name: str | Path,
@@ -32,6 +34,7 @@ def from_pretrained(
     revision: str | None = None,
     device: str | None = None,
     kind: type[ImageModel] = ImageModel,
+    **how: Unpack[Download],
 ) -> ImageModel:
     """Loads a model from a folder or from the Hub; with HF_HUB_OFFLINE from what was downloaded before.
 
@@ -43,17 +46,18 @@ def from_pretrained(
         revision: of the repository: a branch, a tag or a commit; None: main.
         device: as `unclip.load` takes it.
         kind: as `unclip.load` takes it.
+        how: token, cache_dir, local_files_only, force_download, as `PyTorchModelHubMixin.from_pretrained` takes them.
 
     Raises:
         ValueError: as `unclip.load` does, and where the repository cannot be had.
     """
     local = Path(name).exists() or str(name).startswith("box:")
-    return load(name if local else _downloaded(str(name), revision), device, kind=kind)
+    return load(name if local else _downloaded(str(name), revision, how), device, kind=kind)
 
 
-def _downloaded(repo: str, revision: str | None) -> Path:
+def _downloaded(repo: str, revision: str | None, how: Download) -> Path:
     check_repo(repo)
-    return snapshot(repo, repo, "model", revision, also="no folder here, ")
+    return snapshot(repo, repo, "model", revision, also="no folder here, ", **how)
 
 
 def save_pretrained(model: ImageModel, folder: str | Path) -> Path:

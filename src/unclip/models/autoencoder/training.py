@@ -87,10 +87,10 @@ class AutoencoderTraining(nn.Module):
         rec = (error + self.weights.perceptual * seen) * torch.exp(-self.log_scale) + self.log_scale
         kl = posterior.kl().mean() / batch.images[0].numel()
         total = rec + self.weights.kl * kl
-        parts = {"pixels": error.item(), "perceptual": seen.item(), "kl": kl.item()}
+        parts = {"pixels": error.detach(), "perceptual": seen.detach(), "kl": kl.detach()}
         if self.judging and self.weights.adversarial:
             against = self._against(x, y, rec)
-            return Losses(total + against.total, parts | against.parts)
+            return Losses(total + against.total, {**parts, **against.parts})
         return Losses(total, parts)
 
     def _seen_otherwise(self, x: Images, z: Codes, noise: Noise) -> tuple[Tensor, Tensor]:
@@ -114,7 +114,7 @@ class AutoencoderTraining(nn.Module):
         weight = balance(rec, y, pull, self.autoencoder.decoder.last.weight)
         critic = (F.relu(1 - real).mean() + F.relu(1 + made).mean()) / 2
         fool = steered(y, pull, -made.mean().detach())
-        parts = {"real": real.mean().item(), "made": made.mean().item(), "balance": weight.item()}
+        parts = {"real": real.detach().mean(), "made": made.detach().mean(), "balance": weight.detach()}
         return Losses(weight * self.weights.adversarial * fool + critic, parts)
 
 

@@ -109,4 +109,7 @@ def check_side(size: int, multiple: int) -> None:
     """Raises ValueError, with the next size that works, where a network cannot halve a side so often."""
     if size % multiple:
         fit = -(-size // multiple) * multiple
-        raise ValueError(f"size = {size}: this network needs a multiple of {multiple}; the next that works is {fit}")
+        raise ValueError(
+            f"size = {size}: this network needs a multiple of {multiple}; the next that works is {fit} (or take "
+            "another patch, or fewer levels)"
+        )

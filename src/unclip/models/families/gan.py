@@ -81,6 +81,7 @@ class GANTraining(nn.Module):
     """A generator with the critic that trains it."""
 
     per_sample = True  # but R1 and R2, means as well
+    penalties = ("r1", "r2")
 
     def __init__(self, config: GANConfig, loss: GANLoss) -> None:
         super().__init__()
@@ -109,5 +110,5 @@ class GANTraining(nn.Module):
         pull = -torch.sigmoid(real - made)[:, None, None, None] * slope[len(x) :] / len(x)
         fool = steered(y, pull.detach(), F.softplus(real - made).mean().detach())
         figures = {"real": real, "made": made, "r1": r1, "r2": r2}
-        parts = {"critic": critic.item(), "generator": fool.item()}
-        return Losses(critic + fool, parts | {name: value.mean().item() for name, value in figures.items()})
+        parts = {"critic": critic.detach(), "generator": fool.detach()}
+        return Losses(critic + fool, parts | {name: value.detach().mean() for name, value in figures.items()})

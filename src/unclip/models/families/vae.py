@@ -112,7 +112,7 @@ class VAE(CodeModel[VAEConfig], Encodes, Explains):
         distortion = self._nats(images, q.sample(noise), labels).mean() / unit
         kl = q.kl().mean(0)
         rate = kl.clamp(min=self.config.free_bits * math.log(2)).sum() / unit
-        parts = {"distortion": distortion.item(), "rate": kl.sum().item() / unit}
+        parts = {"distortion": distortion.detach(), "rate": kl.detach().sum() / unit}
         return Losses(distortion + rate, parts)
 
     def bits(self, images: Images, labels: Labels, noise: Noise, k: int = 1) -> PerSample:

@@ -101,7 +101,7 @@ class AutoregressivePrior(nn.Module):
         dot = torch.where(keep, self.dots((z * text).sum(1)), self.net.untold)
         codes = self.encode(z)
         total = F.cross_entropy(self.net(Condition.where(keep, cond, null), dot, codes).transpose(1, 2), codes)
-        return Losses(total, {"bits_per_dim": total.item() / math.log(2)})
+        return Losses(total, {"bits_per_dim": total.detach() / math.log(2)})
 
     @torch.no_grad()
     def sample(self, text: Vectors, tokens: Tokens, mask: Mask, noise: Sequence[Noise]) -> Vectors:

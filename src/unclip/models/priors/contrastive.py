@@ -60,14 +60,21 @@ class ContrastivePrior(nn.Module):
 
         Equal captions of a batch are positives of each other. No randomness is needed.
         """
-        true, text, tokens = batch.image_embedding, batch.text_embedding, batch.text_tokens
-        assert true is not None and text is not None and tokens is not None
-        assert batch.mask is not None and batch.caption_id is not None
-        z, same = self._map(text, tokens, batch.mask), batch.caption_id
+        return self.compare(self.embed(batch, noise), batch)
+
+    def embed(self, batch: Batch, noise: Noise) -> tuple[Tensor, ...]:
+        """z of each caption, [b, d]."""
+        assert batch.text_embedding is not None and batch.text_tokens is not None and batch.mask is not None
+        return (self._map(batch.text_embedding, batch.text_tokens, batch.mask),)
+
+    def compare(self, rows: tuple[Tensor, ...], batch: Batch) -> Losses:
+        """The loss of such z."""
+        (z,), true, text, same = rows, batch.image_embedding, batch.text_embedding, batch.caption_id
+        assert true is not None and text is not None and same is not None
         z, true, text, same = map(processes.gathered, (z, true, text, same))
         projection = (z - true).square().sum(1).mean()
         contrast = softmax_loss(logits(z, text, self.config.scale), same[:, None] == same[None])
-        parts = {"projection": projection.item(), "contrastive": contrast.item()}
+        parts = {"projection": projection.detach(), "contrastive": contrast.detach()}
         return Losses(projection + self.config.contrast * contrast, parts)
 
     @torch.no_grad()

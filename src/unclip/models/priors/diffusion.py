@@ -55,9 +55,14 @@ class PriorOptions(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class PriorConfig(PriorOptions):
-    """A whole diffusion prior. network: its transformer, which fits one CLIP."""
+    """A whole diffusion prior. network: its transformer, which fits one CLIP.
+
+    lengths: whether it reads and draws embeddings as CLIP's projections give them (Karlo, imported), whose lengths it
+    has learned, in the place of unit vectors.
+    """
 
     network: PriorNetConfig
+    lengths: bool = False
 
 
 class Prior(nn.Module):
@@ -70,6 +75,7 @@ class Prior(nn.Module):
         self.config = config
         self.statistics = SCALINGS[config.scaling](config.network.embedding_width)
         self.diffusion = Diffusion(PriorNet(config.network), config.diffusion)
+        self.unscaled = Unscaled(config.network) if config.lengths else None
 
     @property
     def candidates(self) -> int:
@@ -82,7 +88,14 @@ class Prior(nn.Module):
         return self.statistics.mean
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
-        """Plain squared error on the scaled embedding; needs image_embedding and the CLIP text features."""
+        """Plain squared error on the scaled embedding; needs image_embedding and the CLIP text features.
+
+        Raises ValueError for a prior of other embeddings than a run's unit vectors.
+        """
+        if self.unscaled is not None:
+            raise ValueError(
+                "this prior was imported, with embeddings that keep their lengths: it cannot be trained on"
+            )
         z, text, tokens = batch.image_embedding, batch.text_embedding, batch.text_tokens
         assert z is not None and text is not None and tokens is not None and batch.mask is not None
         cond, null = conditions(text, tokens, batch.mask)
@@ -92,11 +105,36 @@ class Prior(nn.Module):
 
     @torch.no_grad()
     def sample(self, text: Vectors, tokens: Tokens, mask: Mask, noise: Sequence[Noise]) -> Vectors:
-        """Unit image embeddings [b, d]: of one candidate a `noise`, each caption keeps the nearest to its z_t."""
-        cond, null = conditions(text, tokens, mask)
+        """Image embeddings [b, d], unit vectors unless it keeps lengths: of one candidate a `noise`, each caption keeps
+        the nearest to its z_t."""
+        cond, null = self.unscaled(tokens, mask) if self.unscaled else conditions(text, tokens, mask)
         return best_of(noise, text, cond, null, self._drawn)
 
     def _drawn(self, cond: Condition, null: Condition, noise: Noise) -> Vectors:
         shape = (len(noise.seeds), self.config.network.embedding_width)
         *_, last = self.diffusion.sample(shape, cond, null, noise, self.config.sampling)
-        return F.normalize(self.statistics.inverse(last.x), dim=-1)
+        z = self.statistics.inverse(last.x)
+        return z if self.unscaled else F.normalize(z, dim=-1)
+
+
+class Unscaled(nn.Module):
+    """What a prior is told of a caption whose text embedding keeps its length, with no caption as the empty one.
+
+        z_t = P y_end        y: CLIP's token features        null: those of the caption ""
+
+    P, CLIP's own projection, and the features of the empty caption are kept with the weights.
+    """
+
+    def __init__(self, config: PriorNetConfig) -> None:
+        super().__init__()
+        self.projection = nn.Linear(config.token_width, config.embedding_width, bias=False)
+        self.register_buffer("empty", torch.zeros(2, config.token_width))
+        self.empty: Tensor
+
+    def forward(self, tokens: Tokens, mask: Mask) -> tuple[Condition, Condition]:
+        """(the captions, the empty one), a row for each caption."""
+        rows = torch.arange(len(mask), device=mask.device)
+        ends, empty = tokens[rows, mask.sum(1) - 1], self.empty.expand(len(mask), -1, -1)
+        seen = torch.ones(empty.shape[:2], dtype=torch.bool, device=mask.device)
+        null = Condition(vector=self.projection(empty[:, -1]), tokens=empty, mask=seen)
+        return Condition(vector=self.projection(ends), tokens=tokens, mask=mask), null

@@ -6,6 +6,7 @@ All of them are imported here, so that a settings file may name any by its `kind
 from unclip.nn.backbones.config import ImageNetworkConfig
 from unclip.nn.backbones.diffusion_unet import DiffusionUNet, DiffusionUNetConfig
 from unclip.nn.backbones.dit import DiT, DiTConfig
+from unclip.nn.backbones.experts import Experts, ExpertsConfig
 from unclip.nn.backbones.unet import UNet, UNetConfig
 
 __all__ = [
@@ -16,4 +17,6 @@ __all__ = [
     "DiffusionUNetConfig",
     "DiT",
     "DiTConfig",
+    "Experts",
+    "ExpertsConfig",
 ]

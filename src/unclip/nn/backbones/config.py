@@ -1,6 +1,8 @@
 """What every network of images is to those who choose among them: settings that build it."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -8,6 +10,8 @@ from torch import nn
 from unclip.core.condition import Condition
 from unclip.core.config.base import Config
 from unclip.core.typing import Float, Images, Tensor
+
+N = TypeVar("N", bound="ImageNetworkConfig")
 
 
 class ImageNetworkConfig(Config, ABC):
@@ -33,6 +37,10 @@ class ImageNetworkConfig(Config, ABC):
     @abstractmethod
     def multiple(self) -> int:
         """The number of pixels that the sides of an image must be divisible by."""
+
+    def changed(self: N, **changes: object) -> N:
+        """The same settings with others for some of them."""
+        return replace(self, **changes)  # pyright: ignore[reportArgumentType]  # every member is a dataclass
 
     @abstractmethod
     def build(self) -> nn.Module:

@@ -9,6 +9,8 @@ input of one block of the way up, so every level has one block more there.
 - ADM (Dhariwal & Nichol 2021, section 3): scale-shift norms, residual blocks that resample, heads of 64 channels, a
   class vector; `adm_imagenet64()`. GLIDE (Nichol et al. 2021, section 4.1) is the same with text keys and values in
   each attention, `token_width`.
+- Latent diffusion (Rombach et al. 2022, section 3.3): DDPM's blocks, and a spatial transformer in the place of each
+  attention, `spatial`; `stable_diffusion()`.
 """
 
 from dataclasses import dataclass, field
@@ -34,8 +36,10 @@ from unclip.nn.blocks.embed import (
     TimestepEmbedding,
 )
 from unclip.nn.blocks.init import start_at_zero
+from unclip.nn.blocks.layout import laid_out
 from unclip.nn.blocks.norm import norm_of
-from unclip.nn.blocks.resblock import Resample, ResBlock, ResBlockConfig, resample
+from unclip.nn.blocks.resblock import Resample, ResBlock, ResBlockConfig, resampled, resampling_conv
+from unclip.nn.blocks.spatial import SpatialTransformer
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class DiffusionUNetConfig(ImageNetworkConfig):
         blocks: residual blocks of each level.
         attention: whether each level has attention after its blocks; the core has it unless no level has.
         head_width: channels of an attention head; 0: a single head.
+        heads: the number of them at each level, in the place of `head_width`; (): as many as that makes.
+        spatial: blocks of a spatial transformer in the place of each attention, as in latent diffusion; 0: attention.
         block: settings of the residual blocks.
         residual_resample: whether residual blocks change the size, as in ADM; otherwise plain convolutions do, as in
             DDPM.
@@ -72,6 +78,8 @@ class DiffusionUNetConfig(ImageNetworkConfig):
     blocks: Depth = 2
     attention: Annotated[tuple[bool, ...], Length(1, 8)] = (False, True, False, False)
     head_width: CountOrNone = 64
+    heads: Annotated[tuple[Depth, ...], Length(0, 8)] = ()
+    spatial: Annotated[int, Range(0, 256)] = 0
     block: ResBlockConfig = field(default_factory=lambda: ResBlockConfig(groups=32))
     residual_resample: bool = True
     pads_evenly: bool = False
@@ -87,15 +95,29 @@ class DiffusionUNetConfig(ImageNetworkConfig):
             raise ValueError(f"multipliers {self.multipliers}, attention {self.attention}: need equal lengths")
         if self.block.groups < 1 or any(w % self.block.groups for w in self.widths):
             raise ValueError(f"block.groups = {self.block.groups}: must divide all widths {self.widths}")
+        if len(self.heads) not in (0, len(self.widths)):
+            raise ValueError(f"heads = {self.heads}: need a number for each of the {len(self.widths)} levels, or none")
         attended = [w for w, a in zip(self.widths, self.attention, strict=True) if a]
         attended += [self.widths[-1]] * any(self.attention)
-        if self.head_width and any(w % self.head_width for w in attended):
+        if self.head_width and not self.heads and any(w % self.head_width for w in attended):
             raise ValueError(f"head_width = {self.head_width}: must divide the widths with attention, {attended}")
+        if any(w % h for w, h, a in zip(self.widths, self.heads, self.attention, strict=False) if a):
+            raise ValueError(f"heads = {self.heads}: must divide the widths with attention, {attended}")
 
     @property
     def widths(self) -> tuple[int, ...]:
         """The channels of the levels, fine to coarse."""
         return tuple(self.width * m for m in self.multipliers)
+
+    @property
+    def level_heads(self) -> tuple[int, ...]:
+        """The heads of an attention at each level, whether or not it has one."""
+        return self.heads or tuple(max(1, w // self.head_width) if self.head_width else 1 for w in self.widths)
+
+    @property
+    def attending(self) -> list[int]:
+        """The heads of each level; 0: it does not attend."""
+        return [heads * attends for heads, attends in zip(self.level_heads, self.attention, strict=True)]
 
     @property
     def embedding(self) -> int:
@@ -130,6 +152,23 @@ def adm_imagenet64() -> DiffusionUNetConfig:
     )
 
 
+def stable_diffusion() -> DiffusionUNetConfig:
+    """Stable Diffusion's network for codes of 64 x 64 x 4 (Rombach et al. 2022; version 1): 860 M parameters."""
+    return DiffusionUNetConfig(
+        channels=4,
+        width=320,
+        multipliers=(1, 2, 4, 4),
+        attention=(True, True, True, False),
+        head_width=0,
+        heads=(8, 8, 8, 8),
+        spatial=1,
+        block=ResBlockConfig(groups=32, scale_shift=False),
+        residual_resample=False,
+        pads_evenly=True,
+        token_width=768,
+    )
+
+
 @dataclass(frozen=True)
 class Around:
     """What every block is told beside its input; embedding: after its SiLU; noise: None drops nothing."""
@@ -140,42 +179,39 @@ class Around:
 
 
 class UNetLayer(nn.Module):
-    """A residual block and, where asked, attention."""
+    """A residual block and, where there are heads, attention."""
 
-    def __init__(self, config: DiffusionUNetConfig, width: int, out: int, attend: bool) -> None:
+    def __init__(self, config: DiffusionUNetConfig, width: int, out: int, heads: int) -> None:
         super().__init__()
-        block, head = config.block, config.head_width or out
-        self.res = ResBlock(width, config.embedding, out, block)
-        tokens = config.token_width or None
-        self.attention = ImageAttention(out, head, tokens, block.groups, block.eps) if attend else None
+        self.res = ResBlock(width, config.embedding, out, config.block)
+        self.attention = attention_of(config, out, heads) if heads else None
 
     def forward(self, x: Tensor, around: Around) -> Tensor:
         x = self.res(x, around.embedding, around.noise)
         return x if self.attention is None else self.attention(x, around.cond.tokens, around.cond.mask)
 
 
-class Resampler(nn.Module):
-    """Half or twice the size: a residual block, or DDPM's 3x3 convolution.
+def attention_of(config: DiffusionUNetConfig, width: int, heads: int) -> ImageAttention | SpatialTransformer:
+    """What of a feature map's positions looks at others and at the condition's tokens."""
+    block, tokens = config.block, config.token_width
+    if config.spatial:
+        return SpatialTransformer(width, heads, tokens, config.spatial, block.groups)
+    return ImageAttention(width, width // heads, tokens or None, block.groups, block.eps)
 
-    DDPM pads at the right and the bottom only before it halves (unless `pads_evenly`), and doubles by nearest neighbour
-    before it convolves.
-    """
+
+class Resampler(nn.Module):
+    """Half or twice the size: a residual block, or DDPM's 3x3 convolution."""
 
     def __init__(self, config: DiffusionUNetConfig, width: int, how: Resample) -> None:
         super().__init__()
-        self.how: Resample = how
         self.res = ResBlock(width, config.embedding, None, config.block, how) if config.residual_resample else None
-        self.pads = how == "down" and not config.pads_evenly
-        stride, padding = 2 if how == "down" else 1, 0 if self.pads else 1
-        self.conv = None if self.res else nn.Conv2d(width, width, 3, stride, padding)
+        self.conv = None if self.res else resampling_conv(width, how, config.pads_evenly)
 
     def forward(self, x: Tensor, around: Around) -> Tensor:
         if self.res is not None:
             return self.res(x, around.embedding, around.noise)
         assert self.conv is not None
-        if self.how == "down":
-            return self.conv(F.pad(x, (0, 1, 0, 1)) if self.pads else x)
-        return self.conv(resample(x, self.how))
+        return resampled(x, self.conv)
 
 
 class DiffusionUNet(nn.Module):
@@ -194,7 +230,8 @@ class DiffusionUNet(nn.Module):
         self.stem = nn.Conv2d(channels + config.image_channels, widths[0], 3, padding=1)
         self.down = nn.ModuleList(way_down(config))
         self.core = nn.ModuleList(
-            UNetLayer(config, widths[-1], widths[-1], attend) for attend in (any(config.attention), False)
+            UNetLayer(config, widths[-1], widths[-1], heads)
+            for heads in (config.level_heads[-1] * any(config.attention), 0)
         )
         self.up = nn.ModuleList(way_up(config))
         self.out_norm = norm_of(config.block.norm, widths[0], config.block.groups, config.block.eps)
@@ -204,7 +241,7 @@ class DiffusionUNet(nn.Module):
     def forward(self, x: Images, log_snr: PerSample, cond: Condition) -> Float[Tensor, "b c2 h w"]:
         check_size(x, self.config.channels, self.config.multiple)
         around = Around(F.silu(self.embedding(log_snr, cond)), cond, self._noise(x, log_snr))
-        h = self.stem(network_input(x, cond, self.config.image_channels))
+        h = self.stem(laid_out(network_input(x, cond, self.config.image_channels)))
         skips = [h]
         for part in self.down:
             h = part(h, around)
@@ -239,9 +276,9 @@ def way_down(config: DiffusionUNetConfig) -> list[nn.Module]:
     """The modules from the first block to the core; the output of each is kept for the way up."""
     parts: list[nn.Module] = []
     came = config.widths[0]
-    for width, attend in zip(config.widths, config.attention, strict=True):
+    for width, heads in zip(config.widths, config.attending, strict=True):
         parts += [Resampler(config, came, "down")] if parts else []
-        parts += [UNetLayer(config, came if i == 0 else width, width, attend) for i in range(config.blocks)]
+        parts += [UNetLayer(config, came if i == 0 else width, width, heads) for i in range(config.blocks)]
         came = width
     return parts
 
@@ -250,9 +287,9 @@ def way_up(config: DiffusionUNetConfig) -> list[nn.Module]:
     """The modules from the core to the output; each layer also takes the newest map that is kept."""
     parts: list[nn.Module] = []
     came, finer = config.widths[-1], (config.widths[0], *config.widths[:-1])
-    for width, attend, before in reversed(list(zip(config.widths, config.attention, finer, strict=True))):
+    for width, heads, before in reversed(list(zip(config.widths, config.attending, finer, strict=True))):
         parts += [Resampler(config, came, "up")] if parts else []
         for kept in [width] * config.blocks + [before]:
-            parts.append(UNetLayer(config, came + kept, width, attend))
+            parts.append(UNetLayer(config, came + kept, width, heads))
             came = width
     return parts

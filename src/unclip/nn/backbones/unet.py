@@ -18,6 +18,7 @@ from unclip.core.typing import Float, Images, PerSample
 from unclip.nn.backbones.config import ImageNetworkConfig, network_input
 from unclip.nn.blocks.attention import ImageAttention
 from unclip.nn.blocks.embed import LevelEmbedding
+from unclip.nn.blocks.layout import laid_out
 from unclip.nn.blocks.norm import Norm, norm_of
 from unclip.nn.blocks.resblock import ResBlock, ResBlockConfig
 
@@ -128,15 +129,15 @@ class UNet(nn.Module):
     def forward(self, x: Images, log_snr: PerSample, cond: Condition) -> Float[Tensor, "b c2 h w"]:
         embedding = F.silu(self._embed(log_snr, cond))
         x = network_input(x, cond, self.config.image_channels)
-        h = self.stem(F.pixel_unshuffle(x, self.config.patch))
+        h = self.stem(laid_out(F.pixel_unshuffle(x, self.config.patch)))
         skips = []
         for level, shrink in zip(self.down, self.shrink, strict=True):
             h = level(h, embedding, cond)
             skips.append(h)
-            h = shrink(F.pixel_unshuffle(h, 2))
+            h = shrink(laid_out(F.pixel_unshuffle(h, 2)))
         h = self.core(h, embedding, cond)
         for level, grow, skip in zip(reversed(self.up), reversed(self.grow), reversed(skips), strict=True):
-            h = level(F.pixel_shuffle(grow(h), 2) + skip, embedding, cond)
+            h = level(laid_out(F.pixel_shuffle(grow(h), 2)) + skip, embedding, cond)
         h = F.pixel_shuffle(self.out(F.silu(self.out_norm(h))), self.config.patch)
         return h if self.fine is None else self.fine(h, x, embedding)
 
@@ -163,5 +164,5 @@ class Fine(nn.Module):
 
     def forward(self, h: Tensor, x: Tensor, embedding: Tensor) -> Tensor:
         scale, shift = self.film(embedding)[:, :, None, None].chunk(2, dim=1)
-        y = self.mix(torch.cat([h, x.to(h.dtype)], dim=1))
+        y = self.mix(laid_out(torch.cat([h, x.to(h.dtype)], dim=1)))
         return self.out(F.silu(y * (1 + scale) + shift))

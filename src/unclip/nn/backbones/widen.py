@@ -6,7 +6,6 @@ GLIDE (Nichol et al. 2021, section 4.3) starts the weights of its mask channels 
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +16,7 @@ from unclip.nn.backbones.config import ImageNetworkConfig
 
 def widened(config: ImageNetworkConfig, channels: int) -> ImageNetworkConfig:
     """The settings of a network that sees `channels` more beside its input."""
-    more = config.image_channels + channels
-    return replace(config, image_channels=more)  # pyright: ignore[reportArgumentType]  # every member is a dataclass
+    return config.changed(image_channels=config.image_channels + channels)
 
 
 @torch.no_grad()

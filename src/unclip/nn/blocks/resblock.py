@@ -47,6 +47,34 @@ def resample(x: Float[Tensor, "b c h w"], how: Resample) -> Float[Tensor, "b c h
     return F.avg_pool2d(x, 2) if how == "down" else x
 
 
+def resampling_conv(width: int, how: Resample, evenly: bool = False) -> nn.Conv2d:
+    """DDPM's 3x3 convolution that halves, or follows a doubling (Ho et al. 2020, code); `resampled` calls it.
+
+    evenly: whether one that halves sees a row of zeros on every side, as diffusers' do by default; otherwise at the
+    right and the bottom alone.
+    """
+    down = how == "down"
+    return nn.Conv2d(width, width, 3, stride=2 if down else 1, padding=0 if down and not evenly else 1)
+
+
+def resampled(x: Float[Tensor, "b c h w"], conv: nn.Conv2d) -> Float[Tensor, "b c h2 w2"]:
+    """Half or twice the size (nearest neighbour) by a convolution of `resampling_conv`."""
+    if conv.stride == (1, 1):
+        return conv(resample(x, "up"))
+    return conv(F.pad(x, (0, 1, 0, 1)) if conv.padding == (0, 0) else x)
+
+
+class ConvResampler(nn.Module):
+    """Half or twice the size by DDPM's 3x3 convolution, as a layer of an autoencoder."""
+
+    def __init__(self, width: int, how: Resample) -> None:
+        super().__init__()
+        self.conv = resampling_conv(width, how)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h2 w2"]:
+        return resampled(x, self.conv)
+
+
 class ResBlock(nn.Module):
     """The residual block of diffusion U-Nets: two 3x3 convolutions, the second modulated by the embedding of the level.
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from unclip.core.config.base import Config
-from unclip.core.config.ranges import Blocks, Count, CountOrNone, Widths
+from unclip.core.config.ranges import Blocks, Count, DepthOrNone, Widths
 from unclip.core.typing import Float, Images, PerSample, Tensor, Vectors
 from unclip.nn.blocks.checks import check_size
 from unclip.nn.flows.layers import ActNorm, Coupling, Invertible, Mix, ScaleShift
@@ -36,7 +36,7 @@ class MultiScaleConfig(Config):
     channels: Count = 3
     steps: Blocks = (4, 4, 4)
     widths: Widths = (32, 64, 128)
-    blocks: CountOrNone = 1
+    blocks: DepthOrNone = 1
 
     def __post_init__(self) -> None:
         if len(self.steps) != len(self.widths):

@@ -106,7 +106,8 @@ def start_even(conv: nn.Conv2d, patch: int) -> None:
     (ICNR, Aitken et al. 2017)."""
     for parameter in conv.parameters():
         with torch.no_grad():
-            parameter.copy_(parameter[:: patch**2].repeat_interleave(patch**2, 0))
+            squares = parameter.unflatten(0, (-1, patch**2))
+            squares.copy_(squares[:, :1].clone().expand_as(squares))
 
 
 class VectorEncoder(nn.Module):

@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +31,9 @@ class PriorNetConfig(Config):
         width: features of a token in the transformer.
         layers: transformer blocks.
         heads: attention heads; they must divide `width`.
+        level: what a network that denoises is told: "log_snr", or "table", the features of a table of `entries` levels
+            that is kept with the weights (of an imported network).
+        entries: of that table.
     """
 
     embedding_width: Count
@@ -39,6 +42,8 @@ class PriorNetConfig(Config):
     width: Count = 192
     layers: Depth = 4
     heads: Depth = 6
+    level: Literal["log_snr", "table"] = "log_snr"
+    entries: Annotated[int, Range(2, 100_000)] = 1000
 
 
 class CaptionNet(nn.Module):

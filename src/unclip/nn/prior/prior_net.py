@@ -8,7 +8,7 @@ from torch import nn
 
 from unclip.core.condition import Condition
 from unclip.core.typing import PerSample, Vectors
-from unclip.nn.blocks.embed import LevelEmbedding
+from unclip.nn.blocks.embed import FeatureEmbedding, LevelEmbedding, TableEmbedding
 from unclip.nn.prior.caption_net import CaptionNet, PriorNetConfig
 
 
@@ -22,7 +22,7 @@ class PriorNet(CaptionNet):
     def __init__(self, config: PriorNetConfig) -> None:
         super().__init__(config, tail=3)
         width, d = config.width, config.embedding_width
-        self.noised, self.level = nn.Linear(d, width), LevelEmbedding(width)
+        self.noised, self.level = nn.Linear(d, width), prior_level(config)
         self.query = nn.Parameter(torch.zeros(width))
         self.out = nn.Linear(width, d)
         nn.init.zeros_(self.out.weight)
@@ -30,3 +30,10 @@ class PriorNet(CaptionNet):
     def forward(self, z: Vectors, log_snr: PerSample, cond: Condition) -> Vectors:
         tail = torch.stack([self.level(log_snr), self.noised(z), self.query.expand(len(z), -1)], dim=1)
         return self.out(self.read(cond, tail)[:, -1])
+
+
+def prior_level(config: PriorNetConfig) -> FeatureEmbedding:
+    """Sines of the log-SNR, or `width` features of each entry of a table."""
+    if config.level == "table":
+        return TableEmbedding(config.width, config.width, config.entries)
+    return LevelEmbedding(config.width)

@@ -3,7 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+from unclip.data.images.square import spans
 from unclip.data.item import Scalable
+from unclip.data.layouts.kinds import CROP, Fit
 from unclip.data.prepare.inspect import inspect_source
 from unclip.data.shapes.world import World
 from unclip.data.source import Source, open_source
@@ -43,10 +45,13 @@ def flipped(config: RunConfig, flip: bool) -> RunConfig:
     return config.using(**{config.model: replace(recipe, flip=flip)})  # pyright: ignore[reportArgumentType]
 
 
-def natural_size(source: Source, captioned: bool = True) -> int:
-    """32 or 64 px, whichever the median image can fill. Raises ValueError where no image can be read."""
+def natural_size(source: Source, captioned: bool = True, fit: Fit = CROP) -> int:
+    """32 or 64 px, whichever the median image can fill, cropped or whole.
+
+    Raises ValueError where no image can be read.
+    """
     alike = isinstance(source, Scalable)  # all of its images are as large as the first
-    report = inspect_source(source, 1 if alike else LOOK, captioned)
+    report = inspect_source(source, 1 if alike else LOOK, captioned, fit=fit)
     if not report.pairs:
         raise ValueError("\n".join([f"{source.root}: no usable pair among the first {LOOK:,}", *report.problems[:3]]))
-    return 32 if min(report.image_size[1]) <= 48 else 64
+    return 32 if spans(report.image_size[1], fit) <= 48 else 64

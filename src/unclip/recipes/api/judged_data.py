@@ -3,13 +3,13 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from unclip.core import machine
 from unclip.core.noise import derive
+from unclip.data.images.square import Look
 from unclip.data.item import Source
 from unclip.data.layouts.kinds import Split
 from unclip.data.prepare.identity import is_prepared
@@ -18,6 +18,7 @@ from unclip.recipes.context import Context
 from unclip.recipes.settings.run import stored_config
 from unclip.recipes.splits import splits_of
 from unclip.recipes.stages.upsampler import splits_at
+from unclip.runs.embeddings import data_folder
 from unclip.runs.folder import RunFolder
 
 TRAIN = 5000
@@ -31,10 +32,10 @@ Judged = tuple[Prepared, np.ndarray]
 def judged_on(run: RunFolder, source: Source | None, size: int, split: Split, captioned: bool) -> Iterator[Judged]:
     """All images of another data set, prepared for as long as it takes; of the run's own those of one split."""
     if source is None or is_prepared(source, run.data, captioned):
-        prepared = load_prepared(run.data)
+        prepared = load_prepared(data_folder(run, "name some: --data DATA").data if source is None else run.data)
         yield prepared, rows_of(run, prepared, split)
         return
-    with _elsewhere(source, size, run.background, captioned) as judged:
+    with _elsewhere(source, size, run.look, captioned) as judged:
         yield judged
 
 
@@ -42,22 +43,20 @@ def judged_on(run: RunFolder, source: Source | None, size: int, split: Split, ca
 def larger(run: RunFolder, source: Source | None, size: int, split: Split) -> Iterator[Judged]:
     """As `judged_on`, at the size of an upsampler. Raises ValueError where no held-out image is so large."""
     config = stored_config(run.settings)
-    ctx = Context(run, config, load_prepared(run.data), machine.device(), config.precision)
-    if source is None or is_prepared(source, run.data, ctx.config.captioned):
-        prepared = replace(ctx, source=source).prepared_at(size)
-        yield prepared, splits_at(ctx, prepared).of(split)
+    if source is not None and not is_prepared(source, run.data, config.captioned):
+        with _elsewhere(source, size, config.look, minimum=size) as judged:
+            yield judged
         return
-    with _elsewhere(source, size, ctx.config.background, minimum=size) as judged:
-        yield judged
+    ctx = Context(run, config, load_prepared(run.data), machine.device(), config.precision, source=source)
+    prepared = ctx.prepared_at(size)
+    yield prepared, splits_at(ctx, prepared).of(split)
 
 
 @contextmanager
-def _elsewhere(
-    source: Source, size: int, background: str, captioned: bool = True, minimum: int = 0
-) -> Iterator[Judged]:
+def _elsewhere(source: Source, size: int, look: Look, captioned: bool = True, minimum: int = 0) -> Iterator[Judged]:
     """A data set in a temporary folder, all of it."""
     with tempfile.TemporaryDirectory() as place:
-        prepared = prepare(source, Path(place), size, 1.0, captioned, minimum, background)
+        prepared = prepare(source, Path(place), size, 1.0, captioned, minimum, **look)
         yield prepared, np.arange(len(prepared))
 
 

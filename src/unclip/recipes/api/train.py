@@ -21,6 +21,7 @@ from unclip.recipes.start.asked import Start
 from unclip.recipes.start.fits import check_networks
 from unclip.recipes.start.origin import check_apart, check_begun
 from unclip.recipes.start.settings import check_kind
+from unclip.recipes.together import together
 from unclip.runs.folder import RunFolder
 
 
@@ -43,6 +44,8 @@ def train(
         unclip.load(run).generate(["a red cup"])
         unclip.train("photos", run, more="30m")                               # half an hour more, from its end
         unclip.train("holidays", "runs/holidays", start=run, budget="10m")    # a new run, from its weights
+
+    A script that torchrun starts trains by all of its processes; those but the first return when it is over.
 
     Ctrl-C finishes the step, saves, and raises KeyboardInterrupt; the same call continues. What `on_event` raises ends
     the training in the same way.
@@ -67,6 +70,21 @@ def train(
     run, longer = RunFolder(Path(out)), _length("more", more)
     begin = start if isinstance(start, Start) else Start(start)
     asked = _Asked(preset, size, _length("budget", budget), begin, config)
+    named = str(source) if isinstance(source, str | Path) else type(source).__name__
+    with together(run, repr((named, asked, longer, force))) as leads:
+        if leads:
+            _train(source, run, asked, longer, force, on_event)
+    return run.root
+
+
+def _train(
+    source: str | Path | Source,
+    run: RunFolder,
+    asked: "_Asked",
+    longer: float | None,
+    force: bool,
+    on_event: Callable[[Event], object] | None,
+) -> None:
     failed: list[Gate] = []
     with run.writing(), stopping() as stop:
         data, settings = asked.settled(source, run)
@@ -78,7 +96,6 @@ def train(
         raise KeyboardInterrupt
     for gate in failed:
         _judge(gate, run, gate.stage == settings.stages[-1] or force)
-    return run.root
 
 
 def _tell(
@@ -100,7 +117,7 @@ def _judge(gate: Gate, run: RunFolder, goes_on: bool) -> None:
     text = f"{run.root}: the stage {gate.stage} did not pass: {gate.why}"
     if not goes_on:
         raise ValueError(f"{text}; more time (budget) helps most often, and force=True goes on with it as it is")
-    warnings.warn(text, stacklevel=3)
+    warnings.warn(text, stacklevel=4)
 
 
 def _length(name: str, value: str | float | None) -> float | None:

@@ -6,14 +6,15 @@ from typing import Any
 
 from unclip.recipes.settings.run import RunConfig, merge
 
-FREE = ("workers", "precision", "checkpoint_seconds", "stop_at_copies")
+FREE = ("workers", "shard", "compile", "precision", "checkpoint_seconds", "stop_at_copies")
 RATES = ("train.optim.lr", "train.optim.muon_lr")
+MEMORY = ("train.accumulate", "train.activation_checkpointing")
 """Of each stage."""
 
 
 def may_change(path: str, before: Any, now: Any) -> bool:
     """Whether a setting of a begun run may take another value: all that was trained so far stays of use."""
-    if path in FREE:
+    if path in FREE or path.partition(".")[2] in MEMORY:
         return True
     # With a rate for Muon or without decides which moments there are.
     return path.partition(".")[2] in RATES and (bool(before) == bool(now))

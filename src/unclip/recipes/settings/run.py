@@ -15,7 +15,8 @@ from unclip.core.disk.atomic import write_atomic
 from unclip.core.plugins import noted
 from unclip.core.versions import WRITTEN_BY, by_another
 from unclip.data.images.colours import colour
-from unclip.data.layouts.kinds import Captions
+from unclip.data.images.square import Look, check_known
+from unclip.data.layouts.kinds import CROP, Captions, Fit
 from unclip.data.prepare.splits import SHARE
 from unclip.diffusion.process import check_sampling
 from unclip.recipes.settings.recipe import Recipe, additions, can_be_added, default_recipe, kind_of, models, stages_of
@@ -30,8 +31,12 @@ class RunConfig(Config):
     budget: seconds for the whole run (stages with `train.steps` ignore it). precision `auto` measures the machine once.
     added: stages trained later, by `unclip add`; their share of the budget is time of its own.
     workers: on a CPU, threads that each take a share of a batch (1: the threads share each operation instead, slower
-    for small networks). held_out: share of the pairs kept for validation, and as much for the test. captions,
-    caption_column: how the data were read. background: the colour behind images that are transparent.
+    for small networks). shard: whether several processes share out the weights, too. compile: whether torch compiles
+    the blocks of the networks that are trained on a GPU; a CPU never does.
+    held_out: share of the pairs kept for validation, and as much for the test. captions, caption_column: how the data
+    were read. stream: whether tar shards are read while it trains, in the place of being prepared; auto: where they are
+    many or large. background: the colour behind images that are transparent. fit: what becomes of images that are not
+    square.
     stop_at_copies: the share of near-copies in a preview at which a stage begins its cooldown early; 0: none.
     start, start_hash: the run whose trained weights it starts from, as it was named, and the hash of its model; "":
     random weights.
@@ -45,12 +50,16 @@ class RunConfig(Config):
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     workers: Annotated[int, Range(1, 256)] = 2
+    shard: bool = False
+    compile: bool = False
     vocabulary: Annotated[int, Range(1, 1_000_000)] = 4096
     longest_caption: Annotated[int, Range(3, 4096)] = 77
     captions: Captions = "auto"
     caption_column: str = ""
     held_out: Annotated[float, Range(0, 0.5, below=True)] = SHARE
+    stream: Literal["auto", "always", "never"] = "auto"
     background: str = "white"
+    fit: Fit = CROP
     max_bad: Fraction = 0.01
     checkpoint_seconds: Annotated[float, Range(0, 1e9)] = 60.0
     stop_at_copies: Fraction = 0.0
@@ -70,6 +79,7 @@ class RunConfig(Config):
         every = {name: self.recipes.get(name) or default_recipe(name) for name in names}
         object.__setattr__(self, "recipes", every)
         colour(self.background)
+        check_known(self.fit)
         for recipe in every.values():
             recipe.check(self.size, every)
         for name, recipe in every.items():
@@ -102,6 +112,11 @@ class RunConfig(Config):
     def using(self, **recipes: Recipe) -> "RunConfig":
         """The same settings with others for these stages: `config.using(decoder=DecoderRecipe(share=0.5))`."""
         return replace(self, recipes={**self.recipes, **recipes})
+
+    @property
+    def look(self) -> Look:
+        """How its images are seen."""
+        return {"background": self.background, "fit": self.fit}
 
     @property
     def captioned(self) -> bool:

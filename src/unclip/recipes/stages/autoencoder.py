@@ -22,11 +22,11 @@ from unclip.models.latent import LatentDiffusion
 from unclip.nn.autoencoder.coder import CoderConfig
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
-from unclip.recipes.feed import PictureFeed
 from unclip.recipes.gates import PICTURES, judge
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages.base import Stage, StageRecipe, TokenizerSize
+from unclip.recipes.stages.batches import pictures_of
 from unclip.recipes.stages.clip import CLIPRecipe
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
@@ -41,7 +41,10 @@ COLUMNS = 8
 
 @dataclass(frozen=True)
 class AutoencoderRecipe(StageRecipe):
-    """Sizes of the autoencoder, the weights of its losses; share: of the time budget."""
+    """Sizes of the autoencoder, the weights of its losses; share: of the time budget.
+
+    frozen: whether the weights that it begins with stay as they are, those of a run that is started from.
+    """
 
     name: ClassVar[str] = "autoencoder"
     trained_by: ClassVar[tuple[str, ...]] = ("latent",)
@@ -52,12 +55,19 @@ class AutoencoderRecipe(StageRecipe):
 
     coder: CoderConfig = field(default_factory=CoderConfig)
     loss: AutoencoderLoss = field(default_factory=AutoencoderLoss)
+    frozen: bool = False
     share: Share = 0.3
     train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
+
+    @property
+    def trained(self) -> bool:
+        return not self.frozen
 
     def check(self, size: int, recipes: Mapping[str, Recipe]) -> None:
         """Raises ValueError where CLIP has no stem of convolutions for the perceptual loss to look through, and where
         images of `size` px are too small for the critic."""
+        if self.frozen:
+            return
         loss, clip = self.loss, recipes[CLIPRecipe.name]
         if loss.perceptual and isinstance(clip, CLIPRecipe) and not clip.has_stem:
             shown = type(clip.image_encoder).__name__ if clip.image_encoder else clip.vision
@@ -80,7 +90,7 @@ class AutoencoderRecipe(StageRecipe):
         eyes = Perceptual(tower) if isinstance(tower, VisionTower) else None
         return Stage(
             AutoencoderTraining(self.coder, self.loss, eyes).to(ctx.device),
-            PictureFeed(ctx.prepared, ctx.splits.train, self.train.batch, ctx.config.seed, flip=True),
+            pictures_of(ctx, self.train.batch, flip=True),
             gate=lambda m: judge(ctx, autoencoder_gate, pipeline(ctx, m.autoencoder)),
             preview=lambda m: reconstructions(ctx, pipeline(ctx, m.autoencoder)),
             kept=lambda m: m.autoencoder,

@@ -1,5 +1,6 @@
 """What the stages of all text-to-image models share: batches of pairs, and images for held-out captions."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,8 @@ import torch
 
 from unclip.core.typing import Images
 from unclip.data.loader import to_tensor
+from unclip.data.prepare.splits import Splits
+from unclip.data.prepare.write import Prepared
 from unclip.diffusion.guidance import Unguided
 from unclip.evaluation.judging.copies import FEWEST
 from unclip.generation.captioned import CaptionedModel
@@ -18,7 +21,7 @@ from unclip.models.autoencoder.space import CodeSpace
 from unclip.models.decoder import Decoder
 from unclip.nn.backbones.config import ImageNetworkConfig
 from unclip.recipes.context import Context
-from unclip.recipes.feed import Feed, distinct_captions
+from unclip.recipes.feed import Feed, PictureFeed, distinct_captions
 from unclip.recipes.stages.base import Preview
 from unclip.training.trainer import TrainConfig
 
@@ -28,7 +31,8 @@ DRAWN, QUICK = 24, 12
 
 def feed(ctx: Context, train: TrainConfig) -> Feed:
     """Batches of the training split."""
-    return Feed(ctx.prepared, ctx.splits.train, ctx.tokenizer, train.batch, ctx.config.seed)
+    batch, seed = train.batch, ctx.config.seed
+    return Feed(ctx.prepared, ctx.splits.train, ctx.tokenizer, batch, seed, ctx.stream(batch), ctx.device)
 
 
 def decoder_feed(ctx: Context, train: TrainConfig, decoder: Decoder, images: bool = False) -> Feed:
@@ -37,11 +41,27 @@ def decoder_feed(ctx: Context, train: TrainConfig, decoder: Decoder, images: boo
     images: whether they are wanted beside the codes.
     """
     batches = feed(ctx, train)
-    batches.embeddings = ctx.embeddings
+    batches.embeddings = ctx.embedded
     if isinstance(decoder.space, CodeSpace):
         own = decoder.space.autoencoder  # looked at when training begins: by then it is that of the run it starts from
-        batches.with_images, batches.encode = images, lambda: ctx.codes_by(own)
+        batches.with_images, batches.encode = images, lambda: ctx.coded_by(own)
     return batches
+
+
+def pictures_of(
+    ctx: Context,
+    batch: int,
+    labels: np.ndarray | Mapping[str, int] | None = None,
+    channels: int = 3,
+    flip: bool = False,
+    larger: tuple[Prepared, Splits] | None = None,
+) -> PictureFeed:
+    """Batches of training images alone. labels, channels, flip: as of `PictureFeed`; larger: the data at another size,
+    without images that are smaller."""
+    prepared, splits = larger or (ctx.prepared, ctx.splits)
+    known = labels if isinstance(labels, Mapping) else None
+    stream = ctx.stream(batch, known) if larger is None else ctx.stream(batch, known, prepared.size)
+    return PictureFeed(prepared, splits.train, batch, ctx.config.seed, labels, channels, flip, stream, ctx.device)
 
 
 def check_multiple(size: int, network: ImageNetworkConfig) -> None:

@@ -23,7 +23,6 @@ from unclip.models.autoencoder.shipped import shipped_autoencoder, shipped_coder
 from unclip.models.autoencoder.space import CodeSpace
 from unclip.models.codes import check_codes, check_unlimited, without_range
 from unclip.models.decoder import Decoder, DecoderConfig, DecoderOptions, decoder_diffusion
-from unclip.models.network import fitted
 from unclip.models.priors.diffusion import Prior
 from unclip.nn.backbones.config import ImageNetworkConfig
 from unclip.nn.backbones.unet import UNetConfig
@@ -90,11 +89,11 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
     def config(self, size: int, clip: CLIPConfig) -> DecoderConfig:
         """The decoder that fits this CLIP. Raises ValueError where the settings do not go together."""
         text, learned = self._text(clip), self.diffusion.vlb_weight > 0
-        vector, tokens = clip.width + text.width, text.width
+        vector, tokens = clip.width + text.width, self.caption_width or text.width
         coder = shipped_coder() if self.space == "codes" else None
         channels = coder.latent if coder else self.network.channels
-        network = fitted(
-            self.network, channels=channels, vector_width=vector, token_width=tokens, learned_variance=learned
+        network = self.network.changed(
+            channels=channels, vector_width=vector, token_width=tokens, learned_variance=learned
         )
         sampling = with_learned_variance(self.sampling) if learned else self.sampling
         chosen = options(self, DecoderOptions, network=network, sampling=sampling)
@@ -142,7 +141,10 @@ def decoder_gate(ctx: Context, rows: np.ndarray, model: CaptionedModel, stage: s
     """Images fit their own captions better than others', and are of the data's kind rather than noise."""
     real, captions = pairs_of(ctx, rows, PICTURES)
     made = suite.generate_for_captions(model, captions, ctx.config.seed)
-    like, texts = likeness_of(ctx, made, real), model.embed_captions(captions)
+    like = likeness_of(ctx, made, real)
+    if not model.sees:
+        return Gate(stage, not like.noise, f"{like.said()}; its CLIP has no image tower to score them by", like.metrics)
+    texts = model.embed_captions(captions)
     score, of_real = (matched_against_shuffled(model.embed_images(x), texts, captions) for x in (made, real))
     why = f"{like.said()}; CLIP score {score['matched']:.3f}, shuffled {score['shuffled']:.3f}"
     metrics = {**score, **like.metrics, "real_matched": of_real["matched"]}

@@ -17,10 +17,10 @@ from unclip.models.known_region import KnownRegion
 from unclip.models.upsampler import Upsampler
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
-from unclip.recipes.feed import PictureFeed
 from unclip.recipes.gates import judged_rows
 from unclip.recipes.settings.recipe import stages_before
 from unclip.recipes.stages.base import Stage, StageRecipe
+from unclip.recipes.stages.batches import pictures_of
 from unclip.recipes.stages.inpaint import EXACT, GRAY
 from unclip.recipes.stages.upsampler import ROWS, splits_at
 from unclip.training.optim import OptimConfig
@@ -68,7 +68,7 @@ class InpaintUpsamplerRecipe(StageRecipe):
 
         return Stage(
             Upsampler.start(plain, self.masks).to(ctx.device),
-            PictureFeed(prepared, splits.train, self.train.batch, ctx.config.seed, flip=True),
+            pictures_of(ctx, self.train.batch, flip=True, larger=(prepared, splits)),
             gate=lambda model: inpainting_gate(ctx, name, (model, plain), pictures(JUDGED)),
             preview=lambda model: inpainting_preview(model, plain, pictures(ROWS)),
         )

@@ -16,7 +16,6 @@ from unclip.generation.latent_diffusion import LatentPipeline
 from unclip.models.autoencoder.model import Autoencoder, Posterior
 from unclip.models.codes import check_codes, check_unlimited
 from unclip.models.latent import LatentConfig, LatentDiffusion, LatentOptions
-from unclip.models.network import fitted
 from unclip.nn.autoencoder.coder import CoderConfig
 from unclip.nn.backbones.config import ImageNetworkConfig
 from unclip.nn.backbones.unet import UNetConfig
@@ -57,7 +56,8 @@ class LatentRecipe(LatentOptions, StageRecipe):
     def config(self, size: int, coder: CoderConfig, clip: CLIPConfig) -> LatentConfig:
         """The diffusion that fits this autoencoder and this CLIP."""
         width = clip.text.width
-        network = fitted(self.network, channels=coder.latent, vector_width=width, token_width=width)
+        feature = width if self.padding is None else 0
+        network = self.network.changed(channels=coder.latent, vector_width=feature, token_width=width)
         chosen = options(self, LatentOptions, network=network)
         return LatentConfig(**chosen, side=size // coder.factor, text=clip.text)
 
@@ -72,7 +72,7 @@ class LatentRecipe(LatentOptions, StageRecipe):
         module.fit(codes.sample(Noise.shared(ctx.config.seed, "statistics")))
         module.text.load_state_dict(ctx.clip.text.state_dict())
         batches = feed(ctx, self.train)
-        batches.with_images, batches.latents = False, ctx.latents
+        batches.with_images, batches.encode = False, lambda: ctx.encoded
         return Stage(
             module.to(ctx.device),
             batches,

@@ -19,15 +19,14 @@ from unclip.data.prepare.write import Prepared
 from unclip.evaluation.fidelity import upsampling as scores
 from unclip.generation.upsampling import Enlarger, numbered, upsampled
 from unclip.images.files import grid, to_pictures
-from unclip.models.network import fitted
 from unclip.models.upsampler import Upsampler, UpsamplerConfig, UpsamplerOptions, crop_side, upsampler_sampling
 from unclip.recipes.context import Context
 from unclip.recipes.events import Gate
-from unclip.recipes.feed import PictureFeed
 from unclip.recipes.gates import judged_rows
 from unclip.recipes.settings.recipe import stages_before
 from unclip.recipes.settings.run import RunConfig
 from unclip.recipes.stages.base import Stage, StageRecipe, TokenizerSize
+from unclip.recipes.stages.batches import pictures_of
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
 
@@ -74,7 +73,7 @@ class UpsamplerRecipe(UpsamplerOptions, StageRecipe):
     def config(self, low: int) -> UpsamplerConfig:
         """The upsampler that these settings mean for images of `low` px."""
         size = self.size or 2 * low
-        network = fitted(self.network, image_channels=self.network.channels, vector_width=1)
+        network = self.network.changed(image_channels=self.network.channels, vector_width=1)
         if size % low:
             raise ValueError(f"size = {size}: must be a multiple of {low} px, from which this upsampler starts")
         step = int(np.lcm(size // low, network.multiple))
@@ -101,7 +100,7 @@ class UpsamplerRecipe(UpsamplerOptions, StageRecipe):
 
         return Stage(
             module.to(ctx.device),
-            PictureFeed(prepared, splits.train, self.train.batch, ctx.config.seed, flip=True),
+            pictures_of(ctx, self.train.batch, flip=True, larger=(prepared, splits)),
             gate=judge,
             preview=lambda model: upsampler_preview(model, to_tensor(prepared.images[judged_rows(splits)[0][:ROWS]])),
         )

@@ -1,5 +1,6 @@
 """Whether a run's settings make networks, and whether these fit into this machine: asked before anything is written."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from unclip.core.disk.sizes import FLOAT, Bounded, TooLarge, free_memory
 from unclip.core.noise import initial_weights
 from unclip.core.shown import printable
 from unclip.recipes.settings.run import RunConfig
-from unclip.recipes.stages.base import StageRecipe
+from unclip.recipes.stages.base import StageRecipe, TokenizerSize
 from unclip.runs.modules import UNBUILT
 
 COPIES = 5
@@ -38,6 +39,15 @@ def check_networks(config: RunConfig) -> None:
             raise ValueError(f"{stage}: {error}") from error
         except UNBUILT as error:
             raise ValueError(f"{stage}: no network can be built of these settings ({printable(error, 200)})") from error
+
+
+def measured(config: RunConfig, stage: str, words: TokenizerSize) -> int:
+    """The parameters of a stage's network, which is not filled; 0 where nothing can be said yet."""
+    recipe = config.recipes[stage]
+    assert isinstance(recipe, StageRecipe)
+    with initial_weights(0, "measured"), Bounded(math.inf, untouched=True):
+        network = recipe.largest(config, words)
+    return 0 if network is None else sum(p.numel() for p in network.parameters())
 
 
 class NoRoom(ValueError):

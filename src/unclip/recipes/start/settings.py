@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from unclip.clip.vision import NoTowerConfig
 from unclip.core.config.ranges import quote
 from unclip.core.shown import printable
 from unclip.recipes.settings.changes import leaves
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig, retrained, stored_config
+from unclip.recipes.stages.clip import CLIPRecipe
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import model_hash
 
@@ -32,6 +34,13 @@ def settings_from(run: RunFolder, shown: str, lora: int = 0) -> RunConfig:
     stay. Budget, seed and how data are read are the defaults.
     """
     there = stored_config(run.settings)
+    clip = there.recipes.get(CLIPRecipe.name)
+    blind = isinstance(clip, CLIPRecipe) and isinstance(clip.image_encoder, NoTowerConfig)
+    if blind and there.model != "latent":
+        raise ValueError(
+            f"--from {printable(shown)}: its CLIP has no image tower, as the folder that it was imported from had "
+            "none; training has to look at images; draw with it, or train a run of your own"
+        )
     return RunConfig(
         model=there.model,
         size=there.size,

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from unclip.serving.api.errors import APIError
 from unclip.serving.options import MEGA, ServeOptions
 
-OPEN = ("/healthz", "/readyz", "/files/", "/page/", "/favicon.ico")
+OPEN = ("/healthz", "/readyz", "/files/", "/page/", "/favicon.ico", "/docs", "/static-offline-docs/", "/openapi.json")
 """How paths begin that need no key, as "/" does not: health, the page's files, answers whose address is the secret."""
 IMAGES = 17
 """Uploads that a body may hold at most: sixteen images and a mask."""

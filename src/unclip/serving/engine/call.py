@@ -41,6 +41,11 @@ class Call:
         return id(self.network), self.autocast, shapes
 
     @property
+    def device(self) -> str:
+        """The kind of device that it is on."""
+        return _tensors(self.parts[0])[0].device.type
+
+    @property
     def settled(self) -> bool:
         """Whether it was evaluated."""
         return self.result is not None or self.error is not None
@@ -82,9 +87,8 @@ def _rank(group: Sequence[Call]) -> tuple[bool, int, int]:
 def evaluate(calls: Sequence[Call]) -> None:
     """Evaluates calls of one key as one batch, and gives each its rows, or the error."""
     first = calls[0]
-    device = _tensors(first.parts[0])[0].device.type
     try:
-        with torch.no_grad(), torch.autocast(device, first.autocast, enabled=first.autocast is not None):
+        with torch.no_grad(), torch.autocast(first.device, first.autocast, enabled=first.autocast is not None):
             out = first.network(*(_join(parts) for parts in zip(*(call.parts for call in calls), strict=True)))
         for call, rows in zip(calls, out.split([call.rows for call in calls]), strict=True):
             call.result = rows.clone()  # a row must not keep the whole batch alive

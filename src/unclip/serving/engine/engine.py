@@ -1,10 +1,11 @@
-"""The engine of a server: one job at a time has the processor, and what their networks are asked for is done together.
+"""The engine of a server: one thread that computes, in which jobs take turns, and what their networks are asked for is
+done together.
 
-Each job runs in a thread of its own, but only in its turn: until it asks for an evaluation of a network
-(`Engine.evaluate`, which `share` puts into the networks of a model). There it hands over to a job that can go on; who
-finds none evaluates for all that wait, as one batch. So a job joins or leaves between any two evaluations, nothing of a
-model is ever used by two threads at once, a cancelled job ends within one step, and a job that is alone waits for no
-other thread.
+Each job is a greenlet: it goes on until it asks for an evaluation of a network (`Engine.evaluate`, which `share` puts
+into the networks of a model), and again when that is there. Between any two evaluations jobs join, leave or are
+cancelled; then one batch of those that wait is evaluated. As all of it happens in one thread, nothing of a model is
+used twice at once, and a job that is alone is as fast as the same call in Python: each thread of its own would need a
+team of its own on the cores, and what torch keeps for a thread (prepared convolutions, memory) made anew.
 """
 
 import threading
@@ -12,10 +13,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-import torch
+from greenlet import getcurrent
 from torch import Tensor, nn
 
-from unclip.core import machine
 from unclip.serving.engine.call import Call, Part, autocast_now, chosen, evaluate
 from unclip.serving.engine.job import Cancelled, Full, Job
 from unclip.serving.engine.member import Member
@@ -40,7 +40,7 @@ class Engine:
         self.sizes = deque[int](maxlen=100)
         self._queue, self._running = FairQueue(), list[Member]()
         self._change, self._open = threading.Condition(), True
-        self._own, self._threads = threading.local(), torch.get_num_threads()
+        self._thread: threading.Thread | None = None
 
     def submit(self, job: Job) -> Job:
         """Lets a job wait for its turn. Raises Full where too many wait, or the engine is stopping."""
@@ -49,8 +49,10 @@ class Engine:
                 raise Full("the server is shutting down; ask again in a moment", 5)
             self._check_room(job)
             self._queue.add(job)
-            if not self._running:
-                self._hand_on()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="unclip-engine", daemon=True)
+                self._thread.start()
+            self._change.notify_all()
         return job
 
     def _check_room(self, job: Job) -> None:
@@ -92,7 +94,9 @@ class Engine:
         for job in unwanted:
             self.cancel(job)
         with self._change:
-            self._change.wait_for(lambda: not self._running)
+            self._change.notify_all()
+        if self._thread is not None:
+            self._thread.join()
 
     def share(self, module: nn.Module, name: str = "forward") -> None:
         """Has calls of this method of a module joined with those of other jobs. Outside of a job it is what it was."""
@@ -105,13 +109,13 @@ class Engine:
 
     def evaluate(self, network: Callable[..., Tensor], *parts: Part) -> Tensor:
         """network(*parts), in a batch with other jobs. Raises Cancelled where the job was cancelled."""
-        member: Member | None = getattr(self._own, "member", None)
-        if member is None:
+        member = getcurrent()
+        if not isinstance(member, Member):
             return network(*parts)
         member.job.check()
-        member.call = call = Call(network, parts, autocast_now("cpu"))
-        self._await(member)
-        member.call = None
+        call = Call(network, parts)
+        call.autocast = autocast_now(call.device)
+        member.wait_for(call)
         member.job.check()
         return call.value()
 
@@ -127,54 +131,35 @@ class Engine:
     def _wait(self, rows: int) -> int:
         return min(max(1, round(rows / self.slots * self.seconds)), SLOWEST)
 
-    def _await(self, member: Member) -> None:
-        """Returns when its call is evaluated, or the job cancelled. Who has evaluated lets all others go first, and so
-        comes to evaluate again: another thread's team would contend with its own for the cores."""
-        self._let_others(member)
-        while not member.ready:
+    def _work(self) -> None:
+        """The thread: until the engine is stopped and all is done."""
+        while self._admit():
+            for member in [member for member in self._running if member.ready]:
+                member.go_on()
+                if member.dead:
+                    self._leave(member)
             self._evaluate_next()
-            self._let_others(member)
-        self._take_cores()
 
-    def _let_others(self, member: Member) -> None:
+    def _admit(self) -> bool:
+        """Lets jobs begin that there is room for; waits while there is nothing to do. False: nothing will come."""
         with self._change:
-            handed = self._hand_on(member)
-        if handed:
-            member.go.acquire()
-
-    def _hand_on(self, member: Member | None = None) -> bool:
-        """Gives the processor to one besides this member that can go on, if there is one. Holds the lock."""
-        self._admit()
-        other = next((other for other in self._running if other is not member and other.ready), None)
-        if other:
-            other.go.release()
-        return other is not None
-
-    def _admit(self) -> None:
-        while job := self._queue.next(self._free):
-            job.started = time.monotonic()
-            member = Member(job)
-            self._running.append(member)
-            threading.Thread(target=self._work, args=(member,), name=f"unclip-job-{job.number}", daemon=True).start()
-
-    def _work(self, member: Member) -> None:
-        self._own.member = member
-        member.go.acquire()
-        self._take_cores()
-        try:
-            member.job.run()
-        finally:
-            self._leave(member)
-
-    def _take_cores(self) -> None:
-        """All of them for a job that is alone: teams of threads of several jobs would wait for each other."""
-        machine.own_threads(self._threads if len(self._running) == 1 else 1)
+            self._change.wait_for(lambda: self._running or len(self._queue) or not self._open)
+            while job := self._queue.next(self._free):
+                job.started = time.monotonic()
+                self._running.append(Member(job))
+            return bool(self._running)
 
     def _evaluate_next(self) -> None:
-        machine.own_threads(self._threads)
-        group = chosen([member.call for member in self._running if member.call is not None])
-        self.sizes.append(sum(call.rows for call in group))
-        evaluate(group)
+        calls = [member.call for member in self._running if member.call is not None and not member.ready]
+        if not calls:
+            return
+        try:
+            group = chosen(calls)
+            self.sizes.append(sum(call.rows for call in group))
+            evaluate(group)
+        except Exception as error:  # a mistake of the engine: nobody may wait for ever
+            for call in calls:
+                call.error = error
 
     def _leave(self, member: Member) -> None:
         with self._change:
@@ -182,6 +167,3 @@ class Engine:
             if member.job.seconds is not None:
                 self.seconds += (0.2 if self._known else 1.0) * (member.job.seconds - self.seconds)
                 self._known = True
-            if not self._hand_on() and self._running:
-                self._running[0].go.release()  # all wait for evaluations: it sees to them
-            self._change.notify_all()

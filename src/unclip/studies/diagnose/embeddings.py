@@ -51,7 +51,7 @@ def prior_checks(run: Subject) -> Iterator[Check]:
         yield unknown("prior", "embeddings", error)
         return
     rows = ctx.splits.train[:PAIRS]
-    captions, true = ctx.captions(rows), ctx.embeddings[torch.from_numpy(rows)]
+    captions, true = ctx.first_captions(rows), ctx.embeddings[torch.from_numpy(rows)]
     asked = assembled(ctx, clip=model.clip, prior=prior)
     first, second = (asked.embed_prompts(captions, range(s, s + len(rows))).cpu() for s in (0, 1_000_000))
     mean = ctx.embeddings.mean(0)

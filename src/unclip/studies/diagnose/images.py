@@ -87,7 +87,7 @@ def denoising(run: Subject, name: str) -> tuple[Diffusion, State, State, Conditi
         model = ctx.finished(name, DDPM)
         cond = model.condition(torch.full((len(rows),), NO_CLASS, device=ctx.device))
         return model.diffusion, every[rows], every, cond
-    ids, mask = (t.to(ctx.device) for t in ctx.tokenizer(ctx.captions(rows.numpy())))
+    ids, mask = (t.to(ctx.device) for t in ctx.tokenizer(ctx.first_captions(rows.numpy())))
     if name == "latent":
         latent = ctx.finished(name, LatentDiffusion)
         with torch.no_grad():
@@ -130,7 +130,7 @@ def sample_checks(run: Subject, name: str) -> Iterator[Check]:
     """Brightness, contrast and roughness of samples; a decoder draws from true embeddings."""
     try:
         model, ctx = opened(run, name), run.ctx()
-        captions = ctx.captions(ctx.splits.train[:COUNT])
+        captions = ctx.first_captions(ctx.splits.train[:COUNT])
         made = drawn(run, model, captions)
     except ValueError as error:
         yield unknown(name, "samples", error)

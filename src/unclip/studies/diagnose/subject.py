@@ -22,6 +22,7 @@ from unclip.recipes.context import Context
 from unclip.recipes.settings.run import RunConfig, stored_config
 from unclip.recipes.splits import splits_of
 from unclip.recipes.stages.base import Stage, build
+from unclip.runs.embeddings import data_folder
 from unclip.runs.folder import RunFolder
 from unclip.training.checkpoint import read_log
 
@@ -56,7 +57,7 @@ class FewImages(Context):
         """All of them, in [-1, 1]."""
         return to_tensor(self.prepared.images[:])
 
-    def captions(self, rows: np.ndarray) -> list[str]:
+    def first_captions(self, rows: np.ndarray) -> list[str]:
         """The first caption of each row."""
         return [self.prepared.captions[row][0] for row in rows]
 
@@ -150,7 +151,7 @@ def open_subject(root: Path) -> Subject:
         raise ValueError(f"{root}: holds no run (no run.toml); name the folder that `unclip train DATA --out RUN` made")
     config = stored_config(run.settings)
     try:
-        prepared = load_prepared(run.data)
+        prepared = load_prepared(data_folder(run).data)
         splits = splits_of(run, prepared, config)
     except ValueError as error:
         return Subject(run, config, None, str(error), 0)
@@ -162,9 +163,10 @@ def few_images(run: RunFolder, config: RunConfig, prepared: Prepared, splits: Sp
     order = Noise.shared("diagnose").uniform((len(splits.train),)).argsort().numpy()
     train, held = splits.train[order[:TRAINING]], splits.validation[:HELD_OUT]
     rows = np.concatenate([train, held])
-    digests, keys = ([values[row] for row in rows] for values in (prepared.digests, prepared.keys))
+    numbers: list[int] = rows.tolist()
+    digests, keys = ([values[row] for row in numbers] for values in (prepared.digests, prepared.keys))
     pictures = Pictures(run.data / "images.npy", prepared.images[rows], digests, keys)
-    some = Prepared(pictures, [prepared.captions[row] for row in rows], keys, prepared.report, digests)
+    some = Prepared(pictures, [prepared.captions[row] for row in numbers], keys, prepared.report, digests)
     count, empty = len(train), np.arange(0)
     few = Splits(np.arange(count), np.arange(count, len(rows)), empty)
     return FewImages(run, config, some, machine.device(), "float32", few=few)

@@ -54,7 +54,7 @@ def loaded_clip(run: Subject) -> CaptionedModel:
 def found_by(model: CaptionedModel, ctx: FewImages, split: str) -> dict[str, float]:
     """Retrieval on training or validation images."""
     rows = ctx.splits.of(split)
-    names, right = distinct(ctx.captions(rows))
+    names, right = distinct(ctx.first_captions(rows))
     return retrieval(model.embed_images(ctx.images[torch.from_numpy(rows)]), model.embed_captions(names), right)
 
 

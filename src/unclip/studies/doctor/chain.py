@@ -41,7 +41,7 @@ Stops = tuple[threading.Event, threading.Event]
 @dataclass
 class Trained:
     """What was seen of one stage. seconds: of each step; setup: before the first; preview: of a grid of samples; gate:
-    for its verdict; save: for a checkpoint; plot: of the losses."""
+    for its verdict; save: for a checkpoint; plot: of the losses. parameters: numbers of the model; 0: not told."""
 
     name: str
     batch: int
@@ -50,6 +50,7 @@ class Trained:
     gate: float = 0.0
     save: float = 0.0
     plot: float = 0.0
+    parameters: int = 0
     seconds: list[float] = field(default_factory=list[float])
     losses: list[float] = field(default_factory=list[float])
     failure: str = ""
@@ -76,7 +77,7 @@ def few_rows(prepared: Prepared, batch: int, captioned: bool = True) -> list[int
     names = [captions[0] if captioned else f"{row}" for row, captions in enumerate(prepared.captions)]
     length = np.array([len(name.split()) for name in names])
     longest = np.quantile(length, 0.5 ** (1 / batch), method="nearest")
-    order = np.argsort(np.abs(length - longest), kind="stable")[:1].tolist()
+    order: list[int] = np.argsort(np.abs(length - longest), kind="stable")[:1].tolist()
     every = max(1, len(prepared) // FEW)
     order += [row for start in range(every) for row in range(start, len(prepared), every) if length[row] <= longest]
     rows, captions, pixels = list[int](), set[str](), set[str]()
@@ -101,7 +102,7 @@ def brief(config: RunConfig) -> RunConfig:
     if isinstance(sampling := getattr(short[last], "sampling", None), Sampling):
         hasty = replace(sampling, steps=min(sampling.steps, HASTY))
         short[last] = replace(short[last], sampling=hasty)  # pyright: ignore[reportArgumentType]
-    return replace(config.using(**short), max_bad=1.0, budget=BUDGET, start="", start_hash="")
+    return replace(config.using(**short), max_bad=1.0, budget=BUDGET, start="", start_hash="", lora=0)
 
 
 def _brief(name: str, recipe: Recipe) -> Recipe:
@@ -161,5 +162,5 @@ def _watched(
         elif isinstance(event, Gate) and event.stage in found:
             seen, whole = found[event.stage], event.metrics["seconds"]
             seen.done, seen.gate = True, max(0.0, whole - elapsed - seen.preview - seen.save)
-            seen.plot = max(0.0, now - judging - seen.gate)
+            seen.plot, seen.parameters = max(0.0, now - judging - seen.gate), int(event.metrics["parameters"])
         last = time.monotonic()

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unclip.recipes.budget import StageTime
+from unclip.recipes.budget import StageTime, reserved
 from unclip.recipes.foresight import Passes
 from unclip.recipes.gates import PICTURES
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig, write_settings
-from unclip.recipes.stage_run import due, reserved
+from unclip.recipes.stage_run import due
 from unclip.runs.folder import RunFolder
 from unclip.studies.doctor.chain import Trained
 from unclip.training.plan import Plan
@@ -21,16 +21,23 @@ MOST_WALKED = 200_000
 
 @dataclass(frozen=True)
 class StageForecast:
-    """One stage of the run to come. seconds: all of it; judging: of these for samples and the gate; step: seconds of
-    one; passes: how often it sees each image; expect: what its pictures will show then, where that is known."""
+    """One stage of the run to come. batch: of a step; seconds: all of it; judging: of these for samples and the gate;
+    step: seconds of one; passes: how often it sees each image; expect: what its pictures will show then, where that is
+    known."""
 
     stage: str
+    batch: int
     seconds: float
     judging: float
     step: float
     steps: int
     passes: float
     expect: str
+
+    @property
+    def speed(self) -> float:
+        """Images a second, while it trains."""
+        return self.batch / self.step
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,9 @@ def forecasts(
             run.finish(name, {"passed": True, "why": "forecast", "metrics": metrics})
             passes = Passes.of(config, name, counts.trained, drawn)
             seen = passes.after(walk.steps)
-            yield StageForecast(name, walk.elapsed, walk.judging, pace.step, walk.steps, seen, passes.expected(seen))
+            yield StageForecast(
+                name, train.batch, walk.elapsed, walk.judging, pace.step, walk.steps, seen, passes.expected(seen)
+            )
 
 
 def pace_of(seen: Trained, recipe: Recipe, preview: float, held: int, few: int) -> Pace:

@@ -11,10 +11,13 @@ from pathlib import Path
 from unclip.data.item import Item, Source, at_size
 from unclip.data.prepare.inspect import DataReport, Tally, examine, ordered
 from unclip.data.prepare.write import Prepared, prepare
+from unclip.data.stream.shards import Shards
 from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.sources.streamed import chosen, told_of_shards
 
 LOOK = 1000
 """So many images are prepared: enough for a rate, for the self-test, and for an opinion."""
+NOT_TIMED = "streamed: threads of their own decode; where these take all cores, steps are slower than foretold here"
 PATIENCE = 10.0
 """Seconds in which all images are opened; those that are left then are only counted."""
 
@@ -49,7 +52,8 @@ class Looked:
     """What is known of a data set before a run.
 
     head: its first items as a source. prepared: the images of these. report: of the `opened` items of `items`.
-    captions: of each image that may be used. seconds: in which an image is prepared.
+    captions: of each image that may be used. seconds: in which an image is prepared. streamed: the shards of which the
+    items are a sample.
     """
 
     head: Head
@@ -59,16 +63,23 @@ class Looked:
     opened: int
     items: int
     seconds: float
+    streamed: Shards | None = None
 
     @property
     def images(self) -> int:
-        """Images that a run will have: of those that were not opened the same share as of the others."""
+        """Images that a run will have."""
+        return self.kept if self.streamed is None else self.streamed.images
+
+    @property
+    def kept(self) -> int:
+        """Images that a run will prepare: of those that were not opened the same share as of the others."""
         return round(self.items * self.report.pairs / max(1, self.opened))
 
     def lines(self) -> list[str]:
         """The report for a person."""
         part = f"the first {self.opened:,} of {self.items:,} images were opened, the others counted"
-        return [*([part] if self.opened < self.items else []), *self.report.lines()]
+        streamed = [] if self.streamed is None else [told_of_shards(self.streamed), NOT_TIMED]
+        return [*([part] if self.opened < self.items else []), *self.report.lines(), *streamed]
 
 
 def look(source: Source, config: RunConfig, place: Path, stop: threading.Event) -> Looked:
@@ -77,14 +88,14 @@ def look(source: Source, config: RunConfig, place: Path, stop: threading.Event) 
     Raises ValueError as a run would where too many of them cannot be used, and KeyboardInterrupt soon after `stop` is
     set.
     """
-    captioned, background = config.captioned, config.background
-    source = at_size(source, config.size)
+    captioned, sample = config.captioned, chosen(source, place.with_name("sample"), config)
+    source = at_size(source if sample is None else sample, config.size)
     head, began = Head(source, LOOK), time.monotonic()
-    prepared = prepare(head, place, config.size, config.max_bad, captioned, background=background, stop=stop)
+    prepared = prepare(head, place, config.size, config.max_bad, captioned, stop=stop, **config.look)
     took, items = time.monotonic() - began, iter(source)
-    tally, captions, opened = Tally(config.size), list[tuple[str, ...]](), 0
+    tally, captions, opened = Tally(config.size, config.fit), list[tuple[str, ...]](), 0
     early = before(time.monotonic() + PATIENCE, items)
-    with closing(ordered(lambda item: examine(item, 8, captioned, background=background), early)) as stream:
+    with closing(ordered(lambda item: examine(item, 8, captioned, **config.look), early)) as stream:
         for found in stream:
             if stop.is_set():
                 raise KeyboardInterrupt
@@ -94,7 +105,8 @@ def look(source: Source, config: RunConfig, place: Path, stop: threading.Event) 
     rest = [item.captions for item in items]
     captions += [of for of in rest if of or not captioned]
     each = took / max(1, prepared.report.pairs + prepared.report.bad)
-    return Looked(head, prepared, tally.report(source.kind), captions, opened, opened + len(rest), each)
+    shards, report = None if sample is None else sample.shards, tally.report(source.kind)
+    return Looked(head, prepared, report, captions, opened, opened + len(rest), each, shards)
 
 
 def before(deadline: float, items: Iterable[Item]) -> Iterator[Item]:

@@ -53,6 +53,8 @@ def verdicts(
 
 def _verdict(seen: Trained, model: ImageModel | None, few: Few, config: RunConfig) -> tuple[Gate, float]:
     name, metrics = seen.name, {"loss": seen.fell, "step": seen.step}
+    if not config.recipes[name].trained:
+        return Gate(name, True, "its weights stay as they are", {}), 0.0
     if seen.failure:
         return Gate(name, False, f"{seen.failure}: {_lower(name, config)}", metrics), 0.0
     if not seen.done:

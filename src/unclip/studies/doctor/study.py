@@ -14,6 +14,7 @@ import torch
 from unclip.core import machine
 from unclip.data.advice import alike
 from unclip.data.item import Source
+from unclip.data.prepare.rows import Texts
 from unclip.data.shapes.world import KIND
 from unclip.data.source import notes_of
 from unclip.generation.base import ImageModel
@@ -23,6 +24,7 @@ from unclip.judges.near_copies import groups_of
 from unclip.recipes.events import Event, Gate, Note, Stopped, Working
 from unclip.recipes.foresight import Passes, opinions, too_long
 from unclip.recipes.settings.run import RunConfig
+from unclip.recipes.start.fits import Longest, measured
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import read_tokenizer
 from unclip.studies.doctor import room
@@ -41,12 +43,13 @@ ROWS, EACH = 8, 4
 
 @dataclass(frozen=True)
 class Forecast:
-    """What the run will take. images, trained: how many it has, and trains on; preparation: seconds before the first
-    stage, and between them; total: seconds of the whole; memory: bytes at the peak; disk: group -> bytes of its folder;
-    free: bytes."""
+    """What the run will take. images, trained: how many it has, and trains on; parameters: stage -> numbers of its
+    model, of all stages; preparation: seconds before the first stage, and between them; total: seconds of the whole;
+    memory: bytes at the peak; disk: group -> bytes of its folder; free: bytes."""
 
     images: int
     trained: int
+    parameters: dict[str, int]
     preparation: float
     stages: list[StageForecast]
     total: float
@@ -133,6 +136,7 @@ class Patient:
         yield Working("self-test", "drawing", 0.0, 1.0)
         model = reloaded(self.run)
         channels = getattr(getattr(self.config.recipes[self.config.stages[-1]], "network", None), "channels", 3)
+        channels = 1 if channels == 1 else 3  # codes have other numbers
         few = Few.of(self.looked.prepared, only(rows, len(self.looked.prepared)).train.tolist(), channels)
         gates, preview = list[Gate](), 0.0
         for gate, took in verdicts(self.trained, model, few, self.config):
@@ -150,17 +154,27 @@ class Patient:
     def later(self, forecast: Forecast | None) -> Iterator[Note]:
         """Opinions that need the tokenizer, or the forecast."""
         if self.run.tokenizer.exists():
-            for line in too_long(self._tokenizer(), (c for row in self.looked.captions for c in row), self.config):
+            for line in too_long(self._tokenizer(), Texts(self.looked.captions), self.config):
                 yield Note("tokenizer", line)
         trained = Counts.of(self.looked.images, self.config.held_out).trained
         for stage in forecast.stages if forecast else []:
             for line in Passes.of(self.config, stage.stage, trained, self.drawn).opinion(stage.passes):
                 yield Note(stage.stage, line)
 
+    def parameters(self) -> dict[str, int]:
+        """Of each stage: those that the self-test trained; of one that it did not end with, those of its network."""
+        words = self._tokenizer() if self.config.reads_captions else Longest(0, 0)
+        return {
+            name: seen.parameters
+            if (seen := self.trained.get(name)) is not None and seen.parameters
+            else measured(self.config, name, words)
+            for name in self.config.stages
+        }
+
     def _tokenized(self) -> float:
-        """Reads all captions as the batches of a stage do, which takes memory; returns the seconds."""
-        began, distinct = time.monotonic(), sorted({c for row in self.looked.captions for c in row})
-        self._tokenizer()(distinct)
+        """The seconds of reading all captions."""
+        began = time.monotonic()
+        self._tokenizer().lengths(Texts(self.looked.captions))
         return time.monotonic() - began
 
     def _tokenizer(self) -> Tokenizer:
@@ -181,18 +195,19 @@ class Patient:
         drawn = self.drawn
         stages = list(forecasts(config, counts, paces, self.run.root.parent / "forecast", drawn))
         words = self._tokenized() if config.reads_captions else 0.0
-        waits = [seen.setup * (looked.images / prepared if n else 1.0) for n, seen in enumerate(self.trained.values())]
-        preparation = looked.seconds * looked.items + sum(waits) + 2 * words  # the tokenizer learns, then reads
+        waits = [seen.setup * (looked.kept / prepared if n else 1.0) for n, seen in enumerate(self.trained.values())]
+        preparation = looked.seconds * looked.items + sum(waits) + 2 * words  # the tokenizer learns, then measures them
         preparation += sum(seen.plot for seen in self.trained.values())
         grown = {last: captions / 2} if isinstance(model, CaptionedModel) else {}
         return Forecast(
             images=counts.images,
             trained=counts.trained,
+            parameters=self.parameters(),
             preparation=preparation,
             stages=stages,
             total=preparation + sum(stage.seconds for stage in stages),
-            memory=room.memory(self.run, looked.images, prepared, config.size),
-            disk=room.disk(self.run, config, stages, looked.images, prepared, grown),
+            memory=room.memory(self.run, looked.kept, prepared, config.size),
+            disk=room.disk(self.run, config, stages, looked.kept, prepared, grown),
             free=room.free(out),
         )
 

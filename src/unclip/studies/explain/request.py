@@ -26,12 +26,13 @@ MOST = 16
 @dataclass(frozen=True)
 class ExplainRequest:
     """steps: None means those of `STEPS` that the run's schedule has; samplers: names, none means `COMPARED`;
-    n: images a cell, 1 to `MOST`."""
+    n: images a cell, 1 to `MOST`; slides: whether the lecture is made, too."""
 
     steps: tuple[int, ...] | None = None
     samplers: tuple[str, ...] = ()
     n: int = 4
     seed: int = 0
+    slides: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.n <= MOST:

@@ -17,11 +17,11 @@ from unclip.diffusion.schedules import BetaTable, LinearBeta
 from unclip.evaluation.levels import LevelError, error_by_level, spread_levels
 from unclip.figures.flow_plots import Trajectories, flow_animation, flow_plot, forward_plot
 from unclip.figures.level_plot import Errors, level_plot
-from unclip.figures.report import Section, write_report
+from unclip.figures.report import Section
 from unclip.figures.schedule_plot import STANDARDS, curve, schedule_plot
 from unclip.figures.strips import denoising_strip, noising_strip, save_sheet
 from unclip.figures.style import available
-from unclip.generation.load import load
+from unclip.generation.load import called, load
 from unclip.generation.one_pass import OnePassModel
 from unclip.generation.settings import Settings
 from unclip.images.files import tile, to_pictures
@@ -29,9 +29,12 @@ from unclip.recipes.events import Event, ImageSaved, Note, working
 from unclip.runs.folder import RunFolder
 from unclip.studies.explain import page as page
 from unclip.studies.explain import toy
+from unclip.studies.explain.beside import write_both
 from unclip.studies.explain.request import IN_THE_PLANE, ExplainRequest, Task, levels_of
 from unclip.studies.explain.subject import open_run
-from unclip.studies.families.explained import explain_family
+from unclip.studies.families.explained import explain_family, look_at
+from unclip.studies.lecture.deck import lecture
+from unclip.studies.lecture.one_pass import lecture as family_lecture
 
 CELL = 140
 """Pixels that a cell of the samples is zoomed towards."""
@@ -48,21 +51,30 @@ def explain(root: Path, out: Path, ask: ExplainRequest) -> Iterator[Event]:
     with hold(out, known=RunFolder(out).is_run):
         model = load(root)
         if isinstance(model, OnePassModel):
-            yield from explain_family(root, model, out, ask.seed)
+            _check_plots(ask.slides)
+            look = look_at(root, model, out, ask.seed)
+            title, sections = f"A {called(model)}, seen in {root.name}", (yield from explain_family(look))
+            slides = family_lecture(look)
         else:
-            yield from _explain(root, out, ask)
+            _check_plots(True)
+            task = Task(open_run(root), ask, out)
+            title, sections = f"Diffusion, seen in {root.name}", (yield from _explain(task))
+            slides = lecture(task)
+        yield from write_both(out, title, sections, model.hash, slides if ask.slides else None)
 
 
-def _explain(root: Path, out: Path, ask: ExplainRequest) -> Iterator[Event]:
-    if not available():
-        raise ValueError(install("the images need", "matplotlib"))
-    look = Task(open_run(root), ask, out)
+def _explain(look: Task) -> Generator[Event, None, list[Section]]:
     yield Note("explain", f"{len(look.samplers)} samplers with {', '.join(map(str, look.steps))} steps, "
                           f"{len(look.prompts)} images each")  # fmt: skip
     sections = []
     for part in (schedules, noising, denoising, errors, plane, samples):
         sections.append((yield from part(look)))
-    yield ImageSaved("explain", write_report(out, f"Diffusion, seen in {root.name}", sections, "explain.html"))
+    return sections
+
+
+def _check_plots(wanted: bool) -> None:
+    if wanted and not available():
+        raise ValueError(install("the images need", "matplotlib"))
 
 
 def schedules(look: Task) -> Part:

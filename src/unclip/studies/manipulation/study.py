@@ -15,10 +15,12 @@ from unclip.evaluation.sets.beside import Setting, beside
 from unclip.figures.differences import sentences
 from unclip.figures.report import Section, write_report
 from unclip.figures.style import available
+from unclip.generation.load import called
 from unclip.generation.settings import Settings
 from unclip.recipes.events import Event, ImageSaved, Note
 from unclip.runs.folder import RunFolder
-from unclip.studies.explain.subject import OpenedRun, UnclipSubject, open_run
+from unclip.studies.explain.subject import OpenedRun, open_run
+from unclip.studies.explain.subjects import UnclipSubject
 from unclip.studies.manipulation import page as page
 
 
@@ -58,7 +60,9 @@ def study(root: Path, out: Path, ask: StudyRequest) -> Iterator[Event]:
 def _study(root: Path, out: Path, ask: StudyRequest) -> Iterator[Event]:
     run = open_run(root)
     if not isinstance(run.subject, UnclipSubject):
-        raise ValueError(f"{root}: a plain DDPM has no embeddings of images; study a text-to-image run")
+        raise ValueError(
+            f"{root}: a {called(run.subject.model)} draws from no embeddings of images; study a run of --model unclip"
+        )
     ask = replace(ask, n=min(ask.n, len(run.rows)), pairs=min(ask.pairs, len(run.rows) // 2))
     metrics: dict[str, Any] = {}
     paired: dict[str, Any] = {}

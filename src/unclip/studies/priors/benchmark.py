@@ -10,9 +10,11 @@ from unclip.data.loader import to_tensor
 from unclip.data.shapes.captions import scored_prompts
 from unclip.data.shapes.world import World
 from unclip.evaluation.embedding_sources import Benchmark, DrawnScenes, EmbeddingSource, Pairs, SourceScores, judge
+from unclip.generation.load import called
 from unclip.generation.text_to_image import TextToImage, require
 from unclip.recipes.events import Event, working
-from unclip.studies.explain.subject import OpenedRun, UnclipSubject, open_run
+from unclip.studies.explain.subject import OpenedRun, open_run
+from unclip.studies.explain.subjects import UnclipSubject
 
 CATEGORIES = ("one_seen", "one_unseen", "two_seen")
 """Of the drawn scenes, those that are scored."""
@@ -22,7 +24,7 @@ def open_unclip(root: Path) -> tuple[OpenedRun, TextToImage]:
     """A finished text-to-image run with its data. Raises ValueError for any other."""
     opened = open_run(root)
     if not isinstance(opened.subject, UnclipSubject):
-        raise ValueError(f"{root}: holds a plain DDPM, which has no prior; name a run of --model unclip")
+        raise ValueError(f"{root}: a {called(opened.subject.model)}, which has no prior; name a run of --model unclip")
     return opened, opened.subject.model
 
 

@@ -17,7 +17,7 @@ from unclip.recipes.context import Context
 from unclip.recipes.feed import PictureFeed
 from unclip.recipes.gates import PICTURES, likeness_of
 from unclip.recipes.stages.base import Preview, StageRecipe
-from unclip.recipes.stages.batches import drawn_anew
+from unclip.recipes.stages.batches import drawn_anew, pictures_of
 from unclip.training.optim import OptimConfig
 from unclip.training.trainer import TrainConfig
 
@@ -53,14 +53,19 @@ def usual_training() -> TrainConfig:
 
 def pictures(ctx: Context, r: ClassRecipe, channels: int, batch: int) -> PictureFeed:
     """Batches of the images that a model with these settings sees, with their classes where it knows them."""
-    classes = labels(ctx) if r.classes else None
-    return PictureFeed(ctx.prepared, ctx.splits.train, batch, ctx.config.seed, classes, channels, r.flip)
+    known = None if not r.classes else labels(ctx) if ctx.shards is None else numbers(ctx)
+    return pictures_of(ctx, batch, known, channels, r.flip)
+
+
+def numbers(ctx: Context) -> dict[str, int]:
+    """The number of each class, by its name."""
+    return {name: i for i, name in enumerate(ctx.classes)}
 
 
 def labels(ctx: Context) -> np.ndarray:
-    """The number of each image's class."""
-    numbers = {name: i for i, name in enumerate(ctx.classes)}
-    return np.array([numbers[captions[0]] for captions in ctx.prepared.captions], dtype=np.int64)
+    """The number of each prepared image's class."""
+    of = numbers(ctx)
+    return np.array([of[captions[0]] for captions in ctx.prepared.captions], dtype=np.int64)
 
 
 def preview(ctx: Context, model: ClassModel) -> Preview:

@@ -47,6 +47,12 @@ def narrow() -> VectorCoderConfig:
     return VectorCoderConfig(widths=(32, 48, 64))
 
 
+def without_momentum() -> OptimConfig:
+    """Each player answers the other as it is now: a mean of past gradients answers one that is gone, and the two then
+    chase each other (Gidel et al. 2019)."""
+    return OptimConfig(lr=1e-3, muon_lr=1.5e-3, beta1=0.0, beta2=0.9, decay=0.0, clip=1000.0, muon_momentum=0.0)
+
+
 @dataclass(frozen=True)
 class GANRecipe(GANOptions, ClassRecipe):
     """A GAN of images alone, or with classes.
@@ -66,11 +72,7 @@ class GANRecipe(GANOptions, ClassRecipe):
     classes: bool = False
     flip: bool = True
     share: Share = 1.0
-    train: TrainConfig = field(
-        default_factory=lambda: TrainConfig(
-            16, OptimConfig(lr=3e-4, muon_lr=5e-4, beta1=0.0, beta2=0.9, decay=0.0, clip=1000.0)
-        )
-    )
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(16, without_momentum()))
 
     def check(self, size: int, recipes: Mapping[str, Recipe]) -> None:
         """Raises ValueError where size, generator and critic do not fit each other."""
@@ -100,7 +102,7 @@ class GANRecipe(GANOptions, ClassRecipe):
         def whole(module: GANTraining) -> GANPipeline:
             return GANPipeline(module.generator, device=ctx.device, precision=ctx.precision)
 
-        config, loss = self.config(ctx.config.size, self.names(ctx)), self.loss(len(ctx.splits.train))
+        config, loss = self.config(ctx.config.size, self.names(ctx)), self.loss(ctx.trained)
         training = GANTraining(config, loss).to(ctx.device)
         return Stage(
             training,
@@ -135,7 +137,7 @@ def advice(ctx: Context) -> str:
     ways = [
         f"--set gan.gamma={10 * r.gamma:g} (stronger gradient penalties)",
         f"--set gan.train.optim.lr={r.train.optim.lr / 3:.2g}",
-        "" if r.loss(len(ctx.splits.train)).augment else "--set gan.augment=on",
+        "" if r.loss(ctx.trained).augment else "--set gan.augment=on",
         f"a larger batch (--set gan.train.batch={4 * r.train.batch})",
     ]
     return f"What helps, in another --out: {', '.join(filter(None, ways))}"

@@ -51,7 +51,7 @@ class AnyPriorRecipe(StageRecipe):
     def staged(self, ctx: Context, name: str, module: nn.Module) -> Stage[Any]:
         """A prior with its batches and its gate."""
         batches = feed(ctx, self.train)
-        batches.with_images, batches.embeddings, batches.clip = False, ctx.embeddings, ctx.clip
+        batches.with_images, batches.embeddings, batches.clip = False, ctx.embedded, ctx.clip
 
         def gate(prior: nn.Module) -> Gate:
             return replace(judge(ctx, prior_gate, assembled(ctx, clip=ctx.clip, prior=prior)), stage=name)

@@ -6,24 +6,30 @@ Comments and types are left out, docstrings stay. Of settings only the fields st
 import ast
 import importlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 STUBS = {
     "Config": 'class Config:\n    """Base of settings."""',
+    "Diffusion": "",
     "processes": 'class processes:\n    """This one alone."""\n\n    rows = staticmethod(lambda own: None)\n'
     "    gathered = staticmethod(lambda own: own)",
 }
-"""What stands in the place of definitions that would bring in what nothing here needs."""
+"""What stands in the place of definitions that would bring in what nothing here needs; "": what is written behind all
+of them (`folder.DIFFUSION`)."""
 Definition = ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
 
 
 class Bundle:
-    """Gathers definitions, each after those that it needs."""
+    """Gathers definitions, each after those that it needs.
 
-    def __init__(self) -> None:
+    only: of classes by name, the methods that are taken; of others all.
+    """
+
+    def __init__(self, only: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
+        self._only = only
         self._imports: dict[str, None] = {}
         self._pieces: list[str] = []
         self._from: dict[str, str] = {}
@@ -51,7 +57,7 @@ class Bundle:
         if name in STUBS:
             if name not in self._from:
                 self._from[name] = ""
-                self._pieces.append(STUBS[name])
+                self._pieces += filter(None, [STUBS[name]])
             return
         found = _tops(module)[name]
         imported = isinstance(found, ast.Import | ast.ImportFrom)
@@ -68,10 +74,15 @@ class Bundle:
             self._imports.setdefault(where)
             return
         plain = _Untyped().visit(ast.parse(ast.unparse(found)).body[0])
+        if name in self._only:
+            left = (part for part in plain.body if not isinstance(part, ast.FunctionDef))
+            plain.body = [*left, *(part for part in plain.body if getattr(part, "name", None) in self._only[name])]
         for needed in _names(plain):
             if needed in _tops(module) and needed != name:
                 self._visit(module, needed)
-        self._pieces.append(ast.unparse(ast.fix_missing_locations(plain)))
+        piece = ast.unparse(ast.fix_missing_locations(plain))
+        if piece not in self._pieces:  # one statement may give several names
+            self._pieces.append(piece)
 
 
 def _settings_in(value: object) -> Iterator[object]:
@@ -102,7 +113,9 @@ def _tops(module: str) -> dict[str, Definition | ast.Import | ast.ImportFrom]:
         elif isinstance(node, ast.FunctionDef | ast.ClassDef):
             named[node.name] = node
         elif isinstance(node, ast.Assign):
-            named |= {target.id: node for target in node.targets if isinstance(target, ast.Name)}
+            named |= {
+                part.id: node for target in node.targets for part in ast.walk(target) if isinstance(part, ast.Name)
+            }
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             named[node.target.id] = node
     return named

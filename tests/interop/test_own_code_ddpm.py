@@ -22,7 +22,7 @@ from unclip.diffusion.process import Sampling  # noqa: E402
 from unclip.diffusion.samplers import DDIM, DPMSolverPP2M  # noqa: E402
 from unclip.diffusion.schedules import Cosine, LogNormal  # noqa: E402
 from unclip.generation.ddpm import DDPMPipeline  # noqa: E402
-from unclip.interop.ddpm import custom  # noqa: E402
+from unclip.interop.own_code.ddpm import write_ddpm  # noqa: E402
 from unclip.nn.backbones.dit import DiTConfig  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -51,7 +51,7 @@ def drawn(ours: DDPMPipeline, start: torch.Tensor, label: str) -> torch.Tensor:
 def test_it_draws_the_same_picture(case: str, tmp_path: Path) -> None:
     network, schedule, predicts, how = CASES[case]
     ours = model(network, schedule, predicts, how)
-    custom.write(ours, tmp_path / "out")
+    write_ddpm(ours, tmp_path / "out")
     place = str(tmp_path / "out")
     pipe = diffusers.DiffusionPipeline.from_pretrained(place, custom_pipeline=place, trust_remote_code=True)
     start = Noise.per_sample([3, 4]).normal((2, 3, 16, 16))
@@ -69,7 +69,7 @@ def test_it_draws_the_same_picture(case: str, tmp_path: Path) -> None:
 
 
 def test_its_code_stands_alone(tmp_path: Path) -> None:
-    custom.write(model(tiny_unet(), LogNormal(), EDM(), Sampling(4, DDIM())), tmp_path / "out")
+    write_ddpm(model(tiny_unet(), LogNormal(), EDM(), Sampling(4, DDIM())), tmp_path / "out")
     code = (
         "import sys, importlib.util as u\n"
         "spec = u.spec_from_file_location('network', sys.argv[1])\n"
@@ -85,4 +85,4 @@ def test_its_code_stands_alone(tmp_path: Path) -> None:
 def test_what_the_folder_would_lack_is_refused(tmp_path: Path) -> None:
     ours = model(tiny_unet(), LogNormal(), EDM(), Sampling(4, DDIM(), Autoguidance(2.0)))
     with pytest.raises(ValueError, match="its guidance needs another model"):
-        custom.write(ours, tmp_path / "out")
+        write_ddpm(ours, tmp_path / "out")

@@ -1,0 +1,1 @@
+"""Where the images of a run come from: prepared ones, or shards that are streamed."""

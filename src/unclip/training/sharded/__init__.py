@@ -1,0 +1,1 @@
+"""Weights, average and moments shared out over processes."""

@@ -1,0 +1,23 @@
+"""The short form of benchmarks/gpu.py, on whatever device is here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "gpu.py"
+
+
+def test_each_network_is_measured(tmp_path: Path):
+    told = tmp_path / "gpu.json"
+    done = subprocess.run([sys.executable, BENCHMARK, "--short", "--json", told], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(told.read_text(encoding="utf-8"))
+    rows = {row["network"]: row for row in found["rows"]}
+    assert list(rows) == ["ddpm", "clip", "decoder", "upsampler"] and found["peak_tflops"] > 0
+    for name, row in rows.items():
+        assert not row["failed"] and row["images_per_s"] > 0 and row["gflop"] > 0.05 and row["memory"] > 50, row
+        assert row["share"] == pytest.approx(row["images_per_s"] * row["gflop"] / 1e3 / found["peak_tflops"])
+        assert f"| {name} | 32 | 2 |" in done.stdout
