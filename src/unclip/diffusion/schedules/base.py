@@ -64,12 +64,24 @@ class Schedule(Config, ABC):
 
         Raises ValueError where two of them are equal.
         """
+        return to_clean(self.sampled(trailing(steps)), device)
+
+
+class Clipped(Schedule):
+    """A schedule whose log-SNR is clipped to [-limit, limit]; `limit` is a field of each."""
+
+    limit: float
+
+    def clipped(self, levels: Float[Tensor, "..."], like: Float[Tensor, "..."]) -> LogSNR:
+        """Levels of float64, clipped, in the type of the times that they were asked for."""
+        return narrow(levels.clamp(-self.limit, self.limit), like)
+
+    def grid(self, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
         levels = self.sampled(trailing(steps))
-        limit: float | None = getattr(self, "limit", None)  # of those that have one
-        if limit is not None and bool((levels.float().diff() == 0).any()):
+        if bool((levels.float().diff() == 0).any()):
             raise ValueError(
-                f"steps = {steps}: two of the levels are equal, for schedule.limit = {limit:g} cuts the schedule's "
-                "ends; take a larger limit, fewer steps or another grid"
+                f"steps = {steps}: two of the levels are equal, for schedule.limit = {self.limit:g} cuts the "
+                "schedule's ends; take a larger limit, fewer steps or another grid"
             )
         return to_clean(levels, device)
 

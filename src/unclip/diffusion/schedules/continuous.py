@@ -18,12 +18,12 @@ from torch import Tensor
 
 from unclip.core.config.ranges import Fraction, Length, Limit, Range, Signed, Spread
 from unclip.core.typing import Float, LogSNR
-from unclip.core.wide import narrow, wide
-from unclip.diffusion.schedules.base import Levels, Schedule, Times, interpolated, to_clean
+from unclip.core.wide import wide
+from unclip.diffusion.schedules.base import Clipped, Levels, Schedule, Times, interpolated, to_clean
 
 
 @dataclass(frozen=True)
-class Cosine(Schedule):
+class Cosine(Clipped):
     """iDDPM's cosine schedule in continuous time (Nichol & Dhariwal 2021, Eq. 17).
 
         alpha-bar(t) = cos^2(((t + s) / (1 + s)) pi / 2), normalised to 1 at t = 0
@@ -40,11 +40,11 @@ class Cosine(Schedule):
         angle = (wide(t) + self.s) / (1 + self.s) * math.pi / 2
         start = math.log(math.cos(self.s / (1 + self.s) * math.pi / 2)) * 2
         log_bar = (2 * torch.log(torch.cos(angle).clamp(min=1e-12)) - start).clamp(max=-1e-12)
-        return narrow((log_bar - torch.log(-torch.expm1(log_bar))).clamp(-self.limit, self.limit), t)
+        return self.clipped(log_bar - torch.log(-torch.expm1(log_bar)), t)
 
 
 @dataclass(frozen=True)
-class Sigmoid(Schedule):
+class Sigmoid(Clipped):
     """A sigmoid of time, normalised to alpha-bar 1 at t = 0 and 0 at t = 1. The larger tau, the straighter."""
 
     start: Annotated[float, Range(-100, 100)] = -3.0
@@ -61,11 +61,11 @@ class Sigmoid(Schedule):
         first, last = (torch.tensor(v / self.tau, dtype=torch.float64).sigmoid() for v in (self.start, self.end))
         here = (place / self.tau).sigmoid()
         ratio = (last - here).clamp(min=0).log() - (here - first).clamp(min=0).log()
-        return narrow(ratio.clamp(-self.limit, self.limit), t)
+        return self.clipped(ratio, t)
 
 
 @dataclass(frozen=True)
-class RectifiedFlow(Schedule):
+class RectifiedFlow(Clipped):
     """The schedule of rectified flow (Liu et al. 2022a): log-SNR = 2 log((1 - t)/t).
 
     DDIM at eta 0 on its grid is the Euler method of rectified flow, step for step.
@@ -78,7 +78,7 @@ class RectifiedFlow(Schedule):
 
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
         time = wide(t).clamp(0, 1)
-        return narrow((2 * (torch.log1p(-time) - torch.log(time))).clamp(-self.limit, self.limit), t)
+        return self.clipped(2 * (torch.log1p(-time) - torch.log(time)), t)
 
 
 @dataclass(frozen=True)

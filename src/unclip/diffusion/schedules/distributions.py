@@ -16,7 +16,7 @@ from unclip.core.config.ranges import Limit, Range, Sigma, Spread
 from unclip.core.typing import Float, LogSNR
 from unclip.core.untyped import ndtri
 from unclip.core.wide import narrow, wide
-from unclip.diffusion.schedules.base import Schedule, to_clean
+from unclip.diffusion.schedules.base import Clipped, Schedule, to_clean
 from unclip.diffusion.schedules.continuous import Cosine, RectifiedFlow
 from unclip.diffusion.schedules.karras import check_polynomial, karras_levels
 
@@ -59,7 +59,7 @@ class LogNormal(Schedule):
 
 
 @dataclass(frozen=True)
-class LogitNormal(Schedule):
+class LogitNormal(Clipped):
     """Stable Diffusion 3's schedule (Esser et al. 2024, Eq. 19): in training, the logit of flow time is normal.
 
     Flow time is t = sigma/(alpha + sigma), so the logit is ln(sigma/alpha). Sampling uses even steps of flow time.
@@ -75,7 +75,7 @@ class LogitNormal(Schedule):
     limit: Limit = 15.0
 
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
-        return narrow((-2 * normal_quantile(t, self.mean, self.std)).clamp(-self.limit, self.limit), t)
+        return self.clipped(-2 * normal_quantile(t, self.mean, self.std), t)
 
     def grid(self, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
         """The grid for sampling: even steps of flow time."""
@@ -83,7 +83,7 @@ class LogitNormal(Schedule):
 
 
 @dataclass(frozen=True)
-class Laplace(Schedule):
+class Laplace(Clipped):
     """Training levels of which most lie near log-SNR mu (Hang et al. 2024): they follow a Laplace distribution.
 
         log-SNR = mu - b sign(1/2 - t) log(1 - 2 |t - 1/2|)
@@ -101,7 +101,7 @@ class Laplace(Schedule):
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
         from_middle = 0.5 - wide(t).clamp(0, 1)
         tail = torch.log1p(-2 * from_middle.abs())
-        return narrow((self.mu - self.b * from_middle.sign() * tail).clamp(-self.limit, self.limit), t)
+        return self.clipped(self.mu - self.b * from_middle.sign() * tail, t)
 
     def grid(self, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
         """The cosine schedule's grid: quantiles of so narrow a distribution would cross all the noise in one step."""
