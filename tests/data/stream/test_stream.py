@@ -237,8 +237,35 @@ def test_too_many_broken_pictures_end_it(begun: tuple[Shards, Prepared], monkeyp
     with pytest.raises(ValueError, match="images of the stream cannot be used") as told:
         keys(Stream(chosen, fails, BATCH, 1, max_bad=0.1), range(10))
     assert "--max-bad 1" in str(told.value) and "skipped.jsonl" in str(told.value)
-    with pytest.raises(ValueError, match="not one of 10 images can be used, as is torn"):
+    with pytest.raises(ValueError, match="not one of the images can be used, as is torn"):
         keys(Stream(chosen, lambda item: Examined(item, problem="is torn"), BATCH, 1), range(1))
+
+
+def test_a_window_of_no_use_leaves_its_places_to_the_next(
+    begun: tuple[Shards, Prepared], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shards may lie in the order of their sources, and the images of one source all be too small."""
+    monkeypatch.setattr(course, "MIXED", 1)
+    chosen, _ = begun
+    sound = keys(Stream(chosen, look, BATCH, seed=1), range(15))
+    _, second, third, _ = dict.fromkeys(key.partition("/")[0] for key in sound[:20])
+    looks = list[str]()
+
+    def fails(item: Item) -> Examined:
+        looks.append(item.key)
+        torn = item.key.partition("/")[0] in (second, third)
+        return Examined(item, problem="is torn") if torn else look(item)
+
+    stream = Stream(chosen, fails, BATCH, seed=1)
+    found = keys(stream, range(15))
+    assert found[:20] == [*sound[:5], *sound[15:20] * 2, *sound[15:20]]
+    assert not any(key.startswith((second, third)) for key in found) and len(found) == 60
+    whole = "not one of 5 images can be used, as is torn; the next shards take their place"
+    assert sum(whole in line for line in stream.news()) >= 2
+    assert keys(Stream(chosen, fails, BATCH, seed=1), range(2, 15), slice(1, 3)) == [
+        key for step in range(2, 15) for key in found[BATCH * step + 1 : BATCH * step + 3]
+    ]
+    assert len({key for key in looks if key.startswith((second, third))}) == 10
 
 
 def test_a_shard_that_is_cut_short_gives_what_is_whole(tmp_path: Path, small: None) -> None:

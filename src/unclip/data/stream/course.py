@@ -36,6 +36,11 @@ class Window:
     def __len__(self) -> int:
         return sum(self.counts)
 
+    @property
+    def key(self) -> tuple[int, int]:
+        """Which window it is."""
+        return self.epoch, self.number
+
     def sample(self, place: int) -> tuple[int, int]:
         """(shard, row of it) of the sample at a place of the shuffled window."""
         order = permutation(len(self), derive(self.seed, "window", self.epoch), self.number)

@@ -17,6 +17,8 @@ from unclip.data.stream.course import Course, Window
 from unclip.data.stream.index import Index, read_sample
 from unclip.data.stream.shards import Shards
 
+Key = tuple[int, int]
+"""Of a window: its epoch and number."""
 AHEAD = 256
 """Samples that are decoded before their batch is asked for, at the least."""
 ENOUGH = 1000
@@ -74,7 +76,8 @@ class Unusable:
 class Stream:
     """Batches of samples that are decoded as `look` does; batch n is a function of (seed, n) and of the shards.
 
-    A sample that cannot be used leaves its place to the next one of its window, which then comes twice.
+    A sample that cannot be used leaves its place to the next one of its window, which then comes twice; a window of
+    which none can be used, to the next window.
 
     Args:
         shards: what is streamed.
@@ -103,12 +106,14 @@ class Stream:
         self._ahead = dict[int, list[Future[list[Examined]]]]()
         self._mine = slice(None)
         self._coming, self._each = list[int](), 0  # shards behind the window, and how many are looked at with a batch
-        self._windows = dict[tuple[int, int], dict[int, Index]]()
+        self._windows = dict[Key, dict[int, Index]]()
+        self._unusable_at = dict[Key, dict[int, Examined]]()  # places of the same windows
+        self._useless = dict[Key, object]()  # windows without a sample that can be used
 
     def samples(self, step: int, mine: slice) -> list[Examined]:
         """These samples of batch number `step`, and the next batches are begun.
 
-        Raises ValueError where a shard is gone or has changed, and where too many samples cannot be used.
+        Raises ValueError where a shard is gone or has changed, and where too many samples, or all, cannot be used.
         """
         wanted = range(step, step + max(2, -(-AHEAD // self.batch)) + 1)
         for number in [number for number in self._ahead if number not in wanted or self._mine != mine]:
@@ -118,13 +123,15 @@ class Stream:
         for number in wanted:
             if number not in self._ahead:
                 self._ahead[number] = [self._begun(place) for place in self._places(number)[mine]]
-        found = [self._taken(future.result()) for future in self._ahead.pop(step)]
+        places = self._places(step)[mine]
+        found = [self._taken(at, f.result()) for at, f in zip(places, self._ahead.pop(step), strict=True)]
         self._look_further()
         return found
 
     def again(self, step: int, places: list[int]) -> list[Examined]:
         """These samples of a batch that may be over."""
-        return [self._begun(self._places(step)[place]).result()[-1] for place in places]
+        asked = [self._places(step)[place] for place in places]
+        return [self._taken(at, self._begun(at).result()) for at in asked]
 
     def news(self) -> list[str]:
         """What there is to tell since it was asked last."""
@@ -155,16 +162,26 @@ class Stream:
 
     def _begun(self, position: int) -> Future[list[Examined]]:
         """The reading of a sample, and of those that stand in for it."""
-        window, place = self._course.at(position)
-        indices = self._windows.get((window.epoch, window.number)) or self._entered(window)
+        window, place = self._placed(position)
+        indices = self._windows.get(window.key) or self._entered(window)
         return self._pool.submit(self._read, window, place, indices)
+
+    def _placed(self, position: int) -> tuple[Window, int]:
+        """Where a sample lies: in the next window where its own is of no use."""
+        window, place = self._course.at(position)
+        start = position - place
+        while window.key in self._useless:
+            start += len(window)
+            window, _ = self._course.at(start)
+        return window, place % len(window)
 
     def _entered(self, window: Window) -> dict[int, Index]:
         """Where the samples of a window lie. The window before it is kept, for batches that reach over the border."""
         indices = {shard: self._index(shard) for shard in window.shards}
         *_, before = (None, *self._windows)
         self._windows = {key: kept for key, kept in self._windows.items() if key == before}
-        self._windows[window.epoch, window.number] = indices
+        self._windows[window.key] = indices
+        self._unusable_at = {key: self._unusable_at.get(key, {}) for key in self._windows}
         self._coming = self._course.next(window)
         self._each = -(-self.batch * len(self._coming) // len(window))
         kept = {shard for one in self._windows.values() for shard in one} | set(self._coming)
@@ -179,23 +196,45 @@ class Stream:
         self._coming = self._coming[self._each :]
 
     def _read(self, window: Window, place: int, indices: dict[int, Index]) -> list[Examined]:
-        """The sample at a place of a window, behind those in whose place it stands. Raises ValueError where the whole
-        window is of no use."""
-        tried = list[Examined]()
+        """The sample at a place of a window, behind those in whose place it stands; where the whole window is of no
+        use, none of them has pixels."""
+        tried, unusable = list[Examined](), self._unusable_at.get(window.key, {})
         for further in range(len(window)):
-            shard, row = window.sample((place + further) % len(window))
-            found = self.look(self._item(self.files[shard], indices[shard].rows[row]))
-            tried.append(replace(found, item=replace(found.item, read=no_picture)))  # its bytes are of no more use
+            at = (place + further) % len(window)
+            tried.append(unusable.get(at) or self._looked(window, at, indices))
             if tried[-1].pixels is not None:
                 return tried
+            unusable[at] = tried[-1]
+        mine = object()
+        if self._useless.setdefault(window.key, mine) is mine:  # of several threads one says so
+            self.unusable.lines.append(self._told_of(window, tried[0]))
+        return tried
+
+    def _looked(self, window: Window, place: int, indices: dict[int, Index]) -> Examined:
+        shard, row = window.sample(place)
+        found = self.look(self._item(self.files[shard], indices[shard].rows[row]))
+        return replace(found, item=replace(found.item, read=no_picture))  # its bytes are of no more use
+
+    def _told_of(self, window: Window, first: Examined) -> str:
         names = ", ".join(printable(self.files[shard].name) for shard in window.shards[:3])
-        raise ValueError(f"{names}: not one of {len(window):,} images can be used, as {tried[0].problem}")
+        why = printable(first.problem or "")
+        return f"! {names}: not one of {len(window):,} images can be used, as {why}; the next shards take their place"
 
     def _item(self, file: File, row: bytes) -> Item:
         return read_sample(self.shards.path(file.name), file, key_of(file.name), row, self.shards.column)
 
-    def _taken(self, tried: list[Examined]) -> Examined:
+    def _taken(self, position: int, tried: list[Examined]) -> Examined:
+        """What was read for a position. Raises ValueError where nothing of an epoch can be used."""
         self.unusable.seen += 1
-        for one in tried[:-1]:
-            self.unusable.add(one)
+        asked, _ = self._course.at(position)
+        while tried[-1].pixels is None:
+            self._note(tried)
+            if self._placed(position)[0].epoch > asked.epoch + 1:
+                raise ValueError(f"not one of the images can be used, as {printable(tried[0].problem or '')}")
+            tried = self._begun(position).result()
+        self._note(tried[:-1])
         return tried[-1]
+
+    def _note(self, unusable: list[Examined]) -> None:
+        for one in unusable:
+            self.unusable.add(one)
