@@ -31,6 +31,7 @@ from typing import Any
 from unclip.core.config.ranges import quote
 from unclip.core.config.tables import read_json, read_toml
 from unclip.core.disk import atomic, lock, store
+from unclip.core.plugins.noted import NOTE
 from unclip.core.shown import printable, shell_command
 from unclip.data.images.colours import WHITE
 from unclip.data.images.square import Look, as_look
@@ -97,6 +98,11 @@ class RunFolder:
     def priors(self) -> Path:
         """What `unclip compare-priors` found."""
         return self.root / "priors"
+
+    @property
+    def plugins(self) -> Path:
+        """The code of others that it was trained with."""
+        return self.root / NOTE
 
     @property
     def evaluation(self) -> Path:
@@ -192,13 +198,15 @@ class RunFolder:
         if self.sealed:
             raise ValueError(f"{self.root}: ships with unclip, which writes nothing into it; name a run of your own")
         with lock.hold(self.root, known=self.is_run):
-            for path in (self.settings, self.root / "state.json", self.tokenizer):
+            for path in (self.settings, self.root / "state.json", self.tokenizer, self.splits, *self._kept()):
                 atomic.recover(path)
-            for path in self._kept():
-                atomic.recover(path)
-            for folder in (self.samples, self.plots, self.logs, self.priors):
+            for folder in (self.samples, self.plots, self.logs, self.priors, self.plugins, *self._prepared()):
                 atomic.sweep(folder)
             yield
+
+    def _prepared(self) -> list[Path]:
+        """Where its images are prepared, at each size."""
+        return [self.data, *self.root.glob(f"{self.data.name}-*")]
 
     def _kept(self) -> list[Path]:
         """Where its stages are kept, and what they were trained from; nothing where its settings are damaged."""

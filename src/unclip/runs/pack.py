@@ -9,7 +9,6 @@ import torch
 
 from unclip.core.disk import store
 from unclip.core.disk.new import new_folder
-from unclip.core.plugins.noted import NOTE
 from unclip.core.typing import Tensor
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import model_hash
@@ -46,8 +45,8 @@ def copy_model(run: RunFolder, folder: Path, names: Iterable[str]) -> list[str]:
     for file in (run.settings, run.tokenizer, run.root / "state.json"):
         if file.exists():
             shutil.copyfile(file, folder / file.name)
-    if (run.root / NOTE).is_dir():
-        shutil.copytree(run.root / NOTE, folder / NOTE, ignore=shutil.ignore_patterns("__pycache__"))
+    if run.plugins.is_dir():
+        shutil.copytree(run.plugins, folder / run.plugins.name, ignore=shutil.ignore_patterns("__pycache__"))
     found = [name for name in names if (run.root / name).is_dir()]
     for name in found:
         shutil.copytree(run.root / name, folder / name)
