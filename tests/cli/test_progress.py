@@ -57,3 +57,10 @@ def test_skipped_steps_are_no_want_of_time():
         log = io.StringIO()
         assert progress.follow([Gate("ddpm", False, "noise", metrics)], Screen(log)) == 1
         assert "lower learning rate" in log.getvalue() and "too little time" not in log.getvalue()
+
+
+def test_weights_that_were_not_trained_are_no_want_of_time():
+    out = io.StringIO()
+    ended = iter([Gate("autoencoder", False, "PSNR 6.3 dB", {"steps": 0.0, "psnr": 6.3})])
+    assert progress.follow(ended, Screen(out)) == 1
+    assert "too little time" not in out.getvalue() and "--set autoencoder.frozen=false" in out.getvalue()

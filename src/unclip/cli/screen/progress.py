@@ -207,6 +207,11 @@ def _advice(gate: Gate) -> Text:
     cause = causes.get(stage, "too little time")
     if gate.metrics.get("skipped") or any(value is None or value != value for value in gate.metrics.values()):
         cause = f"a training that does not hold: a lower learning rate (--set {stage}.train.optim.lr=...)"
+    if gate.metrics.get("steps") == 0:
+        cause = (
+            "it keeps the weights that it began with, and they do not suit these images: look at the samples; "
+            f"--set {stage}.frozen=false trains it, too"
+        )
     after = "The same command with --force goes on with it as it is; another --out starts anew."
     found = kind_of(stage)
     if found is not None and found[0].added_to:
