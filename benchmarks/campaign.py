@@ -3,11 +3,11 @@
     python -m benchmarks.campaign FOLDER [--only kills together killed continued growth] > campaign.json
 
 kills: `benchmarks/kills.py`, 200 SIGKILLs of one process in preparing, training, saving and adding. together: every
-kind of run, 100 steps by 1, 2 and 4 processes under torchrun; the largest relative difference of a loss. killed: one of
-two processes dies in the middle of a step, 20 times; torchrun starts both again, and the losses must be those of one
-process to which nothing happened. continued: what 1, 2 or 4 began, with `--shard` or without, and whose process died,
-others go on with; the same losses again. growth: KB that one more image, and one more step, take on, over 300 images
-and 10 minutes.
+kind of run, 100 steps by 1, 2 and 4 processes under torchrun; the largest relative difference of a loss, and that of
+one process to itself where two threads add in another order, which is rounding alone. killed: one of two processes dies
+in the middle of a step, 20 times; torchrun starts both again, and the losses must be those of one process to which
+nothing happened. continued: what 1, 2 or 4 began, with `--shard` or without, and whose process died, others go on with;
+the same losses again. growth: KB that one more image, and one more step, take on, over 300 images and 10 minutes.
 
 From the repository's root, whose tests' tiny runs it trains, in FOLDER; it takes some hours of one core.
 """
@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from tests.end_to_end.test_processes import STAGES, together
 from tests.processes import main as alone
 from tests.processes import painted, runs, train
@@ -58,18 +59,30 @@ def kills(out: Path, count: int = 200) -> dict[str, Any]:
 
 
 def together_all(out: Path) -> dict[str, Any]:
-    """Stage -> the largest relative difference of a loss to that of one process, by 2 and by 4."""
+    """Stage -> the largest relative difference of a loss to that of one process, by 2 and by 4, and by 2 threads."""
     data = painted(out, each=8)
     alone(data, out / "1", STEPS)
+    with_two_threads(lambda: alone(data, out / "threads", STEPS))
+    codes = {f"by {count}": together(count, data, out / str(count), STEPS, seconds=PATIENCE) for count in (2, 4)}
+    places = {"threads": out / "threads", "by 2": out / "2", "by 4": out / "4"}
     found = dict[str, Any]()
-    for count in (2, 4):
-        code = together(count, data, out / str(count), STEPS, seconds=PATIENCE)
-        for kind in runs(data, STEPS):
-            for stage in stages(kind):
-                name = kind if kind == stage else f"{kind} {stage}"
-                apart = furthest(log(out / "1" / kind, stage), log(out / str(count) / kind, stage))
-                found.setdefault(name, {})[f"by {count}"] = apart if code == 0 else f"ended with {code}"
+    for kind in runs(data, STEPS):
+        for stage in stages(kind):
+            name = kind if kind == stage else f"{kind} {stage}"
+            single = log(out / "1" / kind, stage)
+            apart = {by: furthest(single, log(place / kind, stage)) for by, place in places.items()}
+            found[name] = {by: f"ended with {codes[by]}" if codes.get(by) else apart[by] for by in apart}
     return found
+
+
+def with_two_threads(work: Callable[[], None]) -> None:
+    """Each operation shared by two threads, which add in another order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        work()
+    finally:
+        torch.set_num_threads(before)
 
 
 def killed(out: Path, count: int = 20) -> dict[str, Any]:

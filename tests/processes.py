@@ -77,7 +77,7 @@ def streamed(config: RunConfig) -> RunConfig:
 
 
 def in_parts(config: RunConfig) -> RunConfig:
-    less = {"accumulate": 2, "activation_checkpointing": True}
+    less = {"batch": 8, "accumulate": 2, "activation_checkpointing": True}
     return config.using(**{name: retrained(recipe, **less) for name, recipe in config.recipes.items()})
 
 

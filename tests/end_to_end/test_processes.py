@@ -43,7 +43,7 @@ def together(
         environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     command = [*start, *what, *map(str, words)]
     done = subprocess.run(command, env=environ, timeout=seconds, capture_output=True, text=True)
-    print(done.stdout[-2000:], done.stderr[-6000:], sep="\n", file=sys.stderr)
+    print(done.stdout[-2000:], done.stderr[-30000:], sep="\n", file=sys.stderr)
     return done.returncode
 
 
