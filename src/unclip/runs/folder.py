@@ -200,13 +200,10 @@ class RunFolder:
         with lock.hold(self.root, known=self.is_run):
             for path in (self.settings, self.root / "state.json", self.tokenizer, self.splits, *self._kept()):
                 atomic.recover(path)
-            for folder in (self.samples, self.plots, self.logs, self.priors, self.plugins, *self._prepared()):
+            prepared = (self.data, *self.root.glob(f"{self.data.name}-*"))
+            for folder in (self.samples, self.plots, self.logs, self.priors, self.plugins, *prepared):
                 atomic.sweep(folder)
             yield
-
-    def _prepared(self) -> list[Path]:
-        """Where its images are prepared, at each size."""
-        return [self.data, *self.root.glob(f"{self.data.name}-*")]
 
     def _kept(self) -> list[Path]:
         """Where its stages are kept, and what they were trained from; nothing where its settings are damaged."""
