@@ -257,10 +257,8 @@ class RunFolder:
         self._change(lambda state: {**state, stage: record})
 
     def reopen(self, *stages: str, **noted: dict[str, Any]) -> None:
-        """Takes the notes of these stages' ends back, so that they are finished again from their checkpoints.
-
-        noted: records that are written in the same step.
-        """
+        """Takes the notes of these stages' ends back, so that they are finished again from their checkpoints. noted:
+        records that are written in the same step."""
         self._change(lambda state: {k: v for k, v in state.items() if k not in stages} | noted)
 
     def forget(self, *stages: str) -> None:
