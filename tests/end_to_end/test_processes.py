@@ -88,7 +88,8 @@ def test_two_processes_train_as_one(kind: str, way: str, single: Path, request: 
 
 
 def test_a_killed_process_is_started_again_and_nothing_is_lost(data: Path, single: Path, tmp_path: Path):
-    assert together(2, data, tmp_path, STEPS, "prior:3", restarts=1) == 0
+    """It may take a second start: the port that torchrun names for one was free, and is bound seconds later."""
+    assert together(2, data, tmp_path, STEPS, "prior:3", restarts=3) == 0
     assert (tmp_path / "killed").exists()
     for stage in STAGES["unclip"]:
         wanted = [(step, pytest.approx(loss, rel=1e-5)) for step, loss in losses(single / "unclip", stage)]
