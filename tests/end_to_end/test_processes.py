@@ -88,7 +88,7 @@ def test_two_processes_train_as_one(kind: str, way: str, single: Path, request: 
 
 
 def test_a_killed_process_is_started_again_and_nothing_is_lost(data: Path, single: Path, tmp_path: Path):
-    """It may take a second start: the port that torchrun names for one was free, and is bound seconds later."""
+    """It may take a second start: once the first process was aborted below PyTorch as it ended (docs/processes.md)."""
     assert together(2, data, tmp_path, STEPS, "prior:3", restarts=3) == 0
     assert (tmp_path / "killed").exists()
     for stage in STAGES["unclip"]:
