@@ -31,6 +31,7 @@ from unclip.data.loader import to_tensor
 from unclip.data.prepare.splits import Splits, split_rows
 from unclip.data.prepare.write import Prepared, prepare
 from unclip.data.source import open_source
+from unclip.evaluation.suite import OTHER, prior_embeddings
 from unclip.generation.text_to_image import TextToImage
 from unclip.judges.near_copies import groups_of
 from unclip.models.priors.diffusion import Prior
@@ -38,8 +39,8 @@ from unclip.recipes.stages import PriorRecipe
 from unclip.training.plan import Plan
 from unclip.training.trainer import Trainer
 
-ROWS, SHOWN, OTHER = 128, 281, 10**6
-"""Images embedded at once; training pairs that are looked at, at the most; what is added to a seed for a second one."""
+ROWS = 128
+"""Images embedded at once."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,10 @@ class Pairs:
 
     @property
     def shown(self) -> dict[str, np.ndarray]:
-        """Rows of training pairs, evenly, and of those that are held out."""
-        places = np.linspace(0, len(self.splits.train) - 1, min(SHOWN, len(self.splits.train))).round().astype(int)
-        return {
-            "trained on": self.splits.train[places],
-            "held out": np.concatenate([self.splits.validation, self.splits.test]),
-        }
+        """Rows of those that are held out, and of as many training pairs, evenly."""
+        train, held = self.splits.train, np.concatenate([self.splits.validation, self.splits.test])
+        places = np.linspace(0, len(train) - 1, min(len(held), len(train))).round().astype(int)
+        return {"trained on": train[places], "held out": held}
 
     def caption(self, row: int) -> str:
         return self.prepared.captions[row][0]
@@ -84,17 +83,9 @@ def table(model: TextToImage, pairs: Pairs) -> Iterator[str]:
         captions = [pairs.caption(row) for row in rows]
         true = pairs.centred(pairs.images[rows], pairs.images)
         told = (pairs.centred(pairs.texts[rows], pairs.texts) * true).sum(1)
-        one, other = (pairs.centred(drawn(model, captions, seed), pairs.images) for seed in (0, OTHER))
+        one, other = (pairs.centred(prior_embeddings(model, captions, seed), pairs.images) for seed in (0, OTHER))
         cosine, repeat = ((one * z).sum(1).mean() for z in (true, other))
         yield f"| {name}, {len(rows)} | {told.mean():.3f} ± {told.std():.3f} | {cosine:.4f} | {repeat:.4f} |"
-
-
-@torch.no_grad()
-def drawn(model: TextToImage, captions: list[str], seed: int) -> Vectors:
-    """A sample of the prior for each caption."""
-    parts = [slice(i, i + ROWS) for i in range(0, len(captions), ROWS)]
-    seeds = range(seed, seed + len(captions))
-    return torch.cat([model.embed_prompts(captions[part], seeds[part]) for part in parts]).float()
 
 
 def batches(model: TextToImage, pairs: Pairs, size: int, hide: float, blur: float) -> Callable[[int], Batch]:
