@@ -230,7 +230,10 @@ class Stream:
         while tried[-1].pixels is None:
             self._note(tried)
             if self._placed(position)[0].epoch > asked.epoch + 1:
-                raise ValueError(f"not one of the images can be used, as {printable(tried[0].problem or '')}")
+                raise ValueError(
+                    f"not one of the images can be used, as {printable(tried[0].problem or '')}\nall of them: "
+                    f"{self.unusable.place}\nput the shards right and begin a new run"
+                )
             tried = self._begun(position).result()
         self._note(tried[:-1])
         return tried[-1]
