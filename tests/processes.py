@@ -155,6 +155,14 @@ def main(data: Path, out: Path, steps: int, *how: str) -> None:
         train(source, out / name, config)
 
 
+def check_alone() -> None:
+    """No thread of torch's group of processes is left: Python must not end under one."""
+    threads = [task.joinpath("comm").read_text() for task in Path("/proc/self/task").glob("*")]
+    left = [name.strip() for name in threads if "gloo" in name]
+    assert not left, f"threads are left: {left}"
+
+
 if __name__ == "__main__":
     with processes.joined():
         main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])
+    check_alone()

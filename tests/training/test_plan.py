@@ -105,5 +105,24 @@ def test_a_further_plan_counts_from_where_it_begins():
 def test_what_is_reserved_is_not_trained_away():
     plan = Plan(seconds=100.0, reserve=20.0)
     assert drive(plan, 1.0) == pytest.approx(80, abs=1)
-    # Half of the budget is for the training, however long the rest takes.
-    assert drive(Plan(seconds=100.0, reserve=1000.0), 1.0) == pytest.approx(50, abs=1)
+    # A quarter of the budget is for the steps, however long the rest takes.
+    assert drive(Plan(seconds=100.0, reserve=1000.0), 1.0) == pytest.approx(25, abs=1)
+
+
+def test_what_lies_outside_of_steps_takes_none_of_them():
+    """Grids of 8 seconds in a stage of 94: the steps have what those leave, and the cooldown its share of the steps."""
+    plan, elapsed, step = Plan(seconds=94.0), 0.0, 0
+    while not plan.done(step):
+        step, elapsed = step + 1, elapsed + 0.25
+        plan.settle(step, elapsed)
+        if step == 24:  # the first grid; the last one and the gate are to come
+            elapsed, plan.outside, plan.reserve = elapsed + 8.0, 8.0, 30.0
+        if plan.total is None:
+            assert plan.remaining(step, elapsed) == pytest.approx((94 - plan.outside - plan.reserve) - step * 0.25)
+    assert elapsed == pytest.approx(94 - 30, abs=1) and step == pytest.approx((94 - 38) / 0.25, abs=2)
+
+
+def test_a_checkpoint_of_before_says_nothing_of_what_lay_outside():
+    plan = Plan(seconds=100.0)
+    plan.load({"total": None, "first": 0, "before": 0.0, "reserve": 5.0})
+    assert (plan.reserve, plan.outside) == (5.0, 0.0)

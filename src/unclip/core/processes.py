@@ -17,7 +17,15 @@ import torch.distributed as dist
 from torch import Tensor
 
 from unclip.core.noise import Rows, derive
-from unclip.core.untyped import floats, integers, join_processes, rows_of_processes, sum_over_processes, tell_all
+from unclip.core.untyped import (
+    floats,
+    integers,
+    join_processes,
+    part_processes,
+    rows_of_processes,
+    sum_over_processes,
+    tell_all,
+)
 
 WANTED = ("RANK", "MASTER_ADDR", "MASTER_PORT")
 PATIENCE = timedelta(hours=24)
@@ -47,7 +55,7 @@ def joined(environ: Mapping[str, str] = os.environ) -> Generator[None, None, Non
     try:
         yield
     finally:
-        dist.destroy_process_group()
+        part_processes()
 
 
 def _whole(environ: Mapping[str, str], name: str, default: str) -> int:

@@ -1,7 +1,10 @@
 """Functions of torch and safetensors that have no types of their own, with types; so only this file is not strict."""
 # pyright: basic
 
+import gc
+import importlib
 import itertools
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -82,11 +85,24 @@ def join_processes(backend: str, rank: int, count: int, timeout: timedelta) -> N
     """Begins torch's group of processes; a process may do so again when it has destroyed the last one."""
     from torch.distributed.distributed_c10d import PrefixStore  # some builds of torch have none of it
 
+    # The functions of this module keep the group that there is when it is imported, for ever: let there be none.
+    importlib.import_module("torch.distributed.nn.functional")
     store = PrefixStore(f"unclip{next(_GROUPS)}", _store(rank, count, timeout))
     dist.init_process_group(backend, store=store, timeout=timeout, rank=rank, world_size=count)
 
 
 _GROUPS = itertools.count()
+
+
+def part_processes() -> None:
+    """Ends torch's group of processes, and the threads that serve it: one that still lives when Python ends can abort
+    the process ("terminate called without an active exception"), after all is done."""
+    if "torch.distributed.tensor" in sys.modules:  # weights were shared out; layouts are kept that hold the group
+        from torch.distributed.tensor import debug
+
+        debug._clear_sharding_prop_cache()
+    gc.collect()
+    dist.destroy_process_group()
 
 
 @cache

@@ -1,11 +1,20 @@
 """How a run's time is shared among its stages; a stage's share holds its samples and its gate, too."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from unclip.recipes.more import End, More, further
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig
 from unclip.runs.folder import RunFolder
+from unclip.training.plan import Plan
+
+GRIDS = (0.06, 0.2, 0.5, 1.0)
+"""Shares of a stage's run at which sample grids are drawn."""
+LOOKS = tuple(i / 10 for i in range(1, 10))
+"""Further ones where the run is to stop for copies: each costs as much as a grid."""
+BETWEEN = 0.04
+"""The share of a stage's time that the grids between the first and the last may take, if they are to be drawn."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,22 @@ class StageTime:
         return 0.0 if record is None else float(record["metrics"].get("seconds") or 0.0) - before
 
 
-def reserved(recipe: Recipe, preview: float) -> float:
-    """Seconds that are kept for the last preview and the gate, by those that a preview took."""
-    return (1 + recipe.gate_previews) * preview
+def grids(plan: Plan, took: float, often: bool = False) -> tuple[float, ...]:
+    """Shares of a stage's run at which sample grids are drawn; where they are dear only the first and the last.
+
+    took: seconds that the last one took, 0: none was drawn yet. often: at `LOOKS`, too.
+    """
+    if often:
+        return tuple(sorted({*GRIDS, *LOOKS}))
+    dear = plan.seconds is not None and len(GRIDS[1:-1]) * took > BETWEEN * plan.seconds
+    return (GRIDS[0], GRIDS[-1]) if dear else GRIDS
+
+
+def due(before: float, now: float, shares: Iterable[float]) -> int:
+    """How many of these shares of a stage's run lie between two; what is due twice is drawn once."""
+    return sum(before < at <= now for at in shares)
+
+
+def reserved(recipe: Recipe, took: float, still: int) -> float:
+    """Seconds that are kept for so many sample grids and the gate, by those that a grid took."""
+    return (still + recipe.gate_previews) * took

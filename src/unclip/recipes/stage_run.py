@@ -21,7 +21,7 @@ from unclip.core.typing import Images
 from unclip.figures import plots
 from unclip.images.files import save_picture
 from unclip.nn.lora import is_small, merged, small_of
-from unclip.recipes.budget import StageTime, reserved
+from unclip.recipes.budget import StageTime, due, grids, reserved
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Gate, ImageSaved, Note, Progress, Working
 from unclip.recipes.feed import news, skipped
@@ -39,10 +39,6 @@ from unclip.training.report import Report
 from unclip.training.trainer import Diverged, Trainer
 from unclip.training.turns import call_others
 
-PREVIEWS = (0.06, 0.2, 0.5, 1.0)
-"""Shares of a stage's run at which sample grids are drawn."""
-LOOKS = tuple(i / 10 for i in range(1, 10))
-"""Further ones where the run is to stop for copies: each costs as much as a grid."""
 EARLY_AT = 1 / 16
 """Where the weights of the stage that draws are kept for autoguidance (Karras et al. 2024b, section 4: about there)."""
 LOWER, SAFE = 10, 1e-3
@@ -72,6 +68,7 @@ class StageRun:
         )
         self.averaged: Module = copy.deepcopy(self.stage.module).eval().requires_grad_(False)
         self.kept = 0  # the step of the last checkpoint
+        self.grid = 0.0  # seconds that the last sample grid took
         timed = 0.0 if self.recipe.train.steps else self.time.from_nothing
         self.copies = CopyWatch(ctx, self.recipe, timed)
 
@@ -178,10 +175,14 @@ class StageRun:
         early = guided and self.name == self.ctx.config.stages[-1] and self.time.end is None
         if early and share < EARLY_AT <= report.share:
             self._store(self.ctx.folder.early / self.name)
-        if self.stage.preview is None or not due(share, report.share, often=self.ctx.config.stop_at_copies > 0):
+        if self.stage.preview is None or not due(share, report.share, self._grids):
             return {}
         drawn = yield from self._preview(report, self.stage.preview)
         return {} if drawn is None else (yield from self._compare(report, drawn))
+
+    @property
+    def _grids(self) -> tuple[float, ...]:
+        return grids(self.trainer.plan, self.grid, often=self.ctx.config.stop_at_copies > 0)
 
     def _compare(self, report: Report, drawn: Images) -> Generator[Event, None, dict[str, Any]]:
         """Looks for copies of training images in what was drawn; cools down where they are too many."""
@@ -219,10 +220,10 @@ class StageRun:
         lock.check_held(self.ctx.folder.root)
         shown = draw(self.averaged)
         save_picture(shown.picture if isinstance(shown, Preview) else shown, path)
-        took = time.monotonic() - began
-        self.trainer.waited(took)
+        self.grid = time.monotonic() - began
+        self.trainer.waited(self.grid)
         if report.share < 1:
-            self.trainer.plan.reserve = reserved(self.recipe, took)
+            self.trainer.plan.reserve = reserved(self.recipe, self.grid, due(report.share, 1.0, self._grids))
         yield ImageSaved(self.name, path)
         return shown.drawn if isinstance(shown, Preview) else None
 
@@ -287,8 +288,3 @@ class StageRun:
         path.parent.mkdir(parents=True, exist_ok=True)
         plots.loss_curves(logs, path)
         yield ImageSaved(self.name, path)
-
-
-def due(before: float, now: float, often: bool = False) -> bool:
-    """Whether a grid of samples is drawn between two shares of a stage's run. often: at `LOOKS`, too."""
-    return any(before < at <= now for at in (*PREVIEWS, *(LOOKS if often else ())))

@@ -1,8 +1,9 @@
 """How long to train and how fast to learn: by steps, or by a time budget that survives interruptions.
 
 The rate is constant after a short warm-up until the cooldown, then falls linearly to zero. With a time budget the
-constant phase lasts until its share of the time is spent; from then on the number of steps is fixed and stored, so
-that a run resumed later ends where an uninterrupted one would. A training that is over can go on by another plan,
+constant phase lasts until its share of the time for steps is spent, which is what samples and checkpoints leave; from
+then on the number of steps is fixed and stored, so that a run resumed later ends where an uninterrupted one would. A
+training that is over can go on by another plan,
 whose steps and seconds count from where the one before ended.
 """
 
@@ -27,7 +28,8 @@ class Plan:
         cooldown: the fraction of the run in which the rate falls to zero; 0: it stays, as DDPM's does.
         first: the steps that were done before this plan began.
         before: the seconds that were spent before this plan began.
-        reserve: seconds of the budget that are kept for what comes after the last step.
+        reserve: seconds of the budget that are kept for samples to come and for what comes after the last step.
+        outside: seconds since the plan began that were spent outside of steps.
 
     Raises:
         ValueError: for steps and seconds both or neither, and for numbers out of their range.
@@ -40,6 +42,7 @@ class Plan:
     first: int = 0
     before: float = 0.0
     reserve: float = 0.0
+    outside: float = 0.0
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.seconds is None):
@@ -52,8 +55,8 @@ class Plan:
             self.total = self.first + self.steps
 
     def settle(self, step: int, elapsed: float) -> None:
-        """Fixes the number of steps once the constant phase has had its part of the time."""
-        if self.total is None and elapsed - self.before >= (1 - self.cooldown) * self._training():
+        """Fixes the number of steps once the constant phase has had its part of the time for steps."""
+        if self.total is None and self._stepped(elapsed) >= (1 - self.cooldown) * self._training():
             self.cool(step)
 
     def cool(self, step: int) -> bool:
@@ -65,9 +68,13 @@ class Plan:
         return True
 
     def _training(self) -> float:
-        """Seconds for the steps; what is reserved takes half of the budget at the most."""
+        """Seconds for the steps; what lies outside of them takes three quarters of the budget at the most."""
         seconds = self.seconds or 0.0
-        return max(seconds / 2, seconds - self.reserve)
+        return max(seconds / 4, seconds - self.outside - self.reserve)
+
+    def _stepped(self, elapsed: float) -> float:
+        """Seconds that its steps have taken."""
+        return elapsed - self.before - self.outside
 
     def rate(self, step: int, warmup: int) -> float:
         """The learning rate of step number `step` (0, 1, ...), as a fraction of its peak."""
@@ -84,17 +91,17 @@ class Plan:
         """How much of the plan is done, in [0, 1]."""
         if self.total is not None:
             return min(1.0, (step - self.first) / max(1, self.total - self.first))
-        return min(1.0, (elapsed - self.before) / self._training())
+        return min(1.0, self._stepped(elapsed) / self._training())
 
     def remaining(self, step: int, elapsed: float) -> float:
         """Seconds of training left, at the mean speed so far; 0 before the first step of a run counted in steps."""
         if self.total is None:
-            return max(0.0, self._training() - (elapsed - self.before))
-        return (self.total - step) * (elapsed - self.before) / max(1, step - self.first)
+            return max(0.0, self._training() - self._stepped(elapsed))
+        return (self.total - step) * self._stepped(elapsed) / max(1, step - self.first)
 
     def state(self) -> dict[str, float | int | None]:
         """What was decided on the way, and where it began; a resumed run needs it to keep to the plan."""
-        return {name: getattr(self, name) for name in ("total", "first", "before", "reserve")}
+        return {name: getattr(self, name) for name in ("total", "first", "before", "reserve", "outside")}
 
     def load(self, state: Mapping[str, float | int | None]) -> None:
         """Continues from what `state` returned."""
@@ -102,3 +109,4 @@ class Plan:
         self.total = None if total is None else int(total)
         self.first, self.before = int(state["first"] or 0), float(state["before"] or 0.0)
         self.reserve = float(state["reserve"] or 0.0)
+        self.outside = float(state.get("outside") or 0.0)  # checkpoints before 2026-12 do not say

@@ -19,9 +19,9 @@ def whole_tensors(
     module: nn.Module, ema: EMA, optimizers: list[torch.optim.Optimizer], parts: Parts
 ) -> Iterator[tuple[str, Tensor]]:
     """(name, tensor), one after the other. Where processes share them out all take part, each to the end."""
-    state = module.state_dict()
+    state = module.state_dict(keep_vars=True)
     for name, value in state.items():
-        yield f"model.{name}", whole_like(value, own_part(value.detach()))
+        yield f"model.{name}", whole_like(value, own_part(value))
     for name, value in ema.average.items():
         yield f"ema.{name}", whole_like(state[name], value)
     for n, optimizer in enumerate(optimizers):
@@ -43,7 +43,7 @@ def enter(
     weights = below("model.")
     shared = {name: value for name, value in state.items() if is_parted(value)}
     for name, value in shared.items():
-        own_part(value.detach()).copy_(part_like(value, weights[name]))
+        own_part(value).copy_(part_like(value, weights[name]))
     module.load_state_dict({k: v for k, v in weights.items() if k not in shared} | shared)
     ema.load({k: part_like(state[k], v) for k, v in below("ema.").items() if k in state})
     for n, optimizer in enumerate(optimizers):

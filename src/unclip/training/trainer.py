@@ -152,6 +152,7 @@ class Trainer:
     def waited(self, seconds: float) -> None:
         """Counts seconds of the budget that were spent outside steps, on samples and checkpoints."""
         self.elapsed += seconds
+        self.plan.outside += seconds
 
     def steps(self) -> Generator[Report, None, None]:
         """Trains until the plan is done; yields a report after each step. Raises Diverged where it fails.

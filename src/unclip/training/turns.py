@@ -11,6 +11,8 @@ from unclip.training.plan import Plan
 
 OVER, STEP, GATHER = range(3)
 """What the first process says: that there is no further step, that there is one, that all tensors are wanted whole."""
+NOTHING = [math.nan] * 4
+"""What stands in the place of clock and plan where no step follows."""
 
 
 @runtime_checkable
@@ -48,18 +50,18 @@ class Turns:
         if processes.count() == 1:
             return not plan.done(now.step)
         total = math.nan if plan.total is None else plan.total
-        numbers = [OVER if plan.done(now.step) else STEP, now.elapsed, total, plan.reserve]
+        numbers = [OVER if plan.done(now.step) else STEP, now.elapsed, total, plan.reserve, plan.outside]
         while (told := processes.agreed_numbers(numbers))[0] == GATHER:
             now.gather()
         self.over = told[0] == OVER
-        if not processes.leads():
-            now.elapsed, plan.reserve = told[1], told[3]
+        if not self.over and not processes.leads():
+            now.elapsed, plan.reserve, plan.outside = told[1], told[3], told[4]
             plan.total = None if math.isnan(told[2]) else int(told[2])
         return not self.over
 
     def call_to_gather(self) -> None:
         """The first process, between two steps: the others come to `gather`."""
-        processes.agreed_numbers([GATHER, self.training.elapsed, math.nan, 0.0])
+        processes.agreed_numbers([GATHER, *NOTHING])
 
     def __enter__(self) -> "Turns":
         return self
@@ -68,4 +70,4 @@ class Turns:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if processes.leads() and not self.over and kind in (None, GeneratorExit):
-            processes.agreed_numbers([OVER, self.training.elapsed, math.nan, 0.0])
+            processes.agreed_numbers([OVER, *NOTHING])

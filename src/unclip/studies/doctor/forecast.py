@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unclip.recipes.budget import StageTime, reserved
+from unclip.recipes.budget import StageTime, due, grids, reserved
 from unclip.recipes.foresight import Passes
 from unclip.recipes.gates import PICTURES
 from unclip.recipes.settings.recipe import Recipe
 from unclip.recipes.settings.run import RunConfig, write_settings
-from unclip.recipes.stage_run import due
 from unclip.runs.folder import RunFolder
 from unclip.studies.doctor.chain import Trained
 from unclip.training.plan import Plan
@@ -78,29 +77,35 @@ class Walk:
 
     def to_the_end(self) -> "Walk":
         """All steps, samples and checkpoints, as `StageRun` takes them; then the gate."""
-        share, saved, stride = 0.0, 0.0, self._stride()
+        share, saved, stride, took = 0.0, 0.0, self._stride(), 0.0
         while not self.plan.done(self.steps):
             self.steps += stride
             self.elapsed += stride * self.pace.step
             self.plan.settle(self.steps, self.elapsed)
             now = self.plan.share(self.steps, self.elapsed)
-            if self.pace.preview and due(share, now):
-                self._spend(self.pace.preview)
+            if self.pace.preview and due(share, now, grids(self.plan, took)):
+                took = self.pace.preview
+                self._judge(took)
                 if now < 1:
-                    self.plan.reserve = reserved(self.recipe, self.pace.preview)
+                    self.plan.reserve = reserved(self.recipe, took, due(now, 1.0, grids(self.plan, took)))
             share = now
             if self.elapsed - saved > self.every:
-                self.elapsed, saved = self.elapsed + self.pace.save, self.elapsed
-        self._spend(self.pace.gate)
+                saved = self.elapsed
+                self._spend(self.pace.save)
+        self._judge(self.pace.gate)
         return self
 
     def _stride(self) -> int:
         steps = self.plan.steps or (self.plan.seconds or 0) / max(self.pace.step, 1e-9)
         return max(1, math.ceil(steps / MOST_WALKED))
 
+    def _judge(self, seconds: float) -> None:
+        self.judging += seconds
+        self._spend(seconds)
+
     def _spend(self, seconds: float) -> None:
         self.elapsed += seconds
-        self.judging += seconds
+        self.plan.outside += seconds
 
 
 def forecasts(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from unclip.core import processes
+from unclip.core.untyped import rows_of_processes
 
 
 def is_parted(value: Tensor) -> bool:
@@ -21,34 +22,38 @@ def is_parted(value: Tensor) -> bool:
 
 def own_part(value: Tensor) -> Tensor:
     """What this process keeps of a tensor; of one that is not shared out all of it. It shares its memory."""
-    return cast(Any, value).to_local() if is_parted(value) else value
+    if not is_parted(value):
+        return value.detach()
+    with torch.no_grad():  # so it is no operation on a shared tensor, of which torch would keep the layout
+        return cast(Any, value).to_local()
 
 
 def whole_like(like: Tensor, part: Tensor) -> Tensor:
     """The whole of which every process has a part, laid out as `like`; where that is not shared out `part` itself."""
     if not is_parted(like):
         return part
-    from torch.distributed.tensor import DTensor
-
-    laid = cast(DTensor, like)
-    one = DTensor.from_local(
-        part, laid.device_mesh, laid.placements, run_check=False, shape=laid.shape, stride=laid.stride()
-    )
-    return one.full_tensor()
+    own = part.new_zeros(_rows(like), *like.shape[1:])
+    own[: len(part)] = part
+    return rows_of_processes(own)[: len(like)]
 
 
 def part_like(like: Tensor, whole: Tensor) -> Tensor:
     """This process's part of a tensor that is laid out as `like`; where that is not shared out all of it."""
     if not is_parted(like):
         return whole
-    rows = -(-like.shape[0] // processes.count())
+    rows = _rows(like)
     return whole[processes.rank() * rows : (processes.rank() + 1) * rows]
+
+
+def _rows(like: Tensor) -> int:
+    """How many rows a process has of it; the last ones may have fewer, or none."""
+    return -(-like.shape[0] // processes.count())
 
 
 def state_of(module: nn.Module) -> dict[str, Tensor]:
     """A module's weights and buffers, of shared ones this process's part."""
-    state: dict[str, Any] = module.state_dict()
-    return {name: own_part(value.detach()) for name, value in state.items()}
+    state: dict[str, Tensor] = module.state_dict(keep_vars=True)
+    return {name: own_part(value) for name, value in state.items()}
 
 
 @runtime_checkable

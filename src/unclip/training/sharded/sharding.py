@@ -53,9 +53,7 @@ class Sharding:
             for module in self.modules:
                 cast(FSDPModule, module).set_reshard_after_backward(False)
         shared = [p for p in task.parameters() if isinstance(p, DTensor)]
-        self.masters: dict[nn.Parameter, nn.Parameter] = {
-            p: nn.Parameter(own_part(p.detach()), p.requires_grad) for p in shared
-        }
+        self.masters: dict[nn.Parameter, nn.Parameter] = {p: nn.Parameter(own_part(p), p.requires_grad) for p in shared}
         self.whole = [p for p in task.parameters() if not isinstance(p, DTensor) and p.requires_grad]
         self.of = {id(master): p for p, master in self.masters.items()}
 
@@ -68,7 +66,7 @@ class Sharding:
         for module in self.modules:
             cast(FSDPModule, module).reshard()
         for p, master in self.masters.items():
-            master.data = own_part(p.detach())  # where it lies may have changed
+            master.data = own_part(p)  # where it lies may have changed
             master.grad = None if p.grad is None else own_part(p.grad)
             p.grad = None
         for p in self.whole:
