@@ -206,7 +206,7 @@ class StageRun:
         lock.check_held(self.ctx.folder.root)
         save_checkpoint(self.checkpoint, self.trainer)
         self.kept = self.trainer.step
-        self.trainer.waited(time.monotonic() - began)
+        self.trainer.waited(time.monotonic() - began, again=True)
 
     def _progress(self, report: Report) -> Progress:
         left = report.remaining + self.trainer.plan.reserve + self.time.later

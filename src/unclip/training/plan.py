@@ -1,10 +1,9 @@
 """How long to train and how fast to learn: by steps, or by a time budget that survives interruptions.
 
 The rate is constant after a short warm-up until the cooldown, then falls linearly to zero. With a time budget the
-constant phase lasts until its share of the time for steps is spent, which is what samples and checkpoints leave; from
-then on the number of steps is fixed and stored, so that a run resumed later ends where an uninterrupted one would. A
-training that is over can go on by another plan,
-whose steps and seconds count from where the one before ended.
+constant phase lasts until its share of the time is spent, of what samples leave of it; from then on the number of steps
+is fixed and stored, so that a run resumed later ends where an uninterrupted one would. A training that is over can go
+on by another plan, whose steps and seconds count from where the one before ended.
 """
 
 from collections.abc import Mapping
@@ -29,7 +28,7 @@ class Plan:
         first: the steps that were done before this plan began.
         before: the seconds that were spent before this plan began.
         reserve: seconds of the budget that are kept for samples to come and for what comes after the last step.
-        outside: seconds since the plan began that were spent outside of steps.
+        outside: seconds since the plan began that were spent on samples.
 
     Raises:
         ValueError: for steps and seconds both or neither, and for numbers out of their range.
@@ -68,12 +67,12 @@ class Plan:
         return True
 
     def _training(self) -> float:
-        """Seconds for the steps; what lies outside of them takes three quarters of the budget at the most."""
+        """Seconds for the steps; samples and what comes after take three quarters of the budget at the most."""
         seconds = self.seconds or 0.0
         return max(seconds / 4, seconds - self.outside - self.reserve)
 
     def _stepped(self, elapsed: float) -> float:
-        """Seconds that its steps have taken."""
+        """Seconds that its steps have taken, with their checkpoints."""
         return elapsed - self.before - self.outside
 
     def rate(self, step: int, warmup: int) -> float:

@@ -149,10 +149,11 @@ class Trainer:
             f"or over {BLOWN:,.0f} times that of the first step"
         )
 
-    def waited(self, seconds: float) -> None:
-        """Counts seconds of the budget that were spent outside steps, on samples and checkpoints."""
+    def waited(self, seconds: float, again: bool = False) -> None:
+        """Counts seconds of the budget that were spent between steps, on samples and checkpoints. again: as often as
+        there are steps, so they are of the steps' time."""
         self.elapsed += seconds
-        self.plan.outside += seconds
+        self.plan.outside += 0.0 if again else seconds
 
     def steps(self) -> Generator[Report, None, None]:
         """Trains until the plan is done; yields a report after each step. Raises Diverged where it fails.

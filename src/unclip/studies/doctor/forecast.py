@@ -90,8 +90,7 @@ class Walk:
                     self.plan.reserve = reserved(self.recipe, took, due(now, 1.0, grids(self.plan, took)))
             share = now
             if self.elapsed - saved > self.every:
-                saved = self.elapsed
-                self._spend(self.pace.save)
+                self.elapsed, saved = self.elapsed + self.pace.save, self.elapsed
         self._judge(self.pace.gate)
         return self
 
@@ -100,11 +99,8 @@ class Walk:
         return max(1, math.ceil(steps / MOST_WALKED))
 
     def _judge(self, seconds: float) -> None:
-        self.judging += seconds
-        self._spend(seconds)
-
-    def _spend(self, seconds: float) -> None:
         self.elapsed += seconds
+        self.judging += seconds
         self.plan.outside += seconds
 
 
