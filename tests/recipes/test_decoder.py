@@ -168,20 +168,22 @@ def context(folder: Path, decoder: DecoderRecipe) -> Context:
     return ctx
 
 
-@pytest.mark.parametrize("text", ["clip", "own"])
+@pytest.mark.parametrize("text", ["clip", "frozen", "own"])
 def test_the_text_tower_starts_as_clips_or_on_its_own(tmp_path: Path, text: str):
     network = UNetConfig(patch=4, widths=(16,), blocks=(1,), attention=(True,), head_width=16, embedding=32, fine=0)
     ctx = context(tmp_path, DecoderRecipe(network=network, text=text, text_width=64, text_layers=2))  # pyright: ignore
     stage = build(ctx, "decoder")
     assert isinstance(stage.module, Decoder)
     tower, clips = stage.module.text, ctx.clip.text
-    if text == "clip":
+    if text != "own":
         assert all(torch.equal(a, b) for a, b in zip(tower.parameters(), clips.parameters(), strict=True))
     else:
         assert tower.config == replace(clips.config, width=64, layers=2, heads=1)
     loss = stage.module.loss(stage.feed(0), Noise.shared(0)).total
     loss.backward()
     assert torch.isfinite(loss)
+    learns = {p.grad is not None for p in tower.parameters()}
+    assert learns == {text != "frozen"}
 
 
 def test_a_decoder_of_codes_takes_the_autoencoder_that_ships_and_codes_made_once(tmp_path: Path):

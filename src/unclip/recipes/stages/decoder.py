@@ -48,8 +48,8 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
 
     space: what it denoises, the codes of the autoencoder that ships, or pixels; codes have no range, so limits of
     the diffusion and of its guidance are left out.
-    text: "clip" starts as a copy of CLIP's tower, which knows the words; "own" from random weights, as the paper's, of
-    text_width, text_layers and heads of 64 channels.
+    text: "clip" starts as a copy of CLIP's tower, which knows the words, and is trained on; "frozen" stays that copy;
+    "own" starts from random weights, as the paper's, of text_width, text_layers and heads of 64 channels.
     """
 
     name: ClassVar[str] = "decoder"
@@ -61,7 +61,7 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
     )
     diffusion: DiffusionConfig = field(default_factory=lambda: decoder_diffusion(0.8, 1.2))
     space: Literal["codes", "pixels"] = "pixels"
-    text: Literal["clip", "own"] = "clip"
+    text: Literal["clip", "frozen", "own"] = "clip"
     text_width: Count = 128
     text_layers: Depth = 3
     share: Share = 0.75
@@ -101,7 +101,7 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
 
     def _text(self, clip: CLIPConfig) -> TextEncoderConfig:
         """The text tower: CLIP's, or one of its own on the same tokens."""
-        if self.text == "clip":
+        if self.text != "own":
             return clip.text
         of = clip.text
         activation = of.activation if isinstance(of, TextConfig) else "gelu"
@@ -115,8 +115,9 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
         """Unless it has a text tower of its own, that starts as CLIP's, which already knows the words."""
         module = Decoder(self.config(ctx.config.size, ctx.clip.config))
         module.statistics.fit(ctx.embeddings[torch.from_numpy(ctx.splits.train)])
-        if self.text == "clip":
+        if self.text != "own":
             module.text.load_state_dict(ctx.clip.text.state_dict())
+            module.text.requires_grad_(self.text == "clip")
         if isinstance(module.space, CodeSpace):
             shipped = shipped_autoencoder()
             module.space.start(shipped, ctx.codes_by(shipped)[torch.from_numpy(ctx.splits.train)])
