@@ -21,7 +21,7 @@ from unclip.core.untyped import (
     floats,
     integers,
     join_processes,
-    part_processes,
+    leave_processes,
     rows_of_processes,
     sum_over_processes,
     tell_all,
@@ -55,7 +55,7 @@ def joined(environ: Mapping[str, str] = os.environ) -> Generator[None, None, Non
     try:
         yield
     finally:
-        part_processes()
+        leave_processes()
 
 
 def _whole(environ: Mapping[str, str], name: str, default: str) -> int:

@@ -94,13 +94,15 @@ def join_processes(backend: str, rank: int, count: int, timeout: timedelta) -> N
 _GROUPS = itertools.count()
 
 
-def part_processes() -> None:
+def leave_processes() -> None:
     """Ends torch's group of processes, and the threads that serve it: one that still lives when Python ends can abort
     the process ("terminate called without an active exception"), after all is done."""
     if "torch.distributed.tensor" in sys.modules:  # weights were shared out; layouts are kept that hold the group
         from torch.distributed.tensor import debug
 
-        debug._clear_sharding_prop_cache()
+        clear = getattr(debug, "_clear_sharding_prop_cache", None)  # not of torch's public names: it may go
+        if clear is not None:
+            clear()
     gc.collect()
     dist.destroy_process_group()
 
