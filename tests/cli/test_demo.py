@@ -25,3 +25,11 @@ def test_demo(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last:
 
 def test_a_bad_budget(call: Call):
     assert "write it like 90s" in call("demo", "--budget", "fast").err
+
+
+def test_its_prompts_are_of_pairs_that_its_images_never_show():
+    world, asked = recipe.demo_world(), recipe.unseen_prompts()
+    assert {prompt.unseen for prompt in asked} == world.unseen_pairs
+    shown = {kind[1::-1] for _, _, scene in world.sample(500) for kind in scene.kinds}
+    assert len(shown) == 20 and shown.isdisjoint(world.unseen_pairs)
+    assert all(len(scene.kinds) < 3 for _, _, scene in world.sample(50))

@@ -55,16 +55,16 @@ def demo_config(budget: float) -> RunConfig:
     base = tiny(32)
     clip, prior, decoder = base.of(CLIPRecipe), base.of(PriorRecipe), base.of(DecoderRecipe)
     narrow = base.using(
-        clip=replace(clip, share=0.30),
+        clip=replace(clip, share=0.34),
         prior=replace(prior, share=0.05, sampling=replace(prior.sampling, steps=16)),
-        decoder=replace(decoder, share=0.65, network=decoder.network.changed(widths=(32, 48)), text="frozen"),
+        decoder=replace(decoder, share=0.61, network=decoder.network.changed(widths=(32, 48)), text="frozen"),
     )
     return replace(narrow, budget=budget)
 
 
 def demo_world() -> World:
-    """Drawn shapes, one or two in an image, where `World` has up to three: less to learn in the time."""
-    return World(32, counts={1: 0.5, 2: 0.5})
+    """Drawn shapes, one or two in an image; more often one than in `World`, for there a shape is learned soonest."""
+    return World(32, counts={1: 0.6, 2: 0.4})
 
 
 def demo(folder: Path, budget: float, stop: threading.Event, n: int = 100) -> Iterator[Event]:
