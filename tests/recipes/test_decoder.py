@@ -102,7 +102,8 @@ def test_the_presets_keep_their_numbers(
         drop_caption=0.5,
         image_tokens=4,
     )
-    assert (r.train.batch, r.train.optim.lr, r.train.optim.muon_lr, r.share) == (*train, 0.75)
+    assert (r.train.batch, r.train.optim.lr, r.train.optim.muon_lr) == train
+    assert (r.share, r.text) == ((0.61, "frozen") if config.budget == 60.0 else (0.75, "clip"))
 
 
 @pytest.mark.parametrize("size, attention", [(64, (False, True, True, True)), (32, (True, True, True, False))])
