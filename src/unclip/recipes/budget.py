@@ -9,12 +9,12 @@ from unclip.recipes.settings.run import RunConfig
 from unclip.runs.folder import RunFolder
 from unclip.training.plan import Plan
 
-GRIDS = (0.06, 0.2, 0.5, 1.0)
-"""Shares of a stage's run at which sample grids are drawn."""
+PREVIEWS = (0.06, 0.2, 0.5, 1.0)
+"""Shares of a stage's run at which previews are drawn."""
 LOOKS = tuple(i / 10 for i in range(1, 10))
-"""Further ones where the run is to stop for copies: each costs as much as a grid."""
+"""Further ones where the run is to stop for copies: each costs as much as a preview."""
 BETWEEN = 0.04
-"""The share of a stage's time that the grids between the first and the last may take, if they are to be drawn."""
+"""The share of a stage's time that the previews between the first and the last may take, if they are to be drawn."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +84,15 @@ class StageTime:
         return 0.0 if record is None else float(record["metrics"].get("seconds") or 0.0) - before
 
 
-def grids(plan: Plan, took: float, often: bool = False) -> tuple[float, ...]:
-    """Shares of a stage's run at which sample grids are drawn; where they are dear only the first and the last.
+def previews(plan: Plan, took: float, often: bool = False) -> tuple[float, ...]:
+    """Shares of a stage's run at which previews are drawn; where they are dear only the first and the last.
 
     took: seconds that the last one took, 0: none was drawn yet. often: at `LOOKS`, too.
     """
     if often:
-        return tuple(sorted({*GRIDS, *LOOKS}))
-    dear = plan.seconds is not None and len(GRIDS[1:-1]) * took > BETWEEN * plan.seconds
-    return (GRIDS[0], GRIDS[-1]) if dear else GRIDS
+        return tuple(sorted({*PREVIEWS, *LOOKS}))
+    dear = plan.seconds is not None and len(PREVIEWS[1:-1]) * took > BETWEEN * plan.seconds
+    return (PREVIEWS[0], PREVIEWS[-1]) if dear else PREVIEWS
 
 
 def due(before: float, now: float, shares: Iterable[float]) -> int:
@@ -101,5 +101,5 @@ def due(before: float, now: float, shares: Iterable[float]) -> int:
 
 
 def reserved(recipe: Recipe, took: float, still: int) -> float:
-    """Seconds that are kept for so many sample grids and the gate, by those that a grid took."""
+    """Seconds that are kept for so many previews and the gate, by those that one took."""
     return (still + recipe.gate_previews) * took

@@ -21,7 +21,7 @@ from unclip.core.typing import Images
 from unclip.figures import plots
 from unclip.images.files import save_picture
 from unclip.nn.lora import is_small, merged, small_of
-from unclip.recipes.budget import StageTime, due, grids, reserved
+from unclip.recipes.budget import StageTime, due, previews, reserved
 from unclip.recipes.context import Context
 from unclip.recipes.events import Event, Gate, ImageSaved, Note, Progress, Working
 from unclip.recipes.feed import news, skipped
@@ -68,7 +68,7 @@ class StageRun:
         )
         self.averaged: Module = copy.deepcopy(self.stage.module).eval().requires_grad_(False)
         self.kept = 0  # the step of the last checkpoint
-        self.grid = 0.0  # seconds that the last sample grid took
+        self.previewed = 0.0  # seconds that the last preview took
         timed = 0.0 if self.recipe.train.steps else self.time.from_nothing
         self.copies = CopyWatch(ctx, self.recipe, timed)
 
@@ -175,14 +175,14 @@ class StageRun:
         early = guided and self.name == self.ctx.config.stages[-1] and self.time.end is None
         if early and share < EARLY_AT <= report.share:
             self._store(self.ctx.folder.early / self.name)
-        if self.stage.preview is None or not due(share, report.share, self._grids):
+        if self.stage.preview is None or not due(share, report.share, self._previews):
             return {}
         drawn = yield from self._preview(report, self.stage.preview)
         return {} if drawn is None else (yield from self._compare(report, drawn))
 
     @property
-    def _grids(self) -> tuple[float, ...]:
-        return grids(self.trainer.plan, self.grid, often=self.ctx.config.stop_at_copies > 0)
+    def _previews(self) -> tuple[float, ...]:
+        return previews(self.trainer.plan, self.previewed, often=self.ctx.config.stop_at_copies > 0)
 
     def _compare(self, report: Report, drawn: Images) -> Generator[Event, None, dict[str, Any]]:
         """Looks for copies of training images in what was drawn; cools down where they are too many."""
@@ -220,10 +220,10 @@ class StageRun:
         lock.check_held(self.ctx.folder.root)
         shown = draw(self.averaged)
         save_picture(shown.picture if isinstance(shown, Preview) else shown, path)
-        self.grid = time.monotonic() - began
-        self.trainer.waited(self.grid)
+        self.previewed = time.monotonic() - began
+        self.trainer.waited(self.previewed)
         if report.share < 1:
-            self.trainer.plan.reserve = reserved(self.recipe, self.grid, due(report.share, 1.0, self._grids))
+            self.trainer.plan.reserve = reserved(self.recipe, self.previewed, due(report.share, 1.0, self._previews))
         yield ImageSaved(self.name, path)
         return shown.drawn if isinstance(shown, Preview) else None
 

@@ -16,7 +16,7 @@ from unclip.core.shown import shell_command
 def demo(
     *,
     out: Annotated[Path, Parameter(help="The run folder.")] = Path("runs/demo"),
-    budget: Annotated[str, Parameter(help="Time for the training: 90s, 9m30s, 1h.")] = "9m30s",
+    budget: Annotated[str, Parameter(help="Time for the training: 90s, 9m, 1h.")] = "9m",
 ) -> None:
     """Draw captioned shapes, train every stage on them, score the result exactly, write a report."""
     check_folder(out)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unclip.recipes.budget import StageTime, due, grids, reserved
+from unclip.recipes.budget import StageTime, due, previews, reserved
 from unclip.recipes.foresight import Passes
 from unclip.recipes.gates import PICTURES
 from unclip.recipes.settings.recipe import Recipe
@@ -83,11 +83,11 @@ class Walk:
             self.elapsed += stride * self.pace.step
             self.plan.settle(self.steps, self.elapsed)
             now = self.plan.share(self.steps, self.elapsed)
-            if self.pace.preview and due(share, now, grids(self.plan, took)):
+            if self.pace.preview and due(share, now, previews(self.plan, took)):
                 took = self.pace.preview
                 self._judge(took)
                 if now < 1:
-                    self.plan.reserve = reserved(self.recipe, took, due(now, 1.0, grids(self.plan, took)))
+                    self.plan.reserve = reserved(self.recipe, took, due(now, 1.0, previews(self.plan, took)))
             share = now
             if self.elapsed - saved > self.every:
                 self.elapsed, saved = self.elapsed + self.pace.save, self.elapsed
