@@ -110,12 +110,12 @@ def test_what_is_reserved_is_not_trained_away():
 
 
 def test_what_lies_outside_of_steps_takes_none_of_them():
-    """Grids of 8 seconds in a stage of 94: the steps have what those leave, and the cooldown its share of the steps."""
+    """Previews of 8 seconds in a stage of 94: the steps have what those leave, and the cooldown its share."""
     plan, elapsed, step = Plan(seconds=94.0), 0.0, 0
     while not plan.done(step):
         step, elapsed = step + 1, elapsed + 0.25
         plan.settle(step, elapsed)
-        if step == 24:  # the first grid; the last one and the gate are to come
+        if step == 24:  # the first preview; the last one and the gate are to come
             elapsed, plan.outside, plan.reserve = elapsed + 8.0, 8.0, 30.0
         if plan.total is None:
             assert plan.remaining(step, elapsed) == pytest.approx((94 - plan.outside - plan.reserve) - step * 0.25)

@@ -42,7 +42,7 @@ TITLES = {
     "two_seen": "two objects, attributes bound",
     "two_unseen": "two objects, one of a combination never seen",
     "relation": "two objects and how they stand to each other",
-    "three_seen": "three objects",
+    "three_seen": "three objects, more than any training image has",
 }
 
 
