@@ -9,19 +9,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.half import newborn
 from tests.short import short
 
 from unclip.clip.model import CLIP
 from unclip.data.item import Source
 from unclip.data.shapes.world import World
+from unclip.evaluation.judging.copies import FEWEST
 from unclip.recipes.events import Event, Gate, Note, Progress, Stopped
+from unclip.recipes.gates import PICTURES
 from unclip.recipes.settings.run import RunConfig, retrained
 from unclip.recipes.stages import DDPMRecipe
+from unclip.recipes.stages.batches import DRAWN, QUICK
 from unclip.recipes.stages.clip import clip_of
 from unclip.recipes.start.fits import Longest, measured
 from unclip.studies.doctor import chain, learned
 from unclip.studies.doctor.chain import Trained, brief, few_rows
-from unclip.studies.doctor.forecast import Counts, Pace, Walk, forecasts
+from unclip.studies.doctor.forecast import Counts, Pace, Walk, forecasts, pace_of
 from unclip.studies.doctor.look import look
 from unclip.studies.doctor.selftest import verdicts
 from unclip.studies.doctor.study import Diagnosis, examine
@@ -125,6 +129,20 @@ def test_a_walk_is_what_the_plan_says() -> None:
     assert drawn.elapsed == pytest.approx(100, abs=5) and drawn.steps == pytest.approx(840, abs=40)
     counted = Walk(Plan(steps=10**7), config.recipes["decoder"], Pace(0.5), 60.0).to_the_end()
     assert counted.steps == pytest.approx(10**7, rel=1e-3) and counted.elapsed == pytest.approx(5e6, rel=1e-3)
+
+
+def test_a_preview_looks_for_copies_and_a_gate_does_not() -> None:
+    seen, decoder = Trained("decoder", 32, seconds=[0.1] * 20, save=0.5), RunConfig(size=32).recipes["decoder"]
+    pace = pace_of(seen, decoder, 2.0, 1.0, held=PICTURES, few=14)
+    assert pace == Pace(0.1, preview=3.0, gate=decoder.gate_previews * 2.0, save=0.5)
+
+
+def test_what_is_drawn_for_the_look_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawing, asked = newborn(), list[int]()
+    monkeypatch.setattr(learned, "draw", lambda model, few, how, n: (None, float(asked.append(n) or how.steps)))
+    few = learned.Few(torch.zeros(2, 3, 32, 32), ["a red circle", "a blue square"])
+    assert learned.seconds_anew(drawing, few, FEWEST - 1) == 0 and asked == []
+    assert learned.seconds_anew(drawing, few, 100) == min(QUICK, drawing.sampling.steps) and asked == [DRAWN]
 
 
 def test_what_a_stage_takes_too_long_its_followers_lack(tmp_path: Path) -> None:

@@ -95,16 +95,18 @@ def caption_preview(ctx: Context, model: CaptionedModel, captions: int = 4, each
 
 
 def drawn_anew(ctx: Context, model: CaptionedModel | ClassModel) -> Images:
-    """An image for each of at most `DRAWN` captions, or classes, of validation; none where that has too few.
-
-    Without guidance, which draws images more typical than the data's, and so nearer to all others.
-    """
+    """An image for each of at most `DRAWN` captions, or classes, of validation; none where that has too few."""
     rows, size = spread(ctx.splits.validation), ctx.config.size
     if len(rows) < FEWEST:
         return torch.zeros(0, 3, size, size)
-    how = Settings(steps=min(QUICK, model.sampling.steps), guidance=Unguided())
-    *_, last = model.steps([ctx.prepared.captions[row][0] for row in rows], range(len(rows)), how)
+    *_, last = model.steps([ctx.prepared.captions[row][0] for row in rows], range(len(rows)), anew(model))
     return last.x
+
+
+def anew(model: CaptionedModel | ClassModel) -> Settings:
+    """How images are drawn in which copies are looked for: in few steps, and without guidance, which draws images more
+    typical than the data's, and so nearer to all others."""
+    return Settings(steps=min(QUICK, model.sampling.steps), guidance=Unguided())
 
 
 def spread(rows: np.ndarray) -> np.ndarray:

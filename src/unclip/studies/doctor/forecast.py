@@ -125,14 +125,15 @@ def forecasts(
             )
 
 
-def pace_of(seen: Trained, recipe: Recipe, preview: float, held: int, few: int) -> Pace:
+def pace_of(seen: Trained, recipe: Recipe, preview: float, anew: float, held: int, few: int) -> Pace:
     """From what was seen in the self-test.
 
-    preview: seconds that it takes with as many images as a run's, 0 where it was not drawn in the self-test. held:
+    preview: seconds that it takes with as many images as a run's, 0 where it was not drawn in the self-test. anew:
+    those that a run's preview takes besides, for its look for copies, and its gate does not. held:
     images on which the run's gates judge; few: on which those of the self-test did. A gate that draws judges on
     PICTURES at the most, others on twice as many.
     """
     shown = preview or seen.preview
     drawing = recipe.gate_previews * shown * min(1.0, held / PICTURES)
     gate = drawing if shown else seen.gate * max(1.0, min(held, 2 * PICTURES) / few)
-    return Pace(seen.step, shown, gate, seen.save)
+    return Pace(seen.step, shown + anew, gate, seen.save)

@@ -14,6 +14,7 @@ from unclip.core.typing import Float, Images, Tensor, Vectors
 from unclip.data.loader import select_rows, to_tensor
 from unclip.data.prepare.write import Prepared
 from unclip.evaluation.fidelity.reconstruction import score_reconstruction
+from unclip.evaluation.judging.copies import FEWEST
 from unclip.evaluation.pictures import features
 from unclip.generation.base import ImageModel
 from unclip.generation.captioned import CaptionedModel
@@ -21,6 +22,8 @@ from unclip.generation.classed import ClassModel
 from unclip.generation.latent_diffusion import LatentPipeline
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
+from unclip.recipes.stages.batches import DRAWN as ANEW
+from unclip.recipes.stages.batches import anew
 
 DRAWN = 32
 """Images that are drawn for the few captions, as many as a preview of a run has."""
@@ -79,10 +82,21 @@ def like_data(few: Few, drawn: Images) -> float:
     return (near / far).item()
 
 
-def draw(model: ImageModel, few: Few, how: Settings) -> tuple[Images, float]:
-    """`DRAWN` images, the i-th of caption i modulo their number, and the seconds that they took."""
-    named = isinstance(model, CaptionedModel) or (isinstance(model, ClassModel) and bool(model.classes))
-    prompts = [few.captions[i % len(few.captions)] if named else "" for i in range(DRAWN)]
+def draw(model: ImageModel, few: Few, how: Settings, n: int = DRAWN) -> tuple[Images, float]:
+    """n images, the i-th of caption i modulo their number, and the seconds that they took."""
+    prompts = [few.captions[i % len(few.captions)] if _named(model) else "" for i in range(n)]
     began = time.monotonic()
-    *_, last = model.steps(prompts, range(DRAWN), how)
+    *_, last = model.steps(prompts, range(n), how)
     return last.x.float().clamp(-1, 1).cpu(), time.monotonic() - began
+
+
+def seconds_anew(model: ImageModel, few: Few, held: int) -> float:
+    """Of what a run's preview draws besides for its look for copies, of `held` validation images; 0: nothing."""
+    if held < FEWEST or not isinstance(model, CaptionedModel | ClassModel) or not _named(model):
+        return 0.0
+    return draw(model, few, anew(model), min(ANEW, held))[1]
+
+
+def _named(model: ImageModel) -> bool:
+    """Whether it is told what to draw."""
+    return isinstance(model, CaptionedModel) or (isinstance(model, ClassModel) and bool(model.classes))

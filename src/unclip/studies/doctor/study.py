@@ -30,7 +30,7 @@ from unclip.runs.modules import read_tokenizer
 from unclip.studies.doctor import room
 from unclip.studies.doctor.chain import Trained, few_rows, only, train_few
 from unclip.studies.doctor.forecast import Counts, StageForecast, forecasts, pace_of
-from unclip.studies.doctor.learned import DRAWN, Few
+from unclip.studies.doctor.learned import DRAWN, Few, seconds_anew
 from unclip.studies.doctor.look import Looked, look
 from unclip.studies.doctor.selftest import reloaded, verdicts
 from unclip.text.tokenizer import Tokenizer
@@ -145,7 +145,8 @@ class Patient:
             yield gate
         if model is not None:
             _widest(model)
-        forecast = self.foretold(model, preview, rows, out) if self.trained else None
+        anew = seconds_anew(model, few, self.held) if model is not None and preview else 0.0
+        forecast = self.foretold(model, (preview, anew), rows, out) if self.trained else None
         for note in self.later(forecast):
             said.append(f"{note.stage}: {note.text}")
             yield note
@@ -156,9 +157,8 @@ class Patient:
         if self.run.tokenizer.exists():
             for line in too_long(self._tokenizer(), Texts(self.looked.captions), self.config):
                 yield Note("tokenizer", line)
-        trained = Counts.of(self.looked.images, self.config.held_out).trained
         for stage in forecast.stages if forecast else []:
-            for line in Passes.of(self.config, stage.stage, trained, self.drawn).opinion(stage.passes):
+            for line in Passes.of(self.config, stage.stage, self.counts.trained, self.drawn).opinion(stage.passes):
                 yield Note(stage.stage, line)
 
     def parameters(self) -> dict[str, int]:
@@ -181,15 +181,24 @@ class Patient:
         record = self.run.state()["tokenizer"]
         return read_tokenizer(self.run, int(record["metrics"]["context"]), record["sha256"])[0]
 
-    def foretold(self, model: ImageModel | None, preview: float, rows: list[int], out: Path) -> Forecast:
-        """The run, from what the self-test took."""
+    @property
+    def counts(self) -> Counts:
+        """Of the run to come."""
+        return Counts.of(self.looked.images, self.config.held_out)
+
+    @property
+    def held(self) -> int:
+        """Images of its validation."""
+        return (self.counts.images - self.counts.trained) // 2
+
+    def foretold(self, model: ImageModel | None, drawing: tuple[float, float], rows: list[int], out: Path) -> Forecast:
+        """The run, from what the self-test took. drawing: seconds of the last stage's images, and of those anew."""
         config, looked, last = self.config, self.looked, self.config.stages[-1]
-        counts, prepared = Counts.of(looked.images, config.held_out), len(looked.prepared)
-        held = (counts.images - counts.trained) // 2
+        counts, held, prepared = self.counts, self.held, len(looked.prepared)
         captions = min(ROWS, held) if isinstance(model, CaptionedModel) else ROWS
-        preview *= captions * EACH / DRAWN
+        own = {last: (drawing[0] * captions * EACH / DRAWN, drawing[1])}
         paces = {
-            name: pace_of(seen, config.recipes[name], preview if name == last else 0.0, held, len(rows) + 2)
+            name: pace_of(seen, config.recipes[name], *own.get(name, (0.0, 0.0)), held, len(rows) + 2)
             for name, seen in self.trained.items()
         }
         drawn = self.drawn
