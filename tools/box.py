@@ -13,15 +13,18 @@ import json
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from unclip.box.shipped import BOX, CARD, FORMAT, PLACE
 from unclip.core.config.duration import words
 from unclip.core.config.tables import is_table, read_json, read_toml
-from unclip.core.disk import store
+from unclip.core.disk import lock, store
+from unclip.core.disk.elsewhere import INSTALLED, Elsewhere
 from unclip.core.shown import shell_command
 from unclip.data.prepare.read import WORDS, load_prepared, read_about, read_captions
 from unclip.data.prepare.splits import by_side
@@ -29,10 +32,12 @@ from unclip.data.prepare.splits_file import read_splits, write_splits
 from unclip.figures.score_rows import rows
 from unclip.runs.folder import SEAL, RunFolder
 from unclip.runs.modules import model_hash
-from unclip.runs.pack import pack_run
+from unclip.runs.pack import pack_run, restore
 from unclip.text.words import words as words_of
 
 MEGA = 1_000_000
+ALIKE = (("text.", "clip", "text."), ("space.autoencoder.", f"{INSTALLED}models/autoencoder/weights", ""))
+"""What a decoder may have in common with another model: with which its names begin here, where it is, and there."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
         pack_run(asked.run, part, half=True)
+        keep_once(RunFolder(part))
         pack_images(RunFolder(asked.run), part, asked.images)
         sheet = describe(RunFolder(asked.run), RunFolder(part), asked)
         (part / CARD).write_text(card(sheet), encoding="utf-8")
@@ -56,6 +62,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         shutil.rmtree(part, ignore_errors=True)
     print(f"{folder}: {BOX}:{asked.name}, {_bytes(folder) / MEGA:.1f} MB, model {sheet['model']}")
     return 0
+
+
+def keep_once(run: RunFolder) -> None:
+    """Leaves out of the decoder what is CLIP's, or the autoencoder's that ships with unclip."""
+    kept, away = store.load(run.root / "decoder"), list[Elsewhere]()
+    tensors = dict(kept.tensors)
+    for prefix, folder, theirs in ALIKE:
+        one = Elsewhere(prefix, folder, theirs, "")
+        place = one.place(run.root / "decoder")
+        found = one.taken(store.load(place).tensors)
+        own = {name: value for name, value in kept.tensors.items() if name.startswith(prefix)}
+        if own and own.keys() == found.keys() and all(torch.equal(own[k], found[k].to(own[k].dtype)) for k in own):
+            away.append(replace(one, sha256=store.sha256(place / store.WEIGHTS)))
+            tensors |= found  # perhaps of another precision
+    if away:
+        restore(run, "decoder", kept, tensors, away)
+        (run.root / lock.MARK).unlink(missing_ok=True)  # nobody goes on writing there
 
 
 def pack_images(run: RunFolder, out: Path, n: int) -> None:

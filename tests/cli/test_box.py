@@ -14,8 +14,11 @@ from tools import box
 import unclip
 from unclip.box import shipped
 from unclip.core.disk import store
+from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
 from unclip.runs.folder import RunFolder
+from unclip.runs.modules import model_hash
+from unclip.runs.pack import pack_run
 from unclip.studies.shown_box import box_pictures, box_sections
 
 RED = "a large red circle"
@@ -81,6 +84,25 @@ def test_matrices_are_bfloat16_on_disk_and_float32_in_use(models: Path):
     assert isinstance(model, TextToImage)
     assert model.decoder is not None and {p.dtype for p in model.decoder.parameters()} == {torch.float32}
     assert model.hash == shipped.shipped().model != unclip.load("box:shapes").hash
+
+
+def test_what_is_clips_is_kept_once(run: Path, tmp_path: Path):
+    frozen, clips = tmp_path / "frozen", store.load(run / "clip").tensors
+    shutil.copytree(run, frozen)
+    kept = store.load(frozen / "decoder")
+    words = {name: value for name, value in clips.items() if name.startswith("text.")}
+    store.save(frozen / "decoder", kept.kind, kept.config, kept.tensors | words, kept.extra)
+    assert box.main(["shapes", str(frozen), "--place", str(tmp_path / "models"), "--images", "16"]) == 0
+    packed, whole = tmp_path / "models" / "shapes", tmp_path / "whole"
+    assert [one.folder for one in store.load(packed / "decoder").elsewhere] == ["clip"]
+    assert not (packed / ".unclip").exists()
+    pack_run(packed, whole)
+    pack_run(packed, tmp_path / "half", half=True)
+    alone = [store.load(place / "decoder") for place in (whole, tmp_path / "half")]
+    assert all(one.elsewhere == () and one.tensors.keys() == kept.tensors.keys() for one in alone)
+    drawn = [unclip.load(place).generate([RED], settings=Settings(steps=2))[0] for place in (packed, whole)]
+    assert drawn[0].tobytes() == drawn[1].tobytes()
+    assert model_hash(RunFolder(packed)) == model_hash(RunFolder(whole))
 
 
 def test_every_command_draws_and_asks_without_a_run(call: Call, models: Path):

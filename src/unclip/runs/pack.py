@@ -1,13 +1,14 @@
 """A run without the images that it was trained on: what generation needs, and no more, to be given to others."""
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 
 from unclip.core.disk import store
+from unclip.core.disk.elsewhere import Elsewhere
 from unclip.core.disk.new import new_folder
 from unclip.core.typing import Tensor
 from unclip.runs.folder import RunFolder
@@ -35,8 +36,7 @@ def pack_run(root: str | Path, out: str | Path, half: bool = False) -> int:
             store.load(folder / name)
         if model_hash(RunFolder(folder)) != was or model_hash(run) != was:
             raise ValueError(f"{run.root}: has changed while it was copied; try again")
-        if half:
-            _halve(RunFolder(folder))
+        _complete(RunFolder(folder), half)
     return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
 
 
@@ -53,12 +53,23 @@ def copy_model(run: RunFolder, folder: Path, names: Iterable[str]) -> list[str]:
     return found
 
 
-def _halve(run: RunFolder) -> None:
-    """Stores the matrices of each stage in bfloat16, and notes the new hashes."""
-    for name in run.networks():
+def _complete(run: RunFolder, half: bool) -> None:
+    """Stores beside each stage what lay elsewhere, and its matrices in bfloat16, if asked; notes new hashes."""
+    for name in run.networks():  # all before any is halved, for then another's hash is no more what they promise
         kept = store.load(run.root / name)
-        sha = store.save(run.root / name, kept.kind, kept.config, halved(kept.tensors), kept.extra)
-        run.finish(name, {**run.state()[name], "sha256": sha})
+        if kept.elsewhere:
+            restore(run, name, kept, kept.tensors)
+    for name in run.networks() if half else ():
+        kept = store.load(run.root / name)
+        restore(run, name, kept, halved(kept.tensors))
+
+
+def restore(
+    run: RunFolder, name: str, kept: store.Stored, tensors: Mapping[str, Tensor], away: Sequence[Elsewhere] = ()
+) -> None:
+    """Stores a stage again with these weights, and notes its new hash. away: where those are that are not written."""
+    sha = store.save(run.root / name, kept.kind, kept.config, dict(tensors), kept.extra, away=away)
+    run.finish(name, {**run.state()[name], "sha256": sha})
 
 
 def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

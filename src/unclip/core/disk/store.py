@@ -3,13 +3,15 @@
     config.json    {"format": 2, "kind": "decoder", "config": {...}, "extra": {...},
                     "sha256": {"model.safetensors": "...", "config.json": "..."}}
 
-The second hash is over all else that config.json says, so that a change in either file is found.
+The second hash is over all else that config.json says, so that a change in either file is found. Some weights may lie
+in another model's folder (`disk.elsewhere`).
 """
 
 import hashlib
 import json
 import math
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +22,17 @@ from torch import Tensor
 import unclip
 from unclip.core.config.ranges import quote
 from unclip.core.config.tables import is_list, is_table, read_json
+from unclip.core.disk import elsewhere
 from unclip.core.disk.atomic import check_room, leftovers, room_told, write_folder
+from unclip.core.disk.elsewhere import Elsewhere
 from unclip.core.shown import printable
 from unclip.core.untyped import load_tensors, save_tensors
 from unclip.core.versions import WRITTEN_BY
 
 FORMAT = 2
 WEIGHTS, HEAD = "model.safetensors", "config.json"
+WHOLE = "whole"
+"""In the place of a file: the weights with those that lie elsewhere, as they would be in one file."""
 
 
 class Damaged(ValueError):
@@ -35,7 +41,8 @@ class Damaged(ValueError):
 
 @dataclass(frozen=True)
 class Stored:
-    """What a model folder holds; sha256: of the weights; identity: of settings and weights."""
+    """What a model folder holds; sha256: of the weights; identity: of settings and weights; elsewhere: where those of
+    `tensors` are that are not in it."""
 
     kind: str
     config: dict[str, Any]
@@ -44,6 +51,7 @@ class Stored:
     sha256: str
     identity: str
     written_by: str = ""
+    elsewhere: tuple[Elsewhere, ...] = ()
 
 
 def to_json(value: Any) -> str:
@@ -72,8 +80,10 @@ def save(
     tensors: dict[str, Tensor],
     extra: dict[str, Any] | None = None,
     before: Path | None = None,
+    away: Sequence[Elsewhere] = (),
 ) -> str:
-    """Writes a model folder and returns the SHA-256 of its weights. before: where the one it replaces is kept.
+    """Writes a model folder and returns the SHA-256 of its weights. before: where the one it replaces is kept; away:
+    where those of the tensors are that are not to be written.
 
     Raises ValueError that says what is needed and what is free where the disk has no room; the old one stays.
     """
@@ -86,8 +96,13 @@ def save(
         _save_weights(plain, folder / WEIGHTS)
         found.append(sha256(folder / WEIGHTS))
         head = {"format": FORMAT, "kind": kind, "config": config, "extra": extra or {}, WRITTEN_BY: unclip.__version__}
-        head["sha256"] = {WEIGHTS: found[0]}
-        head["sha256"][HEAD] = _digest(head)
+        shas = {WEIGHTS: found[0]}
+        if away:
+            _save_weights(elsewhere.here(plain, away), folder / WEIGHTS)
+            found[:], shas = [sha256(folder / WEIGHTS)], {WHOLE: found[0]}
+            shas[WEIGHTS] = found[0]
+        head |= elsewhere.written(away) | {"sha256": shas}
+        shas[HEAD] = _digest(head)
         (folder / HEAD).write_text(json.dumps(head, indent=1), encoding="utf-8")
         (folder / WEIGHTS).chmod((folder / HEAD).stat().st_mode)  # as the umask has it; safetensors makes it 0600
 
@@ -133,8 +148,11 @@ def load(path: Path, kind: str | None = None) -> Stored:
         tensors = load_tensors(place / WEIGHTS)
     except SafetensorError as error:
         raise Damaged(f"{path / WEIGHTS}: not a safetensors file ({printable(error)})") from error
+    away = tuple(_away(path, head))
+    for one in away:
+        tensors |= one.taken(load_tensors(one.place(path) / WEIGHTS))
     written_by = str(head.get(WRITTEN_BY, ""))
-    return Stored(head["kind"], head["config"], tensors, head["extra"], found, _identity(head, found), written_by)
+    return Stored(head["kind"], head["config"], tensors, head["extra"], found, _identity(head, found), written_by, away)
 
 
 def exists(path: Path) -> bool:
@@ -145,7 +163,10 @@ def exists(path: Path) -> bool:
 def check(path: Path) -> None:
     """Raises what `load` would, without reading the weights into memory."""
     place = _whole(path)
-    _check_weights(place, _read_head(place))
+    head = _read_head(place)
+    _check_weights(place, head)
+    for _ in _away(path, head):
+        pass
 
 
 def identity(path: Path) -> str:
@@ -160,7 +181,23 @@ def read_extra(path: Path) -> dict[str, Any]:
 
 
 def _identity(head: dict[str, Any], weights: str) -> str:
-    return hashlib.sha256(f"{json.dumps(head['config'], sort_keys=True)} {weights}".encode()).hexdigest()
+    """The same whether all its weights lie in one file or some elsewhere."""
+    whole = str(head["sha256"].get(WHOLE, weights)) if elsewhere.KEY in head else weights
+    return hashlib.sha256(f"{json.dumps(head['config'], sort_keys=True)} {whole}".encode()).hexdigest()
+
+
+def _away(path: Path, head: dict[str, Any]) -> Iterator[Elsewhere]:
+    """Where weights of a model are that are not in its folder. Raises Damaged where they are gone, or others."""
+    for one in elsewhere.read(head):
+        file = one.place(path) / WEIGHTS
+        if not file.is_file():
+            raise Damaged(f"{file}: not found, and weights of {path} lie there; {MEND}")
+        if (found := sha256(file)) != one.sha256:
+            raise Damaged(
+                f"{file}: weights of {path} lie there, and it is damaged, or another one (SHA-256 {found[:12]}..., "
+                f"expected {printable(one.sha256[:12])}...); {MEND}"
+            )
+        yield one
 
 
 def _whole(path: Path) -> Path:
@@ -196,6 +233,11 @@ def _read_head(path: Path) -> dict[str, Any]:
             f"{path / HEAD}: format {quote(version)}, but this unclip reads {FORMAT}; use the one that wrote it"
         )
     _check_head(path, head)
+    try:
+        for one in elsewhere.read(head):
+            one.place(path)
+    except ValueError as error:
+        raise Damaged(f"{path / HEAD}: not a model's config ({error}); {MEND}") from error
     return head
 
 
