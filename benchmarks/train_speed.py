@@ -32,13 +32,13 @@ from unclip.training.trainer import Trainer
 
 def context(size: int, root: Path) -> Context:
     """A run on a small drawn world; CLIP has random weights, which costs the same."""
-    config = replace(tiny(size), precision=machine.best_precision())
+    config = replace(tiny(size), precision=machine.best_precision(), workers=min(2, torch.get_num_threads()))
     prepared = prepare(World(size, scenes=512), root / "data", size)
     tokenizer = Tokenizer.train([c for row in prepared.captions for c in row])
     ctx = Context(RunFolder(root), config, prepared, "cpu", config.precision)
     vars(ctx)["tokenizer"] = tokenizer
     clip = build(ctx, "clip").module.eval().requires_grad_(False)
-    vars(ctx)["clip"] = clip
+    ctx.modules["clip"] = clip
     vars(ctx)["embeddings"] = torch.nn.functional.normalize(torch.ones(512, config.of(CLIPRecipe).width), dim=-1)
     return ctx
 
@@ -46,12 +46,12 @@ def context(size: int, root: Path) -> Context:
 def measure(ctx: Context, name: str, steps: int, batch: int | None) -> str:
     """One Markdown row."""
     built = build(ctx, name)
-    train = recipe(ctx, name).train
-    train = replace(train, batch=batch or train.batch, steps=steps + 5)
+    own = recipe(ctx, name).train
+    train = replace(own, batch=batch or own.batch, steps=steps + 5)
     first = built.feed(0)
     with FlopCounterMode(display=False) as counter:
         built.module.loss(first, Noise.shared(0)).total.backward()  # pyright: ignore
-    flop = counter.get_total_flops() / built.train.batch
+    flop = counter.get_total_flops() / own.batch
     if batch:
         built.feed.source = replace(built.feed.source, batch=batch)  # pyright: ignore
     trainer = Trainer(built.module, built.feed, train, Plan(steps=steps + 5), 0, ctx.precision, ctx.config.workers)
