@@ -147,6 +147,7 @@ def test_an_image_is_worked_on_by_the_model_that_drew_it(call: Call, models: Pat
 def test_info_shows_what_ships(call: Call, models: Path):
     done = call("info")
     assert "ships with unclip as box:emoji: tiny emoji" in done.out and "can be added" not in done.out
+    assert "others    box:shapes" in done.out
     assert "box:shapes: tiny shapes" in call("info", "box:shapes").out
     card = (models / "emoji" / "card.md").read_text(encoding="utf-8")
     assert "| retrieval | r1 | 0.5 |" in card and "| seed | 0 |" in card

@@ -150,3 +150,5 @@ def lines(model: Shipped) -> Iterable[str]:
     if is_table(made):
         yield "made      " + ", ".join(f"{name} {printable(made[name], 200)}" for name in MADE if made.get(name))
     yield f"card      {model.folder / CARD}"
+    if others := [f"{BOX}:{name}" for name in names() if name != model.name]:
+        yield f"others    {', '.join(others)}"
