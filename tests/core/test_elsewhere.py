@@ -71,6 +71,15 @@ def test_the_file_is_named_where_they_are_gone_or_others(run: Path, why: str) ->
             what(run / "decoder")
 
 
+def test_what_lies_there_may_be_no_weights(run: Path) -> None:
+    (run / "clip" / store.WEIGHTS).write_bytes(b"none")
+    head = json.loads((run / "decoder" / store.HEAD).read_text(encoding="utf-8"))
+    head["elsewhere"][0]["sha256"] = store.sha256(run / "clip" / store.WEIGHTS)
+    forge_head(run / "decoder", **head)
+    with pytest.raises(store.Damaged, match=r"clip/model.safetensors: not a safetensors file"):
+        store.load(run / "decoder")
+
+
 ONE = Elsewhere("text.", "clip", "text.", "0" * 64)
 
 

@@ -144,15 +144,18 @@ def load(path: Path, kind: str | None = None) -> Stored:
             f"{path}: holds a {printable(head['kind'], 60)}, not a {kind}; point at the folder of a {kind}"
         )
     found = _check_weights(place, head)
-    try:
-        tensors = load_tensors(place / WEIGHTS)
-    except SafetensorError as error:
-        raise Damaged(f"{path / WEIGHTS}: not a safetensors file ({printable(error)})") from error
-    away = tuple(_away(path, head))
+    tensors, away = _tensors(place / WEIGHTS), tuple(_away(path, head))
     for one in away:
-        tensors |= one.taken(load_tensors(one.place(path) / WEIGHTS))
+        tensors |= one.taken(_tensors(one.place(path) / WEIGHTS))
     written_by = str(head.get(WRITTEN_BY, ""))
     return Stored(head["kind"], head["config"], tensors, head["extra"], found, _identity(head, found), written_by, away)
+
+
+def _tensors(file: Path) -> dict[str, Tensor]:
+    try:
+        return load_tensors(file)
+    except SafetensorError as error:
+        raise Damaged(f"{file}: not a safetensors file ({printable(error)})") from error
 
 
 def exists(path: Path) -> bool:
