@@ -153,7 +153,7 @@ def _scores(run: RunFolder, more: Sequence[Path]) -> Iterator[tuple[str, Any]]:
         if "model" in found and found["model"] != model_hash(run):
             raise ValueError(f"{path}: scores of the model {found['model']}, not of this run ({model_hash(run)})")
         name = f"{path.parent.name} split" if path.is_relative_to(run.evaluation) else path.stem
-        yield name, found
+        yield name, {**found, "run": run.root.name} if "run" in found else found  # not where it lay on the machine
 
 
 def card(sheet: Mapping[str, Any]) -> str:

@@ -30,7 +30,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = finished(tmp_path_factory.mktemp("box") / "run")
     place = folder / "evaluation" / "test"
     place.mkdir(parents=True)
-    (place / "scores.json").write_text(json.dumps({"scores": {"retrieval": {"r1": 0.5}}}), encoding="utf-8")
+    (place / "scores.json").write_text(
+        json.dumps({"run": str(folder), "scores": {"retrieval": {"r1": 0.5}}}), encoding="utf-8"
+    )
     return folder
 
 
@@ -151,6 +153,8 @@ def test_info_shows_what_ships(call: Call, models: Path):
     assert "box:shapes: tiny shapes" in call("info", "box:shapes").out
     card = (models / "emoji" / "card.md").read_text(encoding="utf-8")
     assert "| retrieval | r1 | 0.5 |" in card and "| seed | 0 |" in card
+    scores = json.loads((models / "emoji" / "box.json").read_text(encoding="utf-8"))["scores"]
+    assert [told["run"] for told in scores.values()] == ["run"]  # no folder of the machine that made it
 
 
 def test_evaluate_writes_no_page_into_the_package(call: Call, models: Path):
