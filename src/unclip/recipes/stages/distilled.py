@@ -49,7 +49,7 @@ PICTURES = 64
 """That the gate draws, by student and by teacher."""
 ROWS, COLUMNS = 6, 3
 """Of a preview."""
-KEPT = 0.9
+KEPT = 0.95
 """Of what the teacher's images gain from the right caption over a wrong one, so much must be left."""
 LOST = 0.1
 """So much of the way from noise to the data a plain DDPM's student may lose."""
