@@ -70,11 +70,11 @@ def keep_once(run: RunFolder) -> None:
     tensors = dict(kept.tensors)
     for prefix, folder, theirs in ALIKE:
         one = Elsewhere(prefix, folder, theirs, "")
-        place = one.place(run.root / "decoder")
-        found = one.taken(store.load(place).tensors)
+        there = store.load(one.place(run.root / "decoder"))
+        found = one.taken(there.tensors)
         own = {name: value for name, value in kept.tensors.items() if name.startswith(prefix)}
         if own and own.keys() == found.keys() and all(torch.equal(own[k], found[k].to(own[k].dtype)) for k in own):
-            away.append(replace(one, sha256=store.sha256(place / store.WEIGHTS)))
+            away.append(replace(one, sha256=there.sha256))
             tensors |= found  # perhaps of another precision
     if away:
         restore(run, "decoder", kept, tensors, away)

@@ -1,7 +1,7 @@
 """A run without the images that it was trained on: what generation needs, and no more, to be given to others."""
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -32,11 +32,14 @@ def pack_run(root: str | Path, out: str | Path, half: bool = False) -> int:
     with locked, new_folder(place) as folder:
         was = model_hash(run)
         names = [*run.networks(), *([] if half else [f"early/{run.drawing}"])]
-        for name in copy_model(run, folder, names):
-            store.load(folder / name)
+        parted = [name for name in copy_model(run, folder, names) if store.load(folder / name).elsewhere]
         if model_hash(RunFolder(folder)) != was or model_hash(run) != was:
             raise ValueError(f"{run.root}: has changed while it was copied; try again")
-        _complete(RunFolder(folder), half)
+        packed = RunFolder(folder)
+        for name in parted:  # all before any is halved, for then another's hash is no more what they promise
+            _store_again(packed, name)
+        for name in packed.networks() if half else ():
+            _store_again(packed, name, halved)
     return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
 
 
@@ -53,15 +56,10 @@ def copy_model(run: RunFolder, folder: Path, names: Iterable[str]) -> list[str]:
     return found
 
 
-def _complete(run: RunFolder, half: bool) -> None:
-    """Stores beside each stage what lay elsewhere, and its matrices in bfloat16, if asked; notes new hashes."""
-    for name in run.networks():  # all before any is halved, for then another's hash is no more what they promise
-        kept = store.load(run.root / name)
-        if kept.elsewhere:
-            restore(run, name, kept, kept.tensors)
-    for name in run.networks() if half else ():
-        kept = store.load(run.root / name)
-        restore(run, name, kept, halved(kept.tensors))
+def _store_again(run: RunFolder, name: str, how: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict) -> None:
+    """Stores a stage with all its weights in its own folder. how: what is made of them."""
+    kept = store.load(run.root / name)
+    restore(run, name, kept, how(kept.tensors))
 
 
 def restore(

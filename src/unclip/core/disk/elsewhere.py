@@ -68,4 +68,4 @@ def written(elsewhere: Iterable[Elsewhere]) -> dict[str, Any]:
 def here(tensors: Mapping[str, Tensor], elsewhere: Iterable[Elsewhere]) -> dict[str, Tensor]:
     """Those that are not elsewhere."""
     away = tuple(one.prefix for one in elsewhere)
-    return {name: value for name, value in tensors.items() if not name.startswith(away)} if away else dict(tensors)
+    return {name: value for name, value in tensors.items() if not name.startswith(away)}

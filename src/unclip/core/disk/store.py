@@ -93,14 +93,12 @@ def save(
     check_room(path, needed)
 
     def fill(folder: Path) -> None:
-        _save_weights(plain, folder / WEIGHTS)
-        found.append(sha256(folder / WEIGHTS))
-        head = {"format": FORMAT, "kind": kind, "config": config, "extra": extra or {}, WRITTEN_BY: unclip.__version__}
-        shas = {WEIGHTS: found[0]}
+        shas = {WEIGHTS: _save_weights(plain, folder / WEIGHTS)}
         if away:
-            _save_weights(elsewhere.here(plain, away), folder / WEIGHTS)
-            found[:], shas = [sha256(folder / WEIGHTS)], {WHOLE: found[0]}
-            shas[WEIGHTS] = found[0]
+            kept = elsewhere.here(plain, away)
+            shas = {WHOLE: shas[WEIGHTS], WEIGHTS: _save_weights(kept, folder / WEIGHTS)}
+        found.append(shas[WEIGHTS])
+        head = {"format": FORMAT, "kind": kind, "config": config, "extra": extra or {}, WRITTEN_BY: unclip.__version__}
         head |= elsewhere.written(away) | {"sha256": shas}
         shas[HEAD] = _digest(head)
         (folder / HEAD).write_text(json.dumps(head, indent=1), encoding="utf-8")
@@ -116,13 +114,14 @@ def size(tensors: dict[str, Tensor]) -> int:
     return sum(t.numel() * t.element_size() + 200 for t in tensors.values()) + 4096
 
 
-def _save_weights(tensors: dict[str, Tensor], path: Path) -> None:
-    """Raises OSError with the system's number, where safetensors has only a text."""
+def _save_weights(tensors: dict[str, Tensor], path: Path) -> str:
+    """Returns the SHA-256. Raises OSError with the system's number, where safetensors has only a text."""
     try:
         save_tensors(tensors, path)
     except SafetensorError as error:
         number = re.search(r"os error (\d+)", str(error))
         raise OSError(int(number[1]) if number else 0, str(error), str(path)) from error
+    return sha256(path)
 
 
 def _digest(head: dict[str, Any]) -> str:
@@ -236,11 +235,6 @@ def _read_head(path: Path) -> dict[str, Any]:
             f"{path / HEAD}: format {quote(version)}, but this unclip reads {FORMAT}; use the one that wrote it"
         )
     _check_head(path, head)
-    try:
-        for one in elsewhere.read(head):
-            one.place(path)
-    except ValueError as error:
-        raise Damaged(f"{path / HEAD}: not a model's config ({error}); {MEND}") from error
     return head
 
 
@@ -252,3 +246,8 @@ def _check_head(path: Path, head: dict[str, Any]) -> None:
         raise Damaged(f"{path / HEAD}: not a model's config (it has no hashes); {MEND}")
     if _digest(head) != head["sha256"][HEAD]:
         raise Damaged(f"{path / HEAD}: damaged (it is not what its SHA-256 was taken of); {MEND}")
+    try:
+        for one in elsewhere.read(head):
+            one.place(path)
+    except ValueError as error:
+        raise Damaged(f"{path / HEAD}: not a model's config ({error}); {MEND}") from error
