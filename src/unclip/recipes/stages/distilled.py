@@ -152,6 +152,11 @@ def distilled_gate(ctx: Context, rows: np.ndarray, model: TextToImage) -> Gate:
         f"{model.drawing(Settings()).steps} steps: CLIP score {score['matched']:.3f}, {model.sampling.steps} steps of "
         f"its teacher {of_teacher['matched']:.3f} (difference {less.value:+.3f} +- {less.error:.3f}); {like.said()}"
     )
+    if kept < KEPT:
+        why += (
+            f"; {kept:.0%} of the teacher's gap between right and wrong captions is left, and {KEPT:.0%} is wanted: "
+            "distil it again with --restart and a longer --budget"
+        )
     metrics = {**score, **like.metrics, "teacher_matched": of_teacher["matched"], "kept": kept}
     metrics |= {"difference": less.value, "difference_error": less.error}
     return Gate(STAGE, kept >= KEPT and not like.noise, why, metrics)
