@@ -168,6 +168,16 @@ def test_refused_pictures(
     assert done.code == 2 and why in done.err
 
 
+def test_in_other_steps_than_its_own(run: Path, data: Path, call: Call, tmp_path: Path):
+    done = call("upsample", data / "5.png", "--run", run, "--steps", 3, "--out", tmp_path)
+    assert done.code == 0, done.err
+    [made] = tmp_path.glob("*.png")
+    about = read_about(made)
+    assert about["upsamplers"][-1]["sampling"]["steps"] == about["sampling"]["steps"] == 3
+    assert "--steps 3" in call("info", made).out.replace("\n", " ")
+    assert "steps = 0" in call("upsample", data / "5.png", "--run", run, "--steps", 0).err
+
+
 def test_evaluate(run: Path, call: Call, tmp_path: Path):
     done = call("evaluate", run, "-n", 4, "--json", tmp_path / "scores.json")
     assert done.code == 0, done.err

@@ -24,7 +24,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "probe": ("labels", "seed", *_MANIPULATED),
     "edit": ("mask", *_PAINTED),
     "extend": ("left", "right", "up", "down", *_PAINTED),
-    "upsample": ("seed", "size", "strength"),
+    "upsample": ("seed", "size", "strength", "steps"),
     "search": ("n",),
     "compare-priors": ("n", "seed"),
 }

@@ -10,6 +10,7 @@ import torch
 from unclip.core.noise import Noise
 from unclip.core.shown import shell_command
 from unclip.core.typing import Float, Images, Tensor
+from unclip.diffusion.process import Sampling
 from unclip.models.known_region import KnownRegion
 from unclip.models.upsampler import Upsampler
 from unclip.runs.modules import Stages
@@ -24,12 +25,14 @@ GENERATED = 0.0
 class Enlarger:
     """A trained upsampler and the name of its stage.
 
-    inpainting: what takes its place where a part of the larger image is known, if the run has it.
+    inpainting: what takes its place where a part of the larger image is known, if the run has it. steps: that it draws
+    in; None: its own.
     """
 
     model: Upsampler
     name: str = "upsampler"
     inpainting: "Enlarger | None" = None
+    steps: int | None = None
 
     @property
     def size(self) -> int:
@@ -41,9 +44,15 @@ class Enlarger:
         """Whether it is shown what is known of the larger image."""
         return self.model.config.masks is not None
 
+    @property
+    def sampling(self) -> Sampling:
+        """How it draws."""
+        own = self.model.config.sampling
+        return own if self.steps is None else replace(own, steps=self.steps)
+
     def about(self) -> dict[str, Any]:
         """What an image says of it."""
-        return {"size": self.size, "sampling": self.model.config.sampling.to_dict()}
+        return {"size": self.size, "sampling": self.sampling.to_dict()}
 
 
 def numbered(stage: str, number: int) -> str:
@@ -115,7 +124,7 @@ def upsampled(
             some = slice(i, i + at_once)
             noise = Noise.per_sample(seeds[some], device).fork(f"upsampler{number + 1}")
             known = given[number].part(some).to(device) if given else None
-            *_, last = stage.model.sample(images[some].to(device), noise, strength=strength, given=known)
+            *_, last = stage.model.sample(images[some].to(device), noise, stage.sampling, strength, known)
             parts.append(last.x.float().clamp(-1, 1).cpu())
         images, strength = torch.cat(parts), GENERATED
     return images

@@ -28,6 +28,9 @@ def upsample(
     strength: Annotated[
         float, Parameter(help="How blurred or damaged the images are, 0 to 1; more is mended more freely.")
     ] = 0.0,
+    steps: Annotated[
+        int | None, Parameter(help="Of each upsampler; its own unless you say so. Example: --steps 12")
+    ] = None,
     seed: Annotated[int, Parameter(help=SEED)] = 0,
     out: Annotated[Path, Parameter(help="Where the images go.")] = Path("out"),
 ) -> None:
@@ -45,7 +48,7 @@ def upsample(
         start = time.perf_counter()
         for path in pictures:
             say(f"enlarging {path}")
-            done = unclip.upsample(model, path, seed, size, strength)
+            done = unclip.upsample(model, path, seed, size, strength, steps)
             console.print(str(write_picture(done, out, f"{slug(path.stem)}-{done.width}x{done.height}")))
         took = time.perf_counter() - start
     console.print(f"{len(pictures)} image{'s' * (len(pictures) > 1)} in {took:.1f} s")
