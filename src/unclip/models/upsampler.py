@@ -72,7 +72,10 @@ def upsampler_diffusion() -> DiffusionConfig:
 
 
 def upsampler_sampling(steps: int = 4) -> Sampling:
-    """Few ancestral steps, no guidance: 4 are nearer to the images than 12 (docs/upsamplers.md). The paper's: 27 steps of DDIM for the first upsampler, 15 for the second."""
+    """Few ancestral steps, no guidance: 4 are nearer to the images than 12 (docs/upsamplers.md).
+
+    The paper's: 27 steps of DDIM for the first upsampler, 15 for the second.
+    """
     return Sampling(steps=steps, sampler=DDIM(eta=1.0), guidance=Unguided())
 
 
