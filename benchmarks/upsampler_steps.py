@@ -2,25 +2,26 @@
 
     python benchmarks/upsampler_steps.py RUN [--stage upsampler2] [-n 128] [--picture OUT.png] [--json OUT.json]
 
-RUN: a finished run with an upsampler, and the larger images that it learned from. For each number of steps:
-seconds of processor time an image; PSNR and consistency (dB) and sharpness (of the data's), and less those of the
-upsampler's own steps, paired over images, each with its standard error (sharpness: jackknife); KID of the images'
-quarters, which the judges see without shrinking them, and its paired difference.
+RUN: a finished run with an upsampler, and the larger images that it learned from. For each number of steps: processor
+time an image, ms; PSNR and consistency (dB) and sharpness (of the data's), and less those of 12 steps, paired over
+images, each with its standard error (sharpness: jackknife); KID of the images' quarters, which the judges see without
+shrinking them, and its paired difference.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 import unclip
-from unclip.core.typing import Float, Images, PerSample, Tensor
+from unclip.core.typing import Float, Images, Tensor
 from unclip.data.images.resize import enlarge, shrink
 from unclip.data.loader import to_tensor
+from unclip.evaluation.fidelity.texture import sharpness
+from unclip.evaluation.sets.estimate import jackknife_error
 from unclip.evaluation.sets.kernel import kid_scores
 from unclip.evaluation.sets.paired import kid_difference
 from unclip.generation.upsampling import Enlarger, upsampled
@@ -30,7 +31,8 @@ from unclip.judges.shipped import load
 from unclip.recipes.api.judged_data import larger
 from unclip.runs.folder import RunFolder
 
-FEW = (12, 1, 2, 3, 4, 6, 8)
+STEPS = (12, 8, 6, 4, 3, 2, 1)
+"""What is drawn in; differences are from the first."""
 JUDGES = ("supervised", "self-supervised")
 SHOWN = 8
 
@@ -44,24 +46,6 @@ def held_out(run: Path, stage: Enlarger, n: int) -> Images:
     return torch.cat(found)[:n]
 
 
-def ways(stage: Enlarger) -> dict[str, Enlarger]:
-    """How it can draw; its own steps first."""
-    own = stage.sampling.steps
-    return {f"{n} steps": replace(stage, steps=n) for n in (own, *(n for n in FEW if n != own))}
-
-
-def edges(x: Images) -> PerSample:
-    """Mean squared difference of neighbours of each image."""
-    return (x.diff(dim=-1).square().flatten(1).mean(1) + x.diff(dim=-2).square().flatten(1).mean(1)).double()
-
-
-def jackknife(statistic: Callable[[Tensor], float], n: int) -> tuple[float, float]:
-    """A statistic of the rows that are kept, and its standard error."""
-    every = torch.arange(n)
-    left = torch.tensor([statistic(every[every != i]) for i in range(n)], dtype=torch.float64)
-    return statistic(every), ((n - 1) / n * (left - left.mean()).square().sum()).sqrt().item()
-
-
 def quarters(x: Images) -> Images:
     """The four quarters of each image, as images."""
     half = x.shape[-1] // 2
@@ -69,18 +53,16 @@ def quarters(x: Images) -> Images:
 
 
 def figures(made: Images, base: Images, real: Images, low: Images) -> dict[str, float]:
-    """All but the judges'. base: the upsampler's own, [n, 3, h, w]."""
-    n, row, truth = len(real), dict[str, float](), edges(real)
+    """All but the judges'. base: what differences are taken from, [n, 3, h, w]."""
+    n, row = len(real), {"sharpness": sharpness(made) / sharpness(real)}
     for name, score in (("psnr", lambda x: psnr(x, real)), ("consistency", lambda x: psnr(_small(x, low), low))):
         less = score(made) - score(base)
         row |= {name: score(made).mean().item(), f"{name} difference": less.mean().item()}
         row[f"{name} error"] = (less.std() / n**0.5).item()
-    a, b = edges(made), edges(base)
-    row["sharpness"] = (a.sum() / truth.sum()).sqrt().item()
-    row["sharpness difference"], row["sharpness error"] = jackknife(
-        lambda i: ((a[i].sum() / truth[i].sum()).sqrt() - (b[i].sum() / truth[i].sum()).sqrt()).item(), n
-    )
-    return row
+    row["sharpness difference"] = row["sharpness"] - sharpness(base) / sharpness(real)
+    others = [torch.arange(n) != i for i in range(n)]
+    left_out = [(sharpness(made[rest]) - sharpness(base[rest])) / sharpness(real[rest]) for rest in others]
+    return row | {"sharpness error": jackknife_error(left_out)}
 
 
 def _small(x: Images, low: Images) -> Float[Tensor, "n c h2 w2"]:
@@ -102,22 +84,19 @@ def main() -> None:
     real = held_out(asked.run, stage, asked.n)
     low, judges = shrink(real, stage.model.config.factor), {name: load(name) for name in JUDGES}
     true = {name: judge.features(quarters(real)) for name, judge in judges.items()}
-    table, made = dict[str, dict[str, float]](), dict[str, Images]()
-    ids, base_features = [str(i) for i in range(len(real))] * 4, dict[str, Tensor]()
-    for way, by in {"bicubic": None, **ways(stage)}.items():
-        began = time.process_time()
-        images = enlarge(low, stage.model.config.factor) if by is None else upsampled([by], low, range(len(low)))
-        made[way], took = images.clamp(-1, 1), (time.process_time() - began) / len(low)
-        if way == "bicubic":
-            continue
-        base = next(x for name, x in made.items() if name != "bicubic")
-        table[way] = {"ms": 1000 * took, **figures(made[way], base, real, low)}
+    table, made = dict[str, dict[str, float]](), {"bicubic": enlarge(low, stage.model.config.factor).clamp(-1, 1)}
+    ids, own = [str(i) for i in range(len(real))] * 4, dict[str, Tensor]()
+    for steps in STEPS:
+        began, way = time.process_time(), f"{steps} steps"
+        made[way] = upsampled([replace(stage, steps=steps)], low, range(len(low)))
+        base = made[f"{STEPS[0]} steps"]
+        table[way] = {"ms": 1000 * (time.process_time() - began) / len(low), **figures(made[way], base, real, low)}
         for name, judge in judges.items():
             seen = judge.features(quarters(made[way]))
-            base_features.setdefault(name, seen)
+            own.setdefault(name, seen)
             table[way][f"{name} KID"] = kid_scores(seen, true[name], seed=1)["mean"]
             if len(table) > 1:
-                less = kid_difference(seen, base_features[name], true[name], ids)
+                less = kid_difference(seen, own[name], true[name], ids)
                 table[way] |= {f"{name} difference": less.value, f"{name} error": less.error}
         print(way, {key: round(value, 4) for key, value in table[way].items()}, flush=True)
     print("bicubic", {k: round(v, 4) for k, v in figures(made["bicubic"], base, real, low).items()})

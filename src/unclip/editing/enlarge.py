@@ -34,7 +34,7 @@ def upsample(
         size: enlarges as much as the upsamplers that lead to images of this many px do; None: all of them.
         strength: how degraded the image is, from 0 (sharp and clean) to 1 (blurred or, for a second upsampler, noisy
             and compressed).
-        steps: of each upsampler; None: as many as are its own.
+        steps: denoising steps of each upsampler; None: as many as it was made with.
 
     Raises:
         ValueError: for a model without upsamplers, a size that none leads to, a number of steps that cannot be, and an

@@ -29,7 +29,8 @@ def upsample(
         float, Parameter(help="How blurred or damaged the images are, 0 to 1; more is mended more freely.")
     ] = 0.0,
     steps: Annotated[
-        int | None, Parameter(help="Of each upsampler; its own unless you say so. Example: --steps 12")
+        int | None,
+        Parameter(help="Denoising steps of each upsampler; by default as many as it was made with. Example: --steps 4"),
     ] = None,
     seed: Annotated[int, Parameter(help=SEED)] = 0,
     out: Annotated[Path, Parameter(help="Where the images go.")] = Path("out"),
