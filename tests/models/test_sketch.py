@@ -26,7 +26,7 @@ D, W, SIZE = 6, 16, 8
 TEXT = TextConfig(TOKENIZER.size, TOKENIZER.context, width=W, layers=1, heads=2)
 PLAIN = tiny_unet(vector_width=D + W, token_width=W)
 NETWORK = SketchedConfig(
-    PLAIN.changed(image_channels=3), SIZE, 4, TOKENIZER.size, TOKENIZER.context, width=32, layers=1
+    PLAIN.changed(image_channels=3), SIZE, 4, TOKENIZER.size, TOKENIZER.context, width=64, layers=2
 )
 CONFIG = DecoderConfig(NETWORK, size=SIZE, embedding_width=D, text=TEXT)
 Z = torch.nn.functional.normalize(torch.ones(2, D), dim=1)

@@ -62,8 +62,8 @@ class SketchedConfig(ImageNetworkConfig):
     vocabulary: Count
     context: Count
     asked_by: Parameterization = field(default_factory=EDM)
-    width: Count = 128
-    layers: Depth = 4
+    width: Count = 64
+    layers: Depth = 3
 
     def __post_init__(self) -> None:
         if self.side % self.small or self.small % SQUARE:

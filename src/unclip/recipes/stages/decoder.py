@@ -68,8 +68,8 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
     text_width: Count = 128
     text_layers: Depth = 3
     sketch: CountOrNone = 0
-    sketch_width: Count = 128
-    sketch_layers: Depth = 4
+    sketch_width: Count = 64
+    sketch_layers: Depth = 3
     share: Share = 0.75
     train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
 
