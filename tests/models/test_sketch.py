@@ -16,6 +16,7 @@ from unclip.diffusion.level import noised
 from unclip.diffusion.parameterization import EDM, Eps, Parameterization
 from unclip.diffusion.process import DiffusionConfig
 from unclip.models.decoder import Decoder, DecoderConfig, decoder_diffusion
+from unclip.models.distillation import Student, StudentConfig
 from unclip.models.inpainter import Inpainter
 from unclip.models.sketch import Sketched, SketchedConfig
 from unclip.text.tokenizer import Tokenizer
@@ -24,6 +25,7 @@ SIDES = {"dark on the left": 0, "dark on the right": 1}
 TOKENIZER = Tokenizer.train(SIDES, vocabulary=300)
 D, W, SIZE = 6, 16, 8
 TEXT = TextConfig(TOKENIZER.size, TOKENIZER.context, width=W, layers=1, heads=2)
+
 PLAIN = tiny_unet(vector_width=D + W, token_width=W)
 NETWORK = SketchedConfig(
     PLAIN.changed(image_channels=3), SIZE, 4, TOKENIZER.size, TOKENIZER.context, width=64, layers=2
@@ -204,3 +206,11 @@ def test_it_comes_back_from_its_settings_and_weights():
     again.load_state_dict(made.state_dict())
     x, level = randn(2, 3, SIZE, SIZE), torch.zeros(2)
     assert torch.equal(*(m.diffusion.denoiser(x, level, told(m)).x0 for m in (made, again)))
+
+
+def test_a_student_starts_as_its_teacher():
+    made = decoder()
+    awake(made)
+    student = Student.of(made.diffusion, StudentConfig(NETWORK, CONFIG.diffusion, CONFIG.sampling))
+    x, level, cond = randn(2, 3, SIZE, SIZE), torch.zeros(2), told(made)
+    assert torch.equal(student(x, level, cond).x0, made.diffusion.denoiser(x, level, cond).x0)

@@ -10,8 +10,8 @@ GLIDE (Nichol et al. 2021, section 4.1) adds y_end and attends to y; unCLIP (Ram
 both. A projection of tokens stands in each attention of the network; with `caption_width` the caption's are projected
 and normalised once before them, as in Karlo.
 
-It denoises the codes of a frozen autoencoder (`CodeSpace`), or pixels, as the paper's. With a `Sketched` network it also
-learns to guess the small image from the caption.
+It denoises the codes of a frozen autoencoder (`CodeSpace`), or pixels, as the paper's. With a `Sketched` network it
+also learns to guess the small image from the caption.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ from unclip.core.config.base import Config
 from unclip.core.config.ranges import Count, CountOrNone, Depth, Fraction, Side
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
-from unclip.core.typing import Bool, Ids, Images, Mask, Vectors
+from unclip.core.typing import Bool, Ids, Images, Mask, State, Vectors
 from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.parameterization import Eps
 from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
@@ -145,14 +145,14 @@ class Decoder(nn.Module):
             vector=torch.cat([z, end], dim=1),
             tokens=torch.cat([own, self.caption(tokens)], dim=1),
             mask=torch.cat([seen, mask], dim=1),
-            words=ids,
+            words=ids if isinstance(self.config.network, SketchedConfig) else None,
         )
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
         """The diffusion loss, told what training tells; and that of a sketch."""
         return self.losses(self.clean(batch), self.training_condition(batch, noise), noise)
 
-    def losses(self, x: Images, cond: Condition, noise: Noise, counts: Images | None = None) -> Losses:
+    def losses(self, x: Images, cond: Condition, noise: Noise, counts: State | None = None) -> Losses:
         """The losses of clean x. counts: where an error counts, as `Diffusion.loss` takes it."""
         loss = self.diffusion.loss(x, cond, noise, counts).mean()
         network = self.diffusion.denoiser.network
