@@ -24,7 +24,9 @@ from unclip.generation.settings import Settings  # noqa: E402
 from unclip.generation.text_to_image import TextToImage  # noqa: E402
 from unclip.interop.own_code.captioned import write_captioned  # noqa: E402
 from unclip.models.autoencoder.model import Autoencoder  # noqa: E402
+from unclip.models.decoder import Decoder  # noqa: E402
 from unclip.models.latent import LatentConfig, LatentDiffusion  # noqa: E402
+from unclip.models.sketch import SketchedConfig  # noqa: E402
 from unclip.nn.autoencoder.coder import CoderConfig  # noqa: E402
 from unclip.recipes.start.imported import import_run  # noqa: E402
 
@@ -66,6 +68,19 @@ def test_what_ships_draws_the_same_picture(call: Call, tmp_path: Path) -> None: 
     assert (done.code, done.err) == (0, "")
     assert 'trust_remote_code=True)("a red heart", seed=0).images[0]' in done.out.replace("\n", "")
     check_same(unclip.load("box:emoji", kind=TextToImage), EMOJI, tmp_path / "out")
+
+
+def test_a_decoder_with_a_sketch_draws_the_same_picture(tmp_path: Path) -> None:
+    model = newborn()
+    assert model.decoder is not None
+    of = model.decoder.config
+    network = of.network.changed(image_channels=of.network.channels)
+    words = of.text.vocabulary, of.text.context
+    config = replace(of, network=SketchedConfig(network, of.side, of.side // 2, *words, of.diffusion.parameterization))
+    made = awake(built(lambda: Decoder(config)))
+    assert isinstance(made, Decoder)
+    model.decoder = made.eval()
+    check_same(model, list(COLOURS)[:2], tmp_path / "out")
 
 
 def test_a_latent_diffusion_draws_the_same_picture(tmp_path: Path) -> None:

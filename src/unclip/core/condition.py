@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unclip.core.typing import Bool, Float, Images, Mask, Tokens, Vectors
+from unclip.core.typing import Bool, Float, Images, Int, Mask, Tokens, Vectors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +18,7 @@ class Condition:
         vector: added to the embedding of the noise level, [b, v]; an image embedding, say, or a one-hot class.
         tokens: attended to, [b, n, w].
         mask: which tokens are real, bool [b, n]; None: all of them.
+        words: the caption's token ids, [b, m], which stand last in `mask`; for a network with words of its own.
         image: seen beside the network's input, [b, c, h, w] at the input's height and width; a low-resolution image,
             say, or a mask.
         guidance: (scale, jump) as a distilled network is told them, [b, 2]: see `GuidanceInput`.
@@ -26,6 +27,7 @@ class Condition:
     vector: Vectors | None = None
     tokens: Tokens | None = None
     mask: Mask | None = None
+    words: Int[Tensor, "b m"] | None = None
     image: Images | None = None
     guidance: Float[Tensor, "b 2"] | None = None
 
@@ -50,7 +52,8 @@ class Condition:
         assert self.tokens is not None
         lacks, real = n - self.tokens.shape[1], torch.ones_like(self.tokens[..., 0], dtype=torch.bool)
         mask = F.pad(real if self.mask is None else self.mask, (0, lacks))
-        return replace(self, tokens=F.pad(self.tokens, (0, 0, 0, lacks)), mask=mask)
+        words = None if self.words is None else F.pad(self.words, (0, lacks))
+        return replace(self, tokens=F.pad(self.tokens, (0, 0, 0, lacks)), mask=mask, words=words)
 
     @staticmethod
     def where(keep: Bool[Tensor, " b"], a: "Condition", b: "Condition") -> "Condition":

@@ -10,7 +10,8 @@ GLIDE (Nichol et al. 2021, section 4.1) adds y_end and attends to y; unCLIP (Ram
 both. A projection of tokens stands in each attention of the network; with `caption_width` the caption's are projected
 and normalised once before them, as in Karlo.
 
-It denoises the codes of a frozen autoencoder (`CodeSpace`), or pixels, as the paper's.
+It denoises the codes of a frozen autoencoder (`CodeSpace`), or pixels, as the paper's. With a `Sketched` network it
+also learns to guess the small image from the caption.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ from unclip.core.config.base import Config
 from unclip.core.config.ranges import Count, CountOrNone, Depth, Fraction, Side
 from unclip.core.noise import Noise
 from unclip.core.task import Batch, Losses
-from unclip.core.typing import Bool, Ids, Images, Mask, Vectors
+from unclip.core.typing import Bool, Ids, Images, Mask, State, Vectors
 from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.parameterization import Eps
 from unclip.diffusion.process import Diffusion, DiffusionConfig, Sampling
@@ -36,6 +37,7 @@ from unclip.models.autoencoder.space import CodeSpace, PixelSpace
 from unclip.models.codes import check_codes, check_unlimited
 from unclip.models.known_region import KnownRegion
 from unclip.models.network import check_network
+from unclip.models.sketch import Sketched, SketchedConfig
 from unclip.nn.autoencoder.coder import CoderConfig
 from unclip.nn.backbones.config import ImageNetworkConfig
 from unclip.nn.blocks.embed import Standardize
@@ -100,6 +102,9 @@ class DecoderConfig(DecoderOptions):
         vector, tokens = self.embedding_width + self.text.width, self.caption_width or self.text.width
         if (self.network.vector_width, self.network.token_width) != (vector, tokens):
             raise ValueError(f"network vector_width, token_width must be {vector}, {tokens} for this decoder")
+        asked_by = self.diffusion.parameterization
+        if isinstance(self.network, SketchedConfig) and self.network.asked_by != asked_by:
+            raise ValueError(f"network asked_by must be {asked_by} for a decoder of this diffusion")
 
     @property
     def side(self) -> int:
@@ -140,11 +145,21 @@ class Decoder(nn.Module):
             vector=torch.cat([z, end], dim=1),
             tokens=torch.cat([own, self.caption(tokens)], dim=1),
             mask=torch.cat([seen, mask], dim=1),
+            words=ids if isinstance(self.config.network, SketchedConfig) else None,
         )
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:
-        """The diffusion loss, `told` what training tells."""
-        return Losses(self.diffusion.loss(self.clean(batch), self.training_condition(batch, noise), noise).mean())
+        """The diffusion loss, told what training tells; and that of a sketch."""
+        return self.losses(self.clean(batch), self.training_condition(batch, noise), noise)
+
+    def losses(self, x: Images, cond: Condition, noise: Noise, counts: State | None = None) -> Losses:
+        """The losses of clean x. counts: where an error counts, as `Diffusion.loss` takes it."""
+        loss = self.diffusion.loss(x, cond, noise, counts).mean()
+        network = self.diffusion.denoiser.network
+        if not isinstance(network, Sketched):
+            return Losses(loss)
+        sketch = network.loss(x, cond, noise.fork("sketch")).mean()
+        return Losses(loss + sketch, {"sketch": sketch.detach()})
 
     def clean(self, batch: Batch) -> Images:
         """What is denoised of a batch: its images, or their codes."""

@@ -63,7 +63,7 @@ class Inpainter(nn.Module):
         mask = random_masks(len(batch.images), height, width, noise.fork("mask"), self.config.masks)
         known = self.decoder.space.known(KnownRegion(batch.images, mask))
         cond = replace(self.decoder.training_condition(batch, noise), image=known.shown())
-        return Losses(self.decoder.diffusion.loss(self.decoder.clean(batch), cond, noise, 1 - known.mask).mean())
+        return self.decoder.losses(self.decoder.clean(batch), cond, noise, 1 - known.mask)
 
     def sample(
         self, z: Vectors, ids: Ids, mask: Mask, given: KnownRegion, noise: Noise, how: Sampling | None = None

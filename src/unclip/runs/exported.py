@@ -53,7 +53,7 @@ class Graph:
         named = dict(zip(names_of(cond), given, strict=True))
         if not self._takes(named):
             return self.plain(x, log_snr, cond)
-        plain = {name: value if value.dtype == torch.bool else value.float() for name, value in named.items()}
+        plain = {name: value.float() if value.is_floating_point() else value for name, value in named.items()}
         [out] = self.session.run(None, {name: value.contiguous().numpy() for name, value in plain.items()})
         return torch.from_numpy(out)
 

@@ -145,7 +145,7 @@ def _written(network: nn.Module, call: Call, file: Path) -> Graph:
 def _free(part: str) -> dict[int, Any]:
     """The dimensions of an input that may have any size: the batch, and the number of tokens."""
     batch = {0: torch.export.Dim.DYNAMIC}
-    return batch | {1: torch.export.Dim.AUTO} if part in ("tokens", "mask") else batch
+    return batch | {1: torch.export.Dim.AUTO} if part in ("tokens", "mask", "words") else batch
 
 
 def _told(stage: str, network: nn.Module, graph: Graph, call: Call) -> Told:

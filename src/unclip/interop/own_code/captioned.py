@@ -30,6 +30,7 @@ DRAWS = {
     "CLIP": ("embed_text",),
     "Prior": ("__init__", "candidates", "sample", "_drawn"),
     "Decoder": ("__init__", "shape", "condition", "conditions", "sample"),
+    "Sketched": ("__init__", "forward", "guess", "made_small", "_squares", "_told"),
     "PixelSpace": ("__init__", "decode", "seen"),
     "CodeSpace": ("__init__", "decode", "seen"),
     "Autoencoder": ("__init__", "decode"),

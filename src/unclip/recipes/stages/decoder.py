@@ -11,7 +11,7 @@ from torch import nn
 from unclip.clip.model import CLIPConfig
 from unclip.clip.text import TextConfig, TextEncoderConfig
 from unclip.core.config.base import options
-from unclip.core.config.ranges import Count, Depth, Share
+from unclip.core.config.ranges import Count, CountOrNone, Depth, Share
 from unclip.core.shown import shell_command
 from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM, Ancestral
@@ -24,6 +24,7 @@ from unclip.models.autoencoder.space import CodeSpace
 from unclip.models.codes import check_codes, check_unlimited, without_range
 from unclip.models.decoder import Decoder, DecoderConfig, DecoderOptions, decoder_diffusion
 from unclip.models.priors.diffusion import Prior
+from unclip.models.sketch import SketchedConfig
 from unclip.nn.backbones.config import ImageNetworkConfig
 from unclip.nn.backbones.unet import UNetConfig
 from unclip.recipes.context import Context
@@ -50,6 +51,8 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
     the diffusion and of its guidance are left out.
     text: "clip" starts as a copy of CLIP's tower, which knows the words, and is trained on; "frozen" stays that copy;
     "own" starts from random weights, as the paper's, of text_width, text_layers and heads of 64 channels.
+    sketch: the side of a small image that a transformer over words and places guesses for the network, of sketch_width,
+    sketch_layers and heads of 32 channels (docs/decoder.md); 0: none.
     """
 
     name: ClassVar[str] = "decoder"
@@ -64,6 +67,9 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
     text: Literal["clip", "frozen", "own"] = "clip"
     text_width: Count = 128
     text_layers: Depth = 3
+    sketch: CountOrNone = 0
+    sketch_width: Count = 64
+    sketch_layers: Depth = 3
     share: Share = 0.75
     train: TrainConfig = field(default_factory=lambda: TrainConfig(32, OptimConfig(lr=2e-3, muon_lr=3e-3)))
 
@@ -95,9 +101,24 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
         network = self.network.changed(
             channels=channels, vector_width=vector, token_width=tokens, learned_variance=learned
         )
+        if self.sketch:
+            network = self._sketched(network, size // (coder.factor if coder else 1), text)
         sampling = with_learned_variance(self.sampling) if learned else self.sampling
         chosen = options(self, DecoderOptions, network=network, sampling=sampling)
         return DecoderConfig(**chosen, size=size, embedding_width=clip.width, text=text, coder=coder)
+
+    def _sketched(self, network: ImageNetworkConfig, side: int, text: TextEncoderConfig) -> SketchedConfig:
+        """The network, and a sketch that it sees."""
+        return SketchedConfig(
+            network.changed(image_channels=network.channels),
+            side,
+            self.sketch,
+            text.vocabulary,
+            text.context,
+            self.diffusion.parameterization,
+            self.sketch_width,
+            self.sketch_layers,
+        )
 
     def _text(self, clip: CLIPConfig) -> TextEncoderConfig:
         """The text tower: CLIP's, or one of its own on the same tokens."""
