@@ -41,7 +41,6 @@ from unclip.models.priors.diffusion import PriorConfig
 from unclip.models.sketch import SketchedConfig
 from unclip.models.upsampler import UpsamplerConfig
 from unclip.nn.backbones.experts import ExpertsConfig
-from unclip.nn.backbones.token_net import TokenNetConfig
 from unclip.nn.generators.vector import VectorCoderConfig
 from unclip.nn.prior.prior_net import PriorNetConfig
 
@@ -71,7 +70,6 @@ NEEDY["InpainterConfig"] = InpainterConfig.of(
 NEEDY["LatentConfig"] = LatentConfig(tiny_unet(vector_width=128, token_width=128), side=16, text=TEXT)
 NEEDY["StudentConfig"] = StudentConfig(tiny_unet(vector_width=8), decoder_diffusion(), decoder_sampling())
 NEEDY["SketchedConfig"] = SketchedConfig(tiny_unet(token_width=8, image_channels=3), 16, 8, vocabulary=9, context=9)
-NEEDY["TokenNetConfig"] = TokenNetConfig(4, 8, context=9, token_width=16)
 NEEDY["UpsamplerConfig"] = UpsamplerConfig(low=16, size=32, crop=16)
 NEEDY["ScaledConfig"] = ScaledConfig(size=32, tower=VIT)
 NEEDY["OnePassConfig"], NEEDY["CodeConfig"] = OnePassConfig(size=16), CodeConfig(size=16)

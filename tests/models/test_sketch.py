@@ -72,8 +72,8 @@ def test_the_small_image_of_a_noisy_image_is_a_noisy_small_image():
     x0, eps, level = randn(5, 3, SIZE, SIZE), randn(5, 3, SIZE, SIZE, seed=1), torch.tensor([-9.0, -3.0, 0.0, 2.0, 8.0])
     small, at = made.made_small(noised(x0, level, eps), level)
     assert torch.allclose(at, level + math.log(4))
-    places = [[made.made_small(t, torch.full((5,), 40.0))[0] for t in (x0, eps)]]
-    expected = noised(places[0][0], at, 2 * places[0][1])
+    clean, noise = (made.made_small(t, torch.full((5,), 40.0))[0] for t in (x0, eps))
+    expected = noised(clean, at, 2 * noise)
     assert torch.allclose(small, expected, atol=1e-5)
     assert (2 * made.made_small(randn(2000, 3, SIZE, SIZE), torch.full((2000,), 40.0))[0]).std() == pytest.approx(
         1.0, abs=0.01

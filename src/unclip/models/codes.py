@@ -8,6 +8,7 @@ from unclip.diffusion.process import DiffusionConfig, Sampling
 from unclip.diffusion.samplers import DDIM
 from unclip.diffusion.schedules import LogNormal
 from unclip.diffusion.weighting import EDMWeight
+from unclip.nn.autoencoder.coder import CoderConfig
 from unclip.nn.backbones.config import ImageNetworkConfig
 
 
@@ -27,6 +28,11 @@ def without_range(diffusion: DiffusionConfig, sampling: Sampling) -> tuple[Diffu
     if isinstance(guidance, ClassifierFree):
         sampling = replace(sampling, guidance=replace(guidance, limit=None))
     return replace(diffusion, limit=None), sampling
+
+
+def side_denoised(size: int, coder: CoderConfig | None) -> int:
+    """The side of what is denoised where images have `size` px: of their codes, or, without a coder, of themselves."""
+    return size // coder.factor if coder else size
 
 
 def check_codes(size: int, factor: int, network: ImageNetworkConfig) -> None:

@@ -34,7 +34,7 @@ from unclip.diffusion.samplers import DDIM, Ancestral, Step, Walk
 from unclip.diffusion.schedules import CosineBeta, LogNormal
 from unclip.diffusion.weighting import Simple
 from unclip.models.autoencoder.space import CodeSpace, PixelSpace
-from unclip.models.codes import check_codes, check_unlimited
+from unclip.models.codes import check_codes, check_unlimited, side_denoised
 from unclip.models.known_region import KnownRegion
 from unclip.models.network import check_network
 from unclip.models.sketch import Sketched, SketchedConfig
@@ -109,7 +109,7 @@ class DecoderConfig(DecoderOptions):
     @property
     def side(self) -> int:
         """Of what is denoised: pixels, or cells of a code."""
-        return self.size // (self.coder.factor if self.coder else 1)
+        return side_denoised(self.size, self.coder)
 
 
 class Decoder(nn.Module):
@@ -145,7 +145,7 @@ class Decoder(nn.Module):
             vector=torch.cat([z, end], dim=1),
             tokens=torch.cat([own, self.caption(tokens)], dim=1),
             mask=torch.cat([seen, mask], dim=1),
-            words=ids if isinstance(self.config.network, SketchedConfig) else None,
+            words=ids if self.config.network.reads_words else None,
         )
 
     def loss(self, batch: Batch, noise: Noise) -> Losses:

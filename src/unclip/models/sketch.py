@@ -29,17 +29,19 @@ from unclip.diffusion.level import alpha, bounded, like
 from unclip.diffusion.parameterization import EDM, Parameterization
 from unclip.diffusion.process import Diffusion, DiffusionConfig
 from unclip.diffusion.schedules import LogNormal
-from unclip.nn.backbones.config import ImageNetworkConfig
-from unclip.nn.backbones.token_net import TokenNetConfig
+from unclip.nn.backbones.config import AroundConfig
+from unclip.nn.backbones.token_net import HEAD, TokenNet
 
-HEAD = 32
-"""Channels of an attention head."""
+SCALED = EDM()
+"""Of the small image, to its network and back."""
+SMALL_DIFFUSION = DiffusionConfig(LogNormal(0.0, 1.2, s_min=0.01, s_max=80.0), SCALED)
+"""What the small image is learned by: EDM's loss, at levels where places are decided."""
 SQUARE = 2
 """The side of the squares of the small image that are a token, cells."""
 
 
 @dataclass(frozen=True)
-class SketchedConfig(ImageNetworkConfig):
+class SketchedConfig(AroundConfig):
     """Settings of `Sketched`.
 
     Args:
@@ -56,7 +58,6 @@ class SketchedConfig(ImageNetworkConfig):
         ValueError: where `small` does not divide the side or is odd, or the width has no whole heads.
     """
 
-    of: ImageNetworkConfig
     side: Side
     small: Side
     vocabulary: Count
@@ -74,40 +75,25 @@ class SketchedConfig(ImageNetworkConfig):
             raise ValueError(f"sketch_width = {self.width}: must be a multiple of {HEAD}")
 
     @property
-    def channels(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Of the images."""
-        return self.of.channels
-
-    @property
-    def vector_width(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Of `cond.vector`; 0: none."""
-        return self.of.vector_width
-
-    @property
-    def token_width(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Of `cond.tokens`."""
-        return self.of.token_width
-
-    @property
-    def image_channels(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def image_channels(self) -> int:
         """Of `cond.image`, which the network sees behind the guess; 0: none."""
-        return self.of.image_channels - self.of.channels
+        return self.of.image_channels - self.channels
 
     @property
-    def learned_variance(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Whether the network returns twice the channels."""
-        return self.of.learned_variance
+    def reads_words(self) -> bool:
+        """The sketch does."""
+        return True
 
     @property
     def multiple(self) -> int:
-        """The number of pixels that the sides of an image must be divisible by."""
+        """The number of pixels that the sides of an image must be divisible by: it is made for one size."""
         return self.side
 
     def changed(self, **changes: object) -> "SketchedConfig":
         """The same sketch beside a network with these settings."""
         if isinstance(given := changes.get("image_channels"), int):
             changes["image_channels"] = self.channels + given
-        return replace(self, of=self.of.changed(**changes))
+        return super().changed(**changes)
 
     def build(self) -> "Sketched":
         return Sketched(self)
@@ -122,19 +108,11 @@ class Sketched(nn.Module):
     def __init__(self, config: SketchedConfig) -> None:
         super().__init__()
         self.config = config
-        tokens = TokenNetConfig(
-            tokens=(config.small // SQUARE) ** 2,
-            dims=config.channels * SQUARE**2,
-            context=config.context,
-            token_width=config.width,
-            width=config.width,
-            layers=config.layers,
-            heads=config.width // HEAD,
-        )
         self.factor = config.side // config.small
         self.words = nn.Embedding(config.vocabulary, config.width)
         nn.init.normal_(self.words.weight, std=0.1)
-        self.sketch = Denoiser(tokens.build(), EDM())
+        tokens, dims = (config.small // SQUARE) ** 2, config.channels * SQUARE**2
+        self.sketch = Denoiser(TokenNet(tokens, dims, config.context, config.width, config.layers), SCALED)
         self.network = config.of.build()
 
     def forward(self, x: Images, log_snr: PerSample, cond: Condition) -> Float[torch.Tensor, "b c2 h w"]:
@@ -158,9 +136,8 @@ class Sketched(nn.Module):
         return self._squares(x) * scale[:, :, 0], level
 
     def loss(self, x0: Images, cond: Condition, noise: Noise) -> PerSample:
-        """The diffusion loss of the small images of clean x0, [b]: EDM's, at levels where places are decided."""
-        config = DiffusionConfig(LogNormal(0.0, 1.2, s_min=0.01, s_max=80.0), self.sketch.parameterization)
-        return Diffusion(self.sketch.network, config).loss(self._squares(x0), self._told(cond), noise)
+        """The diffusion loss of the small images of clean x0, [b]."""
+        return Diffusion(self.sketch.network, SMALL_DIFFUSION).loss(self._squares(x0), self._told(cond), noise)
 
     def _squares(self, x: Images) -> Tokens:
         small = F.pixel_unshuffle(F.avg_pool2d(x, self.factor), SQUARE)

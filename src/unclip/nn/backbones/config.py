@@ -1,7 +1,7 @@
 """What every network of images is to those who choose among them: settings that build it."""
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -12,6 +12,7 @@ from unclip.core.config.base import Config
 from unclip.core.typing import Float, Images, Tensor
 
 N = TypeVar("N", bound="ImageNetworkConfig")
+A = TypeVar("A", bound="AroundConfig")
 
 
 class ImageNetworkConfig(Config, ABC):
@@ -38,6 +39,11 @@ class ImageNetworkConfig(Config, ABC):
     def multiple(self) -> int:
         """The number of pixels that the sides of an image must be divisible by."""
 
+    @property
+    def reads_words(self) -> bool:
+        """Whether it reads `cond.words`, the caption's token ids."""
+        return False
+
     def changed(self: N, **changes: object) -> N:
         """The same settings with others for some of them."""
         return replace(self, **changes)  # pyright: ignore[reportArgumentType]  # every member is a dataclass
@@ -45,6 +51,56 @@ class ImageNetworkConfig(Config, ABC):
     @abstractmethod
     def build(self) -> nn.Module:
         """Builds the network with its initial weights."""
+
+
+@dataclass(frozen=True)
+class AroundConfig(ImageNetworkConfig):
+    """The base class of settings of networks that are made around another one: what they are told, that is told.
+
+    Args:
+        of: the network inside.
+    """
+
+    of: ImageNetworkConfig
+
+    @property
+    def channels(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Of the images."""
+        return self.of.channels
+
+    @property
+    def vector_width(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Of `cond.vector`; 0: none."""
+        return self.of.vector_width
+
+    @property
+    def token_width(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Of `cond.tokens`; 0: none."""
+        return self.of.token_width
+
+    @property
+    def image_channels(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Of `cond.image`; 0: none."""
+        return self.of.image_channels
+
+    @property
+    def learned_variance(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether the network returns twice the channels."""
+        return self.of.learned_variance
+
+    @property
+    def multiple(self) -> int:
+        """The number of pixels that the sides of an image must be divisible by."""
+        return self.of.multiple
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether it reads `cond.words`."""
+        return self.of.reads_words
+
+    def changed(self: A, **changes: object) -> A:
+        """The same around a network with these settings."""
+        return replace(self, of=self.of.changed(**changes))
 
 
 def network_input(x: Images, cond: Condition, image_channels: int) -> Float[Tensor, "b c2 h w"]:

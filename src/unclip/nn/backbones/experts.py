@@ -12,11 +12,11 @@ from torch import nn
 from unclip.core.condition import Condition
 from unclip.core.config.ranges import Signed
 from unclip.core.typing import Float, Images, PerSample
-from unclip.nn.backbones.config import ImageNetworkConfig
+from unclip.nn.backbones.config import AroundConfig
 
 
 @dataclass(frozen=True)
-class ExpertsConfig(ImageNetworkConfig):
+class ExpertsConfig(AroundConfig):
     """Settings of `Experts`.
 
     Args:
@@ -24,42 +24,7 @@ class ExpertsConfig(ImageNetworkConfig):
         border: log-SNR; the second network is asked at this level and at all cleaner ones.
     """
 
-    of: ImageNetworkConfig
     border: Signed = 0.0
-
-    @property
-    def channels(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Of the images."""
-        return self.of.channels
-
-    @property
-    def vector_width(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Of `cond.vector`; 0: none."""
-        return self.of.vector_width
-
-    @property
-    def token_width(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Of `cond.tokens`; 0: none."""
-        return self.of.token_width
-
-    @property
-    def image_channels(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Of `cond.image`; 0: none."""
-        return self.of.image_channels
-
-    @property
-    def learned_variance(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Whether the networks return twice the channels."""
-        return self.of.learned_variance
-
-    @property
-    def multiple(self) -> int:
-        """The number of pixels that the sides of an image must be divisible by."""
-        return self.of.multiple
-
-    def changed(self, **changes: object) -> "ExpertsConfig":
-        """The same experts with these settings of each."""
-        return ExpertsConfig(self.of.changed(**changes), self.border)
 
     def build(self) -> "Experts":
         return Experts(self)

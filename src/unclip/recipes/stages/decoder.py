@@ -21,7 +21,7 @@ from unclip.generation.captioned import CaptionedModel
 from unclip.generation.text_to_image import TextToImage
 from unclip.models.autoencoder.shipped import shipped_autoencoder, shipped_coder
 from unclip.models.autoencoder.space import CodeSpace
-from unclip.models.codes import check_codes, check_unlimited, without_range
+from unclip.models.codes import check_codes, check_unlimited, side_denoised, without_range
 from unclip.models.decoder import Decoder, DecoderConfig, DecoderOptions, decoder_diffusion
 from unclip.models.priors.diffusion import Prior
 from unclip.models.sketch import SketchedConfig
@@ -102,7 +102,7 @@ class DecoderRecipe(DecoderOptions, StageRecipe):
             channels=channels, vector_width=vector, token_width=tokens, learned_variance=learned
         )
         if self.sketch:
-            network = self._sketched(network, size // (coder.factor if coder else 1), text)
+            network = self._sketched(network, side_denoised(size, coder), text)
         sampling = with_learned_variance(self.sampling) if learned else self.sampling
         chosen = options(self, DecoderOptions, network=network, sampling=sampling)
         return DecoderConfig(**chosen, size=size, embedding_width=clip.width, text=text, coder=coder)
