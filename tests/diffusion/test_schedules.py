@@ -8,6 +8,7 @@ from diffusers import DDPMScheduler
 from tests.fakes import awake, built, family
 
 from unclip.core.noise import Noise
+from unclip.diffusion.grids import ends
 from unclip.diffusion.level import alpha, resolvable, sigma
 from unclip.diffusion.schedules import (
     BetaTable,
@@ -234,6 +235,14 @@ def test_log_normal_samples_karras_steps():
     assert torch.allclose(torch.exp(-LogNormal().grid(n)[:-1] / 2), torch.tensor(karras), rtol=1e-4)
 
 
+def test_sampling_ends_at_s_last_and_training_does_not():
+    whole, short = LogNormal(s_min=0.01), LogNormal(s_min=0.01, s_last=0.1)
+    s = torch.exp(-short.grid(8) / 2)
+    assert s[[0, -2, -1]].tolist() == pytest.approx([80.0, 0.1, 0.0])
+    assert torch.equal(short(torch.linspace(0, 1, 9)), whole(torch.linspace(0, 1, 9)))
+    assert torch.equal(LogNormal(s_min=0.1).grid(8), short.grid(8)) and ends(short) == ends(whole)
+
+
 @pytest.mark.parametrize(
     "make, value",
     [
@@ -244,6 +253,8 @@ def test_log_normal_samples_karras_steps():
         (lambda: LogitNormal(limit=math.nan), "limit = nan"),
         (lambda: LogitNormal(std=0.0), "std = 0.0"),
         (lambda: LogNormal(std=-1.0), "std = -1.0"),
+        (lambda: LogNormal(s_last=80.0), "s_last = 80.0: must lie from s_min = 0.002 to below s_max = 80.0"),
+        (lambda: LogNormal(s_last=0.001), "s_last = 0.001"),
         (lambda: Laplace(b=0.0), "b = 0.0"),
         (lambda: Sigmoid(start=3.0), "start = 3.0"),
         (lambda: Sigmoid(tau=0.0), "tau = 0.0"),

@@ -11,6 +11,7 @@ from tests.latents.gaussian import STD, gaussian, mean, picture
 
 import unclip
 from unclip.core.slerp import slerp
+from unclip.diffusion.process import sampling_grid
 from unclip.generation.settings import Settings
 from unclip.generation.text_to_image import TextToImage
 from unclip.images.files import KEY
@@ -46,6 +47,13 @@ def test_the_noise_is_the_flow_s(model: TextToImage):
     ids, mask = model.tokenizer([""])
     m = mean(model.decoder.conditions(latent.z, ids, mask)[0])
     assert (latent.x - (latent.images - m) / STD).abs().max() < 0.15
+
+
+def test_an_image_is_walked_back_from_the_clean_end(model: TextToImage):
+    assert model.decoder is not None
+    config = model.decoder.diffusion.config
+    drawn, back = (sampling_grid(config, how)[-2] for how in (model.sampling, exact_sampling(model)))
+    assert torch.exp(-torch.stack([drawn, back]) / 2).tolist() == pytest.approx([0.1, 0.01])
 
 
 def test_guidance_is_inverted_with_itself(model: TextToImage):

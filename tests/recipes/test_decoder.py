@@ -96,7 +96,7 @@ def test_the_presets_keep_their_numbers(
         embedding_width=128,
         text=CLIPS.text,
         network=replace(network, vector_width=256, token_width=128),
-        diffusion=DiffusionConfig(LogNormal(mean, std, s_min=0.01, s_max=80.0), limit=1.0),
+        diffusion=DiffusionConfig(LogNormal(mean, std, s_min=0.01, s_max=80.0, s_last=0.1), limit=1.0),
         sampling=Sampling(steps=24, sampler=DDIM(eta=1.0), guidance=ClassifierFree(2.0, limit=1.0)),
         drop_embedding=0.1,
         drop_caption=0.5,

@@ -21,7 +21,7 @@ from unclip.recipes.events import Event, Note, Progress
 from unclip.recipes.run import train_stages
 from unclip.recipes.settings.run import RunConfig, retrained, stored_config
 from unclip.recipes.start.origin import run_of
-from unclip.recipes.start.settings import settings_from
+from unclip.recipes.start.settings import check_alike, settings_from
 from unclip.recipes.start.weights import grown
 from unclip.runs.folder import RunFolder
 from unclip.runs.modules import load_stage, model_hash
@@ -165,6 +165,14 @@ def test_weights_of_other_networks_are_refused_by_name(trained: Path, tmp_path: 
     other = RunConfig(model="ddpm", size=32, start=str(trained))
     assert f"model = 'ddpm': the weights of {trained} were trained with model = 'unclip'" in wrong(other, out)
     assert "and these settings are for 0123" in wrong(replace(config, start_hash="0123"), out)
+
+
+def test_where_drawing_takes_its_last_step_may_be_another() -> None:
+    has, wanted = ({"diffusion": {"schedule": {"mean": 0.8, "s_last": last}}} for last in (0.0, 0.1))
+    check_alike("decoder", wanted, has, "runs/other")
+    wanted["diffusion"]["schedule"]["mean"] = 0.3
+    with pytest.raises(ValueError, match=r"decoder.diffusion.schedule.mean = 0.3: the weights of runs/other"):
+        check_alike("decoder", wanted, has, "runs/other")
 
 
 def test_runs_that_nothing_can_start_from(run: Path, tmp_path: Path) -> None:

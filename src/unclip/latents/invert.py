@@ -14,9 +14,11 @@ from unclip.core.condition import Condition
 from unclip.core.config.arguments import checked
 from unclip.core.noise import Noise
 from unclip.core.typing import Images, Vectors
+from unclip.diffusion.grids import Grid, KarrasSteps
 from unclip.diffusion.guidance import ClassifierFree
 from unclip.diffusion.process import Sampling
 from unclip.diffusion.samplers import DDIM, DDIMInversion
+from unclip.diffusion.schedules import LogNormal
 from unclip.generation.base import ImageModel
 from unclip.generation.require import require
 from unclip.generation.settings import RANGE, Settings
@@ -68,8 +70,16 @@ def exact_sampling(model: TextToImage, settings: Settings | None = None, base: S
     settings = settings or Settings()
     if settings.sampler not in (None, "ddim", DDIM(0.0)):
         raise ValueError(f"sampler = {settings.sampler!r}: only ddim can be walked backwards; leave it out")
-    plain = replace(model.sampling, steps=STEPS, sampler=DDIM(0.0), guidance=ClassifierFree(1.0, model.limit))
+    guidance, grid = ClassifierFree(1.0, model.limit), model.sampling.grid or _to_the_end(model)
+    plain = replace(model.sampling, steps=STEPS, sampler=DDIM(0.0), guidance=guidance, grid=grid)
     return replace(settings.apply(base or plain, model.limit), sampler=DDIM(0.0))
+
+
+def _to_the_end(model: TextToImage) -> Grid | None:
+    """Where the schedule's own grid stops short of its clean end, one that reaches it: an image that is walked back has
+    no noise. None: that own grid."""
+    schedule = model.sampling.schedule or model.decoder.diffusion.config.schedule
+    return KarrasSteps(schedule.rho) if isinstance(schedule, LogNormal) else None
 
 
 @checked

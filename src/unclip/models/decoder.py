@@ -44,8 +44,12 @@ from unclip.nn.blocks.embed import Standardize
 
 
 def decoder_diffusion(mean: float = 0.3, std: float = 1.5) -> DiffusionConfig:
-    """EDM preconditioning with more high noise than EDM's own: placing and binding are decided there."""
-    return DiffusionConfig(LogNormal(mean, std, s_min=0.01, s_max=80.0), limit=1.0)
+    """EDM preconditioning with more high noise than EDM's own: placing and binding are decided there.
+
+    So training seldom sees the cleanest levels, and sampling leaves them out: steps there add grain
+    (docs/experiments.md#where-the-last-step-begins).
+    """
+    return DiffusionConfig(LogNormal(mean, std, s_min=0.01, s_max=80.0, s_last=0.1), limit=1.0)
 
 
 def decoder_sampling() -> Sampling:

@@ -30,14 +30,19 @@ def normal_quantile(t: Float[Tensor, "..."], mean: float, std: float) -> Float[T
 class LogNormal(Schedule):
     """EDM's schedule (Karras et al. 2022, table 1): training draws ln s from a normal distribution, s = sigma/alpha.
 
-    Sampling uses s^(1/rho) in even steps from s_max to s_min.
+    Sampling uses s^(1/rho) in even steps from s_max to s_last, and from there one step to the estimated clean image.
 
     Args:
         mean: the mean of ln s in training.
         std: the standard deviation of ln s in training.
-        s_min: s at the clean end of sampling.
-        s_max: s at the noisy end of sampling.
+        s_min: s at the clean end of what is trained.
+        s_max: s at the noisy end of what is trained, where sampling starts.
         rho: the exponent of the steps of sampling.
+        s_last: s from which sampling takes its last step; 0: s_min. Where training seldom draws levels as low as s_min,
+            steps there add grain (docs/experiments.md#where-the-last-step-begins).
+
+    Raises:
+        ValueError: where s_max is not above s_min and s_last, or s_last is below s_min.
     """
 
     mean: Annotated[float, Range(-20, 20)] = -1.2
@@ -45,9 +50,15 @@ class LogNormal(Schedule):
     s_min: Sigma = 0.002
     s_max: Sigma = 80.0
     rho: Spread = 7.0
+    s_last: Annotated[float, Range(0, 1e6)] = 0.0
 
     def __post_init__(self) -> None:
         check_polynomial(self.s_min, self.s_max, self.rho)
+        if self.s_last and not self.s_min <= self.s_last < self.s_max:
+            raise ValueError(
+                f"s_last = {self.s_last}: must lie from s_min = {self.s_min} to below s_max = {self.s_max}, or be 0, "
+                "which is s_min"
+            )
 
     def __call__(self, t: Float[Tensor, "..."]) -> LogSNR:
         log_s = normal_quantile(t, self.mean, self.std).clamp(math.log(self.s_min), math.log(self.s_max))
@@ -55,7 +66,7 @@ class LogNormal(Schedule):
 
     def grid(self, steps: int, device: torch.device | str = "cpu") -> Float[Tensor, " points"]:
         """Karras et al. 2022, Eq. 5, with the step to zero appended."""
-        return to_clean(karras_levels(steps, self.s_min, self.s_max, self.rho), device)
+        return to_clean(karras_levels(steps, self.s_last or self.s_min, self.s_max, self.rho), device)
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ SMALL_RATE = 2e-3
 OWN = ("share", "flip", "candidates", "drop_text", "drop_embedding", "drop_caption", "drop_class")
 OWN_TABLES = ("train", "sampling", "loss")
 """Settings of a stage that weights do not depend on: how it is trained, and drawn with."""
-OF_CAPTIONS = ("vocabulary", "context")
-"""Sizes of a stage's own settings that grow with the captions."""
+ANYWHERE = ("vocabulary", "context", "s_last")
+"""The same, in whatever table: sizes that grow with the captions, and the level of the last step of drawing."""
 
 
 def settings_from(run: RunFolder, shown: str, lora: int = 0) -> RunConfig:
@@ -86,7 +86,7 @@ def check_alike(stage: str, wanted: Mapping[str, Any], has: Mapping[str, Any], s
 
 def _fixed(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for path, value in leaves(table):
-        free = path in OWN or path.partition(".")[0] in OWN_TABLES or path.rpartition(".")[2] in OF_CAPTIONS
+        free = path in OWN or path.partition(".")[0] in OWN_TABLES or path.rpartition(".")[2] in ANYWHERE
         if not free:
             yield path, value
 
