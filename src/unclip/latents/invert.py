@@ -78,7 +78,7 @@ def exact_sampling(model: TextToImage, settings: Settings | None = None, base: S
 def _to_the_end(model: TextToImage) -> Grid | None:
     """Where the schedule's own grid stops short of its clean end, one that reaches it: an image that is walked back has
     no noise. None: that own grid."""
-    schedule = model.sampling.schedule or model.decoder.diffusion.config.schedule
+    schedule = model.sampling.schedule or _decoder(model).diffusion.config.schedule
     return KarrasSteps(schedule.rho) if isinstance(schedule, LogNormal) else None
 
 
