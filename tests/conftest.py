@@ -39,6 +39,15 @@ def _trained_once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
         once.share(tmp_path_factory.getbasetemp().parent / "trained")
 
 
+@pytest.fixture
+def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is compared with a peer to the fifth digit is computed as the peer does, also where the CPU has units for
+    bfloat16."""
+    from unclip.core import machine
+
+    monkeypatch.setattr(machine, "best_precision", lambda where="cpu": "float32")
+
+
 @pytest.fixture(scope="session")
 def config_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Names for folders, one after the other. `mktemp` for each would look through those of all tests before."""

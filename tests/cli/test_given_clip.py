@@ -51,6 +51,7 @@ def embeddings(place: Path, captions: list[str], images: torch.Tensor) -> tuple[
     return normal(out.text_embeds), normal(out.image_embeds)
 
 
+@pytest.mark.usefixtures("in_float32")
 @pytest.mark.slow
 def test_the_run_stands_on_the_clip_that_was_given(call: Call, data: Path, clip: Path, tmp_path: Path):
     run = tmp_path / "run"

@@ -36,6 +36,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("in_float32")
 def test_a_clip_becomes_a_folder_of_transformers(run: Path, call: Call, tmp_path: Path):
     transformers = pytest.importorskip("transformers")
     done = call("export", run, "--to", "transformers", "--out", tmp_path / "clip")

@@ -78,6 +78,7 @@ def their_pictures(pipe: Any, monkeypatch: pytest.MonkeyPatch, **scales: float) 
     return torch.from_numpy(made).permute(0, 3, 1, 2) * 2 - 1
 
 
+@pytest.mark.usefixtures("in_float32")
 @torch.no_grad()
 def test_the_same_pictures_from_the_same_noise(
     theirs: tuple[Any, Path], run: Path, monkeypatch: pytest.MonkeyPatch

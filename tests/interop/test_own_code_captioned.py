@@ -39,8 +39,7 @@ def loaded(place: Path) -> object:
 
 
 def check_same(model: CaptionedModel, prompts: list[str], place: Path, size: int | None = None) -> None:
-    """Two pictures of each prompt, from seeds 3 and 4; in float32, as diffusers computes."""
-    model.precision = "float32"
+    """Two pictures of each prompt, from seeds 3 and 4."""
     write_captioned(model, place)
     pipe = loaded(place)
     theirs = pipe(prompts, num_images_per_prompt=2, seed=3, output_type="np").images
@@ -64,6 +63,7 @@ def latent() -> LatentPipeline:
     return LatentPipeline(tokenizer=TOKENIZER, clip=newborn().clip, autoencoder=autoencoder.eval(), latent=made)
 
 
+@pytest.mark.usefixtures("in_float32")
 def test_what_ships_draws_the_same_picture(call: Call, tmp_path: Path) -> None:  # noqa: F811
     done = call("export", "box:emoji", "--to", "diffusers", "--out", tmp_path / "typed")
     assert (done.code, done.err) == (0, "")
@@ -88,6 +88,7 @@ def test_a_latent_diffusion_draws_the_same_picture(tmp_path: Path) -> None:
     check_same(latent(), list(COLOURS)[:2], tmp_path / "out")
 
 
+@pytest.mark.usefixtures("in_float32")
 def test_karlo_taken_in_and_handed_on_draws_the_same_picture(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
     from tests.interop.karlos import SIDE, karlo

@@ -87,6 +87,7 @@ def test_its_parts_say_the_same(theirs: tuple[Any, Path]) -> None:
         assert (ours.latent.diffusion.denoiser.network(z, level, cond) - expected).abs().max() < 1e-5
 
 
+@pytest.mark.usefixtures("in_float32")
 @pytest.mark.parametrize("how", [{}, {"guidance_scale": 1.0, "num_inference_steps": 7}, {"negative_prompt": "circle"}])
 def test_the_same_pictures_from_the_same_noise(theirs: tuple[Any, Path], run: Path, how: dict[str, Any]) -> None:
     ours = Settings(
@@ -100,6 +101,7 @@ def test_the_same_pictures_from_the_same_noise(theirs: tuple[Any, Path], run: Pa
     assert (found - their_pictures(theirs[0], **several)).abs().max() < 1e-3
 
 
+@pytest.mark.usefixtures("in_float32")
 def test_the_pictures_of_another_spacing(tmp_path: Path) -> None:
     for spacing, clean in (("trailing", True), ("leading", True), ("trailing", False)):
         said = {"timestep_spacing": spacing, "set_alpha_to_one": clean}
